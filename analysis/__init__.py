@@ -1,0 +1,1 @@
+"""From recorded tables to figures that can be trusted."""

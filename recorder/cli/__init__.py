@@ -1,0 +1,1 @@
+"""The command line: `app` puts the commands together, each other file is one of them."""

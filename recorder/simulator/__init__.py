@@ -1,0 +1,1 @@
+"""A Pulsoid room server of our own."""
