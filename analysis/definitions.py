@@ -1,0 +1,36 @@
+"""The few numbers the figures depend on, and their defaults."""
+
+from dataclasses import dataclass
+
+MICROSECONDS = 1_000_000
+"""In a second: durations are whole microseconds inside, and seconds only at the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definitions:
+    """What counts as plausible, as held, and as one session.
+
+    Parameters
+    ----------
+    max_hold_s
+        Longest time a reading stands for, in seconds; a longer silence is a gap.
+    min_bpm, max_bpm
+        Lowest and highest plausible heart rate, in beats per minute, both inclusive.
+    session_gap_s
+        Silence of a whole room, in seconds, beyond which a new session begins.
+    """
+
+    max_hold_s: float = 5.0
+    min_bpm: int = 30
+    max_bpm: int = 230
+    session_gap_s: float = 900.0
+
+    @property
+    def max_hold_us(self) -> int:
+        """Longest hold in microseconds."""
+        return round(self.max_hold_s * MICROSECONDS)
+
+    @property
+    def session_gap_us(self) -> int:
+        """Longest silence within a session in microseconds."""
+        return round(self.session_gap_s * MICROSECONDS)
