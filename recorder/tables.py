@@ -34,7 +34,8 @@ class Table:
     @property
     def ddl(self) -> str:
         """The statement that makes the table where there is none."""
-        columns = ", ".join(f"{c.name} {c.type}{'' if c.null else ' NOT NULL'}" for c in self.columns)
+        # Quoted, since DuckDB 2 reserves `at`.
+        columns = ", ".join(f'"{c.name}" {c.type}{"" if c.null else " NOT NULL"}' for c in self.columns)
         return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns})"
 
 
