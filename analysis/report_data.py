@@ -55,6 +55,11 @@ class ReportData:
     connection_events: pl.DataFrame
     """The table `connection_events` of the rooms above, all of it: what came before tells how a session began."""
 
+    last_received: pl.DataFrame
+    """`room_id` String, `connection_id` String, `last_received_at` instant: the last that each connection brought
+    which was opened and left no `closed` or `lost` (its recorder was killed, or records still). Mostly empty.
+    """
+
     options: Definitions
     """What counted as plausible, held and one session: `max_hold_s`, `min_bpm`, `max_bpm`, `session_gap_s`."""
 
