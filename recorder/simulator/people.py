@@ -1,0 +1,146 @@
+"""People made up: each with a level of their own, who rest, train and recover together.
+
+Pure and reproducible: the same seed and room give the same people and the same heart rates, on every machine.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+from uuid import UUID
+
+from recorder.simulator.play import Play, Reading
+from recorder.simulator.wire import Config
+
+NAMES = (
+    "Ada", "Bruno", "Chioma", "Dmitri", "Elif", "Farid", "Greta", "Hiro", "Ines", "Jonas", "Kavya", "Liam",
+    "Mei", "Nadia", "Omar", "Paula", "Quentin", "Rosa", "Sven", "Tala", "Umut", "Vera", "Wanja", "Yara",
+)  # fmt: skip
+COLORS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#800000", "#808000", "#000075")
+_PHASES = (  # name, shortest and longest in s, lowest and highest share of the heart rate reserve
+    ("rest", 60, 150, 0.02, 0.08),
+    ("warm-up", 90, 180, 0.28, 0.42),
+    ("effort", 90, 240, 0.62, 0.86),
+    ("recovery", 60, 150, 0.25, 0.38),
+    ("effort", 60, 180, 0.70, 0.95),
+    ("recovery", 90, 180, 0.20, 0.32),
+)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody made up.
+
+    Parameters
+    ----------
+    profile_id, name, color
+        As their room knows them.
+    rest_bpm, max_bpm
+        The range of their heart.
+    effort
+        How hard they go, as a factor on what the group does.
+    rise_s, fall_s
+        Time constants at which the heart follows a harder and an easier load.
+    delay_s
+        How much later than the group they change.
+    phase_ms
+        Where within a second their sensor reports.
+    """
+
+    profile_id: str
+    name: str
+    color: str
+    rest_bpm: float
+    max_bpm: float
+    effort: float
+    rise_s: float
+    fall_s: float
+    delay_s: int
+    phase_ms: int
+
+    @property
+    def config(self) -> Config:
+        """What the room says of them."""
+        return {"name": self.name, "color": self.color}
+
+
+def make_people(count: int, seed: int, room_id: str) -> list[Person]:
+    """Make up people, who differ from one another and from those of another seed or room.
+
+    More of them begin with the same ones: the first 3 of 5 are the 3 of 3.
+    """
+    return [_make_person(index, Random(f"{seed}/{room_id}/person/{index}")) for index in range(count)]
+
+
+def _make_person(index: int, random: Random) -> Person:
+    lap, place = divmod(index, len(NAMES))
+    return Person(
+        profile_id=str(UUID(int=random.getrandbits(128), version=4)),
+        name=NAMES[place] if lap == 0 else f"{NAMES[place]} {lap + 1}",
+        color=COLORS[index % len(COLORS)],
+        rest_bpm=random.uniform(50, 76),
+        max_bpm=random.uniform(172, 202),
+        effort=random.uniform(0.8, 1.05),
+        rise_s=random.uniform(18, 40),
+        fall_s=random.uniform(35, 75),
+        delay_s=random.randrange(20),
+        phase_ms=random.randrange(1000),
+    )
+
+
+def play_people(count: int, seed: int, room_id: str) -> Play:
+    """Make a play without end of people made up, each with a reading a second but for a dropout now and then."""
+    people = make_people(count, seed, room_id)
+    return Play({person.profile_id: person.config for person in people}, _Training(people, seed, room_id), math.inf)
+
+
+@dataclass(frozen=True)
+class _Training:
+    people: list[Person]
+    seed: int
+    room_id: str
+
+    def __iter__(self) -> Iterator[Reading]:
+        in_turn = sorted(self.people, key=lambda person: person.phase_ms)
+        hearts = [heart_rates(person, self.seed, self.room_id) for person in in_turn]
+        for second in itertools.count():
+            for person, heart in zip(in_turn, hearts, strict=True):
+                if (bpm := next(heart)) is not None:
+                    yield Reading(second + person.phase_ms / 1000, person.profile_id, bpm)
+
+
+def loads(seed: int, room_id: str) -> Iterator[float]:
+    """Yield what the group does, second by second without end, as a share of the heart rate reserve (0 to 1)."""
+    random = Random(f"{seed}/{room_id}/loads")
+    for _name, shortest_s, longest_s, lowest, highest in itertools.cycle(_PHASES):
+        load = random.uniform(lowest, highest)
+        yield from itertools.repeat(load, random.randint(shortest_s, longest_s))
+
+
+def heart_rates(person: Person, seed: int, room_id: str) -> Iterator[int | None]:
+    """Yield a person's heart rate, second by second without end; None in a dropout.
+
+    The heart follows the load with first-order kinetics, quicker up than down. On it lie a slow drift (a mean-reverting
+    random walk), the swing of breathing, which effort takes away, and what a sensor smooths over some beats leaves.
+    """
+    random = Random(f"{seed}/{room_id}/heart/{person.profile_id}")
+    reserve_bpm = person.max_bpm - person.rest_bpm
+    group = itertools.chain(itertools.repeat(0.05, person.delay_s), loads(seed, room_id))
+    level, drift_bpm, jitter_bpm, breath = 0.05, 0.0, 0.0, random.uniform(0, math.tau)
+    dropout_s = 0
+    for group_load in group:
+        load = min(group_load * person.effort, 0.97)
+        level += (load - level) / (person.rise_s if load > level else person.fall_s)
+        drift_bpm += -drift_bpm / 90 + random.gauss(0, 0.35)
+        jitter_bpm += (random.gauss(0, 1.6) - jitter_bpm) * 0.4
+        breath += math.tau / random.uniform(3.5, 6.0)
+        swing_bpm = 2.5 * (1 - level) ** 2 * math.sin(breath)
+        bpm = person.rest_bpm + reserve_bpm * level + drift_bpm + jitter_bpm + swing_bpm
+        if dropout_s == 0 and random.random() < 1 / 900:
+            dropout_s = random.randint(6, 30)
+        if dropout_s > 0:
+            dropout_s -= 1
+            yield None
+        else:
+            yield round(min(max(bpm, 40.0), person.max_bpm))

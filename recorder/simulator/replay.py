@@ -1,0 +1,80 @@
+"""A recording from a file, to be played again."""
+
+import csv
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from recorder.errors import UsageError
+from recorder.simulator.play import Play, Reading
+
+COLUMNS = ("time_s", "member", "bpm")
+_HINT = f"A replay is a CSV file with a header line and the columns {','.join(COLUMNS)}."
+
+
+def read_replay(path: Path) -> Play:
+    """Read a CSV of `time_s,member,bpm` as a play.
+
+    Parameters
+    ----------
+    path
+        UTF-8, with a header line; `time_s` in seconds, fractional if need be, in any order and from any start; `bpm` a
+        whole number, 0 or more. Further columns are not looked at.
+
+    Returns
+    -------
+    Play
+        Every reading once, by time, the first one at 0 s; rows of one instant stay in the file's order. A member is
+        both profile id and name.
+
+    Raises
+    ------
+    UsageError
+        When the file cannot be read, lacks a column, holds no reading, or a line of it makes no sense.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            readings = sorted(_parse(file, path), key=lambda reading: reading.time_s)
+    except OSError as error:
+        raise UsageError(f"the replay {path} cannot be read: {error.strerror}", _HINT) from None
+    except UnicodeDecodeError:
+        raise UsageError(f"the replay {path} is not UTF-8 text", _HINT) from None
+    except csv.Error as error:
+        raise UsageError(f"the replay {path} is not a CSV file: {error}", _HINT) from None
+    if not readings:
+        raise UsageError(f"the replay {path} holds no reading", _HINT)
+    first_s = readings[0].time_s
+    return Play(
+        members={reading.profile_id: {"name": reading.profile_id} for reading in readings},
+        readings=tuple(reading._replace(time_s=reading.time_s - first_s) for reading in readings),
+        length_s=readings[-1].time_s - first_s,
+    )
+
+
+def _parse(lines: Iterator[str], path: Path) -> Iterator[Reading]:
+    rows = csv.DictReader(lines)
+    if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
+        raise UsageError(f"the replay {path} has no column {' and no column '.join(missing)}", _HINT)
+    for row in rows:
+        where = f"line {rows.line_num} of the replay {path}"
+        if any(row[name] is None for name in COLUMNS):
+            raise UsageError(f"{where} is too short", _HINT)
+        if not row["member"].strip():
+            raise UsageError(f"{where} names no member", _HINT)
+        yield Reading(_time_s(row["time_s"], where), row["member"].strip(), _bpm(row["bpm"], where))
+
+
+def _time_s(text: str, where: str) -> float:
+    try:
+        time_s = float(text)
+    except ValueError:
+        time_s = math.nan
+    if not math.isfinite(time_s):
+        raise UsageError(f"time_s is {text!r} in {where}", "It must be a number of seconds, such as 12 or 12.5.")
+    return time_s
+
+
+def _bpm(text: str, where: str) -> int:
+    if not (text.strip().isascii() and text.strip().isdigit()):
+        raise UsageError(f"bpm is {text!r} in {where}", "It must be a whole number, 0 or more.")
+    return int(text)

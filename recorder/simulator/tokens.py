@@ -1,0 +1,185 @@
+"""Who may come in: access tokens, what they allow, how long they live, and how they are renewed.
+
+Statuses and codes are Pulsoid's ("Error Code Format" and "Validate authorization token" in its documentation).
+"""
+
+import secrets
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+
+from recorder.simulator.http_request import Request, Response
+
+ROOM_SCOPE = "data:room:read"
+DEMO_TOKEN = "demo-token"  # noqa: S105 - opens nothing but the simulator
+DEMO_REFRESH_TOKEN = "demo-refresh-token"  # noqa: S105 - likewise
+OWNER_ID = "00000000-0000-4000-8000-000000000000"
+DAY_S = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Token:
+    """An access token and the user behind it.
+
+    Parameters
+    ----------
+    access_token
+        The secret itself.
+    profile_id
+        Whose token it is; that user must be a member of a room to read it.
+    scopes
+        What it allows.
+    life_s
+        Seconds from its issue to its expiry.
+    premium
+        Whether the user has the plan that Pulsoid asks for.
+    refresh_token
+        What renews it, once; empty when nothing does.
+    """
+
+    access_token: str
+    profile_id: str = OWNER_ID
+    scopes: tuple[str, ...] = (ROOM_SCOPE,)
+    life_s: float = 30 * DAY_S
+    premium: bool = True
+    refresh_token: str = ""
+
+
+@dataclass(frozen=True)
+class Application:
+    """The application that renews tokens."""
+
+    client_id: str = "demo-client"
+    client_secret: str = "demo-secret"  # noqa: S105 - opens nothing but the simulator
+
+
+DEMO_APPLICATION = Application()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a token is not taken: Pulsoid's error code and message, and the HTTP status of the token endpoint."""
+
+    code: int
+    message: str
+    status: int
+
+    def response(self, status: int | None = None) -> Response:
+        """Build the answer, with another status where an endpoint has its own."""
+        return Response(status or self.status, {"error_code": self.code, "error_message": self.message})
+
+
+NOT_FOUND = Refusal(7005, "token_not_found", HTTPStatus.FORBIDDEN)
+EXPIRED = Refusal(7006, "token_expired", HTTPStatus.FORBIDDEN)
+NO_PREMIUM = Refusal(7007, "premium_required", HTTPStatus.PAYMENT_REQUIRED)
+NO_SCOPE = Refusal(7008, "insufficient_scope", HTTPStatus.FORBIDDEN)
+NO_HEADER = Refusal(7009, "error_authorization_header_is_not_present", HTTPStatus.FORBIDDEN)
+BAD_HEADER = Refusal(7010, "error_authorization_header_has_wrong_format", HTTPStatus.FORBIDDEN)
+
+
+class Tokens:
+    """All tokens the server knows. Instants are seconds of any one steady clock, passed in.
+
+    Parameters
+    ----------
+    tokens
+        Those it begins with, issued at `now_s`.
+    application
+        The application that may renew them.
+    now_s
+        The clock's time.
+    """
+
+    def __init__(self, tokens: tuple[Token, ...], application: Application, now_s: float) -> None:
+        self._application = application
+        self._issued = {token.access_token: (token, now_s + token.life_s) for token in tokens}
+
+    def check(self, access_token: str, now_s: float) -> Token | Refusal:
+        """Look a token up; refused when unknown, expired, or without the plan."""
+        if access_token not in self._issued:
+            return NOT_FOUND
+        token, expires_at_s = self._issued[access_token]
+        if now_s >= expires_at_s:
+            return EXPIRED
+        return token if token.premium else NO_PREMIUM
+
+    def check_header(self, request: Request, now_s: float) -> Token | Refusal:
+        """Look up the token of the `Authorization` header."""
+        header = request.headers.get("authorization")
+        if header is None:
+            return NO_HEADER
+        scheme, _, access_token = header.partition(" ")
+        if scheme.lower() != "bearer" or not access_token.strip():
+            return BAD_HEADER
+        return self.check(access_token.strip(), now_s)
+
+    def check_upgrade(self, request: Request, now_s: float) -> Token | Refusal:
+        """Look up the token of a WebSocket upgrade, in the header or else the query, and its scope."""
+        in_query = request.query.get("access_token")
+        if "authorization" in request.headers or in_query is None:
+            found = self.check_header(request, now_s)
+        else:
+            found = self.check(in_query, now_s)
+        if isinstance(found, Token) and ROOM_SCOPE not in found.scopes:
+            return NO_SCOPE
+        return found
+
+    def expires_in_s(self, access_token: str, now_s: float) -> float:
+        """Tell how long a known token still lives, in seconds; 0 or less when it is dead."""
+        return self._issued[access_token][1] - now_s
+
+    def expire(self, access_token: str, now_s: float) -> None:
+        """End a token's life now."""
+        token, _ = self._issued[access_token]
+        self._issued[access_token] = (token, now_s)
+
+    def validate(self, request: Request, now_s: float) -> Response:
+        """Answer `GET /api/v1/token/validate`."""
+        found = self.check_header(request, now_s)
+        if isinstance(found, Refusal):
+            return found.response()
+        return Response(
+            HTTPStatus.OK,
+            {
+                "client_id": self._application.client_id,
+                "expires_in": int(self.expires_in_s(found.access_token, now_s)),
+                "profile_id": found.profile_id,
+                "scopes": list(found.scopes),
+            },
+        )
+
+    def renew(self, form: dict[str, str], now_s: float) -> Response:
+        """Answer `POST /oauth2/token`: a new pair, and the old one is unknown from now on.
+
+        Refusals are those of RFC 6749, section 5.2. An expired access token can be renewed: that is what for.
+        """
+        if form.get("grant_type") != "refresh_token":
+            return _oauth_error(HTTPStatus.BAD_REQUEST, "unsupported_grant_type")
+        if (form.get("client_id"), form.get("client_secret")) != (
+            self._application.client_id,
+            self._application.client_secret,
+        ):
+            return _oauth_error(HTTPStatus.UNAUTHORIZED, "invalid_client")
+        if not (wanted := form.get("refresh_token")):
+            return _oauth_error(HTTPStatus.BAD_REQUEST, "invalid_request")
+        for old, _ in self._issued.values():
+            if old.refresh_token == wanted:
+                break
+        else:
+            return _oauth_error(HTTPStatus.BAD_REQUEST, "invalid_grant")
+        new = replace(old, access_token=secrets.token_urlsafe(24), refresh_token=secrets.token_urlsafe(24))
+        del self._issued[old.access_token]
+        self._issued[new.access_token] = (new, now_s + new.life_s)
+        return Response(
+            HTTPStatus.OK,
+            {
+                "access_token": new.access_token,
+                "expires_in": int(new.life_s),
+                "refresh_token": new.refresh_token,
+                "token_type": "bearer",
+            },
+            (("Cache-Control", "no-store"),),
+        )
+
+
+def _oauth_error(status: int, error: str) -> Response:
+    return Response(status, {"error": error})
