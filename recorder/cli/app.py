@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from recorder.cli.record import record
 from recorder.errors import ExitCode, PulsoidRecError
 
 app = typer.Typer(
@@ -16,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = ()  # in the order of `--help`
+COMMANDS = (record,)  # in the order of `--help`
 for command in COMMANDS:
     app.command()(command)
 
@@ -30,7 +31,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def options(
     *,
-    version: Annotated[  # noqa: ARG001 - its callback does the work
+    version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
     ] = False,
 ) -> None:

@@ -1,0 +1,129 @@
+"""How the recording goes, on a terminal: a screen in place that is drawn anew each second."""
+
+import time
+from collections.abc import Iterator
+
+import trio
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from recorder.connection_state import State
+from recorder.record import Recorder
+from recorder.status import RoomStatus
+
+DRAW_EVERY_S = 1.0
+_STALE_AFTER_S = 15.0
+_STYLES = {
+    State.CONNECTING: "yellow",
+    State.LIVE: "green",
+    State.WAITING: "yellow",
+    State.REFUSED: "red",
+    State.STOPPED: "dim",
+}
+
+
+class LiveStatus:
+    """Draws a recorder's status on a console, until cancelled."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._drawn_at = 0.0
+        self._messages_then = 0
+        self._per_second = 0.0
+
+    async def show(self, recorder: Recorder) -> None:
+        """Draw each second. Cancelled, the last screen stays."""
+        self._drawn_at = recorder.started_at
+        with Live(console=self._console, auto_refresh=False, transient=False) as live:
+            while True:
+                live.update(self.draw(recorder), refresh=True)
+                await trio.sleep(DRAW_EVERY_S)
+
+    def draw(self, recorder: Recorder) -> RenderableType:
+        """Draw the status as of now."""
+        self._measure(recorder)
+        lines_left = max(self._console.size.height - 4, 6)
+        return Group(*_rooms(recorder, lines_left), _totals(recorder, self._per_second))
+
+    def _measure(self, recorder: Recorder) -> None:
+        now = trio.current_time()
+        messages = sum(room.status.messages for room in recorder.rooms)
+        if now > self._drawn_at:
+            self._per_second = (messages - self._messages_then) / (now - self._drawn_at)
+        self._drawn_at, self._messages_then = now, messages
+
+
+def _rooms(recorder: Recorder, lines_left: int) -> Iterator[RenderableType]:
+    for count, room in enumerate(recorder.rooms):
+        if lines_left < 1:
+            yield Text(f"... and {len(recorder.rooms) - count} more rooms", style="dim")
+            return
+        yield _head(room.status)
+        lines_left -= 1
+        members = _members(room.status, max(lines_left, 0))
+        yield members
+        lines_left -= members.row_count
+
+
+def _head(status: RoomStatus) -> Text:
+    head = Text.assemble(
+        (status.room_id, "bold"),
+        "  ",
+        (status.state.value, _STYLES[status.state]),
+        f" {_age(trio.current_time() - status.since)}",
+    )
+    if status.reconnects:
+        head.append(f"  {status.reconnects} reconnect{'s' if status.reconnects > 1 else ''}", "yellow")
+    if status.rejected:
+        head.append(f"  {status.rejected:,} not understood", "yellow")
+    if status.trouble and status.state is not State.LIVE:
+        head.append(f"  {status.trouble}", "yellow")
+    if status.state is State.LIVE and not status.latest:
+        head.append("  silent: nobody's heart rate flows", "dim")
+    return head
+
+
+def _members(status: RoomStatus, most: int) -> Table:
+    """List the members with their latest bpm, the one heard last first if there are too many."""
+    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=True)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(justify="right")
+    table.add_column(justify="right")
+    now = time.time_ns() // 1000
+    present = [item for item in status.latest.items() if item[0] not in status.gone]
+    latest = sorted(present, key=lambda item: -item[1][1])[:most]
+    for profile_id, (bpm, received_at) in sorted(latest, key=lambda item: _name(status, item[0])):
+        age_s = (now - received_at) / 1e6
+        style = "dim" if age_s > _STALE_AFTER_S else ""
+        table.add_row(f"  {_name(status, profile_id)}", f"{bpm:>3} bpm", f"{_age(age_s)} ago", style=style)
+    return table
+
+
+def _name(status: RoomStatus, profile_id: str) -> str:
+    return status.names.get(profile_id) or profile_id[:8]
+
+
+def _totals(recorder: Recorder, per_second: float) -> Text:
+    rows = sum(recorder.ingester.total.rows.values())
+    behind = recorder.journal.behind_bytes
+    line = Text.assemble(
+        (f"{_age(trio.current_time() - recorder.started_at)}", "bold"),
+        f"  {per_second:,.0f} messages/s  {rows:,} rows in {recorder.options.database.name}",
+        f"  journal {behind / 1024:,.0f} KiB ahead",
+    )
+    if recorder.ingester.trouble:
+        line.append(f"  {recorder.ingester.trouble.message}", "yellow")
+    line.append("\n" + ("Ending ..." if recorder.is_ending else "Ctrl-C ends the recording."), "dim")
+    return line
+
+
+def _age(seconds: float) -> str:
+    """Write a duration as short as tells it: 7 s, 3 min 20 s, 2 h 5 min."""
+    whole = max(int(seconds), 0)
+    if whole < 60:  # noqa: PLR2004 - seconds in a minute
+        return f"{whole} s"
+    if whole < 3600:  # noqa: PLR2004 - seconds in an hour
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

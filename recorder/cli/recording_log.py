@@ -1,0 +1,57 @@
+"""Where the recorder's words go: on the screen, and into a log beside the database."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LARGEST_LOG_BYTES = 5 * 2**20
+
+
+@contextmanager
+def open_log(database: Path, console: "Console | None") -> Iterator[None]:
+    """Show what the recorder says on the console or else on stderr, and keep it in `DATABASE.log`."""
+    file = database.with_name(database.name + ".log")
+    if file.exists() and file.stat().st_size > LARGEST_LOG_BYTES:
+        file.replace(file.with_name(file.name + ".1"))
+    handlers = [_screen(console), _file(file)]
+    root = logging.getLogger("recorder")
+    before, logging.raiseExceptions = logging.raiseExceptions, False  # a full disk must not stop a recording here
+    root.setLevel(logging.INFO)
+    for handler in handlers:
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.raiseExceptions = before
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()
+
+
+def _screen(console: "Console | None") -> logging.Handler:
+    handler = logging.StreamHandler() if console is None else _ConsoleHandler(console)
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
+    return handler
+
+
+def _file(path: Path) -> logging.Handler:
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S%z"))
+    return handler
+
+
+class _ConsoleHandler(logging.Handler):
+    """Prints above the status that is drawn in place."""
+
+    def __init__(self, console: "Console") -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        style = "red" if record.levelno >= logging.ERROR else "yellow" if record.levelno >= logging.WARNING else None
+        self._console.print(self.format(record), style=style, markup=False, soft_wrap=True)

@@ -1,0 +1,86 @@
+"""A lock file that ends with the process that holds it, however that ends.
+
+It tells the segments of a living recorder from those that a crash left behind.
+"""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+_FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: int) -> bool:
+        try:
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _lock(file: int) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+class LockFile:
+    """A file that this process has made and holds locked until `release`.
+
+    Raises
+    ------
+    OSError
+        The file cannot be made, or another process took it in the instant of its making.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+        # Until it is locked, somebody who clears up after crashes may take it for a dead one's and remove it.
+        if not _lock(self._file) or not _same(self._file, path):
+            os.close(self._file)
+            raise FileExistsError(f"another process took {path}")
+
+    def release(self) -> None:
+        """Unlock and remove the file."""
+        os.close(self._file)
+        self._path.unlink(missing_ok=True)
+
+
+def _same(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether a living process holds a lock file. One that is not there is not held."""
+    try:
+        file = os.open(path, _FLAGS)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _lock(file)
+    finally:
+        os.close(file)
+
+
+def remove_dead_lock(path: Path) -> None:
+    """Remove a lock file that a crash left behind; one that is held stays."""
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        file = os.open(path, _FLAGS)
+        try:
+            if _lock(file) and sys.platform != "win32":
+                path.unlink()  # while it is locked, so that nobody can have taken it meanwhile
+        finally:
+            os.close(file)
+        if sys.platform == "win32":
+            path.unlink()  # refused there while somebody has it open

@@ -1,0 +1,107 @@
+"""When to ingest: as segments come out of the journal, and again and again while the database is not to be had."""
+
+import logging
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from recorder.database import DatabaseBusyError
+from recorder.errors import StorageError
+from recorder.ingest import Ingested, ingest, next_batch
+from recorder.journal import CLOSE_AFTER_S, Journal
+from recorder.segment import Segment
+
+FIRST_RETRY_S = 0.05
+LAST_BUSY_RETRY_S = 0.5
+LAST_FAULT_RETRY_S = 10.0
+TELL_BUSY_AFTER_S = 5.0
+
+# A segment is at least this many times older, when it is closed, than the last one took to bring in: the recorder
+# keeps others out of the database for two hundredths of the time, or as near as rows that are to be seen soon allow.
+_REST_FACTOR = 50
+_LONGEST_WAIT_S = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class Ingester:
+    """Brings a journal's segments into the database.
+
+    Parameters
+    ----------
+    database
+        The DuckDB file.
+    journal
+        The journal; it is told how often segments are wanted.
+    keep_journal
+        Keep the segments, compressed.
+    """
+
+    def __init__(self, database: Path, journal: Journal, *, keep_journal: bool = False) -> None:
+        self._database = database
+        self._journal = journal
+        self._keep = keep_journal
+        self._limiter = trio.CapacityLimiter(1)
+        self._waiting: list[Segment] = []
+        self.total = Ingested()
+        """What has been brought in so far."""
+        self.trouble: StorageError | None = None
+        """Why nothing comes in at the moment, if so."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all that came out of the journal is in the database."""
+        return not self._waiting
+
+    async def run(self, left_behind: Iterable[Segment] = ()) -> None:
+        """Ingest what a crash left behind, then what comes, until the journal ends and all is in.
+
+        Cancelled, it leaves the rest in the journal. A transaction under way is abandoned, and rolled back.
+        """
+        self._waiting += left_behind
+        await self._bring_in()
+        async for segment in self._journal.segments:
+            self._waiting.append(segment)
+            while True:  # whatever else came meanwhile goes in together
+                try:
+                    self._waiting.append(self._journal.segments.receive_nowait())
+                except (trio.WouldBlock, trio.EndOfChannel):
+                    break
+            await self._bring_in()
+
+    async def _bring_in(self) -> None:
+        failing_since = trio.current_time()
+        told: type[StorageError] | None = None
+        retry_s = FIRST_RETRY_S
+        while self._waiting:
+            started_at = trio.current_time()
+            batch = next_batch(self._waiting)
+            try:
+                done = await trio.to_thread.run_sync(
+                    partial(ingest, self._database, batch, keep=self._keep),
+                    abandon_on_cancel=True,
+                    limiter=self._limiter,
+                )
+            except StorageError as error:
+                self.trouble = error
+                is_busy = isinstance(error, DatabaseBusyError)
+                # Readers come and go; only one that stays is worth a word, and so is each other fault, once.
+                if told is not type(error) and (not is_busy or started_at >= failing_since + TELL_BUSY_AFTER_S):
+                    log.log(
+                        logging.WARNING if is_busy else logging.ERROR,
+                        "%s Recording goes on into the journal; nothing is lost.",
+                        error,
+                    )
+                    told = type(error)
+                await trio.sleep(retry_s)
+                retry_s = min(2 * retry_s, LAST_BUSY_RETRY_S if is_busy else LAST_FAULT_RETRY_S)
+            else:
+                took_s = trio.current_time() - started_at
+                self._journal.close_after_s = min(max(CLOSE_AFTER_S, _REST_FACTOR * took_s), _LONGEST_WAIT_S)
+                self.total.add(done)
+                del self._waiting[: len(batch)]
+                self.trouble = None
+                if told:
+                    log.warning("The database is being written again; the journal's rows are in.")

@@ -1,0 +1,142 @@
+"""What a frame from the room says. Pure: a text in, a row out, and it never raises.
+
+Pulsoid sends JSON objects with a `kind`, a `timestamp` and one payload field named as the kind. New fields are let
+pass; whatever else is not as documented becomes a `RejectedMessageRow` that says why.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from recorder.rows import HeartRateRow, MemberEventRow, MessageRow, RejectedMessageRow, RoomEventRow
+
+KINDS = ("heart_rate", "room_member_updated", "room_member_removed", "room_updated")
+"""The kinds of message there are; asked for by name, since the server's default is the first alone."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class _HeartRate(msgspec.Struct):
+    profile_id: str
+    bpm: Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]  # the column is an INTEGER
+
+
+class _MemberUpdated(msgspec.Struct):
+    profile_id: str
+    config: Raw
+
+
+class _MemberRemoved(msgspec.Struct):
+    profile_id: str
+
+
+class _RoomUpdated(msgspec.Struct):
+    room_id: str
+    config: Raw
+
+
+class _Message(msgspec.Struct, tag_field="kind", kw_only=True):
+    """What every message may have; each kind requires its own payload, and a second one is told from none."""
+
+    timestamp: datetime
+    heart_rate: object = UNSET
+    room_member_updated: object = UNSET
+    room_member_removed: object = UNSET
+    room_updated: object = UNSET
+
+
+class _HeartRateMessage(_Message, tag="heart_rate", kw_only=True):
+    heart_rate: _HeartRate
+
+
+class _MemberUpdatedMessage(_Message, tag="room_member_updated", kw_only=True):
+    room_member_updated: _MemberUpdated
+
+
+class _MemberRemovedMessage(_Message, tag="room_member_removed", kw_only=True):
+    room_member_removed: _MemberRemoved
+
+
+class _RoomUpdatedMessage(_Message, tag="room_updated", kw_only=True):
+    room_updated: _RoomUpdated
+
+
+_decode = msgspec.json.Decoder(
+    _HeartRateMessage | _MemberUpdatedMessage | _MemberRemovedMessage | _RoomUpdatedMessage
+).decode
+
+
+def parse_message(frame: str, *, room_id: str, connection_id: str, received_at: int) -> MessageRow:
+    """Tell what a frame says.
+
+    Parameters
+    ----------
+    frame
+        The text frame, as received.
+    room_id, connection_id
+        Where it came from.
+    received_at
+        When it was received, in microseconds since 1970, UTC.
+
+    Returns
+    -------
+    MessageRow
+        The row to store. What cannot be understood is a `RejectedMessageRow` with the reason; nothing is raised.
+    """
+    try:
+        message = _decode(frame)
+        return _row(message, frame, room_id, connection_id, received_at)
+    except RecursionError:
+        reason = "nested too deeply"
+    except (msgspec.MsgspecError, OverflowError, ValueError) as error:
+        reason = str(error)
+    return RejectedMessageRow(room_id, connection_id, received_at, reason, frame)
+
+
+def _row(message: _Message, frame: str, room_id: str, connection_id: str, received_at: int) -> MessageRow:
+    occurred_at = _microseconds(message.timestamp)
+    match message:
+        case _HeartRateMessage(heart_rate=reading):
+            _require_one_payload(message, "heart_rate")
+            return HeartRateRow(
+                room_id, connection_id, reading.profile_id, reading.bpm, occurred_at, received_at, frame
+            )
+        case _MemberUpdatedMessage(room_member_updated=member):
+            _require_one_payload(message, "room_member_updated")
+            config = _json_object(member.config)
+            return MemberEventRow(
+                room_id, connection_id, member.profile_id, "updated", config, occurred_at, received_at, frame
+            )
+        case _MemberRemovedMessage(room_member_removed=gone):
+            _require_one_payload(message, "room_member_removed")
+            return MemberEventRow(
+                room_id, connection_id, gone.profile_id, "removed", None, occurred_at, received_at, frame
+            )
+        case _RoomUpdatedMessage(room_updated=room):
+            _require_one_payload(message, "room_updated")
+            return RoomEventRow(room_id, connection_id, _json_object(room.config), occurred_at, received_at, frame)
+    raise AssertionError(message)  # pragma: no cover - the decoder knows these four
+
+
+def _microseconds(instant: datetime) -> int:
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)  # a timestamp without an offset is taken as UTC
+    elif instant.tzinfo is not UTC:
+        instant = instant.astimezone(UTC)  # raises OverflowError where UTC has no such year
+    since = instant - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _require_one_payload(message: _Message, own: str) -> None:
+    for kind in KINDS:
+        if kind != own and getattr(message, kind) not in (UNSET, None):  # null says as little as absence
+            raise ValueError(f"two payloads: `{own}` and `{kind}`")
+
+
+def _json_object(config: Raw) -> str:
+    text = bytes(config).decode()
+    if not text.startswith("{"):
+        raise ValueError("Expected `object` - at `$.config`")
+    return text

@@ -1,0 +1,58 @@
+"""How the recording goes, in figures: what the screen shows, and what the last line sums up. Nothing here is stored."""
+
+import contextlib
+from dataclasses import dataclass, field
+
+import msgspec
+
+from recorder.connection_state import State
+from recorder.rows import HeartRateRow, MemberEventRow, MessageRow, RejectedMessageRow
+
+
+@dataclass
+class RoomStatus:
+    """A room as of now. Instants of members are as in rows: microseconds since 1970, UTC."""
+
+    room_id: str
+    state: State = State.CONNECTING
+    since: float = 0.0  # on the clock of trio
+    trouble: str | None = None
+    reconnects: int = 0
+    messages: int = 0
+    readings: int = 0
+    rejected: int = 0
+    latest: dict[str, tuple[int, int]] = field(default_factory=dict)  # profile -> bpm, received_at
+    names: dict[str, str] = field(default_factory=dict)  # profile -> name
+    gone: set[str] = field(default_factory=set)  # profiles removed from the room
+
+    def enter(self, state: State, at: float, trouble: str | None = None) -> None:
+        """Note a new state of the connection."""
+        if state is State.LIVE and self.state is not State.LIVE:
+            self.trouble = None
+        self.state, self.since = state, at
+        if trouble is not None:
+            self.trouble = trouble
+
+    def take(self, row: MessageRow) -> None:
+        """Note a message."""
+        self.messages += 1
+        if isinstance(row, HeartRateRow):
+            self.readings += 1
+            self.latest[row.profile_id] = (row.bpm, row.received_at)
+            if self.gone:
+                self.gone.discard(row.profile_id)
+        elif isinstance(row, RejectedMessageRow):
+            self.rejected += 1
+        elif isinstance(row, MemberEventRow):
+            self._take_member(row)
+
+    def _take_member(self, row: MemberEventRow) -> None:
+        if row.config is None:
+            self.gone.add(row.profile_id)
+            return
+        with contextlib.suppress(msgspec.MsgspecError):  # a config may hold anything
+            self.names[row.profile_id] = msgspec.json.decode(row.config, type=_Named).name
+
+
+class _Named(msgspec.Struct):
+    name: str
