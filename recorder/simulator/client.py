@@ -109,7 +109,7 @@ class Client:
     def put(self, kind: Kind, frame: bytes) -> None:
         """Queue a message, if the client subscribed to its kind."""
         if kind in self.kinds and not self._over.is_set():
-            self.outbox.put(kind, frame)
+            self.outbox.put(kind.value, frame)
 
     def put_raw(self, data: bytes) -> None:
         """Queue bytes, whatever the client subscribed to."""

@@ -74,9 +74,9 @@ def parse_faults(texts: Iterable[str]) -> Faults:
     for text in texts:
         name, _, number = text.partition(":")
         if name not in (field.name for field in fields(Faults)):
-            raise UsageError(f"there is no fault {text!r}", _HINT)
+            raise UsageError(f"There is no fault {text!r}", _HINT)
         if name in numbers:
-            raise UsageError(f"the fault {name!r} is given twice", "Give each fault once.")
+            raise UsageError(f"The fault {name!r} is given twice", "Give each fault once.")
         numbers[name] = _number(name, number)
     return Faults(**numbers)
 
@@ -90,5 +90,5 @@ def _number(name: str, text: str) -> float:
         number = -1
     if not lowest <= number <= highest:
         kind = "a whole number" if whole else "a number of seconds"
-        raise UsageError(f"the fault {name!r} needs {kind} from {lowest} to {highest}, not {text!r}", _HINT)
+        raise UsageError(f"The fault {name!r} needs {kind} from {lowest} to {highest}, not {text!r}", _HINT)
     return number

@@ -36,13 +36,13 @@ def read_replay(path: Path) -> Play:
         with path.open(encoding="utf-8-sig", newline="") as file:
             readings = sorted(_parse(file, path), key=lambda reading: reading.time_s)
     except OSError as error:
-        raise UsageError(f"the replay {path} cannot be read: {error.strerror}", _HINT) from None
+        raise UsageError(f"The replay {path} cannot be read: {error.strerror}", _HINT) from None
     except UnicodeDecodeError:
-        raise UsageError(f"the replay {path} is not UTF-8 text", _HINT) from None
+        raise UsageError(f"The replay {path} is not UTF-8 text", _HINT) from None
     except csv.Error as error:
-        raise UsageError(f"the replay {path} is not a CSV file: {error}", _HINT) from None
+        raise UsageError(f"The replay {path} is not a CSV file: {error}", _HINT) from None
     if not readings:
-        raise UsageError(f"the replay {path} holds no reading", _HINT)
+        raise UsageError(f"The replay {path} holds no reading", _HINT)
     first_s = readings[0].time_s
     return Play(
         members={reading.profile_id: {"name": reading.profile_id} for reading in readings},
@@ -54,9 +54,9 @@ def read_replay(path: Path) -> Play:
 def _parse(lines: Iterator[str], path: Path) -> Iterator[Reading]:
     rows = csv.DictReader(lines)
     if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
-        raise UsageError(f"the replay {path} has no column {' and no column '.join(missing)}", _HINT)
+        raise UsageError(f"The replay {path} has no column {' and no column '.join(missing)}", _HINT)
     for row in rows:
-        where = f"line {rows.line_num} of the replay {path}"
+        where = f"Line {rows.line_num} of the replay {path}"
         if any(row[name] is None for name in COLUMNS):
             raise UsageError(f"{where} is too short", _HINT)
         if not row["member"].strip():
@@ -70,11 +70,11 @@ def _time_s(text: str, where: str) -> float:
     except ValueError:
         time_s = math.nan
     if not math.isfinite(time_s):
-        raise UsageError(f"time_s is {text!r} in {where}", "It must be a number of seconds, such as 12 or 12.5.")
+        raise UsageError(f"{where} says {text!r} for time_s", "It must be a number of seconds, such as 12 or 12.5.")
     return time_s
 
 
 def _bpm(text: str, where: str) -> int:
     if not (text.strip().isascii() and text.strip().isdigit()):
-        raise UsageError(f"bpm is {text!r} in {where}", "It must be a whole number, 0 or more.")
+        raise UsageError(f"{where} says {text!r} for bpm", "It must be a whole number, 0 or more.")
     return int(text)

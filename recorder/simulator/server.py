@@ -28,7 +28,7 @@ _RENEW_PATH = "/oauth2/token"
 _NOT_A_MEMBER = Response(HTTPStatus.FORBIDDEN, {"error_message": "not_a_member_of_the_room"})
 _GONE = (trio.BrokenResourceError, trio.ClosedResourceError, ConnectionClosed, OSError, ssl.SSLError)
 
-log = logging.getLogger("recorder.simulator")
+log = logging.getLogger("simulator")  # apart from the recorder's own log
 
 
 class Server:

@@ -38,7 +38,7 @@ from recorder.simulator.wire import Config
 HOST = "127.0.0.1"  # Whoever is on the network has no business here.
 GOODBYE_S = 2.0
 
-log = logging.getLogger("recorder.simulator")
+log = logging.getLogger("simulator")  # apart from the recorder's own log
 
 
 @dataclass(frozen=True)
