@@ -5,7 +5,9 @@ and what the server said before the WebSocket began, since the library tells nei
 """
 
 import contextlib
+import os
 import re
+import socket
 import ssl
 from importlib.metadata import version
 
@@ -113,13 +115,13 @@ async def open_stream(server: Server) -> WatchedStream:
 
 
 def _system_words(error: OSError) -> str:
-    """Say what went wrong, with the cause that tells most where several addresses were tried."""
-    while isinstance(error.__cause__, OSError):
-        error = error.__cause__
-    if isinstance(error.__cause__, BaseExceptionGroup):
-        first = error.__cause__.exceptions[0]
-        return str(first.strerror if isinstance(first, OSError) and first.strerror else first)
-    return error.strerror or str(error)
+    """Say what went wrong; where several addresses were tried, with the first of them."""
+    cause: BaseException | None = error
+    while cause is not None and not (isinstance(cause, OSError) and cause.errno and cause.strerror):
+        cause = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else cause.__cause__
+    if isinstance(cause, socket.gaierror):
+        return "its name is not known"
+    return (os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else str(error)).lower()
 
 
 async def open_websocket(

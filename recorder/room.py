@@ -116,7 +116,8 @@ class Room:
         """Wait until it is time to connect again."""
         state = self.connection.on(end.event)
         delay_s = self.connection.delay_s()
-        log.warning("%s: %s. Trying again in %.0f s.", self.room_id, end.reason, delay_s)
+        if end.reason != self.status.trouble:  # what goes on failing alike for hours is one line in the log
+            log.warning("%s: %s. Trying again in %.0f s, and so on.", self.room_id, end.reason, delay_s)
         self.status.reconnects += 1
         self._enter(state, end.reason)
         with trio.move_on_after(delay_s):

@@ -34,9 +34,9 @@ class LiveStatus:
         self._per_second = 0.0
 
     async def show(self, recorder: Recorder) -> None:
-        """Draw each second. Cancelled, the last screen stays."""
+        """Draw each second. Cancelled, the screen is cleared of it: the totals say what was recorded."""
         self._drawn_at = recorder.started_at
-        with Live(console=self._console, auto_refresh=False, transient=False) as live:
+        with Live(console=self._console, auto_refresh=False, transient=True) as live:
             while True:
                 live.update(self.draw(recorder), refresh=True)
                 await trio.sleep(DRAW_EVERY_S)
