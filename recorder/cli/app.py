@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from recorder.cli.record import record
+from recorder.cli.simulate import simulate
 from recorder.errors import ExitCode, PulsoidRecError
 
 app = typer.Typer(
@@ -14,10 +15,11 @@ app = typer.Typer(
     epilog="Start with: pulsoid-rec demo",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # joins the lines of a paragraph, whatever the width
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (record,)  # in the order of `--help`
+COMMANDS = (record, simulate)  # in the order of `--help`
 for command in COMMANDS:
     app.command()(command)
 

@@ -52,8 +52,8 @@ def simulate(
         float | None,
         typer.Option(
             metavar="SECONDS",
-            help="End the play after so many seconds of its own time. Else a file ends where it ends, and people made up "
-            "play on for ever, or for 3600 s at a speed above 1.",
+            help="End the play after so many seconds of its own time. Else a file plays to its end, and people made "
+            "up play for ever, or for 3600 s at a speed above 1.",
             show_default=False,
         ),
     ] = None,
