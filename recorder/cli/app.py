@@ -1,10 +1,11 @@
 """The command `pulsoid-rec`: its commands, and what a user sees when one of them fails."""
 
+import os
 import sys
-from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from recorder.cli.record import record
 from recorder.cli.simulate import simulate
@@ -26,6 +27,8 @@ for command in COMMANDS:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"pulsoid-rec {version('pulsoid-rec')}")
         raise typer.Exit
 
@@ -41,13 +44,41 @@ def options(
 
 
 def main() -> None:
-    """Run the command line; every known fault ends in one line on stderr and its exit code."""
+    """Run the command line; whatever goes wrong ends in one line on stderr and its exit code."""
     try:
-        app(prog_name="pulsoid-rec")
+        sys.exit(app(prog_name="pulsoid-rec", standalone_mode=False))
     except PulsoidRecError as error:
-        print(f"pulsoid-rec: {error}", file=sys.stderr)  # noqa: T201 - the command line is where printing belongs
-        sys.exit(error.exit_code)
+        _end(f"{error}", error.exit_code)
+    except TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message(), file=sys.stderr)
+            sys.exit(ExitCode.USAGE)
+        _end(f"{error.format_message().rstrip('.')}. See `{_command(error)} --help`.", ExitCode.USAGE)
     except BrokenPipeError:
         # Whoever read our output has enough of it (`pulsoid-rec report | head`).
         sys.stderr.close()
         sys.exit(ExitCode.DONE)
+    except Exception as error:
+        if os.environ.get("PULSOID_REC_TRACEBACK"):
+            raise
+        _end(
+            f"A fault of pulsoid-rec itself: {_innermost(error)!r}. Please report it, with what is shown when "
+            "PULSOID_REC_TRACEBACK=1 is set; what was recorded is safe.",
+            ExitCode.FAULT,
+        )
+
+
+def _end(text: str, code: int) -> NoReturn:
+    print(f"pulsoid-rec: {text}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _command(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return context.command_path if context is not None else "pulsoid-rec"
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -9,6 +9,8 @@ import typer
 from recorder.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from rich.console import Console
 
     from recorder.record import Options, Recorder
@@ -93,7 +95,7 @@ def run_recorder(options: "Options") -> None:
     from recorder.cli.recording_log import open_log
 
     os.umask(0o077)  # what is made from here on is for its owner alone
-    console = _console() if sys.stderr.isatty() else None
+    console = console_for_status()
     with open_log(options.database, console):
         options.credentials.read_token()  # before anything is made
         options.credentials.warn_if_shared()
@@ -105,33 +107,43 @@ async def _run(options: "Options", console: "Console | None") -> None:
 
     recorder = Recorder(options)
     try:
-        if console is None:
-            await recorder.run()
-        else:
-            from recorder.cli.live_status import LiveStatus
-
-            await recorder.run(LiveStatus(console).show)
+        await recorder.run(status_on(console))
     finally:
-        if any(room.connection.was_live for room in recorder.rooms):
-            print(_totals(recorder), file=sys.stderr)  # noqa: T201 - the command's last word
+        print_totals(recorder)
 
 
-def _console() -> "Console":
+def console_for_status() -> "Console | None":
+    """Return the terminal's console; None without a terminal, where a status in place would be noise."""
+    if not sys.stderr.isatty():
+        return None
     from rich.console import Console
 
     return Console(stderr=True, highlight=False)
 
 
-def _totals(recorder: "Recorder") -> str:
+def status_on(console: "Console | None") -> "Callable[[Recorder], Awaitable[None]] | None":
+    """Return the task that shows a recorder's status there, if anywhere."""
+    if console is None:
+        return None
+    from recorder.cli.live_status import LiveStatus
+
+    return LiveStatus(console).show
+
+
+def print_totals(recorder: "Recorder") -> None:
+    """Say what was recorded, unless no room was ever open."""
+    if not any(room.connection.was_live for room in recorder.rooms):
+        return
     rows = recorder.ingester.total.rows
     members = sum(len(room.status.latest) for room in recorder.rooms)
-    rooms = len(recorder.rooms)
     rejected = rows["rejected_messages"]
-    return (
-        f"Recorded {_count(rows['heart_rate'], 'reading')} of {_count(members, 'member')} in {_count(rooms, 'room')}"
-        + (f", {_count(rejected, 'message')} not understood" if rejected else "")
-        + f", into {recorder.options.database}."
+    totals = (
+        f"Recorded {_count(rows['heart_rate'], 'reading')} of {_count(members, 'member')} in "
+        f"{_count(len(recorder.rooms), 'room')}"
     )
+    if rejected:
+        totals += f", and {_count(rejected, 'message')} not understood"
+    print(f"{totals}, into {recorder.options.database}.", file=sys.stderr)
 
 
 def _count(number: int, noun: str) -> str:
