@@ -1,0 +1,61 @@
+"""What a reader must know before trusting a figure, in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis.parts import Part
+
+Kind = Literal["recorder", "presence", "silence", "quality", "coverage"]
+_MANY = 5
+"""More notes of one sort about one session than this are told as one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A remark about a session, or about one member in it.
+
+    Parameters
+    ----------
+    room_id, session
+        The session it belongs to.
+    profile_id
+        The member it is about; None when it is about the recorder or the whole session.
+    kind
+        What it tells of: the recorder, who was there, silences, the sensor, or how much a figure covers.
+    text
+        The remark, plain text that begins with whom it is about; never escaped.
+    """
+
+    room_id: str
+    session: int
+    profile_id: str | None
+    kind: Kind
+    text: str
+
+
+def note_on(part: Part, profile_id: str | None, kind: Kind, text: str) -> Note:
+    """Make a note that belongs to a session; parameters as of `Note`."""
+    return Note(room_id=part.room_id, session=part.session, profile_id=profile_id, kind=kind, text=text)
+
+
+def few_or_one(notes: Sequence[Note], together: str) -> list[Note]:
+    """Keep a few notes as they are, and put many into one so that they hide no other.
+
+    Parameters
+    ----------
+    notes
+        Notes of one sort about one session.
+    together
+        What many of them say in common, such as `7 members came late`; the notes' own texts follow it.
+
+    Returns
+    -------
+    list of Note
+        The notes, or a single one; empty for none.
+    """
+    if len(notes) <= _MANY:
+        return list(notes)
+    first = notes[0]
+    text = f"{together} ({'; '.join(note.text for note in notes)})"
+    return [Note(room_id=first.room_id, session=first.session, profile_id=None, kind=first.kind, text=text)]

@@ -1,0 +1,109 @@
+"""A report taken apart into its sessions, each with its rows, its members' labels and its local time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone, tzinfo
+
+import polars as pl
+
+from analysis.report_data import ReportData
+from analysis.words import clock_words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One session of a report, with the rows of the report's frames that belong to it.
+
+    Parameters
+    ----------
+    room_id, session
+        Which session.
+    started_at, ended_at
+        Its first and last reading (aware, UTC).
+    zone
+        The offset of local time when it began, used for all of it: a clock change at night moves no reading.
+    names
+        A label for each member, by profile id and in the order of the summary; no two are alike.
+    summary, time_at_bpm, readings
+        The report's frames, of this session only.
+    """
+
+    room_id: str
+    session: int
+    started_at: datetime
+    ended_at: datetime
+    zone: timezone
+    names: dict[str, str]
+    summary: pl.DataFrame
+    time_at_bpm: pl.DataFrame
+    readings: pl.DataFrame
+
+    def clock(self, at: datetime) -> str:
+        """Write an instant as local clocks showed it, with the date where the session did not begin on it."""
+        return clock_words(at, self.zone, self.started_at.astimezone(self.zone).date())
+
+
+def parts_of(report: ReportData, zone: tzinfo | None = None) -> Iterator[Part]:
+    """Take a report apart into its sessions.
+
+    Parameters
+    ----------
+    report
+        The report.
+    zone
+        Time zone of the screen; None for this computer's.
+
+    Yields
+    ------
+    Part
+        A session, in the order of `report.sessions`; nothing when there is none.
+    """
+    frames = (report.summary, report.time_at_bpm, report.readings)
+    split = [frame.partition_by("room_id", "session", as_dict=True) for frame in frames]
+    for row in report.sessions.iter_rows(named=True):
+        key = (row["room_id"], row["session"])
+        summary, held, readings = (rows.get(key, frame.clear()) for frame, rows in zip(frames, split, strict=True))
+        yield Part(
+            room_id=row["room_id"],
+            session=row["session"],
+            started_at=row["started_at"],
+            ended_at=row["ended_at"],
+            zone=fixed_zone(row["started_at"], zone),
+            names=labels(summary),
+            summary=summary,
+            time_at_bpm=held,
+            readings=readings,
+        )
+
+
+def labels(summary: pl.DataFrame) -> dict[str, str]:
+    """Give each member a label that no other has: the name, with the id's beginning where two share a name.
+
+    Parameters
+    ----------
+    summary
+        Rows with `profile_id` and `name`.
+
+    Returns
+    -------
+    dict of str to str
+        Labels by profile id, in the order of the rows; empty for no rows.
+    """
+    names = dict(summary.select("profile_id", "name").iter_rows())
+    values = list(names.values())
+    unique = {id_: name if values.count(name) == 1 else f"{name} ({id_[:8]})" for id_, name in names.items()}
+    values = list(unique.values())
+    return {id_: label if values.count(label) == 1 else f"{names[id_]} ({id_})" for id_, label in unique.items()}
+
+
+def fixed_zone(at: datetime, zone: tzinfo | None) -> timezone:
+    """Find the offset from UTC that local clocks showed at an instant.
+
+    Parameters
+    ----------
+    at
+        The instant, aware.
+    zone
+        Time zone; None for this computer's.
+    """
+    return timezone(at.astimezone(zone).utcoffset() or timedelta())

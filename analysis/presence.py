@@ -1,0 +1,226 @@
+"""When the recorder and each member were there: a member's silence told from a gap in the recording."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import NamedTuple
+
+import polars as pl
+
+from analysis.definitions import Definitions
+from analysis.notes import Note, few_or_one, note_on
+from analysis.parts import Part, parts_of
+from analysis.report_data import ReportData
+from analysis.words import count_words, duration_words
+
+APART_S = 30.0
+"""Members who begin or end less than this apart began or ended together: sensors are never switched on as one."""
+
+SILENCE_S = 60.0
+"""A member's silence shorter than this is in the gap figures alone; a longer one is named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offline:
+    """A time in which no connection of any recorder was open.
+
+    Parameters
+    ----------
+    begins_at, ends_at
+        From when to when (aware, UTC).
+    cut_off
+        True when the recorder left no word of its end, as when it was killed: then `begins_at` is the last it is
+        known to have received, and it went offline some time after that.
+    """
+
+    begins_at: datetime
+    ends_at: datetime
+    cut_off: bool = False
+
+
+def offline_times(events: pl.DataFrame, last_received: pl.DataFrame) -> list[Offline]:
+    """Work out when a room was not being recorded.
+
+    Several recorders may record a room at once: it is offline only while none is connected. What came before the
+    first connection and after the last is not known, and not told.
+
+    Parameters
+    ----------
+    events
+        `connection_events` of one room, in any order.
+    last_received
+        `connection_id` and `last_received_at` of connections that left no end; one without a row received nothing.
+
+    Returns
+    -------
+    list of Offline
+        In order of time, never overlapping; empty when there was no connection.
+    """
+    received = dict(last_received.select("connection_id", "last_received_at").iter_rows())
+    opened: dict[str, datetime] = {}
+    ended: dict[str, datetime] = {}
+    for connection, event, at in events.sort("at").select("connection_id", "event", "at").iter_rows():
+        if event == "opened":
+            opened.setdefault(connection, at)
+        elif event in {"closed", "lost"}:
+            ended.setdefault(connection, at)
+    times: list[Offline] = []
+    known_until: datetime | None = None
+    cut_off = False
+    for connection, begin in opened.items():
+        if known_until is not None and begin > known_until:
+            times.append(Offline(begins_at=known_until, ends_at=begin, cut_off=cut_off))
+        end = max(begin, ended.get(connection) or received.get(connection) or begin)
+        if known_until is None or end > known_until:
+            known_until, cut_off = end, connection not in ended
+    return times
+
+
+def presence_notes(report: ReportData, zone: tzinfo | None = None) -> list[Note]:
+    """Say when the recorder was offline, and who came late, left early, or fell silent.
+
+    Parameters
+    ----------
+    report
+        The report; without `readings`, silences within the session are not told.
+    zone
+        Time zone of the screen; None for this computer's.
+
+    Returns
+    -------
+    list of Note
+        By session, the recorder's first and then the members' in the order of the summary.
+    """
+    notes = []
+    for part in parts_of(report, zone):
+        ours = pl.col("room_id") == part.room_id
+        connections = report.connection_events.filter(ours)
+        offline = [
+            time
+            for time in offline_times(connections, report.last_received.filter(ours))
+            if time.ends_at > part.started_at and time.begins_at < part.ended_at
+        ]
+        notes += _recorder_notes(part, offline, report.options)
+        notes += _arrivals(part) + _departures(part)
+        notes += _silences(part, offline, listening=not connections.is_empty())
+        notes += _member_events(part, report.member_events.filter(ours))
+    return notes
+
+
+def _recorder_notes(part: Part, offline: Sequence[Offline], options: Definitions) -> list[Note]:
+    hold = timedelta(seconds=options.max_hold_s)
+    long = [time for time in offline if time.ends_at - time.begins_at > hold]
+    notes = [note_on(part, None, "recorder", _offline_words(part, time)) for time in long]
+    total_s = sum((time.ends_at - time.begins_at).total_seconds() for time in long)
+    notes = few_or_one(notes, f"the recorder was offline {len(long)} times, {duration_words(total_s)} in all")
+    if short := len(offline) - len(long):
+        text = f"the recorder reconnected {count_words(short, 'time')}, each within {options.max_hold_s:g} s"
+        notes.append(note_on(part, None, "recorder", text))
+    return notes
+
+
+def _offline_words(part: Part, time: Offline) -> str:
+    begins, ends = (part.clock(at) for at in (time.begins_at, time.ends_at))
+    if time.cut_off:
+        return f"the recorder was cut off some time after {begins}, the last it received, and was offline until {ends}"
+    length_s = (time.ends_at - time.begins_at).total_seconds()
+    return f"the recorder was offline from {begins} to {ends} ({duration_words(length_s)})"
+
+
+def _arrivals(part: Part) -> list[Note]:
+    present = part.summary.filter(pl.col("first_at").is_not_null()).select("profile_id", "first_at").rows()
+    if not present:
+        return []
+    start = min(at for _, at in present)
+    late = {id_: (at - start).total_seconds() for id_, at in present if (at - start).total_seconds() > APART_S}
+    whom = _whom(len(late), len(present), "the first")
+    notes = [
+        note_on(part, id_, "presence", f"{part.names[id_]}: first reading {duration_words(late_s)} after {whom}")
+        for id_, late_s in late.items()
+    ]
+    return few_or_one(notes, f"{len(late)} of {len(present)} members began later than the first")
+
+
+def _whom(apart: int, present: int, extreme: str) -> str:
+    """Tell from whom one is apart: "the others" only where all of those are together."""
+    if apart > 1:
+        return f"{extreme} member's"
+    return "the other's" if present == 2 else "the others"  # noqa: PLR2004 - two: oneself and the other
+
+
+def _departures(part: Part) -> list[Note]:
+    present = part.summary.filter(pl.col("last_at").is_not_null()).select("profile_id", "last_at").rows()
+    if not present:
+        return []
+    end = max(at for _, at in present)
+    early = {id_: (end - at).total_seconds() for id_, at in present if (end - at).total_seconds() > APART_S}
+    whom = _whom(len(early), len(present), "the last")
+    notes = [
+        note_on(part, id_, "presence", f"{part.names[id_]}: last reading {duration_words(early_s)} before {whom}")
+        for id_, early_s in early.items()
+    ]
+    return few_or_one(notes, f"{len(early)} of {len(present)} members ended earlier than the last")
+
+
+def _silences(part: Part, offline: Sequence[Offline], *, listening: bool) -> list[Note]:
+    """Name each member's silences while the recorder listened; where it did not, the silence is the recorder's."""
+    silent = (
+        part.readings.sort("profile_id", "occurred_at")
+        .with_columns(before_at=pl.col("occurred_at").shift(1).over("profile_id"))
+        .filter(pl.col("occurred_at") - pl.col("before_at") > timedelta(seconds=SILENCE_S))
+        .select("profile_id", "before_at", "occurred_at")
+    )
+    theirs: dict[str, list[_Silence]] = {}
+    for id_, begin, end in silent.iter_rows():
+        unheard_s = sum(_overlap_s(begin, end, time) for time in offline)
+        silence = _Silence(begin, end, (end - begin).total_seconds() - unheard_s)
+        if silence.heard_s > SILENCE_S:
+            theirs.setdefault(id_, []).append(silence)
+    notes = []
+    for id_ in part.names:
+        if silences := theirs.get(id_):
+            longest = max(silences, key=lambda silence: silence.heard_s)
+            when = f"from {part.clock(longest.begins_at)} to {part.clock(longest.ends_at)}"
+            if longest.heard_s < longest.length_s:
+                when += f", for {duration_words(longest.heard_s)} of which the recorder was listening"
+            elif listening:
+                when += " while the recorder was listening"
+            if len(silences) > 1:
+                total_s = sum(silence.heard_s for silence in silences)
+                when = f"{len(silences)} times, {duration_words(total_s)} in all, the longest {when}"
+            notes.append(note_on(part, id_, "silence", f"{part.names[id_]}: silent {when}"))
+    return few_or_one(notes, f"{len(notes)} members were silent for longer than {duration_words(SILENCE_S)}")
+
+
+class _Silence(NamedTuple):
+    begins_at: datetime
+    ends_at: datetime
+    heard_s: float
+
+    @property
+    def length_s(self) -> float:
+        return (self.ends_at - self.begins_at).total_seconds()
+
+
+def _overlap_s(begin: datetime, end: datetime, time: Offline) -> float:
+    return max(0.0, (min(end, time.ends_at) - max(begin, time.begins_at)).total_seconds())
+
+
+def _member_events(part: Part, events: pl.DataFrame) -> list[Note]:
+    """Tell who left the room, and who was in it without sending a reading."""
+    here = events.filter(pl.col("occurred_at").is_between(part.started_at, part.ended_at)).sort("occurred_at")
+    left = []
+    for id_, at in here.filter(pl.col("event") == "removed").select("profile_id", "occurred_at").iter_rows():
+        later = part.readings.filter((pl.col("profile_id") == id_) & (pl.col("occurred_at") > at))
+        back_at = later["occurred_at"].min()
+        back = f", readings again from {part.clock(back_at)}" if isinstance(back_at, datetime) else ""
+        text = f"{part.names.get(id_, id_[:8])}: left the room at {part.clock(at)}{back}"
+        left.append(note_on(part, id_, "presence", text))
+    quiet = [
+        note_on(part, id_, "presence", f"{id_[:8]}: in the room, but sent no reading")
+        for id_ in here.filter(pl.col("event") == "updated")["profile_id"].unique(maintain_order=True)
+        if id_ not in part.names
+    ]
+    return few_or_one(left, f"{len(left)} departures from the room") + few_or_one(
+        quiet, f"{len(quiet)} members were in the room and sent no reading"
+    )
