@@ -2,11 +2,32 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import polars as pl
 
 from analysis.definitions import Definitions
+from analysis.filters import Filter
+from analysis.holds import MEMBER, ORDER, tidy_readings
+from analysis.members import describe_members
+from analysis.pipeline import Selection
+from analysis.recording import Recording
+from analysis.recovery import SCHEMA as RECOVERY
+from analysis.sessions import INSTANT
+from analysis.summary import summarize
+from analysis.time_at_bpm import time_at_bpm
+
+READINGS = pl.Schema(
+    {
+        "room_id": pl.String(),
+        "session": pl.Int64(),
+        "profile_id": pl.String(),
+        "name": pl.String(),
+        "occurred_at": INSTANT,
+        "bpm": pl.Int32(),
+        "plausible": pl.Boolean(),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +67,7 @@ class ReportData:
     """`room_id` String, `session` Int64, `profile_id` String, `name` String, `occurred_at` instant, `bpm` Int32,
     `plausible` Boolean.
 
-    Ordered by room, session, profile and time. Empty unless `read_report` was asked for readings.
+    Ordered by room, session, profile and time. Empty where there are more than `read_report` was to gather.
     """
 
     member_events: pl.DataFrame
@@ -65,3 +86,76 @@ class ReportData:
 
     filter: str
     """The filter in words, such as `room r1, session 3, since 2026-01-02 10:00 UTC`; empty when there was none."""
+
+
+def read_report(
+    recording: Recording,
+    wanted: Filter,
+    members: pl.DataFrame,
+    definitions: Definitions,
+    *,
+    at_most: int,
+) -> ReportData:
+    """Read all that a report shows.
+
+    Parameters
+    ----------
+    recording
+        What to read.
+    wanted
+        The rooms, sessions and range of time to report on.
+    members
+        What is known of the members, as `members.read_members` gives it.
+    definitions
+        What counts as plausible, held and one session.
+    at_most
+        How many readings may be gathered one by one, for charts and notes; with more, `readings` stays empty.
+
+    Raises
+    ------
+    StorageError
+        The recording cannot be read.
+    """
+    generated_at = datetime.now(UTC)
+    selection, tally = recording.read_tally(wanted, definitions)
+    people = describe_members(_members_of(selection), recording.config_names(), members)
+    summary = summarize(tally, people, pl.DataFrame(schema=RECOVERY))
+    sessions = selection.sessions.join(tally, on=["room_id", "session"], how="semi")
+    rooms = recording.rooms().filter(pl.col("room_id").is_in(sessions["room_id"].unique().implode()))
+    is_small = tally["readings"].sum() <= at_most
+    readings = _chart_readings(recording, wanted, definitions, people) if is_small else pl.DataFrame(schema=READINGS)
+    first_and_last = sessions.select(pl.col("started_at").min(), pl.col("ended_at").max()).row(0)
+    room_ids = rooms["room_id"].to_list()
+    return ReportData(
+        generated_at=generated_at,
+        source=recording.path.name,
+        rooms={room_id: name or room_id for room_id, name in rooms.iter_rows()},
+        sessions=sessions,
+        summary=summary,
+        time_at_bpm=time_at_bpm(tally),
+        readings=readings,
+        member_events=recording.member_events(room_ids, *first_and_last),
+        connection_events=recording.connection_events(room_ids),
+        last_received=recording.last_received().filter(pl.col("room_id").is_in(room_ids)),
+        options=definitions,
+        filter=str(wanted),
+    )
+
+
+def _members_of(selection: Selection) -> pl.DataFrame:
+    """List who took part in which session, and when it began."""
+    starts = selection.sessions.select("room_id", "session", "started_at")
+    return selection.members.drop("key").join(starts, on=["room_id", "session"])
+
+
+def _chart_readings(
+    recording: Recording, wanted: Filter, definitions: Definitions, people: pl.DataFrame
+) -> pl.DataFrame:
+    """Read each reading, without duplicates, as `READINGS`."""
+    readings, _ = tidy_readings(recording.readings(wanted, definitions).collect())
+    return (
+        readings.join(people.select(*MEMBER, "name"), on=list(MEMBER))
+        .with_columns(plausible=pl.col("bpm").is_between(definitions.min_bpm, definitions.max_bpm))
+        .sort(*MEMBER, *ORDER)
+        .select(*READINGS)
+    )

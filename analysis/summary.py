@@ -1,8 +1,12 @@
-"""The summary: one row per room, session and member."""
+"""The summary: one row per room, session and member, out of the tally of time at bpm alone."""
 
 import polars as pl
 
-INSTANT = pl.Datetime("us", "UTC")
+from analysis.definitions import MICROSECONDS
+from analysis.holds import MEMBER
+from analysis.sessions import INSTANT
+from analysis.training_load import training_loads
+from analysis.zones import ZONES, hr_max_of, time_in_zones
 
 SCHEMA = pl.Schema(
     {
@@ -29,7 +33,7 @@ SCHEMA = pl.Schema(
         "bpm_p95": pl.Int32(),
         "bpm_peak": pl.Int32(),
         "bpm_max": pl.Int32(),
-        **{f"zone{zone}_s": pl.Float64() for zone in range(6)},
+        **{f"zone{zone}_s": pl.Float64() for zone in ZONES},
         "hr_max": pl.Float64(),
         "hr_max_source": pl.String(),
         "trimp_edwards": pl.Float64(),
@@ -38,3 +42,97 @@ SCHEMA = pl.Schema(
     }
 )
 """Columns in their order, which users build on."""
+
+PEAK_US = 5 * MICROSECONDS
+"""`bpm_peak` is the highest heart rate that was held this long, it or a higher one."""
+
+FLOOR_US = 60 * MICROSECONDS
+"""`bpm_floor` is the lowest heart rate that was held this long, it or a lower one."""
+
+
+def summarize(tally: pl.DataFrame, people: pl.DataFrame, recovery: pl.DataFrame) -> pl.DataFrame:
+    """Summarize each member's part in each session.
+
+    Parameters
+    ----------
+    tally
+        By room, session and member, as `time_at_bpm.add_tallies` gives it.
+    people
+        A row for each of them: `room_id`, `session`, `profile_id`, `name`, and what is known: `given_hr_max`,
+        `birth_year`, `sex`, `hr_rest`, with the `year` of the session (`members.describe_members` makes it).
+    recovery
+        `room_id`, `session`, `profile_id`, `hrr60` (`recovery.recover` makes it).
+
+    Returns
+    -------
+    `SCHEMA`, ordered by room, session, name and id. A member without a plausible reading has a row with nulls; no
+    members, no rows.
+    """
+    by = list(MEMBER)
+    people = hr_max_of(people)
+    plausible = tally.filter(pl.col("bpm").is_not_null()).sort(*by, "bpm")
+    known = plausible.join(people, on=by, how="left")
+    figures = [
+        _counts(tally, by),
+        _bpm_figures(plausible, by),
+        time_in_zones(known, by),
+        training_loads(known, by),
+        recovery.select(*by, "hrr60"),
+    ]
+    rows = people.join(tally.select(by).unique(), on=by, how="semi")
+    for figure in figures:
+        rows = rows.join(figure, on=by, how="left")
+    return rows.select(*SCHEMA).cast(SCHEMA).sort("room_id", "session", "name", "profile_id")
+
+
+def _counts(tally: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Count readings, and measure what they cover."""
+    is_plausible = pl.col("bpm").is_not_null()
+    return (
+        tally.group_by(by)
+        .agg(
+            pl.col("first_at").min(),
+            pl.col("last_at").max(),
+            pl.col("readings").filter(is_plausible).sum(),
+            pl.col("duplicates").sum(),
+            pl.col("gaps").sum(),
+            implausible=pl.col("readings").filter(~is_plausible).sum(),
+            observed_s=pl.when(is_plausible.any()).then(pl.col("held_us").filter(is_plausible).sum() / MICROSECONDS),
+            longest_gap_s=pl.when(is_plausible.any()).then(pl.col("longest_gap_us").max().fill_null(0) / MICROSECONDS),
+        )
+        .with_columns(span_s=(pl.col("last_at") - pl.col("first_at")).dt.total_microseconds() / MICROSECONDS)
+        .with_columns(coverage=pl.when(pl.col("span_s") > 0).then(pl.col("observed_s") / pl.col("span_s")))
+    )
+
+
+def _bpm_figures(plausible: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Weigh each heart rate by the time it was held."""
+    bpm, held_us, at_most_us = pl.col("bpm"), pl.col("held_us"), pl.col("at_most_us")
+    total_us = held_us.sum()
+    # Reckoned from the lowest, so that one heart rate held throughout has exactly itself for a mean, and no deviation.
+    lowest = bpm.min()
+    mean = lowest + ((bpm - lowest) * held_us).sum() / total_us
+    variance = (held_us * (bpm - mean).pow(2)).sum() / total_us
+    at_least_us = total_us - at_most_us + held_us
+
+    def quantile(percent: int) -> pl.Expr:
+        return bpm.filter(at_most_us * 100 >= total_us * percent).min()
+
+    def where_held(figure: pl.Expr) -> pl.Expr:
+        return pl.when(total_us > 0).then(figure)
+
+    return (
+        plausible.with_columns(at_most_us=held_us.cum_sum().over(by))
+        .group_by(by)
+        .agg(
+            bpm_mean=where_held(mean),
+            bpm_sd=where_held(variance.sqrt()),
+            bpm_min=bpm.min(),
+            bpm_floor=bpm.filter(at_most_us >= FLOOR_US).min(),
+            bpm_p05=where_held(quantile(5)),
+            bpm_median=where_held(quantile(50)),
+            bpm_p95=where_held(quantile(95)),
+            bpm_peak=bpm.filter(at_least_us >= PEAK_US).max(),
+            bpm_max=bpm.max(),
+        )
+    )

@@ -8,6 +8,8 @@ import typer
 from typer.exceptions import TyperException
 
 from recorder.cli.record import record
+from recorder.cli.report import report
+from recorder.cli.sessions import sessions
 from recorder.cli.simulate import simulate
 from recorder.errors import ExitCode, PulsoidRecError
 
@@ -20,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (record, simulate)  # in the order of `--help`
+COMMANDS = (record, report, sessions, simulate)  # in the order of `--help`
 for command in COMMANDS:
     app.command()(command)
 

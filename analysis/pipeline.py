@@ -1,0 +1,90 @@
+"""The stream: readings -> sessions -> holds -> tally of time at bpm, over a recording of any size.
+
+The steps themselves are in `sessions`, `holds` and `time_at_bpm`; here they are called slice after slice. Slices are
+taken from the last to the first: then all that a slice has to know of the others is when each member's next reading
+comes.
+"""
+
+from dataclasses import dataclass
+
+import duckdb
+import polars as pl
+
+from analysis.activity import Spans, read_activity
+from analysis.definitions import Definitions
+from analysis.filters import Filter, select_sessions
+from analysis.holds import MEMBER, hold_readings, next_readings, tidy_readings
+from analysis.sessions import list_sessions
+from analysis.slices import SLICE_ROWS, SliceReader, plan_slices
+from analysis.time_at_bpm import TALLY, add_tallies, tally_readings
+
+_KEY = ("key",)
+_TALLY_ROWS = 1_000_000
+"""How many rows of tallies may gather before they are added up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What a filter selects of a recording."""
+
+    sessions: pl.DataFrame
+    """As `sessions.list_sessions` gives them."""
+
+    activity: pl.DataFrame
+    """As `read_activity` gives it, of these sessions, with `key` (UInt32): a number for each member and session."""
+
+    wanted: Filter
+    definitions: Definitions
+
+    @property
+    def members(self) -> pl.DataFrame:
+        """`key`, `room_id`, `session`, `profile_id`: one row for each member and session."""
+        return self.activity.select("key", *MEMBER).unique().sort("key")
+
+
+def select(connection: duckdb.DuckDBPyConnection, wanted: Filter, definitions: Definitions) -> Selection:
+    """Look over a recording, and find the sessions and members that a filter asks for."""
+    activity = read_activity(connection, definitions, wanted.rooms)
+    sessions = select_sessions(list_sessions(activity), wanted)
+    activity = activity.join(sessions.select("room_id", "session"), on=["room_id", "session"], how="semi")
+    return Selection(
+        sessions=sessions,
+        activity=activity.with_columns(key=pl.struct(MEMBER).rank("dense").cast(pl.UInt32)),
+        wanted=wanted,
+        definitions=definitions,
+    )
+
+
+def read_tally(
+    connection: duckdb.DuckDBPyConnection, selection: Selection, slice_rows: int = SLICE_ROWS
+) -> pl.DataFrame:
+    """Tally what a filter selects: the one heavy pass over the readings.
+
+    Parameters
+    ----------
+    connection
+        Open on the recording.
+    selection
+        What to read.
+    slice_rows
+        How many rows to read at once, about.
+
+    Returns
+    -------
+    `room_id`, `session`, `profile_id` and `time_at_bpm.TALLY`, one row a member and bpm, in no order.
+    """
+    definitions, spans = selection.definitions, Spans(selection.definitions)
+    since_us, until_us = selection.wanted.since_us, selection.wanted.until_us
+    reader = SliceReader(connection, selection.activity, spans)
+    later = None
+    if until_us is not None:
+        later = reader.read_next(until_us, definitions.min_bpm, definitions.max_bpm)
+    tallies = [pl.DataFrame(schema={"key": pl.UInt32(), **TALLY})]
+    for part in reversed(plan_slices(selection.activity, spans, since_us, until_us, slice_rows)):
+        readings, duplicates = tidy_readings(reader.read(part), _KEY)
+        held = hold_readings(readings, definitions, _KEY, later)
+        tallies.append(tally_readings(held, duplicates, _KEY))
+        later = next_readings(held, _KEY, later)
+        if sum(tally.height for tally in tallies[1:]) > max(_TALLY_ROWS, tallies[0].height):
+            tallies = [add_tallies(tallies, _KEY)]
+    return selection.members.join(add_tallies(tallies, _KEY), on="key").drop("key")

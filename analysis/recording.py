@@ -1,0 +1,208 @@
+"""A recording, to read: its rooms, sessions, members, readings and events as polars frames.
+
+The file is opened read-only for each read and closed again, so that recorders can go on writing to it in between.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from analysis.activity import Spans
+from analysis.database import PATIENCE_S, open_database
+from analysis.definitions import Definitions
+from analysis.filters import Filter
+from analysis.pipeline import Selection, read_tally, select
+from analysis.sessions import INSTANT
+from analysis.slices import SliceReader, plan_slices
+from analysis.time_at_bpm import time_at_bpm
+from recorder.tables import CONNECTION_EVENTS, MEMBER_EVENTS, ROOM_EVENTS, TABLES, Table
+
+EVERYTHING = Filter()
+USUAL = Definitions()
+
+READINGS = pl.Schema(
+    {
+        "room_id": pl.String(),
+        "session": pl.Int64(),
+        "profile_id": pl.String(),
+        "bpm": pl.Int32(),
+        "occurred_at": INSTANT,
+        "received_at": INSTANT,
+    }
+)
+
+Value = str | list[str] | datetime
+
+# The text `name` of a config; NULL where there is none, or only blanks.
+_CONFIG_NAME = (
+    "CASE WHEN json_valid(config) AND json_type(config, '$.name') = 'VARCHAR'"
+    " THEN nullif(trim(config ->> '$.name'), '') END"
+)
+
+
+class Recording:
+    """A database that `pulsoid-rec record` writes, whether it still runs or not.
+
+    Parameters
+    ----------
+    path
+        The DuckDB file.
+    patience_s
+        How long each read may wait for a recorder to let go of the file, in seconds.
+
+    Raises
+    ------
+    StorageError
+        By each read: the file is not there, is not a recording, is of a newer version or damaged, or somebody else
+        holds it for longer than `patience_s`.
+    """
+
+    def __init__(self, path: Path | str, patience_s: float = PATIENCE_S) -> None:
+        self.path = Path(path)
+        self.patience_s = patience_s
+
+    def __repr__(self) -> str:
+        return f"Recording({str(self.path)!r})"
+
+    def open_(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """Open the file for SQL of your own, read-only; recorders wait until you close it."""
+        return open_database(self.path, self.patience_s)
+
+    def rooms(self) -> pl.DataFrame:
+        """Read the rooms: `room_id`, and `name` of the latest config that has one, else null; ordered by id."""
+        return self._query(
+            "SELECT room_id, any_value(name) AS name FROM (SELECT DISTINCT room_id FROM heart_rate UNION"
+            " SELECT room_id FROM room_events UNION SELECT room_id FROM connection_events)"
+            f" LEFT JOIN (SELECT room_id, arg_max({_CONFIG_NAME}, (occurred_at, received_at)) AS name"
+            f" FROM room_events WHERE {_CONFIG_NAME} IS NOT NULL GROUP BY room_id) USING (room_id)"
+            " GROUP BY room_id ORDER BY room_id"
+        )
+
+    def config_names(self) -> pl.DataFrame:
+        """Read members' names: `room_id`, `profile_id`, and `config_name` of the latest config that has one."""
+        return self._query(
+            f"SELECT room_id, profile_id, arg_max({_CONFIG_NAME}, (occurred_at, received_at)) AS config_name"
+            f" FROM member_events WHERE {_CONFIG_NAME} IS NOT NULL GROUP BY ALL ORDER BY ALL"
+        )
+
+    def sessions(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.DataFrame:
+        """Read the sessions: `sessions.SCHEMA`, ordered by room and number."""
+        return self.select(wanted, definitions).sessions
+
+    def select(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> Selection:
+        """Find the sessions and members that a filter asks for."""
+        with self.open_() as connection:
+            return select(connection, wanted, definitions)
+
+    def read_tally(
+        self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL
+    ) -> tuple[Selection, pl.DataFrame]:
+        """Tally what a filter selects, as `pipeline.read_tally` gives it, with the selection it was made of."""
+        with self.open_() as connection:
+            selection = select(connection, wanted, definitions)
+            return selection, read_tally(connection, selection)
+
+    def time_at_bpm(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.DataFrame:
+        """Work out the time at bpm: `time_at_bpm.SCHEMA`."""
+        return time_at_bpm(self.read_tally(wanted, definitions)[1])
+
+    def readings(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.LazyFrame:
+        """Read the readings as they were recorded, duplicates and implausible ones too.
+
+        Returns
+        -------
+        `READINGS`, in the order of time within a member nearly always, but not surely. Each `collect` opens the file,
+        reads slice after slice and closes it.
+        """
+
+        def read(
+            columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, _batch: int | None
+        ) -> Iterator[pl.DataFrame]:
+            for batch in self._batches(wanted, definitions):
+                frame = batch if predicate is None else batch.filter(predicate)
+                frame = frame if columns is None else frame.select(columns)
+                if rows is not None:
+                    frame = frame.head(rows)
+                    rows -= frame.height
+                yield frame
+                if rows == 0:
+                    return
+
+        return register_io_source(read, schema=READINGS)
+
+    def _batches(self, wanted: Filter, definitions: Definitions) -> Iterator[pl.DataFrame]:
+        spans = Spans(definitions)
+        with self.open_() as connection:
+            selection = select(connection, wanted, definitions)
+            reader = SliceReader(connection, selection.activity, spans)
+            members = selection.members
+            for part in plan_slices(selection.activity, spans, wanted.since_us, wanted.until_us):
+                yield reader.read(part).join(members, on="key").select(*READINGS).cast(READINGS)
+
+    def member_events(
+        self, rooms: Sequence[str] | None = None, since: datetime | None = None, until: datetime | None = None
+    ) -> pl.DataFrame:
+        """Read the table `member_events`, in the order of time; both bounds are inclusive."""
+        return self._events(MEMBER_EVENTS, "occurred_at", rooms, since, until)
+
+    def room_events(
+        self, rooms: Sequence[str] | None = None, since: datetime | None = None, until: datetime | None = None
+    ) -> pl.DataFrame:
+        """Read the table `room_events`, in the order of time; both bounds are inclusive."""
+        return self._events(ROOM_EVENTS, "occurred_at", rooms, since, until)
+
+    def connection_events(
+        self, rooms: Sequence[str] | None = None, since: datetime | None = None, until: datetime | None = None
+    ) -> pl.DataFrame:
+        """Read the table `connection_events`, in the order of time; both bounds are inclusive."""
+        return self._events(CONNECTION_EVENTS, "at", rooms, since, until)
+
+    def last_received(self) -> pl.DataFrame:
+        """Read what unended connections brought last, where a recorder was killed or still runs.
+
+        Returns
+        -------
+        `room_id`, `connection_id`, `last_received_at`: one row for each connection that was opened, has neither
+        `closed` nor `lost`, and brought anything.
+        """
+        brought = " UNION ALL ".join(
+            f"SELECT connection_id, received_at FROM {table.name} SEMI JOIN unended USING (connection_id)"
+            for table in TABLES
+            if {"connection_id", "received_at"} <= {column.name for column in table.columns}
+        )
+        return self._query(
+            "WITH unended AS (SELECT connection_id, any_value(room_id) AS room_id FROM connection_events"
+            " GROUP BY connection_id HAVING bool_or(event = 'opened') AND NOT bool_or(event IN ('closed', 'lost')))"
+            f" SELECT room_id, connection_id, max(received_at) AS last_received_at FROM ({brought})"
+            " JOIN unended USING (connection_id) GROUP BY ALL ORDER BY ALL"
+        )
+
+    def ingested_segments(self, segments: Sequence[str]) -> list[str]:
+        """Tell which of these segments of a journal the database has."""
+        known = "SELECT DISTINCT segment FROM ingested_segments WHERE list_contains(?, segment)"
+        return self._query(known, [list(segments)])["segment"].to_list()
+
+    def _events(
+        self, table: Table, at: str, rooms: Sequence[str] | None, since: datetime | None, until: datetime | None
+    ) -> pl.DataFrame:
+        conditions, values = ["true"], list[Value]()
+        if rooms is not None:
+            conditions.append("list_contains(?, room_id)")
+            values.append(list(rooms))
+        for bound, comparison in ((since, ">="), (until, "<=")):
+            if bound is not None:
+                conditions.append(f'"{at}" {comparison} ?')
+                values.append(bound)
+        return self._query(
+            f'FROM {table.name} WHERE {" AND ".join(conditions)} ORDER BY "{at}", {table.columns[-1].name}', values
+        )
+
+    def _query(self, sql: str, values: Sequence[Value] = ()) -> pl.DataFrame:
+        with self.open_() as connection:
+            frame: pl.DataFrame = connection.sql(sql, params=list(values)).pl()
+            return frame

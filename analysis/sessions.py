@@ -1,0 +1,65 @@
+"""Sessions of a room: readings with no long silence of everybody between them, numbered by time."""
+
+import polars as pl
+
+INSTANT = pl.Datetime("us", "UTC")
+
+SCHEMA = pl.Schema(
+    {
+        "room_id": pl.String(),
+        "session": pl.Int64(),
+        "started_at": INSTANT,
+        "ended_at": INSTANT,
+        "members": pl.Int64(),
+        "readings": pl.Int64(),
+    }
+)
+
+
+def number_stretches(stretches: pl.DataFrame, session_gap_us: int) -> pl.DataFrame:
+    """Say of each stretch of readings which of its room's sessions it belongs to.
+
+    Parameters
+    ----------
+    stretches
+        Any number of readings a row: `room_id`, `first_at`, `last_at`, and whatever else. Within a stretch there is
+        no silence longer than `session_gap_us`; a single reading is a stretch too. All of the room's are needed,
+        of all members, whether plausible or not, or the numbers are others.
+    session_gap_us
+        Longest silence within a session, in microseconds.
+
+    Returns
+    -------
+    The same rows, ordered by room and first instant, with `session` (Int64, from 1) added.
+    """
+    silence = pl.col("first_at") - pl.col("last_at").cum_max().shift(1)
+    begins = silence.dt.total_microseconds() > session_gap_us
+    return stretches.sort("room_id", "first_at", "last_at").with_columns(
+        session=begins.fill_null(value=False).cast(pl.Int64).cum_sum().over("room_id") + 1
+    )
+
+
+def list_sessions(stretches: pl.DataFrame) -> pl.DataFrame:
+    """List the sessions that numbered stretches make up.
+
+    Parameters
+    ----------
+    stretches
+        As `number_stretches` gives them, with `profile_id` and `readings` (a count) as well.
+
+    Returns
+    -------
+    `SCHEMA`, ordered by room and session.
+    """
+    return (
+        stretches.group_by("room_id", "session")
+        .agg(
+            started_at=pl.col("first_at").min(),
+            ended_at=pl.col("last_at").max(),
+            members=pl.col("profile_id").n_unique().cast(pl.Int64),
+            readings=pl.col("readings").sum().cast(pl.Int64),
+        )
+        .sort("room_id", "session")
+        .select(*SCHEMA)
+        .cast(SCHEMA)
+    )

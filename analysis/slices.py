@@ -1,0 +1,112 @@
+"""Readings read a slice of time after another, so that memory stays bounded however many there are."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import duckdb
+import polars as pl
+
+from analysis.activity import Spans
+
+SLICE_ROWS = 2_000_000
+"""Rows read at once: enough for polars to be fast, some 200 MB with all that is worked out of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A stretch of time: from an instant, in microseconds since 1970, up to and without another."""
+
+    from_us: int
+    until_us: int
+
+    def widen(self, before_us: int, after_us: int) -> "Slice":
+        """Give the slice with a margin on either side."""
+        return Slice(self.from_us - before_us, self.until_us + after_us)
+
+
+def plan_slices(
+    activity: pl.DataFrame, spans: Spans, since_us: int | None, until_us: int | None, slice_rows: int = SLICE_ROWS
+) -> list[Slice]:
+    """Cut time into slices of about `slice_rows` rows; where nothing was sent, there are none.
+
+    Parameters
+    ----------
+    activity
+        What is to be read: `span`, `readings`.
+    spans
+        What `span` counts.
+    since_us, until_us
+        Bounds in microseconds since 1970, the second exclusive.
+    slice_rows
+        How many rows to aim at; readings at one instant are never parted.
+
+    Returns
+    -------
+    In the order of time, none overlapping.
+    """
+    by_span = activity.group_by("span").agg(pl.col("readings").sum()).sort("span")
+    before = (pl.col("readings").cum_sum() - pl.col("readings")) // slice_rows
+    groups = by_span.group_by(before.alias("group"), maintain_order=True).agg(
+        pl.col("span").min().alias("first"), pl.col("span").max().alias("last"), pl.col("readings").sum()
+    )
+    slices: list[Slice] = []
+    for first, last, readings in groups.select("first", "last", "readings").iter_rows():
+        whole = Slice(spans.start_us(first), spans.start_us(last + 1))
+        slices += _split(whole, max(1, readings // slice_rows))
+    clipped = (
+        Slice(
+            part.from_us if since_us is None else max(part.from_us, since_us),
+            part.until_us if until_us is None else min(part.until_us, until_us),
+        )
+        for part in slices
+    )
+    return [part for part in clipped if part.from_us < part.until_us]
+
+
+def _split(whole: Slice, parts: int) -> Iterator[Slice]:
+    """Cut a slice into equal parts."""
+    length_us = whole.until_us - whole.from_us
+    cuts = [whole.from_us + length_us * part // parts for part in range(parts + 1)]
+    return (Slice(start, end) for start, end in pairwise(cuts))
+
+
+class SliceReader:
+    """Reads the readings of chosen members in chosen sessions, as `key`, a number for each member and session.
+
+    Parameters
+    ----------
+    connection
+        Open on a recording.
+    wanted
+        Activity to read: `room_id`, `profile_id`, `span`, `key`.
+    spans
+        What `span` counts.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, wanted: pl.DataFrame, spans: Spans) -> None:
+        self._connection = connection
+        connection.register("wanted_frame", wanted.select("room_id", "profile_id", "span", "key").to_arrow())
+        connection.execute("CREATE OR REPLACE TEMP TABLE wanted AS FROM wanted_frame")
+        connection.unregister("wanted_frame")
+        self._from = (
+            "FROM (SELECT *, " + spans.sql + " AS span FROM heart_rate) JOIN wanted USING (room_id, profile_id, span)"
+        )
+
+    def read(self, part: Slice) -> pl.DataFrame:
+        """Read a slice: `key`, `occurred_at`, `received_at`, `bpm`, in no order."""
+        rows: pl.DataFrame = self._connection.sql(
+            f"SELECT key, occurred_at, received_at, bpm {self._from}"
+            f" WHERE occurred_at >= make_timestamptz({part.from_us})"
+            f" AND occurred_at < make_timestamptz({part.until_us})"
+        ).pl()
+        return rows
+
+    def read_next(self, from_us: int, min_bpm: int, max_bpm: int) -> pl.DataFrame:
+        """Read each member's first reading from an instant on, as `holds.next_readings` gives it."""
+        rows: pl.DataFrame = self._connection.sql(
+            f"SELECT key, min(occurred_at) AS occurred_at,"
+            f" min(occurred_at) FILTER (bpm BETWEEN {min_bpm:d} AND {max_bpm:d}) AS plausible_at {self._from}"
+            f" WHERE occurred_at >= make_timestamptz({from_us}) GROUP BY key"
+        ).pl()
+        return rows

@@ -1,0 +1,99 @@
+"""Recordings for tests: real DuckDB files, made from rows."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import polars as pl
+
+from recorder.tables import BOOKKEEPING, HEART_RATE, SCHEMA_VERSION, TABLES
+
+START = datetime(2026, 3, 1, 18, 0, tzinfo=UTC)
+"""When recordings begin, unless their test says otherwise."""
+
+MATCHES = Path(__file__).parents[2] / "shared" / "data" / "team_matches"
+"""Real heart rates, beside the checkout of those who have them."""
+
+
+class Reading(NamedTuple):
+    """A row of `heart_rate`, but for its connection."""
+
+    room_id: str
+    profile_id: str
+    bpm: int
+    occurred_at: datetime
+    received_at: datetime
+
+
+def at(seconds: float) -> datetime:
+    """Give the instant so many seconds after `START`."""
+    return START + timedelta(seconds=seconds)
+
+
+def reading(seconds: float, bpm: int, member: str = "ann", room: str = "r1", delay_s: float = 0.05) -> Reading:
+    """Make a reading that occurred so many seconds after `START`."""
+    return Reading(room, member, bpm, at(seconds), at(seconds + delay_s))
+
+
+def steady(member: str, bpm: int, from_s: int, until_s: int, room: str = "r1") -> list[Reading]:
+    """Make a reading a second, all alike."""
+    return [reading(second, bpm, member, room) for second in range(from_s, until_s)]
+
+
+def match_readings(name: str) -> list[Reading]:
+    """Read a match as readings of the room named as the file."""
+    with (MATCHES / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return [reading(float(row["time_s"]), int(row["bpm"]), row["member"], name) for row in csv.DictReader(file)]
+
+
+def make_recording(
+    path: Path,
+    readings: Iterable[Reading] = (),
+    *,
+    member_events: Sequence[Sequence[Any]] = (),
+    room_events: Sequence[Sequence[Any]] = (),
+    connection_events: Sequence[Sequence[Any]] = (),
+    version: int = SCHEMA_VERSION,
+) -> Path:
+    """Make a database as a recorder would, with these rows.
+
+    Parameters
+    ----------
+    path
+        A file that is not there yet.
+    readings
+        Rows of `heart_rate`, in the order in which they are stored.
+    member_events, room_events, connection_events
+        Rows of these tables, all their columns.
+    version
+        Version of the tables that the file claims.
+    """
+    with duckdb.connect(path, config={"storage_compatibility_version": "v1.5.0"}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for table in (*TABLES, *BOOKKEEPING):
+            connection.execute(table.ddl)
+        connection.execute("INSERT INTO schema_versions VALUES (?, now(), '0.1.0')", [version])
+        append_readings(connection, readings)
+        for name, rows in (
+            ("member_events", member_events),
+            ("room_events", room_events),
+            ("connection_events", connection_events),
+        ):
+            for row in rows:
+                connection.execute(f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})", list(row))
+    return path
+
+
+def append_readings(connection: duckdb.DuckDBPyConnection, readings: Iterable[Reading]) -> None:
+    """Append rows to `heart_rate`, in their order."""
+    schema = {"room_id": pl.String, "profile_id": pl.String, "bpm": pl.Int32}
+    instants = {name: pl.Datetime("us", "UTC") for name in ("occurred_at", "received_at")}
+    frame = pl.DataFrame([tuple(row) for row in readings], schema={**schema, **instants}, orient="row")
+    frame = frame.with_columns(connection_id=pl.lit("c1")).select(column.name for column in HEART_RATE.columns)
+    if not frame.is_empty():
+        connection.register("rows", frame.to_arrow())
+        connection.execute("INSERT INTO heart_rate SELECT * FROM rows")
+        connection.unregister("rows")
