@@ -3,7 +3,7 @@
 import io
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
 
 import polars as pl
@@ -25,19 +25,24 @@ PLAIN_WIDTH = 160
 """Columns of a text that goes to a file or a pipe, where nothing has to be left out."""
 
 
-def open_console() -> Console:
-    """Give the console for stdout: the terminal as it is, or plain text where it is none."""
-    if sys.stdout.isatty():
-        return Console(highlight=False, soft_wrap=False)
-    return Console(highlight=False, width=PLAIN_WIDTH, no_color=True, force_terminal=False)
+def open_terminal() -> Console | None:
+    """Give the terminal that stdout is; None where it is none."""
+    return Console(highlight=False) if sys.stdout.isatty() else None
 
 
 def report_text(report: ReportData, zone: tzinfo | None = None) -> str:
     """Write the report as plain text; empty when nobody is in it."""
-    if report.summary.is_empty():
-        return ""
+    return "" if report.summary.is_empty() else _plain_text(lambda console: show_report(report, console, zone))
+
+
+def sessions_text(sessions: pl.DataFrame, zone: tzinfo | None = None) -> str:
+    """Write the sessions as plain text; empty when there are none."""
+    return "" if sessions.is_empty() else _plain_text(lambda console: show_sessions(sessions, console, zone))
+
+
+def _plain_text(show: Callable[[Console], None]) -> str:
     file = io.StringIO()
-    show_report(report, Console(file=file, width=PLAIN_WIDTH, no_color=True, highlight=False), zone)
+    show(Console(file=file, width=PLAIN_WIDTH, no_color=True, highlight=False))
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
@@ -56,7 +61,8 @@ def show_report(report: ReportData, console: Console, zone: tzinfo | None = None
     notes = [*presence_notes(report, zone), *quality_notes(report, zone)]
     for index, part in enumerate(parts_of(report, zone)):
         texts = [note.text for note in notes if (note.room_id, note.session) == (part.room_id, part.session)]
-        console.print("" if index else Text(), end="\n" if index else "")
+        if index:
+            console.print()
         console.print(_heading(part, report.rooms[part.room_id]))
         console.print(_fitting_table(part, console))
         for text in (*_hr_max_words(part), *texts):
@@ -93,10 +99,9 @@ def plain(text: str) -> str:
 
 
 def _heading(part: Part, room: str) -> RenderableType:
-    begin, end = part.started_at.astimezone(part.zone), part.ended_at.astimezone(part.zone)
+    begin = part.started_at.astimezone(part.zone)
     lasted = duration_words((part.ended_at - part.started_at).total_seconds())
     when = f"{begin:%a} {begin.day} {begin:%b %Y, %H:%M:%S} to {part.clock(part.ended_at)} ({zone_words(part.zone)})"
-    del end
     title = Text.assemble((plain(room), "bold"), (f", session {part.session}", "bold"))
     return Padding(Group(title, Text(f"{when}, {lasted}")), (0, 1))
 
