@@ -118,7 +118,7 @@ class Simulator:
     # What can be waited for and counted
 
     async def wait_for_clients(self, room_id: str, count: int = 1) -> None:
-        """Wait until at least so many clients are connected to a room."""
+        """Wait until exactly so many clients are connected to a room; 0 waits until all are gone."""
         await self._room(room_id).wait_for_clients(count)
 
     async def wait_until_played(self) -> None:

@@ -61,8 +61,8 @@ class Room:
         return sum((client.sent for client in self.clients), self._sent_before.copy())
 
     async def wait_for_clients(self, count: int) -> None:
-        """Wait until so many clients are connected."""
-        while len(self.clients) < count:
+        """Wait until exactly so many clients are connected."""
+        while len(self.clients) != count:
             await self._changed.park()
 
     def tell_reading(self, reading: Reading, at: datetime) -> None:
