@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from analysis.zones import hr_max_of
 from recorder.errors import UsageError
 
 FILE_NAME = "members.toml"
@@ -127,10 +128,11 @@ def describe_members(present: pl.DataFrame, config_names: pl.DataFrame, members:
 
     Returns
     -------
-    The same rows with `year` (of the session, UTC), `name` (the file's, else the config's, else the id's first 8
-    characters) and the columns of `SCHEMA`.
+    The same rows with `name` (the file's, else the config's, else the id's first 8 characters), `hr_max` and
+    `hr_max_source` (as `zones.hr_max_of` works them out for the year, UTC, in which the session began), `sex`,
+    `hr_rest`.
     """
-    return (
+    described = (
         present.join(config_names, on=["room_id", "profile_id"], how="left")
         .join(members, on="profile_id", how="left")
         .with_columns(
@@ -138,3 +140,4 @@ def describe_members(present: pl.DataFrame, config_names: pl.DataFrame, members:
             name=pl.coalesce("given_name", "config_name", pl.col("profile_id").str.head(_ID_CHARACTERS)),
         )
     )
+    return hr_max_of(described).select(*present.columns, "name", "hr_max", "hr_max_source", "sex", "hr_rest")

@@ -14,6 +14,8 @@ from analysis.activity import Spans, read_activity
 from analysis.definitions import Definitions
 from analysis.filters import Filter, select_sessions
 from analysis.holds import MEMBER, hold_readings, next_readings, tidy_readings
+from analysis.recovery import SCHEMA as RECOVERY
+from analysis.recovery import find_falls, largest_falls, margins_us
 from analysis.sessions import list_sessions
 from analysis.slices import SLICE_ROWS, SliceReader, plan_slices
 from analysis.time_at_bpm import TALLY, add_tallies, tally_readings
@@ -88,3 +90,39 @@ def read_tally(
         if sum(tally.height for tally in tallies[1:]) > max(_TALLY_ROWS, tallies[0].height):
             tallies = [add_tallies(tallies, _KEY)]
     return selection.members.join(add_tallies(tallies, _KEY), on="key").drop("key")
+
+
+def read_recovery(
+    connection: duckdb.DuckDBPyConnection, selection: Selection, people: pl.DataFrame, slice_rows: int = SLICE_ROWS
+) -> pl.DataFrame:
+    """Work out the recovery of members whose HRmax is known, from efforts that end within what a filter selects.
+
+    Parameters
+    ----------
+    connection
+        Open on the recording.
+    selection
+        What to read.
+    people
+        `room_id`, `session`, `profile_id`, `hr_max`.
+    slice_rows
+        How many rows to read at once, about.
+
+    Returns
+    -------
+    `recovery.SCHEMA`, a row for each member with an effort, in no order.
+    """
+    definitions, spans = selection.definitions, Spans(selection.definitions)
+    known = selection.members.join(people, on=MEMBER).filter(pl.col("hr_max").is_not_null()).select("key", "hr_max")
+    activity = selection.activity.join(known, on="key", how="semi")
+    reader = SliceReader(connection, activity, spans)
+    falls = []
+    for part in plan_slices(activity, spans, selection.wanted.since_us, selection.wanted.until_us, slice_rows):
+        readings, _ = tidy_readings(reader.read(part.widen(*margins_us(definitions))), _KEY)
+        ended_us = pl.col("ended_at").dt.epoch("us")
+        found = find_falls(readings.join(known, on="key"), definitions, _KEY)
+        falls.append(found.filter((ended_us >= part.from_us) & (ended_us < part.until_us)))
+    if not falls:
+        return pl.DataFrame(schema=RECOVERY)
+    largest = largest_falls(pl.concat(falls), _KEY)
+    return selection.members.join(largest, on="key").select(*RECOVERY)

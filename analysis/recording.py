@@ -5,6 +5,7 @@ The file is opened read-only for each read and closed again, so that recorders c
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -16,14 +17,18 @@ from analysis.activity import Spans
 from analysis.database import PATIENCE_S, open_database
 from analysis.definitions import Definitions
 from analysis.filters import Filter
-from analysis.pipeline import Selection, read_tally, select
+from analysis.members import SCHEMA as MEMBERS
+from analysis.members import describe_members
+from analysis.pipeline import read_recovery, read_tally, select
 from analysis.sessions import INSTANT
 from analysis.slices import SliceReader, plan_slices
+from analysis.summary import summarize
 from analysis.time_at_bpm import time_at_bpm
 from recorder.tables import CONNECTION_EVENTS, MEMBER_EVENTS, ROOM_EVENTS, TABLES, Table
 
 EVERYTHING = Filter()
 USUAL = Definitions()
+NOBODY = pl.DataFrame(schema=MEMBERS)
 
 READINGS = pl.Schema(
     {
@@ -43,6 +48,42 @@ _CONFIG_NAME = (
     "CASE WHEN json_valid(config) AND json_type(config, '$.name') = 'VARCHAR'"
     " THEN nullif(trim(config ->> '$.name'), '') END"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All figures of what a filter selected, before they are put together."""
+
+    sessions: pl.DataFrame
+    """As `Recording.sessions` gives them."""
+
+    people: pl.DataFrame
+    """As `members.describe_members` gives them."""
+
+    tally: pl.DataFrame
+    """As `pipeline.read_tally` gives it."""
+
+    recovery: pl.DataFrame
+    """As `pipeline.read_recovery` gives it."""
+
+    @property
+    def time_at_bpm(self) -> pl.DataFrame:
+        """The time at bpm: `time_at_bpm.SCHEMA`."""
+        return time_at_bpm(self.tally)
+
+    @property
+    def summary(self) -> pl.DataFrame:
+        """The summary: `summary.SCHEMA`."""
+        return summarize(self.tally, self.people, self.recovery)
+
+
+def _config_names(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Read members' names: `room_id`, `profile_id`, and `config_name` of the latest config that has one."""
+    names: pl.DataFrame = connection.sql(
+        f"SELECT room_id, profile_id, arg_max({_CONFIG_NAME}, (occurred_at, received_at)) AS config_name"
+        f" FROM member_events WHERE {_CONFIG_NAME} IS NOT NULL GROUP BY ALL"
+    ).pl()
+    return names
 
 
 class Recording:
@@ -83,33 +124,43 @@ class Recording:
             " GROUP BY room_id ORDER BY room_id"
         )
 
-    def config_names(self) -> pl.DataFrame:
-        """Read members' names: `room_id`, `profile_id`, and `config_name` of the latest config that has one."""
-        return self._query(
-            f"SELECT room_id, profile_id, arg_max({_CONFIG_NAME}, (occurred_at, received_at)) AS config_name"
-            f" FROM member_events WHERE {_CONFIG_NAME} IS NOT NULL GROUP BY ALL ORDER BY ALL"
-        )
-
     def sessions(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.DataFrame:
         """Read the sessions: `sessions.SCHEMA`, ordered by room and number."""
-        return self.select(wanted, definitions).sessions
-
-    def select(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> Selection:
-        """Find the sessions and members that a filter asks for."""
         with self.open_() as connection:
-            return select(connection, wanted, definitions)
+            return select(connection, wanted, definitions).sessions
 
-    def read_tally(
-        self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL
-    ) -> tuple[Selection, pl.DataFrame]:
-        """Tally what a filter selects, as `pipeline.read_tally` gives it, with the selection it was made of."""
+    def figures(
+        self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
+    ) -> Figures:
+        """Work out all figures, of one state of the file.
+
+        Parameters
+        ----------
+        wanted
+            Rooms, sessions and range of time.
+        definitions
+            What counts as plausible, held and one session.
+        members
+            What is known of the members, as `members.read_members` gives it.
+        """
         with self.open_() as connection:
             selection = select(connection, wanted, definitions)
-            return selection, read_tally(connection, selection)
+            tally = read_tally(connection, selection)
+            present = selection.members.drop("key").join(
+                selection.sessions.select("room_id", "session", "started_at"), on=["room_id", "session"]
+            )
+            people = describe_members(present, _config_names(connection), members)
+            return Figures(selection.sessions, people, tally, read_recovery(connection, selection, people))
 
     def time_at_bpm(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.DataFrame:
         """Work out the time at bpm: `time_at_bpm.SCHEMA`."""
-        return time_at_bpm(self.read_tally(wanted, definitions)[1])
+        return self.figures(wanted, definitions).time_at_bpm
+
+    def summary(
+        self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
+    ) -> pl.DataFrame:
+        """Summarize each member's part in each session: `summary.SCHEMA`; parameters as of `figures`."""
+        return self.figures(wanted, definitions, members).summary
 
     def readings(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.LazyFrame:
         """Read the readings as they were recorded, duplicates and implausible ones too.

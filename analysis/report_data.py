@@ -9,13 +9,8 @@ import polars as pl
 from analysis.definitions import Definitions
 from analysis.filters import Filter
 from analysis.holds import MEMBER, ORDER, tidy_readings
-from analysis.members import describe_members
-from analysis.pipeline import Selection
 from analysis.recording import Recording
-from analysis.recovery import SCHEMA as RECOVERY
 from analysis.sessions import INSTANT
-from analysis.summary import summarize
-from analysis.time_at_bpm import time_at_bpm
 
 READINGS = pl.Schema(
     {
@@ -117,13 +112,13 @@ def read_report(
         The recording cannot be read.
     """
     generated_at = datetime.now(UTC)
-    selection, tally = recording.read_tally(wanted, definitions)
-    people = describe_members(_members_of(selection), recording.config_names(), members)
-    summary = summarize(tally, people, pl.DataFrame(schema=RECOVERY))
-    sessions = selection.sessions.join(tally, on=["room_id", "session"], how="semi")
+    figures = recording.figures(wanted, definitions, members)
+    sessions = figures.sessions.join(figures.tally, on=["room_id", "session"], how="semi")
     rooms = recording.rooms().filter(pl.col("room_id").is_in(sessions["room_id"].unique().implode()))
-    is_small = tally["readings"].sum() <= at_most
-    readings = _chart_readings(recording, wanted, definitions, people) if is_small else pl.DataFrame(schema=READINGS)
+    is_small = figures.tally["readings"].sum() <= at_most
+    readings = (
+        _chart_readings(recording, wanted, definitions, figures.people) if is_small else pl.DataFrame(schema=READINGS)
+    )
     first_and_last = sessions.select(pl.col("started_at").min(), pl.col("ended_at").max()).row(0)
     room_ids = rooms["room_id"].to_list()
     return ReportData(
@@ -131,8 +126,8 @@ def read_report(
         source=recording.path.name,
         rooms={room_id: name or room_id for room_id, name in rooms.iter_rows()},
         sessions=sessions,
-        summary=summary,
-        time_at_bpm=time_at_bpm(tally),
+        summary=figures.summary,
+        time_at_bpm=figures.time_at_bpm,
         readings=readings,
         member_events=recording.member_events(room_ids, *first_and_last),
         connection_events=recording.connection_events(room_ids),
@@ -140,12 +135,6 @@ def read_report(
         options=definitions,
         filter=str(wanted),
     )
-
-
-def _members_of(selection: Selection) -> pl.DataFrame:
-    """List who took part in which session, and when it began."""
-    starts = selection.sessions.select("room_id", "session", "started_at")
-    return selection.members.drop("key").join(starts, on=["room_id", "session"])
 
 
 def _chart_readings(

@@ -6,7 +6,7 @@ from analysis.definitions import MICROSECONDS
 from analysis.holds import MEMBER
 from analysis.sessions import INSTANT
 from analysis.training_load import training_loads
-from analysis.zones import ZONES, hr_max_of, time_in_zones
+from analysis.zones import ZONES, time_in_zones
 
 SCHEMA = pl.Schema(
     {
@@ -58,10 +58,10 @@ def summarize(tally: pl.DataFrame, people: pl.DataFrame, recovery: pl.DataFrame)
     tally
         By room, session and member, as `time_at_bpm.add_tallies` gives it.
     people
-        A row for each of them: `room_id`, `session`, `profile_id`, `name`, and what is known: `given_hr_max`,
-        `birth_year`, `sex`, `hr_rest`, with the `year` of the session (`members.describe_members` makes it).
+        A row for each of them, as `members.describe_members` gives it: `room_id`, `session`, `profile_id`, `name`,
+        `hr_max`, `hr_max_source`, `hr_rest`, `sex`.
     recovery
-        `room_id`, `session`, `profile_id`, `hrr60` (`recovery.recover` makes it).
+        `room_id`, `session`, `profile_id`, `hrr60`, as `recovery.largest_falls` gives it.
 
     Returns
     -------
@@ -69,7 +69,6 @@ def summarize(tally: pl.DataFrame, people: pl.DataFrame, recovery: pl.DataFrame)
     members, no rows.
     """
     by = list(MEMBER)
-    people = hr_max_of(people)
     plausible = tally.filter(pl.col("bpm").is_not_null()).sort(*by, "bpm")
     known = plausible.join(people, on=by, how="left")
     figures = [
