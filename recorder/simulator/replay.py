@@ -9,6 +9,8 @@ from recorder.errors import UsageError
 from recorder.simulator.play import Play, Reading
 
 COLUMNS = ("time_s", "member", "bpm")
+LONGEST_S = 10 * 365 * 24 * 3600.0
+LARGEST_BPM = 2**31 - 1  # what the table can hold
 _HINT = f"A replay is a CSV file with a header line and the columns {','.join(COLUMNS)}."
 
 
@@ -44,6 +46,8 @@ def read_replay(path: Path) -> Play:
     if not readings:
         raise UsageError(f"The replay {path} holds no reading", _HINT)
     first_s = readings[0].time_s
+    if readings[-1].time_s - first_s > LONGEST_S:
+        raise UsageError(f"The replay {path} spans more than ten years", "Its time_s must be in seconds.")
     return Play(
         members={reading.profile_id: {"name": reading.profile_id} for reading in readings},
         readings=tuple(reading._replace(time_s=reading.time_s - first_s) for reading in readings),
@@ -70,11 +74,14 @@ def _time_s(text: str, where: str) -> float:
     except ValueError:
         time_s = math.nan
     if not math.isfinite(time_s):
-        raise UsageError(f"{where} says {text!r} for time_s", "It must be a number of seconds, such as 12 or 12.5.")
+        raise UsageError(
+            f"{where} says {text[:20]!r} for time_s", "It must be a number of seconds, such as 12 or 12.5."
+        )
     return time_s
 
 
 def _bpm(text: str, where: str) -> int:
-    if not (text.strip().isascii() and text.strip().isdigit()):
-        raise UsageError(f"{where} says {text!r} for bpm", "It must be a whole number, 0 or more.")
-    return int(text)
+    digits = text.strip()
+    if digits.isascii() and digits.isdigit() and len(digits) <= len(str(LARGEST_BPM)) and int(digits) <= LARGEST_BPM:
+        return int(digits)
+    raise UsageError(f"{where} says {text[:20]!r} for bpm", "It must be a whole number, 0 or more.")
