@@ -184,7 +184,7 @@ def test_endless_play_cannot_run_ahead_of_life() -> None:
 
 
 async def receive_all(websocket: WebSocketConnection, count: int) -> list[tuple[str, int, datetime]]:
-    readings = []
+    readings: list[tuple[str, int, datetime]] = []
     with trio.fail_after(10):
         while len(readings) < count:
             told = json.loads(await websocket.get_message())
