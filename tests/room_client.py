@@ -25,10 +25,10 @@ def path(room_id: str = "demo", **query: str) -> str:
 
 @asynccontextmanager
 async def open_client(
-    simulator: Simulator, resource: str, headers: dict[str, str], tls: ssl.SSLContext | None = None
+    port: int, resource: str, headers: dict[str, str], tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[WebSocketConnection]:
-    """Connect with the library's client, on a stream of ours: the library leaves its own open when it is refused."""
-    tcp = await trio.open_tcp_stream("127.0.0.1", simulator.port)
+    """Connect with the library's client, on a stream of ours: the library leaves its own open in some cases."""
+    tcp = await trio.open_tcp_stream("127.0.0.1", port)
     stream: trio.SocketStream | trio.SSLStream[trio.SocketStream] = tcp
     if tls is not None:
         stream = trio.SSLStream(tcp, tls, server_hostname="127.0.0.1", https_compatible=True)
@@ -57,7 +57,7 @@ async def connect(
 ) -> AsyncIterator[WebSocketConnection]:
     resource = path(room_id) if kinds is None else path(room_id, kinds=kinds)
     expected = simulator.connected(room_id) + 1
-    async with open_client(simulator, resource, {"Authorization": f"Bearer {token}"}) as websocket:
+    async with open_client(simulator.port, resource, {"Authorization": f"Bearer {token}"}) as websocket:
         with trio.fail_after(5):
             await simulator.wait_for_clients(room_id, expected)
         yield websocket
@@ -96,7 +96,7 @@ async def closing(websocket: WebSocketConnection) -> tuple[int, str | None]:
 async def refusal(simulator: Simulator, resource: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:
     """Try to connect; return the HTTP status of the refusal, and its content."""
     with pytest.raises(ConnectionRejected) as caught:
-        async with open_client(simulator, resource, headers or {}):
+        async with open_client(simulator.port, resource, headers or {}):
             pass
     return caught.value.status_code, json.loads(caught.value.body or b"null")
 

@@ -37,7 +37,7 @@ AT = datetime(2024, 1, 15, 10, 30, tzinfo=UTC)
     ids=["header", "header in small letters", "query", "header before query"],
 )
 async def test_token_comes_in_the_header_or_in_the_query(headers: dict[str, str], query: dict[str, str]) -> None:
-    async with open_simulator() as simulator, open_client(simulator, path(**query), headers) as websocket:
+    async with open_simulator() as simulator, open_client(simulator.port, path(**query), headers) as websocket:
         await simulator.wait_for_clients("demo")
         await simulator.send_heart_rate("demo", "user-1", 72)
         assert await kinds_of(websocket, 1) == ["heart_rate"]
@@ -100,7 +100,7 @@ async def test_room_ids_may_hold_any_character() -> None:
     room_id = "Café / 100 % ☕"
     async with open_simulator(SimulatorConfig(rooms={room_id: None})) as simulator:
         quoted = "Caf%C3%A9%20%2F%20100%20%25%20%E2%98%95"
-        async with open_client(simulator, path(quoted) + "?kinds=room_updated", BEARER) as websocket:
+        async with open_client(simulator.port, path(quoted) + "?kinds=room_updated", BEARER) as websocket:
             await simulator.wait_for_clients(room_id)
             await simulator.send_heart_rate(room_id, "user-1", 72)
             [told] = await messages(websocket, 1)
@@ -466,7 +466,7 @@ async def test_served_over_tls_to_those_who_trust_it_only() -> None:
     authority.configure_trust(client_side)
     async with open_simulator(SimulatorConfig(ssl_context=server_side)) as simulator:
         assert simulator.url == f"wss://127.0.0.1:{simulator.port}"
-        async with open_client(simulator, path(), BEARER, client_side) as websocket:
+        async with open_client(simulator.port, path(), BEARER, client_side) as websocket:
             await simulator.wait_for_clients("demo")
             await simulator.send_heart_rate("demo", "user-1", 72)
             assert await kinds_of(websocket, 1) == ["heart_rate"]

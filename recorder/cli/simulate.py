@@ -204,9 +204,14 @@ def _totals(simulator: "Simulator", config: "SimulatorConfig", took_s: float) ->
     sent = sum(simulator.sent(room_id).total() for room_id in config.rooms)
     refused = simulator.refused.total()
     return (
-        f"Played {readings:,} readings and sent {sent:,} messages over {simulator.accepted:,} connections"
+        f"Played {_count(readings, 'reading')} and sent {_count(sent, 'message')} over "
+        f"{_count(simulator.accepted, 'connection')}"
         f"{f' ({refused:,} refused)' if refused else ''} in {took_s:.0f} s."
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _port_error(port: int, error: OSError) -> UsageError:
@@ -220,4 +225,4 @@ def _port_error(port: int, error: OSError) -> UsageError:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - stderr is this command's voice
+    print(text, file=sys.stderr, flush=True)

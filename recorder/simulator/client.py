@@ -141,7 +141,7 @@ class Client:
                     await self._over.wait()
                 if websocket.closed is None:
                     self.end(TOKEN_EXPIRED)
-                if self._ending is not None and self._ending.code is not None:
+                if self._ending is not None and self._ending.code is not None and not self._stream.is_dead:
                     with trio.move_on_after(CLOSE_TIMEOUT_S):
                         await self.outbox.wait_until_empty()
                         await websocket.aclose(self._ending.code, self._ending.reason)

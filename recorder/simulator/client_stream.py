@@ -20,11 +20,11 @@ class ClientStream(trio.abc.Stream):
         self._stream = stream
         self._head = head
         self._writing = trio.StrictFIFOLock()
-        self._dead = False
+        self.is_dead = False
 
     def go_dead(self) -> None:
         """Neither answer nor say anything from now on, and leave the connection open: a peer that vanished."""
-        self._dead = True
+        self.is_dead = True
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Receive the next bytes; a dead stream takes them all in silence, until the client gives up."""
@@ -32,14 +32,14 @@ class ClientStream(trio.abc.Stream):
             head, self._head = self._head, b""
             return head
         received = await self._stream.receive_some(max_bytes)
-        while self._dead and received:
+        while self.is_dead and received:
             received = await self._stream.receive_some(max_bytes)
         return received
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of `data`, after what others are sending; cancelled, part of it may have been sent."""
         async with self._writing:
-            if self._dead:
+            if self.is_dead:
                 await trio.sleep_forever()
             await self._stream.send_all(data)
 

@@ -74,9 +74,7 @@ def _time_s(text: str, where: str) -> float:
     except ValueError:
         time_s = math.nan
     if not math.isfinite(time_s):
-        raise UsageError(
-            f"{where} says {text[:20]!r} for time_s", "It must be in seconds, such as 12 or 12.5."
-        )
+        raise UsageError(f"{where} says {text[:20]!r} for time_s", "It must be in seconds, such as 12 or 12.5.")
     return time_s
 
 
