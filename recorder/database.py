@@ -3,7 +3,11 @@
 While a process has the file open for writing, no other can open it; so nobody here keeps it open.
 """
 
+import contextlib
+import errno
+import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -12,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from recorder.errors import StorageError
+from recorder.segment_writer import sync_folder
 from recorder.tables import BOOKKEEPING, SCHEMA_VERSION, SCHEMA_VERSIONS, TABLES
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
@@ -39,37 +44,70 @@ def open_database(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         It is not a DuckDB file, not a recording, of a newer version, damaged, or cannot be written.
     """
     with faults_in_words(path):
-        is_new = not path.exists()
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            _make(path)
         connection = duckdb.connect(path, config=CONFIG)
-    try:
-        with faults_in_words(path):
-            if is_new:
-                path.chmod(0o600)  # heart rates are health data
+        try:
             connection.execute("SET TimeZone = 'UTC'")
             _bring_up_to_date(connection, path)
             yield connection
-    finally:
-        with faults_in_words(path):
+            # Closing does so too, but keeps to itself that it failed: what is committed stays in the WAL then, which
+            # grows and grows.
+            connection.execute("CHECKPOINT")
+        finally:
             connection.close()
+
+
+def _make(path: Path) -> None:
+    """Make the file with its tables, all at once: DuckDB refuses one that a crash left half made."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        connection = duckdb.connect(new, config=CONFIG)
+        try:
+            new.chmod(0o600)  # heart rates are health data
+            _make_tables(connection)
+        finally:
+            connection.close()
+        with contextlib.suppress(FileExistsError):  # another recorder was faster
+            _give_name(new, path)
+        sync_folder(path.parent)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _give_name(new: Path, path: Path) -> None:
+    """Rename a file, but never over another; `FileExistsError` says that there is one."""
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
+        new.rename(path)
 
 
 def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    if SCHEMA_VERSIONS.name in tables:
-        found = connection.execute(f"SELECT max(version) FROM {SCHEMA_VERSIONS.name}").fetchall()[0][0]
-        if found == SCHEMA_VERSION:
-            return
+    if not tables:
+        _make_tables(connection)  # an empty DuckDB file is as good as none
+        return
+    if SCHEMA_VERSIONS.name not in tables:
+        raise StorageError(
+            f"{path} is a DuckDB file, but not a recording of pulsoid-rec",
+            "Record into another file with --db.",
+        )
+    found = connection.execute(f"SELECT max(version) FROM {SCHEMA_VERSIONS.name}").fetchall()[0][0]
+    if found != SCHEMA_VERSION:
         raise StorageError(
             f"{path} was written by a newer pulsoid-rec (its tables have version {found}, this program knows "
             f"{SCHEMA_VERSION})",
             "Install that newer pulsoid-rec, or record into another file with --db.",
         )
-    if tables:
-        raise StorageError(
-            f"{path} is a DuckDB file, but not a recording of pulsoid-rec",
-            "Record into another file with --db.",
-        )
+
+
+def _make_tables(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("BEGIN")
     for table in (*TABLES, *BOOKKEEPING):
         connection.execute(table.ddl)
@@ -88,12 +126,41 @@ def faults_in_words(path: Path) -> Iterator[None]:
         raise storage_error(error, path) from error
 
 
-_NO_SPACE = re.compile(
-    r"no space left|not enough space|disk.*full|quota exceeded|could not write all|file too large", re.I
-)
-_LOCKED = re.compile(r"could not set lock|conflicting lock|being used by another process", re.IGNORECASE)
+def _any_of(*texts: str) -> re.Pattern[str]:
+    return re.compile("|".join(texts), re.IGNORECASE)
+
+
+_LOCKED = _any_of("could not set lock", "conflicting lock", "being used by another process")
 _HOLDER = re.compile(r"held in (.+?) \(PID (\d+)\)", re.IGNORECASE)
-_NOT_ALLOWED = re.compile(r"permission denied|read-only file system|access is denied", re.IGNORECASE)
+# What DuckDB or the system says; what that means for the user, of the file {0}; and what to do.
+_FAULTS = (
+    (
+        _any_of("no space left", "not enough space", "disk.*full", "quota exceeded", "file too large"),
+        "There is no space left on the disk for {0}",
+        "Free some; nothing recorded is lost.",
+    ),
+    (
+        _any_of("too many open files"),
+        "{0} cannot be opened: too many files are open",
+        "Allow more (`ulimit -n`), or record fewer rooms at once.",
+    ),
+    (
+        _any_of("permission denied", "operation not permitted", "read-only file system", "access is denied"),
+        "{0} cannot be written",
+        "Give yourself the right to, or name another file with --db.",
+    ),
+    (_any_of("is a directory"), "{0} is a folder", "Name a file with --db."),
+    (
+        _any_of("not a valid duckdb"),
+        "{0} is not a DuckDB file",
+        "It was left as it is; name another file with --db.",
+    ),
+    (
+        _any_of("corrupt", "checksum", "could not read enough bytes"),
+        "{0} is damaged",
+        "Move it away and keep it: DuckDB may read part of it. The journal beside it is intact.",
+    ),
+)
 
 
 def storage_error(error: Exception, path: Path) -> StorageError:
@@ -103,15 +170,12 @@ def storage_error(error: Exception, path: Path) -> StorageError:
         holder = _HOLDER.search(text)
         who = f"{Path(holder[1]).name} (process {holder[2]})" if holder else "another process"
         return DatabaseBusyError(f"{path} is held by {who}", "It is tried again until that lets go of it.")
-    if _NO_SPACE.search(text):
-        return StorageError(f"There is no space left on the disk for {path}", "Free some; nothing recorded is lost.")
-    if _NOT_ALLOWED.search(text) or isinstance(error, PermissionError):
-        return StorageError(f"{path} cannot be written", "Give yourself the right to, or name another file with --db.")
+    for pattern, message, hint in _FAULTS:
+        if pattern.search(text):
+            return StorageError(message.format(path), hint)
     if isinstance(error, OSError):
         return StorageError(f"{path}: {error.strerror or error}", "Mend that, or name another file with --db.")
-    if "not a valid duckdb" in text.lower():
-        return StorageError(f"{path} is not a DuckDB file", "It was left as it is; name another file with --db.")
     return StorageError(
-        f"{path} cannot be used: {text.splitlines()[0]}",
+        f"{path} cannot be used: {text.splitlines()[0] if text else type(error).__name__}",
         "If it is damaged, move it away and keep it; the journal beside it is intact.",
     )

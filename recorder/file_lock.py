@@ -6,14 +6,17 @@ It tells the segments of a living recorder from those that a crash left behind.
 import contextlib
 import os
 import sys
+import time
 from pathlib import Path
 
 _FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
+_TRIES = 200
+_BETWEEN_TRIES_S = 0.005
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(file: int) -> bool:
+    def _lock(file: int, *, shared: bool = False) -> bool:  # noqa: ARG001 - there are no shared ones here
         try:
             msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -23,9 +26,9 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(file: int) -> bool:
+    def _lock(file: int, *, shared: bool = False) -> bool:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
@@ -37,21 +40,34 @@ class LockFile:
     Raises
     ------
     OSError
-        The file cannot be made, or another process took it in the instant of its making.
+        The file cannot be made or locked.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
-        # Until it is locked, somebody who clears up after crashes may take it for a dead one's and remove it.
-        if not _lock(self._file) or not _same(self._file, path):
-            os.close(self._file)
-            raise FileExistsError(f"another process took {path}")
+        self._file = _make(path)
+
+    def renew(self) -> None:
+        """Make the file anew if somebody removed it; it is not held in between."""
+        if not _same(self._file, self._path):
+            removed, self._file = self._file, _make(self._path)
+            os.close(removed)
 
     def release(self) -> None:
         """Unlock and remove the file."""
         os.close(self._file)
         self._path.unlink(missing_ok=True)
+
+
+def _make(path: Path) -> int:
+    for _ in range(_TRIES):
+        file = os.open(path, _FLAGS | os.O_CREAT, 0o600)
+        # Until it is locked, somebody who clears up after crashes may take it in hand for an instant, or remove it.
+        if _lock(file) and _same(file, path):
+            return file
+        os.close(file)
+        time.sleep(_BETWEEN_TRIES_S)
+    raise FileExistsError(f"another process holds {path}")
 
 
 def _same(file: int, path: Path) -> bool:
@@ -68,7 +84,7 @@ def is_locked(path: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        return not _lock(file)
+        return not _lock(file, shared=True)  # shared, so that two who ask at once do not take each other for alive
     finally:
         os.close(file)
 

@@ -1,31 +1,35 @@
 """From the journal into the tables: each segment exactly once, in one transaction with the note that it is in.
 
 The lines were understood when they were received, so this is one pass of DuckDB's JSON reader, outside Python. Only if
-that finds something amiss (a line that a crash cut off, a damaged disk) is the segment gone through line by line; what
-cannot be read is then kept in `rejected_messages`. It is the same code after a crash as at any other second.
+a segment is not as it was written (a line that a crash cut off, a damaged disk) is a copy without the damaged lines
+made first; those are kept in `rejected_messages`. It is the same code after a crash as at any other second.
 """
 
 import contextlib
 import gzip
 import logging
 import shutil
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import time_ns
 
 import duckdb
-import msgspec
 
 from recorder.database import faults_in_words, open_database
-from recorder.errors import StorageError
-from recorder.rows import AnyRow, RejectedMessageRow
-from recorder.segment import FORMAT_VERSION, HEADER, KEPT, Segment
+from recorder.rows import RejectedMessageRow
+from recorder.segment import FORMAT_VERSION, HEADER, KEPT, Segment, Survey, encode_line, read_lines, survey
 from recorder.tables import HEART_RATE, INGESTED_SEGMENTS, REJECTED_MESSAGES, TABLES, Column, Table
 
 LARGEST_BATCH_BYTES = 64 * 2**20
+DAMAGED = "a line of the journal that a crash cut off, or a disk damaged"
 
 log = logging.getLogger(__name__)
+# A segment of which DuckDB says one of these must not keep the others out.
+_NOT_UNDERSTOOD = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.ConstraintException)
+# Two connections of one process share the database, and with it its lock.
+_one_at_a_time = threading.Lock()
 
 
 @dataclass
@@ -33,13 +37,14 @@ class Ingested:
     """What was brought in, in rows by table; and the segments that were left where they are."""
 
     rows: dict[str, int] = field(default_factory=lambda: {table.name: 0 for table in TABLES})
+    segments: int = 0
     left: list[Segment] = field(default_factory=list)
 
-    def add(self, other: "Ingested") -> None:
-        """Add what another call brought in."""
-        for table, count in other.rows.items():
+    def add(self, rows: dict[str, int]) -> None:
+        """Count a segment that was brought in."""
+        self.segments += 1
+        for table, count in rows.items():
             self.rows[table] += count
-        self.left += other.left
 
     @property
     def readings(self) -> int:
@@ -58,7 +63,7 @@ def next_batch(segments: Sequence[Segment]) -> list[Segment]:
     return list(segments)
 
 
-def ingest(database: Path, segments: Sequence[Segment], *, keep: bool = False) -> Ingested:
+def ingest(database: Path, segments: Sequence[Segment], total: Ingested, *, keep: bool = False) -> None:
     """Bring segments into the database, then remove their files.
 
     Parameters
@@ -67,13 +72,11 @@ def ingest(database: Path, segments: Sequence[Segment], *, keep: bool = False) -
         The DuckDB file; made where there is none.
     segments
         Segments that nobody writes any more; see `next_batch`.
+    total
+        What is brought in is counted here as soon as it is committed, whatever comes after. Segments that were in
+        already count nothing; those of a newer version are left where they are.
     keep
         Keep them, compressed, in a folder of the journal, instead of removing them.
-
-    Returns
-    -------
-    Ingested
-        What this call brought in. Segments that were in already count nothing; those of a newer version are left.
 
     Raises
     ------
@@ -82,98 +85,117 @@ def ingest(database: Path, segments: Sequence[Segment], *, keep: bool = False) -
     StorageError
         The database cannot be used. Whatever is raised, each segment is in, or as it was.
     """
-    total = Ingested()
-    there = [segment for segment in segments if segment.path.exists()]
-    with open_database(database) as connection:
-        for segment in there:
-            total.add(_ingest_once(connection, segment))
-    with faults_in_words(database):
-        for segment in there:
-            if segment not in total.left:
+    with _one_at_a_time:
+        with open_database(database) as connection:
+            done = [segment for segment in segments if _ingest_once(connection, segment, total)]
+        with faults_in_words(database):
+            for segment in done:
                 _put_away(segment, keep=keep)
-    return total
 
 
 def _put_away(segment: Segment, *, keep: bool) -> None:
-    if keep:
-        kept = segment.path.parent / KEPT / f"{segment.name}.jsonl.gz"
-        kept.parent.mkdir(mode=0o700, exist_ok=True)
-        partial = kept.with_suffix(".part")
-        with segment.path.open("rb") as source, gzip.open(partial, "wb") as target:
-            shutil.copyfileobj(source, target)
-        partial.replace(kept)
-    segment.path.unlink(missing_ok=True)
+    """Remove a segment that is in; another recorder may be doing so too."""
+    _mended_path(segment).unlink(missing_ok=True)
+    if not keep:
+        segment.path.unlink(missing_ok=True)
+        return
+    kept = segment.path.parent / KEPT / f"{segment.name}.jsonl"
+    kept.parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        segment.path.rename(kept)
+    except FileNotFoundError:
+        return
+    partial = kept.with_suffix(".part")
+    with kept.open("rb") as source, gzip.open(partial, "wb", compresslevel=6) as target:
+        shutil.copyfileobj(source, target)
+    partial.replace(kept.with_suffix(".jsonl.gz"))
+    kept.unlink()
 
 
-def _ingest_once(connection: duckdb.DuckDBPyConnection, segment: Segment) -> Ingested:
+def _ingest_once(connection: duckdb.DuckDBPyConnection, segment: Segment, total: Ingested) -> bool:
+    """Bring a segment in, unless it is; tell whether its file is needed no more."""
     known = connection.execute(f"SELECT 1 FROM {INGESTED_SEGMENTS.name} WHERE segment = ?", [segment.name]).fetchall()
     if known:
-        return Ingested()
-    survey = _survey(segment.path)
-    if survey.version > FORMAT_VERSION:
-        log.error("%s was written by a newer pulsoid-rec; it waits there until you install that.", segment.path)
-        return Ingested(left=[segment])
-    if survey.is_whole:
-        try:
-            return _insert(connection, segment.name, segment.path, survey)
-        except _AmissError as error:
-            log.debug("%s: %s", segment.path, error)
-    return _ingest_line_by_line(connection, segment)
-
-
-@dataclass(frozen=True)
-class _Survey:
-    """What can be told of a segment's file without understanding its lines."""
-
-    version: int
-    lines: int
-    longest_bytes: int
-    is_whole: bool
-
-
-class _Header(msgspec.Struct, tag_field="table", tag="journal"):
-    version: int
-
-
-def _survey(path: Path) -> _Survey:
-    lines = path.read_bytes().split(b"\n")
-    rest = lines.pop()
+        return True
     try:
-        version = msgspec.json.decode(lines[0], type=_Header).version if lines else FORMAT_VERSION
-        has_header = bool(lines)
-    except msgspec.MsgspecError:
-        version, has_header = FORMAT_VERSION, False
-    return _Survey(version, len(lines), max(map(len, lines), default=0), is_whole=has_header and not rest)
+        found = survey(segment.path)
+    except FileNotFoundError:
+        log.error("Somebody removed %s before it was in the database: what it held is lost.", segment.path)
+        return True
+    if found.version > FORMAT_VERSION:
+        return _leave(segment, total, "was written by a newer pulsoid-rec; it waits there until you install that.")
+    try:
+        if found.damaged or not found.has_header:
+            total.add(_insert_mended(connection, segment))
+        else:
+            total.add(_insert(connection, segment.name, segment.path, found))
+    except _NOT_UNDERSTOOD as error:
+        return _leave(segment, total, f"cannot be brought in; it waits there. Please report this: {error}")
+    return True
 
 
-class _AmissError(Exception):
-    """A segment is not, line by line, what a recorder writes."""
+def _leave(segment: Segment, total: Ingested, why: str) -> bool:
+    if segment not in total.left:
+        log.error("%s %s", segment.path, why)
+        total.left.append(segment)
+    return False
+
+
+def _insert_mended(connection: duckdb.DuckDBPyConnection, segment: Segment) -> dict[str, int]:
+    """Bring in the sound lines of a damaged segment, and the others as rejected messages."""
+    mended = _mended_path(segment)
+    damaged = 0
+    with mended.open("wb") as file:
+        file.write(HEADER)
+        for line, sound in read_lines(segment.path):
+            file.write(line if sound else encode_line(_rejected(line)))
+            damaged += not sound
+    rows = _insert(connection, segment.name, mended, survey(mended))
+    mended.unlink()
+    if damaged:
+        log.warning(
+            "%s: %d damaged %s kept in %s.",
+            segment.path.name,
+            damaged,
+            "line was" if damaged == 1 else "lines were",
+            REJECTED_MESSAGES.name,
+        )
+    return rows
+
+
+def _mended_path(segment: Segment) -> Path:
+    return segment.path.with_name(f"{segment.name}.mended")
+
+
+def _rejected(line: bytes) -> RejectedMessageRow:
+    raw = line.removesuffix(b"\n").decode(errors="backslashreplace")
+    return RejectedMessageRow(None, None, time_ns() // 1000, DAMAGED, raw)
 
 
 _OBJECT_BYTES = 2**20
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, name: str, path: Path, survey: _Survey) -> Ingested:
+def _insert(connection: duckdb.DuckDBPyConnection, name: str, path: Path, found: Survey) -> dict[str, int]:
     """Bring in a file of rows and the note of it, in one transaction: all of its lines, or none."""
-    result = Ingested()
     connection.execute("BEGIN")
     try:
-        connection.execute(_LOAD, [str(path), max(_OBJECT_BYTES, survey.longest_bytes + 1)])
-        for table, statement in _INSERTS:
-            result.rows[table.name] += _count(connection.execute(statement))
-        rows = sum(result.rows.values())
-        if rows != survey.lines - 1:
-            raise duckdb.InvalidInputException(f"{rows} rows in {survey.lines} lines")
-        connection.execute(f"INSERT INTO {INGESTED_SEGMENTS.name} VALUES (?, ?, now())", [name, rows])
+        connection.execute(_LOAD, [str(path), max(_OBJECT_BYTES, found.longest_bytes + 1)])
+        rows = {table.name: _count(connection.execute(statement)) for table, statement in _INSERTS}
+        rows[REJECTED_MESSAGES.name] += _count(connection.execute(_INSERT_INVALID))
+        _require_all(found.rows, sum(rows.values()))
+        connection.execute(f"INSERT INTO {INGESTED_SEGMENTS.name} VALUES (?, ?, now())", [name, found.rows])
         connection.execute("DROP TABLE segment_lines")
         connection.execute("COMMIT")
-    except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.ConstraintException) as error:
-        connection.execute("ROLLBACK")
-        raise _AmissError(str(error)) from error
     except BaseException:
-        connection.execute("ROLLBACK")
+        with contextlib.suppress(duckdb.Error):  # what was wrong may have ended it already
+            connection.execute("ROLLBACK")
         raise
-    return result
+    return rows
+
+
+def _require_all(rows: int, brought: int) -> None:
+    if brought != rows:
+        raise duckdb.InvalidInputException(f"{rows} rows, of which {brought} were understood")
 
 
 def _count(changed: duckdb.DuckDBPyConnection) -> int:
@@ -210,43 +232,4 @@ _INSERT_INVALID = (
     f"'DuckDB does not take `config` for JSON', raw FROM segment_lines WHERE NOT {_VALID}"
 )
 _LOAD = _load()
-_INSERTS = (*((table, _insert_statement(table)) for table in TABLES), (REJECTED_MESSAGES, _INSERT_INVALID))
-
-
-def _ingest_line_by_line(connection: duckdb.DuckDBPyConnection, segment: Segment) -> Ingested:
-    """Bring in what can be read of a damaged segment, and what cannot as rejected messages."""
-    decode_row = msgspec.json.Decoder(AnyRow).decode
-    encode = msgspec.json.Encoder().encode
-    mended = [HEADER.rstrip()]
-    damaged = 0
-    for line in segment.path.read_bytes().split(b"\n"):
-        if HEADER.startswith(line):  # or what a crash left of it
-            continue
-        try:
-            row = decode_row(line)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            damaged += 1
-            raw = line.decode(errors="backslashreplace")
-            reason = "a line of the journal that a crash cut off, or a disk damaged"
-            mended.append(encode(RejectedMessageRow(None, None, time_ns() // 1000, reason, raw)))
-        else:
-            mended.append(encode(row))
-    path = segment.path.with_name(f"{segment.name}.mended")
-    path.write_bytes(b"\n".join(mended) + b"\n")
-    try:
-        result = _insert(connection, segment.name, path, _survey(path))
-    except _AmissError as error:
-        raise StorageError(
-            f"{segment.path} cannot be brought in ({error})", "It stays where it is; please report this."
-        ) from error
-    finally:
-        path.unlink()
-    if damaged:
-        log.warning(
-            "%s: %d damaged %s kept in %s.",
-            segment.path.name,
-            damaged,
-            "line was" if damaged == 1 else "lines were",
-            REJECTED_MESSAGES.name,
-        )
-    return result
+_INSERTS = tuple((table, _insert_statement(table)) for table in TABLES)

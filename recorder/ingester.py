@@ -22,6 +22,7 @@ TELL_BUSY_AFTER_S = 5.0
 # keeps others out of the database for two hundredths of the time, or as near as rows that are to be seen soon allow.
 _REST_FACTOR = 50
 _LONGEST_WAIT_S = 2.0
+_READERS_TURN_S = 0.1
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +50,14 @@ class Ingester:
         """What has been brought in so far."""
         self.trouble: StorageError | None = None
         """Why nothing comes in at the moment, if so."""
+        self._failing_since = 0.0
+        self._retry_s = FIRST_RETRY_S
+        self._told: set[str] = set()
 
     @property
     def is_done(self) -> bool:
         """Whether all that came out of the journal is in the database."""
-        return not self._waiting
+        return not self._waiting and not self._journal.segments.statistics().current_buffer_used
 
     async def run(self, left_behind: Iterable[Segment] = ()) -> None:
         """Ingest what a crash left behind, then what comes, until the journal ends and all is in.
@@ -72,36 +76,45 @@ class Ingester:
             await self._bring_in()
 
     async def _bring_in(self) -> None:
-        failing_since = trio.current_time()
-        told: type[StorageError] | None = None
-        retry_s = FIRST_RETRY_S
         while self._waiting:
-            started_at = trio.current_time()
             batch = next_batch(self._waiting)
+            started_at = trio.current_time()
             try:
-                done = await trio.to_thread.run_sync(
-                    partial(ingest, self._database, batch, keep=self._keep),
+                await trio.to_thread.run_sync(
+                    partial(ingest, self._database, batch, self.total, keep=self._keep),
                     abandon_on_cancel=True,
                     limiter=self._limiter,
                 )
             except StorageError as error:
-                self.trouble = error
-                is_busy = isinstance(error, DatabaseBusyError)
-                # Readers come and go; only one that stays is worth a word, and so is each other fault, once.
-                if told is not type(error) and (not is_busy or started_at >= failing_since + TELL_BUSY_AFTER_S):
-                    log.log(
-                        logging.WARNING if is_busy else logging.ERROR,
-                        "%s Recording goes on into the journal; nothing is lost.",
-                        error,
-                    )
-                    told = type(error)
-                await trio.sleep(retry_s)
-                retry_s = min(2 * retry_s, LAST_BUSY_RETRY_S if is_busy else LAST_FAULT_RETRY_S)
+                await self._wait_and_tell(error, started_at)
             else:
+                self._note_health()
                 took_s = trio.current_time() - started_at
                 self._journal.close_after_s = min(max(CLOSE_AFTER_S, _REST_FACTOR * took_s), _LONGEST_WAIT_S)
-                self.total.add(done)
                 del self._waiting[: len(batch)]
-                self.trouble = None
-                if told:
-                    log.warning("The database is being written again; the journal's rows are in.")
+                if self._waiting:
+                    await trio.sleep(_READERS_TURN_S)
+
+    async def _wait_and_tell(self, error: StorageError, now: float) -> None:
+        """Wait, longer each time, before the next try; and say once why."""
+        if self.trouble is None:
+            self._failing_since, self._retry_s = now, FIRST_RETRY_S
+        self.trouble = error
+        is_busy = isinstance(error, DatabaseBusyError)
+        # Readers come and go; only one that stays is worth a word, and so is each other fault, once.
+        what = DatabaseBusyError.__name__ if is_busy else error.message
+        if what not in self._told and (not is_busy or now >= self._failing_since + TELL_BUSY_AFTER_S):
+            log.log(
+                logging.WARNING if is_busy else logging.ERROR,
+                "%s Recording goes on into the journal; nothing is lost.",
+                error,
+            )
+            self._told.add(what)
+        await trio.sleep(self._retry_s)
+        self._retry_s = min(2 * self._retry_s, LAST_BUSY_RETRY_S if is_busy else LAST_FAULT_RETRY_S)
+
+    def _note_health(self) -> None:
+        self.trouble = None
+        if self._told:
+            log.warning("The database is being written again; what waited in the journal goes in.")
+            self._told.clear()

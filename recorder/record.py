@@ -19,7 +19,7 @@ from recorder.journal import Journal
 from recorder.room import Room
 from recorder.segment import find_segments, journal_folder
 from recorder.server import Server
-from recorder.token_check import check_token
+from recorder.token_refresh import TokenRefresh, find_good_token
 
 HANG_UP_S = 1.5
 """How long the rooms have to say goodbye."""
@@ -50,6 +50,7 @@ class Recorder:
         self.started_at = trio.current_time()
         self.stop = trio.Event()
         self.is_ending = False
+        self._checking = trio.CancelScope()
         folder = journal_folder(options.database)
         try:
             self.left_behind = find_segments(folder)
@@ -60,11 +61,13 @@ class Recorder:
                 "Give yourself the right to, or name another database with --db.",
             ) from error
         self.ingester = Ingester(options.database, self.journal, keep_journal=options.keep_journal)
+        self._refresh = TokenRefresh(options.server, options.credentials)
         self.rooms = [
             Room(
                 room_id,
                 server=options.server,
                 credentials=options.credentials,
+                refresh=self._refresh,
                 kinds=options.kinds,
                 journal=self.journal,
                 stop=self.stop,
@@ -72,6 +75,7 @@ class Recorder:
             )
             for room_id in options.rooms
         ]
+        self._checking = trio.CancelScope()
         self._refused: dict[str, RefusedError] = {}
         self._error: PulsoidRecError | None = None
 
@@ -93,13 +97,14 @@ class Recorder:
         async with trio.open_nursery() as nursery:
             await nursery.start(self._watch_signals, nursery.cancel_scope)
             try:
-                await self._check()
+                with self._checking:
+                    await self._check()
                 if show is not None:
                     nursery.start_soon(show, self)
                 if self.options.duration_s is not None:
                     nursery.start_soon(self._stop_after, self.options.duration_s)
                 await self._record()
-            except (RefusedError, StorageError) as error:
+            except PulsoidRecError as error:
                 self._error = error
             nursery.cancel_scope.cancel()
         self.journal.release()
@@ -114,8 +119,8 @@ class Recorder:
                 await trio.to_thread.run_sync(_try_database, self.options.database)
             except DatabaseBusyError as error:
                 log.info("%s Meanwhile all goes into the journal.", error)
-        token = self.options.credentials.read_token()
-        await trio.to_thread.run_sync(check_token, self.options.server, token, abandon_on_cancel=True)
+        with self._checking:
+            await find_good_token(self.options.server, self.options.credentials, self._refresh)
 
     async def _record(self) -> None:
         async with trio.open_nursery() as storage:
@@ -140,6 +145,7 @@ class Recorder:
                     everything.cancel()
                     return
                 self.stop.set()
+                self._checking.cancel()  # a server that does not answer must not hold the end
 
     async def _stop_after(self, duration_s: float) -> None:
         await trio.sleep(duration_s)

@@ -1,27 +1,50 @@
-"""The journal's files: what a segment is called, how it is written, and which ones wait to be brought in.
+"""The journal's files: what a segment is called, what its lines look like, and which ones wait to be brought in.
 
-A segment is a text file of JSON lines: one that names the format, then one row a line (`recorder.rows`). It is called
-`RUN-NUMBER.jsonl.open` while it is written, and `RUN-NUMBER.jsonl` from when it is closed. A recorder holds `RUN.lock`
-as long as it lives; one that is killed leaves its last segment open, with a last line that may be cut off.
+A segment is a text file of JSON lines: one that names the format, then one row a line (`recorder.rows`). Each line ends
+with a checksum of itself, so that not one digit changes unnoticed. It is called `RUN-NUMBER.jsonl.open` while it is
+written, and `RUN-NUMBER.jsonl` from when it is closed. A recorder holds `RUN.lock` as long as it lives; one that is
+killed leaves its last segment open, with a last line that may be cut off.
 """
 
 import contextlib
-import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
+
+import msgspec
 
 from recorder.file_lock import is_locked, remove_dead_lock
+from recorder.rows import AnyRow
 
 FORMAT_VERSION = 1
-HEADER = b'{"table":"journal","version":%d}\n' % FORMAT_VERSION
+KEPT = "kept"
+"""The folder, inside the journal, for segments kept although they are in the database."""
 
 _CLOSED = ".jsonl"
 _OPEN = ".jsonl.open"
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
+_encode = msgspec.json.Encoder().encode
 
 
-KEPT = "kept"
-"""The folder, inside the journal, for segments kept although they are in the database."""
+class Header(msgspec.Struct, tag_field="table", tag="journal"):
+    """The first line of a segment."""
+
+    version: int
+
+
+def encode_line(content: AnyRow | Header) -> bytes:
+    """Write a row as a line: JSON, and the checksum of all that stands before it."""
+    text = _encode(content)[:-1]  # without the brace: the checksum goes in as one more field
+    return b'%b,"crc32":%d}\n' % (text, crc32(text))
+
+
+def is_sound(line: bytes) -> bool:
+    """Tell whether a line is what `encode_line` wrote, to the last bit."""
+    text, found, checksum = line.rpartition(b',"crc32":')
+    return bool(found) and checksum == b"%d}\n" % crc32(text)
+
+
+HEADER = encode_line(Header(FORMAT_VERSION))
 
 
 def journal_folder(database: Path) -> Path:
@@ -32,6 +55,16 @@ def journal_folder(database: Path) -> Path:
 def lock_path(folder: Path, run_id: str) -> Path:
     """Name the lock file of a recorder's run."""
     return folder / f"{run_id}.lock"
+
+
+def open_path(folder: Path, name: str) -> Path:
+    """Name the file of a segment that is being written."""
+    return folder / (name + _OPEN)
+
+
+def closed_path(folder: Path, name: str) -> Path:
+    """Name the file of a segment that is complete."""
+    return folder / (name + _CLOSED)
 
 
 @dataclass(frozen=True)
@@ -46,91 +79,80 @@ class Segment:
         return self.path.name.removesuffix(".open").removesuffix(_CLOSED)
 
 
-class SegmentWriter:
-    """Writes a new segment. Each call may block and raise `OSError`; what it was given is then kept, to try again.
+@dataclass(frozen=True)
+class Survey:
+    """What can be told of a segment's file without understanding its rows.
 
     Parameters
     ----------
-    folder
-        The journal's folder.
-    name
-        Name of the segment, unique for ever: `RUN-NUMBER`.
+    version
+        Of the format; today's, where no header tells.
+    rows
+        Sound lines, the header not counted.
+    damaged
+        Lines that are not as they were written; a torn header is none.
+    longest_bytes
+        Length of the longest line.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self._path = folder / (name + _OPEN)
-        self._file = os.open(self._path, _FLAGS, 0o600)
-        self._is_closed = False
-        self._safe = 0  # bytes known to be on the disk
-        self._unsafe = bytearray(HEADER)  # bytes not synced yet, kept to be written anew should the sync fail
-        self._written = 0  # how many of those are in the file
+    version: int
+    rows: int
+    damaged: int
+    longest_bytes: int
+    has_header: bool
 
-    @property
-    def size(self) -> int:
-        """Bytes of the segment so far."""
-        return self._safe + len(self._unsafe)
 
-    @property
-    def unwritten_bytes(self) -> int:
-        """Bytes taken that the file does not have, since writing failed."""
-        return len(self._unsafe) - self._written
+def survey(path: Path) -> Survey:
+    """Check each line of a segment's file; in little memory, whatever its size."""
+    version, rows, damaged, longest_bytes, has_header = FORMAT_VERSION, 0, 0, 0, False
+    with path.open("rb") as file:
+        for number, line in enumerate(file):
+            longest_bytes = max(longest_bytes, len(line))
+            if number == 0 and (header := _read_header(line)):
+                version, has_header = header.version, True
+            elif is_sound(line):
+                rows += 1
+            elif not _says_nothing(line):
+                damaged += 1
+    return Survey(version, rows, damaged, longest_bytes, has_header)
 
-    @property
-    def is_synced(self) -> bool:
-        """Whether the disk has all of it."""
-        return not self._unsafe
 
-    def write(self, lines: bytes | bytearray) -> None:
-        """Take whole lines, and write all that is not in the file yet."""
-        self._unsafe += lines
-        self._write_rest()
+def read_lines(path: Path) -> Iterator[tuple[bytes, bool]]:
+    """Yield each line of a segment's file that says something, and whether it is sound; the header is left out."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file):
+            if not (_says_nothing(line) or (number == 0 and _read_header(line))):
+                yield line, is_sound(line)
 
-    def _write_rest(self) -> None:
-        with memoryview(self._unsafe) as unsafe:
-            while self._written < len(unsafe):
-                self._written += os.write(self._file, unsafe[self._written :])
 
-    def sync(self) -> None:
-        """See to it that the disk has all of it."""
-        if self.is_synced:
-            return
-        self._write_rest()
-        try:
-            os.fsync(self._file)
-        except OSError:
-            # The system may have dropped what it could not write, and say nothing the next time: write it anew.
-            os.ftruncate(self._file, self._safe)
-            os.lseek(self._file, self._safe, os.SEEK_SET)
-            self._written = 0
-            raise
-        self._safe += len(self._unsafe)
-        self._unsafe = bytearray()
-        self._written = 0
+def _read_header(line: bytes) -> Header | None:
+    with contextlib.suppress(msgspec.MsgspecError):
+        if is_sound(line):
+            return msgspec.json.decode(line, type=Header)
+    return None
 
-    def close(self) -> Segment:
-        """Sync and close.
 
-        Raises
-        ------
-        FileNotFoundError
-            Somebody removed the file meanwhile; what it held is lost.
-        """
-        self.sync()
-        if not self._is_closed:
-            os.close(self._file)
-            self._is_closed = True
-        closed = self._path.with_name(self._path.name.removesuffix(".open"))
-        self._path.rename(closed)
-        return Segment(closed)
+def _says_nothing(line: bytes) -> bool:
+    """Tell an empty line, or the beginning of a header that a crash cut off."""
+    return not line.strip() or HEADER.startswith(line)
 
 
 def find_segments(folder: Path) -> list[Segment]:
     """List the segments of recorders that are no more, oldest first; a folder that is not there has none."""
-    if not folder.is_dir():
-        return []
-    paths = sorted(path for path in folder.iterdir() if path.name.endswith((_CLOSED, _OPEN)))
-    living = {run for run in map(_run_id, paths) if is_locked(lock_path(folder, run))}
-    return [Segment(path) for path in paths if _run_id(path) not in living]
+    runs = {_run_id(path) for path in _segment_paths(folder)}
+    dead = {run for run in runs if not is_locked(lock_path(folder, run))}
+    # Listed anew: whoever is dead now may have closed a segment, which renames it, since the first look.
+    return [Segment(path) for path in sorted(_segment_paths(folder)) if _run_id(path) in dead]
+
+
+def _segment_paths(folder: Path) -> list[Path]:
+    with contextlib.suppress(FileNotFoundError):
+        return [path for path in folder.iterdir() if path.name.endswith((_CLOSED, _OPEN))]
+    return []
+
+
+def _run_id(path: Path) -> str:
+    return Segment(path).name.rpartition("-")[0]
 
 
 def clear_dead_locks(folder: Path) -> None:
@@ -138,7 +160,3 @@ def clear_dead_locks(folder: Path) -> None:
     for path in folder.glob("*.lock"):
         with contextlib.suppress(OSError):
             remove_dead_lock(path)
-
-
-def _run_id(path: Path) -> str:
-    return Segment(path).name.rpartition("-")[0]

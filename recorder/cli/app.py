@@ -1,6 +1,7 @@
 """The command `pulsoid-rec`: its commands, and what a user sees when one of them fails."""
 
 import os
+import signal
 import sys
 from typing import Annotated, NoReturn
 
@@ -8,6 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from recorder.cli.record import record
+from recorder.cli.recover import recover
 from recorder.cli.report import report
 from recorder.cli.sessions import sessions
 from recorder.cli.simulate import simulate
@@ -22,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (record, report, sessions, simulate)  # in the order of `--help`
+COMMANDS = (record, recover, report, sessions, simulate)  # in the order of `--help`
 for command in COMMANDS:
     app.command()(command)
 
@@ -51,6 +53,8 @@ def main() -> None:
         sys.exit(app(prog_name="pulsoid-rec", standalone_mode=False))
     except PulsoidRecError as error:
         _end(f"{error}", error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(128 + signal.SIGINT)  # as a shell says it
     except TyperException as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.format_message(), file=sys.stderr)

@@ -46,20 +46,26 @@ def record(
     The token comes from the variable PULSOID_TOKEN or from --token-file, and needs the scope data:room:read. Everything
     received is on disk at once, and in the database within some two seconds; others can read that meanwhile.
     """
-    from recorder.credentials import Credentials
-    from recorder.record import Options
-    from recorder.server import parse_server
+    import signal
 
-    options = Options(
-        rooms=_checked_rooms(rooms),
-        database=db,
-        server=parse_server(server),
-        credentials=Credentials(token_file),
-        kinds=_checked_kinds(kinds),
-        duration_s=duration,
-        keep_journal=keep_journal,
-    )
-    run_recorder(options)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, until the recorder itself listens for both
+    try:
+        from recorder.credentials import Credentials
+        from recorder.record import Options
+        from recorder.server import parse_server
+
+        options = Options(
+            rooms=_checked_rooms(rooms),
+            database=db,
+            server=parse_server(server),
+            credentials=Credentials(token_file),
+            kinds=_checked_kinds(kinds),
+            duration_s=duration,
+            keep_journal=keep_journal,
+        )
+        run_recorder(options)
+    except KeyboardInterrupt:
+        print("Stopped before anything was recorded.", file=sys.stderr)
 
 
 def _checked_rooms(rooms: list[str]) -> tuple[str, ...]:
