@@ -81,23 +81,24 @@ def figures_of(readings: list[tuple[float, int]]) -> dict[str, Any]:
     return figures
 
 
-@pytest.mark.parametrize("match", ["match_04", "match_09", "match_11", "match_13", "match_18"])
-async def test_a_match_recorded_over_the_socket_is_reported_as_its_file_says(match: str, tmp_path: Path) -> None:
-    file, database = MATCHES / f"{match}.csv", tmp_path / "match.duckdb"
-    expected = expected_figures(file)
-    async with open_simulator(SimulatorConfig(rooms={match: read_replay(file)}, speed=1500.0)) as simulator:
-        record = ("record", match, "--server", simulator.url, "--db", database, "--duration", "3.5")
+async def test_matches_recorded_over_the_socket_are_reported_as_their_files_say(tmp_path: Path) -> None:
+    files = {path.stem: path for path in MATCHES.glob("match_??.csv")}
+    expected = {match: expected_figures(path) for match, path in files.items()}
+    assert len(expected) == 5
+    database = tmp_path / "matches.duckdb"
+    plays = {match: read_replay(path) for match, path in files.items()}
+    async with open_simulator(SimulatorConfig(rooms=plays, speed=1500.0)) as simulator:
+        record = ("record", *files, "--server", simulator.url, "--db", database, "--duration", "5")
         done = await trio.to_thread.run_sync(lambda: run_command(*record, PULSOID_TOKEN=DEMO_TOKEN))
     assert done.returncode == 0, done.stderr
-    total = sum(figures["readings"] + figures["implausible"] for figures in expected.values())
-    assert f"Recorded {total:,} readings" in done.stderr
+    total = sum(row["readings"] + row["implausible"] for match in expected.values() for row in match.values())
+    assert f"Recorded {total:,} readings of 25 members in 5 rooms" in done.stderr
     report = await trio.to_thread.run_sync(lambda: run_command("report", "--db", database, "--format", "json"))
     assert report.returncode == 0, report.stderr
-    reported = {row["profile_id"]: row for row in json.loads(report.stdout)}
-    assert reported.keys() == expected.keys()
-    for member, figures in expected.items():
-        for name, value in figures.items():
-            assert reported[member][name] == (pytest.approx(value, rel=1e-12) if value is not None else None), (
-                member,
-                name,
-            )
+    reported = {(row["room_id"], row["profile_id"]): row for row in json.loads(report.stdout)}
+    assert len(reported) == 25
+    for match, members in expected.items():
+        for member, figures in members.items():
+            for name, value in figures.items():
+                close = None if value is None else pytest.approx(value, rel=1e-12)
+                assert reported[match, member][name] == close, (match, member, name)
