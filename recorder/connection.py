@@ -1,26 +1,21 @@
-"""A connection to a room: open it, watch it, and tell in words how it ended.
+"""A connection to a server: open it, with TLS and a WebSocket, and tell in words why there is none."""
 
-Only here is trio-websocket spoken to. The bytes pass through a stream of our own that notes when the last ones came,
-and what the server said before the WebSocket began, since the library tells neither.
-"""
-
-import contextlib
 import os
-import re
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
 import trio
 from trio_websocket import ConnectionRejected, WebSocketConnection, wrap_client_stream
 
 from recorder.server import Server
+from recorder.watched_stream import QUEUED_MESSAGES, WatchedStream, Wire
 
 CONNECT_TIMEOUT_S = 10.0
 LARGEST_MESSAGE_BYTES = 4 * 2**20
-QUEUED_MESSAGES = 64
+USER_AGENT = f"pulsoid-rec/{version('pulsoid-rec')}"
 _RECEIVE_BYTES = 64 * 2**10
-_USER_AGENT = f"pulsoid-rec/{version('pulsoid-rec')}".encode()
 
 
 class CannotConnectError(Exception):
@@ -32,59 +27,8 @@ class CannotConnectError(Exception):
         self.status = status
 
 
-class WatchedStream(trio.abc.Stream):
-    """Passes bytes on, and knows when the last ones came, whether more can come, and how the server first answered."""
-
-    def __init__(self, stream: trio.abc.Stream) -> None:
-        self._stream = stream
-        self._head = b""
-        self.received_at = trio.current_time()
-        self.ended = trio.Event()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Receive, as the stream below does."""
-        try:
-            data = await self._stream.receive_some(max_bytes)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self.ended.set()
-            raise
-        self.received_at = trio.current_time()
-        if not data:
-            self.ended.set()
-        elif len(self._head) < _STATUS_LINE_BYTES:
-            self._head += data[:_STATUS_LINE_BYTES]
-        return data
-
-    @property
-    def http_status(self) -> int | None:
-        """Status of the server's first answer."""
-        found = re.match(rb"HTTP/1\.[01] (\d{3})\b", self._head)
-        return int(found[1]) if found else None
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send, if that is still possible.
-
-        A failure is not raised: trio-websocket would stop reading, with messages that arrived still unread, because an
-        answer to a ping cannot be sent. That the peer is gone shows in `receive_some`, after its last byte.
-        """
-        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            await self._stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        """Wait, as the stream below does."""
-        await self._stream.wait_send_all_might_not_block()
-
-    async def aclose(self) -> None:
-        """Close the stream below."""
-        self.ended.set()
-        await self._stream.aclose()
-
-
-_STATUS_LINE_BYTES = 32
-
-
 async def open_stream(server: Server) -> WatchedStream:
-    """Connect to the server, and agree on TLS where it is due.
+    """Connect to the server, and agree on TLS where it is due, within 10 s.
 
     Raises
     ------
@@ -92,26 +36,30 @@ async def open_stream(server: Server) -> WatchedStream:
         Nobody answers there, or its certificate is not good.
     """
     try:
-        stream = await trio.open_tcp_stream(server.host, server.port)
+        with trio.fail_after(CONNECT_TIMEOUT_S):
+            return await _open_stream(server)
+    except trio.TooSlowError:
+        raise no_answer(server) from None
+
+
+async def _open_stream(server: Server) -> WatchedStream:
+    try:
+        wire = Wire(await trio.open_tcp_stream(server.host, server.port))
     except OSError as error:
         raise CannotConnectError(f"no connection to {server.authority}: {_system_words(error)}") from None
     if server.tls is None:
-        return WatchedStream(stream)
-    secure = trio.SSLStream(stream, server.tls, server_hostname=server.host, https_compatible=True)
+        return WatchedStream(wire, wire)
+    secure = trio.SSLStream(wire, server.tls, server_hostname=server.host, https_compatible=True)
     try:
         await secure.do_handshake()
     except trio.BrokenResourceError as error:
-        await trio.aclose_forcefully(stream)
-        cause = error.__cause__
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            why = f"its certificate is not to be trusted ({cause.verify_message})"
-        else:
-            why = f"no TLS ({getattr(cause, 'reason', None) or cause or 'it hung up'})"
+        await trio.aclose_forcefully(wire)
+        why = _tls_words(error.__cause__)
         raise CannotConnectError(f"no safe connection to {server.authority}: {why}") from None
     except BaseException:
-        await trio.aclose_forcefully(stream)
+        await trio.aclose_forcefully(wire)
         raise
-    return WatchedStream(secure)
+    return WatchedStream(secure, wire)
 
 
 def _system_words(error: OSError) -> str:
@@ -124,47 +72,93 @@ def _system_words(error: OSError) -> str:
     return (os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else str(error)).lower()
 
 
+def _tls_words(cause: BaseException | None) -> str:
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is not to be trusted ({cause.verify_message})"
+    if isinstance(cause, ssl.SSLEOFError | OSError) and not getattr(cause, "reason", None):
+        return "it hung up before TLS was agreed on"
+    return f"it does not speak TLS as we do ({getattr(cause, 'reason', None) or cause or 'it hung up'})"
+
+
+def no_answer(server: Server) -> CannotConnectError:
+    """Say that the server lets us wait."""
+    return CannotConnectError(f"{server.authority} does not answer")
+
+
+class Reader:
+    """Where trio-websocket's reader runs, which takes this for its nursery: apart from whoever receives.
+
+    When it ends, fails or is stopped, what it has read can still be received. Whatever the server may have sent, it
+    cannot make us raise.
+    """
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+        self._scope = trio.CancelScope()
+        self.ended = trio.Event()
+        self.failure: Exception | None = None
+        """What ended it, other than the end of the connection."""
+
+    def start_soon(self, read: Callable[[], Awaitable[None]]) -> None:
+        """Run the library's reader."""
+        self._nursery.start_soon(self._run, read)
+
+    async def _run(self, read: Callable[[], Awaitable[None]]) -> None:
+        try:
+            with self._scope:
+                await read()
+        except Exception as error:  # noqa: BLE001 - the library has more than one for a server that talks nonsense
+            self.failure = error
+        finally:
+            self.ended.set()
+
+    def stop(self) -> None:
+        """Read no further."""
+        self._scope.cancel()
+
+
 async def open_websocket(
-    nursery: trio.Nursery, stream: WatchedStream, server: Server, path: str, token: str
+    reader: Reader, stream: WatchedStream, server: Server, path: str, token: str
 ) -> WebSocketConnection:
-    """Ask for the upgrade, and return the WebSocket; its reader runs in the nursery.
+    """Ask for the upgrade, and return the WebSocket, within 10 s. No redirect is followed.
 
     Raises
     ------
     CannotConnectError
-        The server answered with something else, or hung up. `ConnectionRejected` may come out of the nursery instead:
-        see `rejection`.
+        The server answered with something else, not at all, or hung up.
     """
     websocket: WebSocketConnection | None = None
-    async with trio.open_nursery() as waiting:
+    async with trio.open_nursery() as opening:
+        opening.cancel_scope.deadline = trio.current_time() + CONNECT_TIMEOUT_S
 
         async def give_up_at_the_end() -> None:
-            await stream.ended.wait()
-            waiting.cancel_scope.cancel()
+            await reader.ended.wait()
+            opening.cancel_scope.cancel()
 
-        waiting.start_soon(give_up_at_the_end)
+        opening.start_soon(give_up_at_the_end)
         websocket = await wrap_client_stream(
-            nursery,
-            stream,  # type: ignore[arg-type] # it asks for a socket's stream, and uses what every stream has
+            reader,  # type: ignore[arg-type] # of a nursery it asks for `start_soon` alone
+            stream,  # type: ignore[arg-type] # and of a stream what every stream has
             server.authority,
             path,
-            extra_headers=[(b"Authorization", b"Bearer " + token.encode()), (b"User-Agent", _USER_AGENT)],
+            extra_headers=[(b"Authorization", b"Bearer " + token.encode()), (b"User-Agent", USER_AGENT.encode())],
             message_queue_size=QUEUED_MESSAGES,
             max_message_size=LARGEST_MESSAGE_BYTES,
             receive_buffer_size=_RECEIVE_BYTES,
         )
-        waiting.cancel_scope.cancel()
+        opening.cancel_scope.cancel()
     if websocket is None:
-        raise CannotConnectError(*_no_upgrade(stream.http_status))
+        raise _no_upgrade(server, stream, reader)
     return websocket
 
 
-def rejection(error: ConnectionRejected) -> CannotConnectError:
-    """Say in words what `open_websocket` let out of the nursery."""
-    return CannotConnectError(*_no_upgrade(error.status_code))
-
-
-def _no_upgrade(status: int | None) -> tuple[str, int | None]:
-    if status is None:
-        return "the server hung up before it answered", None
-    return f"the server answered {status} instead of opening a WebSocket", status
+def _no_upgrade(server: Server, stream: WatchedStream, reader: Reader) -> CannotConnectError:
+    # The library tells of a refusal after its last byte only, which may never come.
+    status = reader.failure.status_code if isinstance(reader.failure, ConnectionRejected) else stream.http_status
+    if status is not None and status != 101:  # noqa: PLR2004 - Switching Protocols
+        return CannotConnectError(f"the server answered {status} instead of opening a WebSocket", status)
+    if stream.is_answered:
+        return CannotConnectError("what the server answered does not open a WebSocket")
+    if reader.ended.is_set():
+        return CannotConnectError("the server hung up before it answered")
+    return no_answer(server)

@@ -75,7 +75,6 @@ class Recorder:
             )
             for room_id in options.rooms
         ]
-        self._checking = trio.CancelScope()
         self._refused: dict[str, RefusedError] = {}
         self._error: PulsoidRecError | None = None
 
@@ -119,8 +118,7 @@ class Recorder:
                 await trio.to_thread.run_sync(_try_database, self.options.database)
             except DatabaseBusyError as error:
                 log.info("%s Meanwhile all goes into the journal.", error)
-        with self._checking:
-            await find_good_token(self.options.server, self.options.credentials, self._refresh)
+        await find_good_token(self.options.server, self.options.credentials, self._refresh)
 
     async def _record(self) -> None:
         async with trio.open_nursery() as storage:

@@ -2,51 +2,37 @@
 
 import contextlib
 import logging
+import math
 import random
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from time import time_ns
 
 import trio
-from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection
-from wsproto.frame_protocol import CloseReason
+from trio_websocket import ConnectionClosed, WebSocketConnection
 
-from recorder.connection import (
-    CONNECT_TIMEOUT_S,
-    CannotConnectError,
-    WatchedStream,
-    open_stream,
-    open_websocket,
-    rejection,
-)
+from recorder.connection import CannotConnectError, Reader, open_stream, open_websocket
 from recorder.connection_state import ConnectionState, Event, State
 from recorder.credentials import Credentials
+from recorder.endings import End, end_of_attempt, end_of_live, refusal
 from recorder.errors import RefusedError, UsageError
 from recorder.journal import Journal
 from recorder.messages import parse_message
 from recorder.rows import ConnectionEventRow
 from recorder.server import Server
 from recorder.status import RoomStatus
+from recorder.token_refresh import TokenRefresh
+from recorder.watched_stream import WatchedStream
 
 PING_EVERY_S = 20.0
 PONG_WITHIN_S = 10.0
+SECOND_LOOK_S = 0.5
+"""If this process was stopped meanwhile, what came is still to be read."""
 GOODBYE_S = 0.5
-REFUSALS = {401, 403, 404}
-"""HTTP answers that waiting alone does not mend."""
-
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class End:
-    """How an attempt ended: for the state machine, for `connection_events`, and in words."""
-
-    event: Event
-    kind: str  # closed, refused or lost
-    code: int | None
-    reason: str
 
 
 class Room:
@@ -56,8 +42,8 @@ class Room:
     ----------
     room_id
         The room.
-    server, credentials
-        Where it is, and the token for it.
+    server, credentials, refresh
+        Where it is, the token for it, and who finds another one when that is refused.
     kinds
         The kinds of message to ask for.
     journal
@@ -74,6 +60,7 @@ class Room:
         *,
         server: Server,
         credentials: Credentials,
+        refresh: TokenRefresh,
         kinds: tuple[str, ...],
         journal: Journal,
         stop: trio.Event,
@@ -84,14 +71,14 @@ class Room:
         self.connection = ConnectionState(trio.current_time, random.random)
         self._server = server
         self._credentials = credentials
+        self._refresh = refresh
         self._kinds = kinds
         self._journal = journal
         self._stop = stop
         self._on_refused = on_refused
         self._connection_id = ""
         self._noted_failure: End | None = None
-        self.is_held_back = False
-        """Whether the journal makes it wait."""
+        self._reads_since = -math.inf  # on the clock of trio; in the future while the journal makes it wait
 
     async def run(self) -> None:
         """Record until `stop` is set. Cancelled, it drops the connection where it is; all taken down stays so."""
@@ -130,57 +117,43 @@ class Room:
         stream: WatchedStream | None = None
         try:
             token = self._credentials.read_token()
-            with trio.fail_after(CONNECT_TIMEOUT_S):
-                stream = await open_stream(self._server)
+            stream = await open_stream(self._server)
             end = await self._converse(stream, token)
         except UsageError as error:  # the token is gone from where it was
-            end = End(Event.REFUSED, "refused", None, str(error))
-        except trio.TooSlowError:
-            end = End(Event.FAILED, "lost", None, f"{self._server.authority} does not answer")
+            end = End(Event.REFUSED, "refused", None, error.message)
         except CannotConnectError as error:
-            if error.status in REFUSALS:
-                end = End(Event.REFUSED, "refused", error.status, error.reason)
-            else:
-                end = End(Event.FAILED, "refused" if error.status else "lost", error.status, error.reason)
+            end = end_of_attempt(error.reason, error.status)
         finally:
             if stream is not None:
                 await trio.aclose_forcefully(stream)
+        if end.code == HTTPStatus.UNAUTHORIZED and await self._refresh.replace(token):
+            end = replace(end, event=Event.FAILED, reason=f"{end.reason}; there is another token now")
         return end
 
     async def _converse(self, stream: WatchedStream, token: str) -> End:
-        """Open the WebSocket, and take down what it brings until it ends.
-
-        The library's reader runs in a scope of its own: when that is cancelled, what it has read can still be received.
-        """
-        failure: BaseException | None = None
-        end: End | None = None
-        try:
-            async with trio.open_nursery() as nursery:
-                reader: trio.Nursery = await nursery.start(_hold_nursery)
-                with trio.fail_after(CONNECT_TIMEOUT_S):
-                    path = self._server.room_path(self.room_id, self._kinds)
-                    websocket = await open_websocket(reader, stream, self._server, path, token)
+        """Open the WebSocket, and take down what it brings until it ends."""
+        async with trio.open_nursery() as nursery:
+            reader = Reader(nursery)
+            path = self._server.room_path(self.room_id, self._kinds)
+            try:
+                websocket = await open_websocket(reader, stream, self._server, path, token)
+            except CannotConnectError as error:
+                end = end_of_attempt(error.reason, error.status)
+            else:
                 self._note_opened()
                 watch = _Watch(websocket, stream, self)
-                nursery.start_soon(watch.run, reader.cancel_scope)
-                nursery.start_soon(self._hang_up_on_stop, reader.cancel_scope)
+                nursery.start_soon(watch.run, reader)
+                nursery.start_soon(self._hang_up_on_stop, reader)
                 await self._receive(websocket)
                 end = self._end_of(websocket, is_dead=watch.is_dead)
                 with trio.move_on_after(0 if watch.is_dead else GOODBYE_S):
                     await websocket.aclose()
-                nursery.cancel_scope.cancel()
-        except* (CannotConnectError, ConnectionRejected, trio.TooSlowError) as group:
-            failure = _first(group)
-        if isinstance(failure, ConnectionRejected):
-            raise rejection(failure)
-        if failure is not None:
-            raise failure
-        assert end is not None
+            nursery.cancel_scope.cancel()
         return end
 
-    async def _hang_up_on_stop(self, reader: trio.CancelScope) -> None:
+    async def _hang_up_on_stop(self, reader: Reader) -> None:
         await self._stop.wait()
-        reader.cancel()
+        reader.stop()
 
     async def _receive(self, websocket: WebSocketConnection) -> None:
         """Take down every frame, until the connection is closed and the last one received is taken."""
@@ -194,22 +167,22 @@ class Room:
                     journal.append(row)
                     status.take(row)
                     if journal.is_full:
-                        self.is_held_back = True
+                        self._reads_since = math.inf
                         await journal.wait_for_space()
-                        self.is_held_back = False
+                        self._reads_since = trio.current_time()
         except ConnectionClosed:
             return
+
+    def reads_since(self, instant: float) -> bool:
+        """Tell whether the journal has let it read all the time from an instant on."""
+        return self._reads_since <= instant
 
     def _end_of(self, websocket: WebSocketConnection, *, is_dead: bool) -> End:
         if self._stop.is_set():
             return End(Event.STOPPED, "closed", 1000, "the recorder was stopped")
         if is_dead:
             return End(Event.ENDED, "lost", None, f"no answer to a ping for {PONG_WITHIN_S:.0f} s")
-        closed = websocket.closed
-        if closed is None or closed.code == CloseReason.ABNORMAL_CLOSURE:
-            return End(Event.ENDED, "lost", CloseReason.ABNORMAL_CLOSURE, "the connection broke off")
-        words = f": {closed.reason}" if closed.reason else ""
-        return End(Event.ENDED, "closed", closed.code, f"the connection was closed ({closed.code}{words})")
+        return end_of_live(websocket.closed.code, websocket.closed.reason) if websocket.closed else end_of_live(1006)
 
     def _note_opened(self) -> None:
         self._enter(self.connection.on(Event.OPENED))
@@ -237,49 +210,23 @@ class _Watch:
         self._room = room
         self.is_dead = False
 
-    async def run(self, reader: trio.CancelScope) -> None:
+    async def run(self, reader: Reader) -> None:
         """Ping until nothing comes back, then stop the reader."""
         while not self.is_dead:
             await trio.sleep(PING_EVERY_S)
             pinged_at = trio.current_time()
             with trio.move_on_after(PONG_WITHIN_S), contextlib.suppress(ConnectionClosed):
                 await self._websocket.ping()
-            # While we ourselves do not read, the answer cannot come; and any other byte is as good a sign of life.
-            self.is_dead = self._stream.received_at < pinged_at and not self._room.is_held_back
-        reader.cancel()
+            if self._is_silent_since(pinged_at):
+                await trio.sleep(SECOND_LOOK_S)
+                self.is_dead = self._is_silent_since(pinged_at)
+        reader.stop()
 
-
-async def _hold_nursery(task_status: trio.TaskStatus[trio.Nursery]) -> None:
-    async with trio.open_nursery() as nursery:
-        task_status.started(nursery)
-        await trio.sleep_forever()
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+    def _is_silent_since(self, pinged_at: float) -> bool:
+        # Any byte is as good a sign of life; and while we ourselves do not read, none can come.
+        return self._stream.received_at < pinged_at and self._room.reads_since(pinged_at)
 
 
 def _connection_id() -> str:
     """Make an id that sorts by time and is unique for ever."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-
-
-def refusal(room_id: str, status: int | None, reason: str) -> RefusedError:
-    """Say in words what a refusal means for the user."""
-    match status:
-        case 401:
-            return RefusedError(
-                "The server refused the token (401): it is unknown, has expired, or lacks the scope data:room:read",
-                "Get a new one at https://pulsoid.net/ui/keys.",
-            )
-        case 403:
-            return RefusedError(
-                f"The token's owner is not a member of room {room_id!r} (403)",
-                "Check the room's id, or join the room with that account.",
-            )
-        case 404:
-            return RefusedError(f"The server knows no room {room_id!r} (404)", "Check the room's id and --server.")
-    return RefusedError(f"Room {room_id!r} was refused: {reason}", "See what it says, and start again.")

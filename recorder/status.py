@@ -50,7 +50,7 @@ class RoomStatus:
         if row.config is None:
             self.gone.add(row.profile_id)
             return
-        with contextlib.suppress(msgspec.MsgspecError):  # a config may hold anything
+        with contextlib.suppress(msgspec.MsgspecError, RecursionError):  # a config may hold anything
             self.names[row.profile_id] = msgspec.json.decode(row.config, type=_Named).name
 
 

@@ -1,53 +1,65 @@
 """Is the token good? Asked over HTTP before the first connection, so that each fault has a sentence of its own."""
 
-import http.client
+import http
 import logging
 
 import msgspec
 
+from recorder.connection import CannotConnectError
 from recorder.errors import RefusedError
+from recorder.http_exchange import ask
 from recorder.server import Server
 
 SCOPE = "data:room:read"
-TIMEOUT_S = 10.0
 _NEW_TOKEN = "Get a new one at https://pulsoid.net/ui/keys."  # noqa: S105 - a sentence, not a token
-_REFUSALS = {
+_DEAD = {
     7005: ("The server does not know this token", _NEW_TOKEN),
     7006: ("The token has expired", _NEW_TOKEN),
+}
+_REFUSALS = {
     7007: (
         "The token needs a paid plan of Pulsoid's",
         "See https://pulsoid.net, or use a token of somebody who has one.",
     ),
     7008: (f"The token lacks the scope {SCOPE}", f"Get one with the scope {SCOPE} at https://pulsoid.net/ui/keys."),
+    7009: (
+        "The server saw no token in the request",
+        "Something between you and the server (a proxy?) takes the header `Authorization` out.",
+    ),
     7010: ("The server takes this for no token at all", f"Check that it was copied whole. {_NEW_TOKEN}"),
 }
 
 log = logging.getLogger(__name__)
 
 
+class DeadTokenError(RefusedError):
+    """The token is good no more; another one may be."""
+
+
 class _Valid(msgspec.Struct):
     scopes: list[str]
-    expires_in: float | None = None
 
 
 class _Invalid(msgspec.Struct):
     error_code: int
 
 
-def check_token(server: Server, token: str) -> None:
-    """Ask the server about a token. Blocks; for a worker thread.
+async def check_token(server: Server, token: str) -> None:
+    """Ask the server about a token.
 
     A server that gives no answer to understand has not said no: the connection itself will tell.
 
     Raises
     ------
+    DeadTokenError
+        The server does not know the token, or it has expired.
     RefusedError
-        The server does not know the token, it has expired, or it is not for rooms.
+        It is not for rooms, or of no use for another reason.
     """
     try:
-        status, body = _ask(server, token)
-    except (OSError, http.client.HTTPException) as error:
-        log.info("The token could not be checked beforehand: %s.", error)
+        status, body = await ask(server, "GET", server.validate_path, {"Authorization": f"Bearer {token}"})
+    except CannotConnectError as error:
+        log.info("The token could not be checked beforehand: %s.", error.reason)
         return
     if status == http.HTTPStatus.OK:
         _require_scope(body)
@@ -55,28 +67,10 @@ def check_token(server: Server, token: str) -> None:
         _refuse(status, body)
 
 
-def _ask(server: Server, token: str) -> tuple[int, bytes]:
-    # http.client follows no redirect: the token goes to the server named, and to no other.
-    connection = (
-        http.client.HTTPSConnection(server.host, server.port, timeout=TIMEOUT_S, context=server.tls)
-        if server.tls
-        else http.client.HTTPConnection(server.host, server.port, timeout=TIMEOUT_S)
-    )
-    try:
-        connection.request("GET", server.validate_path, headers={"Authorization": f"Bearer {token}"})
-        answer = connection.getresponse()
-        return answer.status, answer.read(_MOST_BYTES)
-    finally:
-        connection.close()
-
-
-_MOST_BYTES = 64 * 2**10
-
-
 def _require_scope(body: bytes) -> None:
     try:
         valid = msgspec.json.decode(body, type=_Valid)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return
     if SCOPE not in valid.scopes:
         raise RefusedError(*_REFUSALS[7008])
@@ -85,9 +79,13 @@ def _require_scope(body: bytes) -> None:
 def _refuse(status: int, body: bytes) -> None:
     try:
         code = msgspec.json.decode(body, type=_Invalid).error_code
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         code = 0
+    if code in _DEAD:
+        raise DeadTokenError(*_DEAD[code])
     if code in _REFUSALS:
         raise RefusedError(*_REFUSALS[code])
     if status == http.HTTPStatus.UNAUTHORIZED:
-        raise RefusedError("The server refused the token (401)", _NEW_TOKEN)
+        raise DeadTokenError("The server refused the token (401)", _NEW_TOKEN)
+    if status == http.HTTPStatus.PAYMENT_REQUIRED:
+        raise RefusedError(*_REFUSALS[7007])

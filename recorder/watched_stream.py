@@ -1,0 +1,105 @@
+"""The bytes between us and the server: what trio-websocket does not tell of them, and what it must not know."""
+
+import contextlib
+import re
+
+import trio
+
+QUEUED_MESSAGES = 64
+"""Messages that may wait between trio-websocket's reader and whoever receives."""
+
+_STATUS_LINE_BYTES = 32
+_CLOSE_FRAME = b"\x88"
+
+
+class _Passing(trio.abc.Stream):
+    """Passes everything on."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        return await self._stream.receive_some(max_bytes)
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class Wire(_Passing):
+    """The connection itself, with TLS above it: knows when the last bytes came."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        super().__init__(stream)
+        self.received_at = trio.current_time()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """Receive, as the stream below does."""
+        data = await self._stream.receive_some(max_bytes)
+        self.received_at = trio.current_time()
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send, if that is still possible.
+
+        A failure is not raised: trio-websocket, and TLS too, would stop reading, with messages that arrived still
+        unread, because an answer to a ping cannot be sent. That the peer is gone shows in `receive_some`, after its
+        last byte.
+        """
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await self._stream.send_all(data)
+
+
+class WatchedStream(_Passing):
+    """What the WebSocket runs over: knows how the server first answered.
+
+    Parameters
+    ----------
+    stream
+        The wire, or TLS over it.
+    wire
+        The wire.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, wire: Wire) -> None:
+        super().__init__(stream)
+        self._wire = wire
+        self._head = b""
+
+    @property
+    def received_at(self) -> float:
+        """When the last bytes came, on the clock of trio."""
+        return self._wire.received_at
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the server has said anything."""
+        return bool(self._head)
+
+    @property
+    def http_status(self) -> int | None:
+        """Status of the server's first answer; None before it, or if that is not HTTP."""
+        found = re.match(rb"HTTP/1\.[01] (\d{3})\b", self._head)
+        return int(found[1]) if found else None
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """Receive, as the stream below does."""
+        data = await self._stream.receive_some(max_bytes)
+        if len(self._head) < _STATUS_LINE_BYTES:
+            self._head += data[:_STATUS_LINE_BYTES]
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send; before a word of goodbye, whoever receives gets time to take what is queued.
+
+        trio-websocket forgets its queue as soon as it has said that a message was too large.
+        """
+        if data[:1] == _CLOSE_FRAME:
+            for _ in range(2 * QUEUED_MESSAGES):
+                await trio.lowlevel.checkpoint()
+        await self._stream.send_all(data)
