@@ -50,7 +50,6 @@ class Recorder:
         self.started_at = trio.current_time()
         self.stop = trio.Event()
         self.is_ending = False
-        self._checking = trio.CancelScope()
         folder = journal_folder(options.database)
         try:
             self.left_behind = find_segments(folder)
@@ -96,8 +95,7 @@ class Recorder:
         async with trio.open_nursery() as nursery:
             await nursery.start(self._watch_signals, nursery.cancel_scope)
             try:
-                with self._checking:
-                    await self._check()
+                await self._check()
                 if show is not None:
                     nursery.start_soon(show, self)
                 if self.options.duration_s is not None:
