@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from recorder.cli.demo import demo
 from recorder.cli.record import record
 from recorder.cli.recover import recover
 from recorder.cli.report import report
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (record, recover, report, sessions, simulate)  # in the order of `--help`
+COMMANDS = (record, recover, report, sessions, simulate, demo)  # in the order of `--help`
 for command in COMMANDS:
     app.command()(command)
 
