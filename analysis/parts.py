@@ -1,7 +1,7 @@
 """A report taken apart into its sessions, each with its rows, its members' labels and its local time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone, tzinfo
 
 import polars as pl
@@ -41,6 +41,17 @@ class Part:
     def clock(self, at: datetime) -> str:
         """Write an instant as local clocks showed it, with the date where the session did not begin on it."""
         return clock_words(at, self.zone, self.started_at.astimezone(self.zone).date())
+
+    def only(self, profile_id: str) -> "Part":
+        """Take the part of it that is about one member, on the same span of time."""
+        mine = pl.col("profile_id") == profile_id
+        return replace(
+            self,
+            names={profile_id: self.names[profile_id]},
+            summary=self.summary.filter(mine),
+            time_at_bpm=self.time_at_bpm.filter(mine),
+            readings=self.readings.filter(mine),
+        )
 
 
 def parts_of(report: ReportData, zone: tzinfo | None = None) -> Iterator[Part]:

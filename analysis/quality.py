@@ -146,7 +146,7 @@ def quality_notes(report: ReportData, zone: tzinfo | None = None) -> list[Note]:
     """
     notes = []
     for part in parts_of(report, zone):
-        faults = find_faults(part.readings, report.options).rows_by_key("profile_id", named=True)
+        faults = find_faults(part.readings, report.options).rows_by_key("profile_id", named=True, include_key=True)
         sensors = [
             note_on(part, id_, "quality", _fault_words(part, fault, report.options))
             for id_ in part.names

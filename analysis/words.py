@@ -1,6 +1,10 @@
 """How instants, lengths of time and counts are worded on the screen."""
 
 from datetime import date, datetime, timezone, tzinfo
+from typing import Final
+
+DASH: Final = "\N{EM DASH}"
+"""Stands for what is not known."""
 
 
 def zone_words(zone: timezone) -> str:
@@ -39,3 +43,14 @@ def duration_words(seconds: float) -> str:
 def count_words(count: int, noun: str) -> str:
     """Write a count with its noun, such as `1 reading` or `1,860 readings`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def share_words(share: float | None) -> str:
+    """Write a share of 1 in percent, never rounded up to all nor down to none; a dash for an unknown one."""
+    if share is None:
+        return DASH
+    if 0 < share < 0.01:  # noqa: PLR2004 - one percent
+        return "< 1 %"
+    if 0.99 < share < 1:  # noqa: PLR2004 - ninety-nine percent
+        return "> 99 %"
+    return f"{share:.0%}".replace("%", " %")

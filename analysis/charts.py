@@ -1,0 +1,85 @@
+"""A session's heart rates over time, everybody at once."""
+
+import altair as alt
+import polars as pl
+
+from analysis.charts_data import HOVER_COLUMNS, bpm_domain, hover_columns, lines, one_by_one, thin, together
+from analysis.charts_layers import hover, line, of_readings
+from analysis.charts_style import MEMBERS, inline, light, styled
+from analysis.parts import Part
+
+LISTED = 12
+"""Up to so many members a tooltip lists each; beyond, it sums them up."""
+
+
+def timeline(
+    part: Part, *, max_hold_s: float = 5.0, buckets: int = 480, width: int | str = 760, chooser: bool = True
+) -> alt.LayerChart:
+    """Draw every member's heart rate over a session, on one pair of axes.
+
+    A line breaks where a member was silent for longer than `max_hold_s`, and is never drawn across. Up to six members
+    have a colour each; more are grey, and one at a time is brought forward. Hover or tap to read values.
+
+    Parameters
+    ----------
+    part
+        The session, with its readings.
+    max_hold_s
+        Longest time a reading stands for, in seconds.
+    buckets
+        Stretches of time whose extremes are kept: about one for two pixels of width.
+    width
+        Pixels, or "container" to fill what the chart is put into.
+    chooser
+        True for a menu and a legend of the chart's own; the report has members' buttons instead, which set the
+        parameter `picked` to a member's place in the summary (-1 for nobody).
+
+    Returns
+    -------
+    altair.LayerChart
+        The chart; axes with no line when there is no plausible reading.
+    """
+    thinned = thin(part.readings, part.started_at, part.ended_at, max_hold_s=max_hold_s, buckets=buckets)
+    drawn = lines(thinned, part)
+    coloured = len(part.names) <= len(MEMBERS)
+    legend = alt.Legend() if chooser and coloured else None
+    colour = (
+        alt.Color("name:N", legend=legend, scale=alt.Scale(domain=list(part.names.values()), range=list(MEMBERS)))
+        if coloured
+        else alt.value(light("quiet"))
+    )
+    picked = _picked(part, menu=chooser)
+    domain = bpm_domain(part.readings)
+    everybody = line(part, domain).encode(detail="member:N", color=colour, opacity=alt.value(0.9 if coloured else 0.45))
+    casing = line(part, domain, width=5).encode(color=alt.value(light("paper")))
+    front = line(part, domain, width=2.4).encode(color=colour if coloured else alt.value(light("accent")))
+    chosen = [each.transform_filter("datum.member === picked") for each in (casing, front)]
+    heights = hover_columns(part.readings, part)
+    if len(part.names) <= LISTED:
+        told = one_by_one(heights, part)
+        tooltips = [alt.Tooltip(f"m{i}:N", title=name) for i, name in enumerate(part.names.values())]
+    else:
+        told = together(heights, part)
+        tooltips = [alt.Tooltip(f"{key}:N") for key in ("present", "median", "highest", "lowest")]
+    over = hover(part, inline([told]), list(told), columns=HOVER_COLUMNS, tooltips=tooltips)
+    layers = [of_readings([everybody, *chosen], inline(drawn), part), over]
+    chart = (
+        alt.LayerChart(layer=layers)
+        .add_params(picked)
+        .properties(width=width, height=320, description=_description(part))
+    )
+    return styled(chart)
+
+
+def _picked(part: Part, *, menu: bool) -> alt.Parameter:
+    if not menu:
+        return alt.param(name="picked", value=-1)
+    choice = alt.binding_select(
+        options=[-1, *range(len(part.names))], labels=["nobody", *part.names.values()], name="Bring forward: "
+    )
+    return alt.param(name="picked", value=-1, bind=choice)
+
+
+def _description(part: Part) -> str:
+    present = part.summary.filter(pl.col("readings") > 0).height
+    return f"Heart rate of {present} members over time, in beats per minute"

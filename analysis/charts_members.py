@@ -1,0 +1,137 @@
+"""A session member by member: small charts on one scale, each with its member's own zones behind the line."""
+
+from typing import NamedTuple
+
+import altair as alt
+
+from analysis.charts_data import bpm_domain, hover_columns, lines, one_by_one, thin, wall_ms
+from analysis.charts_layers import hover, line, of_readings, time_axis
+from analysis.charts_style import ZONES, inline, light, styled
+from analysis.parts import Part
+from analysis.zones import ZONE_PERCENTS
+
+_COLUMNS = 80
+"""Stretches of time to hover over: these charts are small."""
+
+
+class MemberValues(NamedTuple):
+    """What differs between two members' charts of one session: the data of their layers, from back to front."""
+
+    zones: alt.InlineData
+    lines: alt.InlineData
+    hover: alt.InlineData
+
+
+def member_values(part: Part, profile_id: str, *, max_hold_s: float = 5.0, buckets: int = 240) -> MemberValues:
+    """Prepare what a member's chart draws.
+
+    Parameters
+    ----------
+    part
+        The session.
+    profile_id
+        The member, one of `part.names`.
+    max_hold_s
+        Longest time a reading stands for, in seconds: across a longer silence no line is drawn.
+    buckets
+        Stretches of time whose extremes are kept: about one for two pixels of width.
+
+    Returns
+    -------
+    MemberValues
+        Zones are empty where HRmax is unknown, lines where there is no plausible reading.
+    """
+    alone = part.only(profile_id)
+    thinned = thin(alone.readings, part.started_at, part.ended_at, max_hold_s=max_hold_s, buckets=buckets)
+    told = one_by_one(hover_columns(alone.readings, alone, _COLUMNS), alone, _COLUMNS)
+    hr_max = alone.summary["hr_max"].item()
+    zones = [] if hr_max is None else _zones(hr_max, bpm_domain(part.readings))
+    return MemberValues(inline(zones), inline(lines(thinned, alone)), inline([told]))
+
+
+def member_timeline(
+    part: Part,
+    profile_id: str,
+    *,
+    max_hold_s: float = 5.0,
+    buckets: int = 240,
+    width: int | str = 360,
+    height: int = 150,
+) -> alt.LayerChart:
+    """Draw one member's heart rate over a session, with the zones behind it where HRmax is known.
+
+    Parameters
+    ----------
+    part
+        The session; its heart-rate axis is the same for all its members, so that their charts compare.
+    profile_id, max_hold_s, buckets
+        As of `member_values`.
+    width
+        Pixels, or "container" to fill what the chart is put into.
+    height
+        Pixels.
+
+    Returns
+    -------
+    altair.LayerChart
+        Layers for zones, line and hovering; without a line when the member has no plausible reading.
+    """
+    values = member_values(part, profile_id, max_hold_s=max_hold_s, buckets=buckets)
+    domain = bpm_domain(part.readings)
+    drawn = of_readings([line(part, domain).encode(color=alt.value(light("ink")))], values.lines, part)
+    place = list(part.names).index(profile_id)
+    told = [alt.Tooltip("m0:N", title="bpm")]
+    over = hover(part, values.hover, ["column", "m0"], columns=_COLUMNS, tooltips=told, name=f"under{place}")
+    chart = alt.LayerChart(layer=[_zone_bands(values.zones, part), drawn, over])
+    description = f"Heart rate of {part.names[profile_id]} over time"
+    return styled(chart.properties(width=width, height=height, description=description))
+
+
+def small_multiples(part: Part, *, max_hold_s: float = 5.0, columns: int = 3) -> alt.ConcatChart:
+    """Draw each member's heart rate in a small chart of its own, all on the same axes, zones behind.
+
+    Parameters
+    ----------
+    part
+        The session, with its readings.
+    max_hold_s
+        Longest time a reading stands for, in seconds.
+    columns
+        Charts side by side.
+
+    Returns
+    -------
+    altair.ConcatChart
+        A chart a member, in the order of the summary; empty for a session without members.
+    """
+    charts = []
+    for profile_id, name in part.names.items():
+        chart = member_timeline(part, profile_id, max_hold_s=max_hold_s, width=260, height=110)
+        chart.config = alt.Undefined
+        charts.append(chart.properties(title=name))
+    return styled(alt.ConcatChart(concat=charts, columns=columns))
+
+
+def _zones(hr_max: float, domain: tuple[int, int]) -> list[dict[str, float]]:
+    low, high = domain
+    starts = [percent * hr_max / 100 for percent in ZONE_PERCENTS]
+    ends = [*starts[1:], float("inf")]
+    return [
+        {"zone": zone, "from": max(start, low), "to": min(end, high)}
+        for zone, (start, end) in enumerate(zip(starts, ends, strict=True), start=1)
+        if min(end, high) > max(start, low)
+    ]
+
+
+def _zone_bands(zones: alt.InlineData, part: Part) -> alt.LayerChart:
+    """Colour the zones, and write each one's number into it, so that no colour need be told from another."""
+    end = wall_ms(part.ended_at, part)
+    colour = alt.Color("zone:O", legend=None, scale=alt.Scale(domain=[1, 2, 3, 4, 5], range=list(ZONES[1:])))
+    bands = alt.Chart().mark_rect(opacity=0.45, aria=False).encode(y="from:Q", y2="to:Q", color=colour)
+    names = (
+        alt.Chart()
+        .transform_calculate(end=f"{end}", middle="(datum.from + datum.to) / 2", label="'Z' + datum.zone")
+        .mark_text(align="right", dx=-3, fontSize=9, fill=light("muted"), aria=False)
+        .encode(x=time_axis("end"), y="middle:Q", text="label:N")
+    )
+    return alt.LayerChart(layer=[bands, names], data=zones)

@@ -1,0 +1,139 @@
+"""What a page shows of each session: its facts, notes, charts and tables, ready to be laid out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+import polars as pl
+
+from analysis.charts_amounts import ZONE_NAMES
+from analysis.charts_style import MEMBERS
+from analysis.html_figures import (
+    Drawing,
+    Figure,
+    distribution_figure,
+    drawing_of,
+    member_figures,
+    overview_figure,
+    zones_figure,
+)
+from analysis.html_tables import Table, tables_of
+from analysis.notes import Note
+from analysis.parts import Part, parts_of
+from analysis.presence import presence_notes
+from analysis.quality import quality_notes
+from analysis.report_data import ReportData
+from analysis.words import count_words, duration_words, share_words, zone_words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A member on the page; `colour` names the palette's colour, or is None where colour tells nobody apart."""
+
+    place: int
+    label: str
+    coverage: str
+    colour: str | None
+    says: str
+    figure: Figure | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A session on the page."""
+
+    id: str
+    room: str
+    session: int
+    date: str
+    hours: str
+    zone: str
+    facts: tuple[str, ...]
+    notes: tuple[Note, ...]
+    members: tuple[Member, ...]
+    overview: Figure | None
+    zones: Figure | None
+    zone_names: tuple[str, ...]
+    without_hr_max: tuple[str, ...]
+    distribution: Figure | None
+    tables: tuple[Table, ...]
+
+    @property
+    def figures(self) -> Iterator[Figure]:
+        """All its charts, in the order of the page."""
+        drawn = (self.overview, *(member.figure for member in self.members), self.zones, self.distribution)
+        return (figure for figure in drawn if figure is not None)
+
+
+def sections_of(report: ReportData, zone: tzinfo | None = None) -> Iterator[Section]:
+    """Prepare each session of a report.
+
+    Parameters
+    ----------
+    report
+        The report, with its readings.
+    zone
+        Time zone of the screen; None for this computer's.
+
+    Yields
+    ------
+    Section
+        In the order of `report.sessions`.
+    """
+    notes = presence_notes(report, zone) + quality_notes(report, zone)
+    drawing = drawing_of(report)
+    for number, part in enumerate(parts_of(report, zone)):
+        ours = tuple(note for note in notes if (note.room_id, note.session) == (part.room_id, part.session))
+        yield _section(part, f"s{number}", report.rooms.get(part.room_id, part.room_id), ours, drawing)
+
+
+def _section(part: Part, id_: str, room: str, notes: tuple[Note, ...], drawing: Drawing) -> Section:
+    begin, end = (at.astimezone(part.zone) for at in (part.started_at, part.ended_at))
+    unknown = part.summary.filter(pl.col("hr_max").is_null())["profile_id"]
+    return Section(
+        id=id_,
+        room=room,
+        session=part.session,
+        date=f"{begin:%A} {begin.day} {begin:%B %Y}",
+        hours=f"{begin:%H:%M:%S} to {part.clock(end)}",
+        zone=zone_words(part.zone),
+        facts=(
+            duration_words((part.ended_at - part.started_at).total_seconds()),
+            count_words(part.summary.height, "member"),
+            count_words(int(part.summary["readings"].sum()), "plausible reading"),
+            f"local time, {zone_words(part.zone)}",
+            f"began {part.started_at:%Y-%m-%d %H:%M:%S} UTC",
+        ),
+        notes=notes,
+        members=tuple(_members(part, member_figures(part, id_, drawing))),
+        overview=overview_figure(part, id_, drawing),
+        zones=zones_figure(part, id_),
+        zone_names=ZONE_NAMES,
+        without_hr_max=tuple(part.names[member] for member in unknown),
+        distribution=distribution_figure(part, id_),
+        tables=tables_of(part),
+    )
+
+
+def _members(part: Part, figures: dict[str, Figure]) -> Iterator[Member]:
+    coloured = len(part.names) <= len(MEMBERS)
+    for place, row in enumerate(part.summary.iter_rows(named=True)):
+        yield Member(
+            place=place,
+            label=part.names[row["profile_id"]],
+            coverage=share_words(row["coverage"]),
+            colour=f"member{place + 1}" if coloured else None,
+            says=_says(row),
+            figure=figures.get(row["profile_id"]),
+        )
+
+
+def _says(row: dict[str, Any]) -> str:
+    if not row["readings"]:
+        return "no plausible reading"
+    if row["bpm_mean"] is None:
+        return count_words(row["readings"], "reading")
+    if row["bpm_peak"] is None:
+        return f"mean {row['bpm_mean']:.0f} bpm"
+    return f"mean {row['bpm_mean']:.0f}, peak {row['bpm_peak']} bpm"

@@ -1,0 +1,67 @@
+"use strict";
+// Draws the page's charts, one after another so that the page stays alive, and fits them to screen or paper.
+(async () => {
+  const { specs, figures } = JSON.parse(document.getElementById("charts").textContent);
+  const views = new Map();
+
+  // A layer's values stand apart from how it is drawn: put them back.
+  const filled = (part, values) => {
+    if (Array.isArray(part)) return part.map((each) => filled(each, values));
+    if (part === null || typeof part !== "object") return part;
+    return Object.fromEntries(
+      Object.entries(part).map(([key, each]) => [
+        key,
+        key === "data" ? { values: values[each.values] } : filled(each, values),
+      ]),
+    );
+  };
+
+  const draw = async ({ id, spec, values }) => {
+    const element = document.getElementById(id);
+    try {
+      const { view } = await vegaEmbed(element, filled(specs[spec], values), {
+        actions: false,
+        ast: true, // expressions are interpreted: the content policy allows no code made from text
+        defaultStyle: false,
+        logLevel: 1, // errors alone: it warns of layers with nothing in them, such as a line that nobody chose yet
+        renderer: "svg",
+        tooltip: { disableDefaultStyle: true },
+      });
+      views.set(id, view);
+    } catch (error) {
+      element.textContent = "This chart could not be drawn. Its figures are in the tables below.";
+      console.error(error);
+    }
+  };
+
+  for (const chooser of document.querySelectorAll("[data-for]")) {
+    const buttons = [...chooser.querySelectorAll("button")];
+    let chosen = -1;
+    const show = (place) => views.get(chooser.dataset.for)?.signal("picked", place).runAsync();
+    for (const button of buttons) {
+      const place = Number(button.dataset.place);
+      button.addEventListener("click", () => {
+        chosen = chosen === place ? -1 : place;
+        for (const each of buttons) each.setAttribute("aria-pressed", String(Number(each.dataset.place) === chosen));
+        show(chosen);
+      });
+      button.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && show(place));
+      button.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && show(chosen));
+    }
+  }
+
+  // Paper is narrower than most screens, and a drawing cannot be drawn anew once printing has begun.
+  addEventListener("beforeprint", () => {
+    for (const [id, view] of views) {
+      const narrow = document.getElementById(id).closest(".card") !== null;
+      view.width(narrow ? 210 : 660).run();
+    }
+  });
+  addEventListener("afterprint", () => dispatchEvent(new Event("resize")));
+
+  for (const figure of figures) {
+    await draw(figure);
+    await new Promise((resume) => setTimeout(resume));
+  }
+  document.documentElement.dataset.drawn = String(views.size);
+})();
