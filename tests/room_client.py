@@ -40,7 +40,7 @@ async def open_client(
                     nursery, stream, "127.0.0.1", resource, extra_headers=extra, message_queue_size=1000
                 )
             yield websocket
-            with trio.move_on_after(1):
+            with trio.move_on_after(0.5):
                 await websocket.aclose()
             nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:

@@ -362,11 +362,32 @@ async def test_client_that_does_not_read_is_cut_off_and_holds_up_nobody(monkeypa
         assert simulator.sent("demo")["raw"] < 2 * sent  # what it did not take is not counted
 
 
+async def test_flush_waits_for_the_slow_and_gives_up_on_the_deaf(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "PATIENCE_S", 0.3)
+    async with open_simulator() as simulator, _deaf_client(simulator), _deaf_client(simulator) as slow:
+        await simulator.wait_for_clients("demo", 2)
+
+        async def read_slowly() -> None:
+            while await slow.receive_some(150_000):
+                await trio.sleep(0.005)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read_slowly)
+            began = trio.current_time()
+            await simulator.send_raw("demo", *["x" * 200_000] * 150)
+            with trio.fail_after(10):
+                await simulator.flush("demo")
+            assert trio.current_time() - began > 0.6  # twice the patience
+            await simulator.wait_for_clients("demo", 1)
+            assert simulator.sent("demo")["raw"] >= 150
+            nursery.cancel_scope.cancel()
+
+
 @asynccontextmanager
-async def _deaf_client(simulator: Simulator) -> AsyncIterator[None]:
+async def _deaf_client(simulator: Simulator) -> AsyncIterator[trio.SocketStream]:
     async with await trio.open_tcp_stream("127.0.0.1", simulator.port) as stream:
         await stream.send_all(_upgrade())
-        yield
+        yield stream
 
 
 def _upgrade() -> bytes:
@@ -410,6 +431,8 @@ async def test_connection_gone_dead_stays_open_and_answers_nothing() -> None:
     async with open_simulator() as simulator, connect(simulator, kinds=None) as websocket:
         simulator.stall_connections("demo")
         await simulator.send_heart_rate("demo", "user-1", 72)
+        with trio.fail_after(2):
+            await simulator.flush("demo")
         with trio.move_on_after(0.2) as pinging:
             await websocket.ping()
         with trio.move_on_after(0.1) as reading:

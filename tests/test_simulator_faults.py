@@ -104,12 +104,14 @@ async def test_refusal_meets_every_connection_and_plain_http_none() -> None:
 
 async def test_garbage_follows_some_readings_and_harms_none() -> None:
     malformed = {text.decode() for text in MALFORMED}
+    received: list[str] = []
     async with open_simulator(config(garbage=10)) as simulator, connect(simulator, kinds=None) as websocket:
-        for bpm in range(2000):
-            await simulator.send_heart_rate("demo", "user-1", bpm)
-        await simulator.flush("demo")
+        for start in range(0, 2000, 100):
+            for bpm in range(start, start + 100):
+                await simulator.send_heart_rate("demo", "user-1", bpm)
+            await simulator.flush("demo")
+            received += await texts(websocket, simulator.sent("demo").total() - len(received))
         sent = simulator.sent("demo")
-        received = await texts(websocket, sent.total())
     garbage = [text for text in received if text in malformed]
     readings = [json.loads(text)["heart_rate"]["bpm"] for text in received if text not in malformed]
     assert readings == list(range(2000))

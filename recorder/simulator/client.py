@@ -13,7 +13,8 @@ from recorder.simulator.wire import Kind
 CAPACITY = 20_000  # messages; over an hour of a room of five
 PATIENCE_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
-_MOST_IN_A_WRITE = 500
+_MOST_IN_A_WRITE = 500  # little enough for a slow client to show that it takes something
+_LARGE_WRITE_BYTES = 100_000
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,13 @@ class Outbox:
         """Wait for frames, and take some; they count as being written until `written` is called."""
         while not self._frames:
             await self._filled.park()
-        self._being_written = min(len(self._frames), _MOST_IN_A_WRITE)
-        return [self._frames.popleft() for _ in range(self._being_written)]
+        taken: list[tuple[str, bytes]] = []
+        size_bytes = 0
+        while self._frames and len(taken) < _MOST_IN_A_WRITE and size_bytes < _LARGE_WRITE_BYTES:
+            taken.append(self._frames.popleft())
+            size_bytes += len(taken[-1][1])
+        self._being_written = len(taken)
+        return taken
 
     def written(self) -> None:
         """Note that what was taken is with the operating system."""
@@ -121,6 +127,11 @@ class Client:
         self._ending = self._ending or ending
         self._over.set()
 
+    @property
+    def is_dead(self) -> bool:
+        """Whether it neither says nor answers anything any more."""
+        return self._stream.is_dead
+
     def stall(self) -> None:
         """Have the connection go dead without closing."""
         self._stream.go_dead()
@@ -141,7 +152,7 @@ class Client:
                     await self._over.wait()
                 if websocket.closed is None:
                     self.end(TOKEN_EXPIRED)
-                if self._ending is not None and self._ending.code is not None and not self._stream.is_dead:
+                if self._ending is not None and self._ending.code is not None and not self.is_dead:
                     with trio.move_on_after(CLOSE_TIMEOUT_S):
                         await self.outbox.wait_until_empty()
                         await websocket.aclose(self._ending.code, self._ending.reason)

@@ -18,8 +18,9 @@ from recorder.simulator.wire import Config
 class Simulator:
     """A running server. Made by `open_simulator`.
 
-    Every `send` queues at once for each connection of the room, and waits only for a connection that is 20,000
-    messages behind: 5 s, then that one is cut. `flush` waits until all is with the operating system.
+    Every `send` queues at once for each connection of the room, and waits only while one of them is 20,000 messages
+    behind. `flush` waits until all is with the operating system. A connection that takes nothing at all for 5 s while
+    it is waited for is cut: one that does not read holds up nobody for long.
 
     Attributes
     ----------
@@ -128,7 +129,7 @@ class Simulator:
             await room.flush()
 
     async def flush(self, room_id: str) -> None:
-        """Wait until all that was sent to a room is with the operating system, for every connection that lives."""
+        """Wait until all that was sent to a room is with the operating system; connections gone dead are left aside."""
         await self._room(room_id).flush()
 
     def connected(self, room_id: str) -> int:

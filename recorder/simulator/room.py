@@ -1,7 +1,7 @@
 """A room: its members, what they are sent, and who listens."""
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from random import Random
 
@@ -124,16 +124,27 @@ class Room:
             act(client)
 
     async def let_clients_catch_up(self) -> None:
-        """Wait for clients whose outbox is full, for a while; who still does not read then is cut off."""
+        """Wait for clients whose outbox is full, until there is room again or patience is at its end."""
         await trio.lowlevel.checkpoint()
         for client in tuple(self.clients):
             if client.outbox.is_full:
-                with trio.move_on_after(PATIENCE_S) as patience:
-                    await client.outbox.wait_for_room()
-                if patience.cancelled_caught:
-                    client.end(TOO_SLOW)
+                await _with_patience(client, client.outbox.wait_for_room)
 
     async def flush(self) -> None:
-        """Wait until all that was said so far is written to every connection that lives."""
+        """Wait until all that was said so far is written to every connection but those gone dead on purpose."""
+        await trio.lowlevel.checkpoint()
         for client in tuple(self.clients):
-            await client.outbox.wait_until_empty()
+            if not client.is_dead:
+                await _with_patience(client, client.outbox.wait_until_empty)
+
+
+async def _with_patience(client: Client, wait: Callable[[], Awaitable[None]]) -> None:
+    # Whoever takes something, however slowly, is waited for; who takes nothing would hold up everybody else for ever.
+    sent = -1
+    while client.sent.total() > sent:
+        sent = client.sent.total()
+        with trio.move_on_after(PATIENCE_S) as patience:
+            await wait()
+        if not patience.cancelled_caught:
+            return
+    client.end(TOO_SLOW)
