@@ -74,6 +74,7 @@ class Recorder:
             )
             for room_id in options.rooms
         ]
+        self._checking = trio.CancelScope()
         self._refused: dict[str, RefusedError] = {}
         self._error: PulsoidRecError | None = None
 
@@ -116,7 +117,8 @@ class Recorder:
                 await trio.to_thread.run_sync(_try_database, self.options.database)
             except DatabaseBusyError as error:
                 log.info("%s Meanwhile all goes into the journal.", error)
-        await find_good_token(self.options.server, self.options.credentials, self._refresh)
+        with self._checking:
+            await find_good_token(self.options.server, self.options.credentials, self._refresh)
 
     async def _record(self) -> None:
         async with trio.open_nursery() as storage:
