@@ -125,10 +125,13 @@ async def open_hostile_server(
             stream = trio.SSLStream(wire, tls, server_side=True, https_compatible=True)
         with suppress(*_GONE):
             head = b""
-            while b"\r\n\r\n" not in head:
+            while not (head.startswith(b"\x16") or b"\r\n\r\n" in head):
                 if not (data := await stream.receive_some()):
                     return
                 head += data
+            if head.startswith(b"\x16"):  # it begins with TLS, and is answered as by any plain web server
+                await stream.send_all(answer(400, b"Bad request"))
+                return
             if b"/token/validate" in head:
                 await stream.send_all(validate)
                 return
