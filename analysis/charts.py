@@ -1,15 +1,14 @@
 """A session's heart rates over time, everybody at once."""
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
 from analysis.charts_data import HOVER_COLUMNS, bpm_domain, hover_columns, lines, one_by_one, thin, together
-from analysis.charts_layers import hover, line, of_readings
+from analysis.charts_layers import crowd_bands, hover, line, of_readings, offline_bands, offline_values
 from analysis.charts_style import MEMBERS, inline, light, styled
 from analysis.parts import Part
-
-LISTED = 12
-"""Up to so many members a tooltip lists each; beyond, it sums them up."""
 
 
 def timeline(
@@ -18,7 +17,8 @@ def timeline(
     """Draw every member's heart rate over a session, on one pair of axes.
 
     A line breaks where a member was silent for longer than `max_hold_s`, and is never drawn across. Up to six members
-    have a colour each; more are grey, and one at a time is brought forward. Hover or tap to read values.
+    have a colour each. More are drawn together, as their lowest and highest, their middle half and their median, and
+    one at a time is brought forward. Times in which nobody recorded are shaded. Hover or tap to read values.
 
     Parameters
     ----------
@@ -40,32 +40,35 @@ def timeline(
         The chart; axes with no line when there is no plausible reading.
     """
     thinned = thin(part.readings, part.started_at, part.ended_at, max_hold_s=max_hold_s, buckets=buckets)
-    drawn = lines(thinned, part)
-    coloured = len(part.names) <= len(MEMBERS)
-    legend = alt.Legend() if chooser and coloured else None
-    colour = (
-        alt.Color("name:N", legend=legend, scale=alt.Scale(domain=list(part.names.values()), range=list(MEMBERS)))
-        if coloured
-        else alt.value(light("quiet"))
-    )
-    picked = _picked(part, menu=chooser)
-    domain = bpm_domain(part.readings)
-    everybody = line(part, domain).encode(detail="member:N", color=colour, opacity=alt.value(0.9 if coloured else 0.45))
-    casing = line(part, domain, width=5).encode(color=alt.value(light("paper")))
-    front = line(part, domain, width=2.4).encode(color=colour if coloured else alt.value(light("accent")))
-    chosen = [each.transform_filter("datum.member === picked") for each in (casing, front)]
+    drawn = inline(lines(thinned, part))
     heights = hover_columns(part.readings, part)
-    if len(part.names) <= LISTED:
+    domain = bpm_domain(part.readings)
+    if len(part.names) <= len(MEMBERS):
+        legend = alt.Legend() if chooser else None
+        scale = alt.Scale(domain=list(part.names.values()), range=list(MEMBERS))
+        colour: Any = alt.Color("name:N", legend=legend, scale=scale)
         told = one_by_one(heights, part)
         tooltips = [alt.Tooltip(f"m{i}:N", title=name) for i, name in enumerate(part.names.values())]
+        everybody = [line(part, domain).encode(detail="member:N", color=colour)]
+        behind = []
     else:
+        colour = alt.value(light("accent"))
         told = together(heights, part)
         tooltips = [alt.Tooltip(f"{key}:N") for key in ("present", "median", "highest", "lowest")]
-    over = hover(part, inline([told]), list(told), columns=HOVER_COLUMNS, tooltips=tooltips)
-    layers = [of_readings([everybody, *chosen], inline(drawn), part), over]
+        everybody = []
+        behind = [crowd_bands(inline([told]), list(told), HOVER_COLUMNS, part)]
+    casing = line(part, domain, width=5).encode(color=alt.value(light("paper")))
+    front = line(part, domain, width=2.2).encode(color=colour)
+    chosen = [each.transform_filter("datum.member === picked") for each in (casing, front)]
+    layers = [
+        offline_bands(offline_values(part)),
+        *behind,
+        of_readings([*everybody, *chosen], drawn, part),
+        hover(part, inline([told]), list(told), columns=HOVER_COLUMNS, tooltips=tooltips),
+    ]
     chart = (
         alt.LayerChart(layer=layers)
-        .add_params(picked)
+        .add_params(_picked(part, menu=chooser))
         .properties(width=width, height=320, description=_description(part))
     )
     return styled(chart)

@@ -55,7 +55,12 @@ def zone_bars(part: Part, *, width: int | str = 760, legend: bool = True) -> alt
         .mark_bar(height=14, aria=False)
         .encode(
             y=_members(names),
-            x=alt.X("begins:Q", axis=alt.Axis(title="hours" if hours else "minutes", titleAnchor="end", tickCount=6)),
+            x=alt.X(
+                "begins:Q",
+                axis=alt.Axis(
+                    title="hours" if hours else "minutes", titleAnchor="end", tickCount=_ticks(), labelOverlap=True
+                ),
+            ),
             x2="ends:Q",
             color=colour,
             tooltip=[alt.Tooltip(f"{key}:N") for key in ("member", "zone name", "time", "share of observed time")],
@@ -125,7 +130,7 @@ def distribution(part: Part, *, width: int | str = 760) -> alt.LayerChart:
     x = alt.X(
         "from:Q",
         scale=alt.Scale(domain=[low, high], zero=False, nice=False),
-        axis=alt.Axis(title="bpm", titleAnchor="end", tickCount=8, grid=False),
+        axis=alt.Axis(title="bpm", titleAnchor="end", tickCount=_ticks(), labelOverlap=True, grid=False),
     )
     base = alt.Chart(inline(rows))
     told = [alt.Tooltip(f"{key}:N") for key in ("member", "bpm", "time")]
@@ -181,6 +186,10 @@ def _labelled(part: Part) -> dict[str, str]:
 def _members(labels: list[str]) -> alt.Y:
     axis = alt.Axis(labelLimit=170, labelColor=light("ink"), grid=False)
     return alt.Y("label:N", sort=labels, scale=alt.Scale(domain=labels), axis=axis)
+
+
+def _ticks() -> alt.ExprRef:
+    return alt.ExprRef("max(2, width / 70)")
 
 
 def _zone_label() -> str:

@@ -146,8 +146,15 @@ def hover_columns(readings: pl.DataFrame, part: Part, columns: int = HOVER_COLUM
     )
 
 
-def one_by_one(hover: pl.DataFrame, part: Part, columns: int = HOVER_COLUMNS) -> dict[str, list[Any]]:
+def one_by_one(heights: pl.DataFrame, part: Part, columns: int = HOVER_COLUMNS) -> dict[str, list[Any]]:
     """Word each stretch of time for a tooltip with a line a member.
+
+    Parameters
+    ----------
+    heights
+        As `hover_columns` gives it.
+    part, columns
+        The session and the number of stretches, as of `hover_columns`.
 
     Returns
     -------
@@ -155,41 +162,53 @@ def one_by_one(hover: pl.DataFrame, part: Part, columns: int = HOVER_COLUMNS) ->
         `column` (every stretch, from 0), and `m0`, `m1`, ... by the member's place in the summary: the value's words,
         or a dash.
     """
-    values = {(column, id_): words for id_, column, words in hover.select("profile_id", "column", "words").iter_rows()}
+    values = {
+        (column, id_): words for id_, column, words in heights.select("profile_id", "column", "words").iter_rows()
+    }
     told = {f"m{i}": [values.get((column, id_), DASH) for column in range(columns)] for i, id_ in enumerate(part.names)}
     return {"column": list(range(columns)), **told}
 
 
-def together(hover: pl.DataFrame, part: Part, columns: int = HOVER_COLUMNS) -> dict[str, list[Any]]:
-    """Word each stretch of time for a tooltip that sums up many members.
+def together(heights: pl.DataFrame, part: Part, columns: int = HOVER_COLUMNS) -> dict[str, list[Any]]:
+    """Sum up many members in each stretch of time.
+
+    Parameters
+    ----------
+    heights
+        As `hover_columns` gives it.
+    part, columns
+        The session and the number of stretches, as of `hover_columns`.
 
     Returns
     -------
     dict of str to list
-        `column` (every stretch, from 0); `present`, `median`, `highest` and `lowest` in words.
+        `column` (every stretch, from 0); the bpm `low`, `quarter`, `middle`, `three_quarters`, `high` (the lowest and
+        highest reading of anybody, and quartiles of the members' medians; null where nobody has readings); and, in
+        words, `present`, `median`, `highest` and `lowest`.
     """
-    rows = []
-    by_column = hover.partition_by("column", as_dict=True)
-    for column in range(columns):
-        told = ["nobody", DASH, DASH, DASH]
-        values = by_column.get((column,))
-        if values is not None:
-            top = values.row(values["high"].arg_max() or 0, named=True)
-            bottom = values.row(values["low"].arg_min() or 0, named=True)
-            told = [
-                count_words(values.height, "member"),
-                f"{values.select(pl.col('median').median()).item():.0f}",
-                f"{top['high']} {part.names[top['profile_id']]}",
-                f"{bottom['low']} {part.names[bottom['profile_id']]}",
-            ]
-        rows.append(told)
-    present, median, highest, lowest = (list(words) for words in zip(*rows, strict=True))
+    by_column = heights.partition_by("column", as_dict=True)
+    rows = [_summed_up(by_column.get((column,)), part) for column in range(columns)]
+    return {"column": list(range(columns)), **{key: [row[key] for row in rows] for key in rows[0]}}
+
+
+def _summed_up(values: pl.DataFrame | None, part: Part) -> dict[str, Any]:
+    if values is None:
+        bands = dict.fromkeys(("low", "quarter", "middle", "three_quarters", "high"))
+        return bands | {"present": "nobody", "median": DASH, "highest": DASH, "lowest": DASH}
+    top = values.row(values["high"].arg_max() or 0, named=True)
+    bottom = values.row(values["low"].arg_min() or 0, named=True)
+    middle = values["median"]
+    quarters = [middle.quantile(share, "linear") for share in (0.25, 0.5, 0.75)]
     return {
-        "column": list(range(columns)),
-        "present": present,
-        "median": median,
-        "highest": highest,
-        "lowest": lowest,
+        "low": bottom["low"],
+        "quarter": quarters[0],
+        "middle": quarters[1],
+        "three_quarters": quarters[2],
+        "high": top["high"],
+        "present": count_words(values.height, "member"),
+        "median": f"{quarters[1]:.0f}",
+        "highest": f"{top['high']} {part.names[top['profile_id']]}",
+        "lowest": f"{bottom['low']} {part.names[bottom['profile_id']]}",
     }
 
 

@@ -3,7 +3,7 @@
 import altair as alt
 
 from analysis.charts_data import wall_ms
-from analysis.charts_style import light
+from analysis.charts_style import inline, light
 from analysis.parts import Part
 
 _DAY_MS = 86_400_000
@@ -12,28 +12,26 @@ _CLOCK = {"hours": "%H:%M", "minutes": "%H:%M", "seconds": "%H:%M:%S", "millisec
 _CLOCK |= dict.fromkeys(("year", "quarter", "month", "week", "date", "day"), "%d %b")
 
 
-def time_axis(field: str) -> alt.X:
+def time_axis(field: str, scale: alt.Scale | None = None) -> alt.X:
     """Lay a field along the local time; from when to when, `line` says."""
     axis = alt.Axis(
         format=_CLOCK, tickCount=alt.ExprRef("max(2, width / 90)"), labelOverlap=True, labelFlush=True, grid=False
     )
-    return alt.X(f"{field}:T", scale=alt.Scale(type="utc", nice=False), axis=axis)
+    return alt.X(f"{field}:T", scale=scale or alt.Scale(type="utc", nice=False), axis=axis)
 
 
 def line(part: Part, domain: tuple[int, int], *, width: float = 1.4) -> alt.Chart:
     """Draw heart rates as a line, broken where one is null; it takes its readings from `of_readings`."""
+    begin, end = (wall_ms(at, part) for at in (part.started_at, part.ended_at))
+    # An axis needs some length, which a session of one reading has not.
+    ends = alt.ExprRef(f"{begin}"), alt.ExprRef(f"{max(end, begin + 1000)}")
+    x = time_axis("at", alt.Scale(type="utc", nice=False, domainMin=ends[0], domainMax=ends[1]))
     axis = alt.Axis(
         tickCount=5, minExtent=26, title="bpm", titleAngle=0, titleAnchor="end", titleAlign="left", titleY=-8
     )
-    begin, end = (wall_ms(at, part) for at in (part.started_at, part.ended_at))
-    x = time_axis("at")
-    # An axis needs some length, which a session of one reading has not.
-    longer = max(end, begin + 1000)
-    x.scale = alt.Scale(type="utc", nice=False, domainMin=alt.ExprRef(f"{begin}"), domainMax=alt.ExprRef(f"{longer}"))
+    y = alt.Y("bpm:Q", scale=alt.Scale(domain=domain, zero=False, nice=False), axis=axis)
     drawn: alt.Chart = (
-        alt.Chart()
-        .mark_line(strokeWidth=width, strokeCap="round", strokeJoin="round", aria=False)
-        .encode(x=x, y=alt.Y("bpm:Q", scale=alt.Scale(domain=domain, zero=False, nice=False), axis=axis))
+        alt.Chart().mark_line(strokeWidth=width, strokeCap="round", strokeJoin="round", aria=False).encode(x=x, y=y)
     )
     return drawn
 
@@ -46,6 +44,36 @@ def of_readings(layers: list[alt.Chart], data: alt.InlineData, part: Part) -> al
         .transform_calculate(at=f"{wall_ms(part.started_at, part)} + 1000 * datum.t")
     )
     return given
+
+
+def offline_values(part: Part) -> alt.InlineData:
+    """Give the times in which nobody recorded the room, for `offline_bands`."""
+    spans = [(max(time.begins_at, part.started_at), min(time.ends_at, part.ended_at)) for time in part.offline]
+    return inline([{"from": wall_ms(begin, part), "to": wall_ms(end, part)} for begin, end in spans])
+
+
+def offline_bands(data: alt.InlineData) -> alt.Chart:
+    """Shade the times in which nobody recorded the room."""
+    bands: alt.Chart = (
+        alt.Chart(data).mark_rect(fill=light("quiet"), opacity=0.35, aria=False).encode(x=time_axis("from"), x2="to:T")
+    )
+    return bands
+
+
+def crowd_bands(data: alt.InlineData, fields: list[str], columns: int, part: Part) -> alt.LayerChart:
+    """Draw many members as their extremes, their middle half and their median, as `charts_data.together` has them."""
+    start, end = wall_ms(part.started_at, part), wall_ms(part.ended_at, part)
+    x, y = time_axis("at"), alt.Y("low:Q")
+    extremes = alt.Chart().mark_area(fill=light("quiet"), opacity=0.25, aria=False).encode(x=x, y=y, y2="high:Q")
+    half = alt.Chart().mark_area(fill=light("quiet"), opacity=0.5, aria=False)
+    half = half.encode(x=x, y="quarter:Q", y2="three_quarters:Q")
+    median = alt.Chart().mark_line(stroke=light("ink"), strokeWidth=1.6, aria=False).encode(x=x, y="middle:Q")
+    bands: alt.LayerChart = (
+        alt.LayerChart(layer=[extremes, half, median], data=data)
+        .transform_flatten([*fields])
+        .transform_calculate(at=f"{start} + {(end - start) / columns} * (datum.column + 0.5)")
+    )
+    return bands
 
 
 def hover(

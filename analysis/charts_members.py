@@ -5,19 +5,23 @@ from typing import NamedTuple
 import altair as alt
 
 from analysis.charts_data import bpm_domain, hover_columns, lines, one_by_one, thin, wall_ms
-from analysis.charts_layers import hover, line, of_readings, time_axis
+from analysis.charts_layers import hover, line, of_readings, offline_bands, offline_values, time_axis
 from analysis.charts_style import ZONES, inline, light, styled
 from analysis.parts import Part
 from analysis.zones import ZONE_PERCENTS
+
+_READABLE = 0.09
+"""Share of the chart's height that a zone must have to bear its number."""
 
 _COLUMNS = 80
 """Stretches of time to hover over: these charts are small."""
 
 
 class MemberValues(NamedTuple):
-    """What differs between two members' charts of one session: the data of their layers, from back to front."""
+    """The data of a member's chart, by layers from back to front."""
 
     zones: alt.InlineData
+    offline: alt.InlineData
     lines: alt.InlineData
     hover: alt.InlineData
 
@@ -46,7 +50,8 @@ def member_values(part: Part, profile_id: str, *, max_hold_s: float = 5.0, bucke
     told = one_by_one(hover_columns(alone.readings, alone, _COLUMNS), alone, _COLUMNS)
     hr_max = alone.summary["hr_max"].item()
     zones = [] if hr_max is None else _zones(hr_max, bpm_domain(part.readings))
-    return MemberValues(inline(zones), inline(lines(thinned, alone)), inline([told]))
+    drawn = inline(lines(thinned, alone))
+    return MemberValues(zones=inline(zones), offline=offline_values(part), lines=drawn, hover=inline([told]))
 
 
 def member_timeline(
@@ -78,11 +83,11 @@ def member_timeline(
     """
     values = member_values(part, profile_id, max_hold_s=max_hold_s, buckets=buckets)
     domain = bpm_domain(part.readings)
-    drawn = of_readings([line(part, domain).encode(color=alt.value(light("ink")))], values.lines, part)
+    drawn = of_readings([line(part, domain, width=1.2).encode(color=alt.value(light("ink")))], values.lines, part)
     place = list(part.names).index(profile_id)
     told = [alt.Tooltip("m0:N", title="bpm")]
     over = hover(part, values.hover, ["column", "m0"], columns=_COLUMNS, tooltips=told, name=f"under{place}")
-    chart = alt.LayerChart(layer=[_zone_bands(values.zones, part), drawn, over])
+    chart = alt.LayerChart(layer=[_zone_bands(values.zones, part), offline_bands(values.offline), drawn, over])
     description = f"Heart rate of {part.names[profile_id]} over time"
     return styled(chart.properties(width=width, height=height, description=description))
 
@@ -107,31 +112,38 @@ def small_multiples(part: Part, *, max_hold_s: float = 5.0, columns: int = 3) ->
     charts = []
     for profile_id, name in part.names.items():
         chart = member_timeline(part, profile_id, max_hold_s=max_hold_s, width=260, height=110)
+        # It belongs to the whole, not to a part of it.
         chart.config = alt.Undefined
         charts.append(chart.properties(title=name))
     return styled(alt.ConcatChart(concat=charts, columns=columns))
 
 
-def _zones(hr_max: float, domain: tuple[int, int]) -> list[dict[str, float]]:
+def _zones(hr_max: float, domain: tuple[int, int]) -> list[dict[str, float | str]]:
     low, high = domain
+    readable = (high - low) * _READABLE
     starts = [percent * hr_max / 100 for percent in ZONE_PERCENTS]
     ends = [*starts[1:], float("inf")]
     return [
-        {"zone": zone, "from": max(start, low), "to": min(end, high)}
+        {
+            "zone": zone,
+            "from": max(start, low),
+            "to": min(end, high),
+            "label": f"Z{zone}" if min(end, high) - max(start, low) > readable else "",
+        }
         for zone, (start, end) in enumerate(zip(starts, ends, strict=True), start=1)
         if min(end, high) > max(start, low)
     ]
 
 
 def _zone_bands(zones: alt.InlineData, part: Part) -> alt.LayerChart:
-    """Colour the zones, and write each one's number into it, so that no colour need be told from another."""
+    """Colour the zones, and write each one's number beside it, so that no colour need be told from another."""
     end = wall_ms(part.ended_at, part)
     colour = alt.Color("zone:O", legend=None, scale=alt.Scale(domain=[1, 2, 3, 4, 5], range=list(ZONES[1:])))
     bands = alt.Chart().mark_rect(opacity=0.45, aria=False).encode(y="from:Q", y2="to:Q", color=colour)
     names = (
         alt.Chart()
-        .transform_calculate(end=f"{end}", middle="(datum.from + datum.to) / 2", label="'Z' + datum.zone")
-        .mark_text(align="right", dx=-3, fontSize=9, fill=light("muted"), aria=False)
+        .transform_calculate(end=f"{end}", middle="(datum.from + datum.to) / 2")
+        .mark_text(align="left", dx=5, fontSize=10, fill=light("muted"), aria=False)
         .encode(x=time_axis("end"), y="middle:Q", text="label:N")
     )
     return alt.LayerChart(layer=[bands, names], data=zones)

@@ -26,6 +26,9 @@ _MOST_CARDS = 200
 
 _MOST_HISTORIES = 12
 
+CROWD = 8
+"""With more members than this, their own charts are smaller."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
@@ -78,7 +81,8 @@ def member_figures(part: Part, id_: str, drawing: Drawing) -> dict[str, Figure]:
         return {}
     buckets = max(_FEWEST_BUCKETS, drawing.buckets // 2)
     # All of them are made alike: what differs is the data.
-    like = member_timeline(part, present[0], max_hold_s=drawing.max_hold_s, buckets=1, width=_FILL, height=130)
+    height = 96 if len(part.names) > CROWD else 130
+    like = member_timeline(part, present[0], max_hold_s=drawing.max_hold_s, buckets=1, width=_FILL, height=height)
     spec = like.to_dict(validate=False)
     return {
         member: Figure(

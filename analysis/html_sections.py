@@ -10,6 +10,7 @@ import polars as pl
 from analysis.charts_amounts import ZONE_NAMES
 from analysis.charts_style import MEMBERS
 from analysis.html_figures import (
+    CROWD,
     Drawing,
     Figure,
     distribution_figure,
@@ -52,6 +53,8 @@ class Section:
     facts: tuple[str, ...]
     notes: tuple[Note, ...]
     members: tuple[Member, ...]
+    crowd: bool
+    offline: bool
     overview: Figure | None
     zones: Figure | None
     zone_names: tuple[str, ...]
@@ -107,6 +110,8 @@ def _section(part: Part, id_: str, room: str, notes: tuple[Note, ...], drawing: 
         ),
         notes=notes,
         members=tuple(_members(part, member_figures(part, id_, drawing))),
+        crowd=len(part.names) > CROWD,
+        offline=bool(part.offline),
         overview=overview_figure(part, id_, drawing),
         zones=zones_figure(part, id_),
         zone_names=ZONE_NAMES,

@@ -1,7 +1,7 @@
 """What a reader must know before trusting a figure, in words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from analysis.parts import Part
@@ -25,6 +25,8 @@ class Note:
         What it tells of: the recorder, who was there, silences, the sensor, or how much a figure covers.
     text
         The remark, plain text that begins with whom it is about; never escaped.
+    details
+        When it tells of many members at once, what there is to say of each, for those who want to know.
     """
 
     room_id: str
@@ -32,6 +34,7 @@ class Note:
     profile_id: str | None
     kind: Kind
     text: str
+    details: tuple[str, ...] = ()
 
 
 def note_on(part: Part, profile_id: str | None, kind: Kind, text: str) -> Note:
@@ -47,7 +50,7 @@ def few_or_one(notes: Sequence[Note], together: str) -> list[Note]:
     notes
         Notes of one sort about one session.
     together
-        What many of them say in common, such as `7 members came late`; the notes' own texts follow it.
+        What many of them say in common, such as `7 members came late`; each one's text is among its details.
 
     Returns
     -------
@@ -56,6 +59,4 @@ def few_or_one(notes: Sequence[Note], together: str) -> list[Note]:
     """
     if len(notes) <= _MANY:
         return list(notes)
-    first = notes[0]
-    text = f"{together} ({'; '.join(note.text for note in notes)})"
-    return [Note(room_id=first.room_id, session=first.session, profile_id=None, kind=first.kind, text=text)]
+    return [replace(notes[0], profile_id=None, text=together, details=tuple(note.text for note in notes))]

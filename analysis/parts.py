@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 
 import polars as pl
 
+from analysis.offline import Offline, offline_times
 from analysis.report_data import ReportData
 from analysis.words import clock_words
 
@@ -24,6 +25,8 @@ class Part:
         The offset of local time when it began, used for all of it: a clock change at night moves no reading.
     names
         A label for each member, by profile id and in the order of the summary; no two are alike.
+    offline
+        When nobody recorded the room, as far as it meets the session.
     summary, time_at_bpm, readings
         The report's frames, of this session only.
     """
@@ -34,6 +37,7 @@ class Part:
     ended_at: datetime
     zone: timezone
     names: dict[str, str]
+    offline: tuple[Offline, ...]
     summary: pl.DataFrame
     time_at_bpm: pl.DataFrame
     readings: pl.DataFrame
@@ -71,6 +75,7 @@ def parts_of(report: ReportData, zone: tzinfo | None = None) -> Iterator[Part]:
     """
     frames = (report.summary, report.time_at_bpm, report.readings)
     split = [frame.partition_by("room_id", "session", as_dict=True) for frame in frames]
+    offline = {room: _offline(report, room) for room in report.sessions["room_id"].unique()}
     for row in report.sessions.iter_rows(named=True):
         key = (row["room_id"], row["session"])
         summary, held, readings = (rows.get(key, frame.clear()) for frame, rows in zip(frames, split, strict=True))
@@ -81,10 +86,26 @@ def parts_of(report: ReportData, zone: tzinfo | None = None) -> Iterator[Part]:
             ended_at=row["ended_at"],
             zone=fixed_zone(row["started_at"], zone),
             names=labels(summary),
+            offline=tuple(
+                time
+                for time in offline[row["room_id"]]
+                if time.ends_at > row["started_at"] and time.begins_at < row["ended_at"]
+            ),
             summary=summary,
             time_at_bpm=held,
             readings=readings,
         )
+
+
+def _offline(report: ReportData, room_id: str) -> list[Offline]:
+    ours = pl.col("room_id") == room_id
+    return offline_times(report.connection_events.filter(ours), report.last_received.filter(ours))
+
+
+def before(column: str) -> pl.Expr:
+    """Give a column's value in the same member's reading before, in `readings` as a report has them; else null."""
+    same = pl.col("profile_id") == pl.col("profile_id").shift(1)
+    return pl.when(same).then(pl.col(column).shift(1))
 
 
 def labels(summary: pl.DataFrame) -> dict[str, str]:

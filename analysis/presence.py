@@ -1,7 +1,5 @@
 """When the recorder and each member were there: a member's silence told from a gap in the recording."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple
 
@@ -9,7 +7,8 @@ import polars as pl
 
 from analysis.definitions import Definitions
 from analysis.notes import Note, few_or_one, note_on
-from analysis.parts import Part, parts_of
+from analysis.offline import Offline
+from analysis.parts import Part, before, parts_of
 from analysis.report_data import ReportData
 from analysis.words import count_words, duration_words
 
@@ -18,62 +17,6 @@ APART_S = 30.0
 
 SILENCE_S = 60.0
 """A member's silence shorter than this is in the gap figures alone; a longer one is named."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offline:
-    """A time in which no connection of any recorder was open.
-
-    Parameters
-    ----------
-    begins_at, ends_at
-        From when to when (aware, UTC).
-    cut_off
-        True when the recorder left no word of its end, as when it was killed: then `begins_at` is the last it is
-        known to have received, and it went offline some time after that.
-    """
-
-    begins_at: datetime
-    ends_at: datetime
-    cut_off: bool = False
-
-
-def offline_times(events: pl.DataFrame, last_received: pl.DataFrame) -> list[Offline]:
-    """Work out when a room was not being recorded.
-
-    Several recorders may record a room at once: it is offline only while none is connected. What came before the
-    first connection and after the last is not known, and not told.
-
-    Parameters
-    ----------
-    events
-        `connection_events` of one room, in any order.
-    last_received
-        `connection_id` and `last_received_at` of connections that left no end; one without a row received nothing.
-
-    Returns
-    -------
-    list of Offline
-        In order of time, never overlapping; empty when there was no connection.
-    """
-    received = dict(last_received.select("connection_id", "last_received_at").iter_rows())
-    opened: dict[str, datetime] = {}
-    ended: dict[str, datetime] = {}
-    for connection, event, at in events.sort("at").select("connection_id", "event", "at").iter_rows():
-        if event == "opened":
-            opened.setdefault(connection, at)
-        elif event in {"closed", "lost"}:
-            ended.setdefault(connection, at)
-    times: list[Offline] = []
-    known_until: datetime | None = None
-    cut_off = False
-    for connection, begin in opened.items():
-        if known_until is not None and begin > known_until:
-            times.append(Offline(begins_at=known_until, ends_at=begin, cut_off=cut_off))
-        end = max(begin, ended.get(connection) or received.get(connection) or begin)
-        if known_until is None or end > known_until:
-            known_until, cut_off = end, connection not in ended
-    return times
 
 
 def presence_notes(report: ReportData, zone: tzinfo | None = None) -> list[Note]:
@@ -92,28 +35,22 @@ def presence_notes(report: ReportData, zone: tzinfo | None = None) -> list[Note]
         By session, the recorder's first and then the members' in the order of the summary.
     """
     notes = []
+    known = set(report.connection_events["room_id"])
     for part in parts_of(report, zone):
-        ours = pl.col("room_id") == part.room_id
-        connections = report.connection_events.filter(ours)
-        offline = [
-            time
-            for time in offline_times(connections, report.last_received.filter(ours))
-            if time.ends_at > part.started_at and time.begins_at < part.ended_at
-        ]
-        notes += _recorder_notes(part, offline, report.options)
+        notes += _recorder_notes(part, report.options)
         notes += _arrivals(part) + _departures(part)
-        notes += _silences(part, offline, listening=not connections.is_empty())
-        notes += _member_events(part, report.member_events.filter(ours))
+        notes += _silences(part, listening=part.room_id in known)
+        notes += _member_events(part, report.member_events.filter(pl.col("room_id") == part.room_id))
     return notes
 
 
-def _recorder_notes(part: Part, offline: Sequence[Offline], options: Definitions) -> list[Note]:
+def _recorder_notes(part: Part, options: Definitions) -> list[Note]:
     hold = timedelta(seconds=options.max_hold_s)
-    long = [time for time in offline if time.ends_at - time.begins_at > hold]
+    long = [time for time in part.offline if time.ends_at - time.begins_at > hold]
     notes = [note_on(part, None, "recorder", _offline_words(part, time)) for time in long]
     total_s = sum((time.ends_at - time.begins_at).total_seconds() for time in long)
     notes = few_or_one(notes, f"the recorder was offline {len(long)} times, {duration_words(total_s)} in all")
-    if short := len(offline) - len(long):
+    if short := len(part.offline) - len(long):
         text = f"the recorder reconnected {count_words(short, 'time')}, each within {options.max_hold_s:g} s"
         notes.append(note_on(part, None, "recorder", text))
     return notes
@@ -162,17 +99,16 @@ def _departures(part: Part) -> list[Note]:
     return few_or_one(notes, f"{len(early)} of {len(present)} members ended earlier than the last")
 
 
-def _silences(part: Part, offline: Sequence[Offline], *, listening: bool) -> list[Note]:
+def _silences(part: Part, *, listening: bool) -> list[Note]:
     """Name each member's silences while the recorder listened; where it did not, the silence is the recorder's."""
     silent = (
-        part.readings.sort("profile_id", "occurred_at")
-        .with_columns(before_at=pl.col("occurred_at").shift(1).over("profile_id"))
+        part.readings.with_columns(before_at=before("occurred_at"))
         .filter(pl.col("occurred_at") - pl.col("before_at") > timedelta(seconds=SILENCE_S))
         .select("profile_id", "before_at", "occurred_at")
     )
     theirs: dict[str, list[_Silence]] = {}
     for id_, begin, end in silent.iter_rows():
-        unheard_s = sum(_overlap_s(begin, end, time) for time in offline)
+        unheard_s = sum(_overlap_s(begin, end, time) for time in part.offline)
         silence = _Silence(begin, end, (end - begin).total_seconds() - unheard_s)
         if silence.heard_s > SILENCE_S:
             theirs.setdefault(id_, []).append(silence)
@@ -189,7 +125,8 @@ def _silences(part: Part, offline: Sequence[Offline], *, listening: bool) -> lis
                 total_s = sum(silence.heard_s for silence in silences)
                 when = f"{len(silences)} times, {duration_words(total_s)} in all, the longest {when}"
             notes.append(note_on(part, id_, "silence", f"{part.names[id_]}: silent {when}"))
-    return few_or_one(notes, f"{len(notes)} members were silent for longer than {duration_words(SILENCE_S)}")
+    while_ = " while the recorder was listening" if listening else ""
+    return few_or_one(notes, f"{len(notes)} members were silent for longer than {duration_words(SILENCE_S)}{while_}")
 
 
 class _Silence(NamedTuple):

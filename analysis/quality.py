@@ -8,7 +8,7 @@ import polars as pl
 
 from analysis.definitions import Definitions
 from analysis.notes import Note, few_or_one, note_on
-from analysis.parts import Part, parts_of
+from analysis.parts import Part, before, parts_of
 from analysis.report_data import ReportData
 from analysis.words import count_words, duration_words
 
@@ -47,7 +47,7 @@ def find_faults(readings: pl.DataFrame, options: Definitions) -> pl.DataFrame:
     Parameters
     ----------
     readings
-        `profile_id`, `occurred_at`, `bpm`, `plausible`; in any order.
+        `profile_id`, `occurred_at`, `bpm`, `plausible`, ordered by profile and time.
     options
         Its `max_hold_s` ends an unchanging time, since nothing is known of what lies in a gap.
 
@@ -60,12 +60,9 @@ def find_faults(readings: pl.DataFrame, options: Definitions) -> pl.DataFrame:
         reading concerned; `low_bpm` and `high_bpm` the lowest and highest value concerned, for `unchanging` of the
         longest; `longest_s` is the longest unchanging time, else null. Empty when all is well.
     """
-    ordered = readings.lazy().sort("profile_id", "occurred_at", maintain_order=True)
-    plausible = ordered.filter("plausible").with_columns(
-        before_at=pl.col("occurred_at").shift(1).over("profile_id"),
-        before_bpm=pl.col("bpm").shift(1).over("profile_id"),
-    )
-    implausible = ordered.filter(pl.col("plausible").not_())
+    plausible = readings.lazy().filter("plausible")
+    plausible = plausible.with_columns(before_at=before("occurred_at"), before_bpm=before("bpm"))
+    implausible = readings.lazy().filter(pl.col("plausible").not_())
     found = [
         _tally(implausible.filter(pl.col("bpm") == 0), "zeros"),
         _tally(implausible.filter(pl.col("bpm") != 0), "implausible"),
@@ -91,9 +88,10 @@ def _unchanging(plausible: pl.LazyFrame, options: Definitions) -> pl.LazyFrame:
     silence = pl.col("occurred_at") - pl.col("before_at") > timedelta(microseconds=options.max_hold_us)
     changed = (pl.col("bpm") != pl.col("before_bpm")) | silence
     runs = (
-        plausible.with_columns(run=changed.fill_null(value=True).cum_sum().over("profile_id"))
-        .group_by("profile_id", "run")
+        plausible.with_columns(run=changed.fill_null(value=True).cum_sum())
+        .group_by("run")
         .agg(
+            pl.col("profile_id").first(),
             pl.col("occurred_at").min().alias("first_at"),
             pl.col("occurred_at").max().alias("last_at"),
             pl.col("bpm").first(),
@@ -165,7 +163,8 @@ def _fault_words(part: Part, fault: dict[str, Any], options: Definitions) -> str
     when = f"at {first}" if first == last else f"from {first} to {last}"
     low, high = fault["low_bpm"], fault["high_bpm"]
     values = f"{low}" if low == high else f"{low} to {high}"
-    sent = part.readings.filter(pl.col("profile_id") == fault["profile_id"]).height
+    member = part.summary.row(by_predicate=pl.col("profile_id") == fault["profile_id"], named=True)
+    sent = member["readings"] + member["implausible"]
     of_all = "all of them" if times == sent else f"of {sent:,}"
     match fault["what"]:
         case "zeros":
