@@ -67,7 +67,7 @@ def _make(path: Path) -> int:
             return file
         os.close(file)
         time.sleep(_BETWEEN_TRIES_S)
-    raise FileExistsError(f"another process holds {path}")
+    raise BlockingIOError(f"another process holds {path}")
 
 
 def _same(file: int, path: Path) -> bool:
@@ -94,7 +94,7 @@ def remove_dead_lock(path: Path) -> None:
     with contextlib.suppress(FileNotFoundError, PermissionError):
         file = os.open(path, _FLAGS)
         try:
-            if _lock(file) and sys.platform != "win32":
+            if _lock(file) and _same(file, path) and sys.platform != "win32":
                 path.unlink()  # while it is locked, so that nobody can have taken it meanwhile
         finally:
             os.close(file)

@@ -236,7 +236,12 @@ class Journal:
 
 def _take_lock(folder: Path, run_id: str) -> LockFile:
     for _ in range(_TRIES):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):  # a recorder that ends removes the folder if it is empty
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             return LockFile(lock_path(folder, run_id))
+        except FileNotFoundError:
+            pass  # a recorder that ends removes the folder if it is empty
+        except FileExistsError:
+            if folder.exists() and not folder.is_dir():
+                raise
     raise FileNotFoundError(f"{folder} is removed again and again")
