@@ -4,6 +4,7 @@ Pulsoid sends JSON objects with a `kind`, a `timestamp` and one payload field na
 pass; whatever else is not as documented becomes a `RejectedMessageRow` that says why.
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -89,9 +90,11 @@ def parse_message(frame: str, *, room_id: str, connection_id: str, received_at: 
         message = _decode(frame)
         return _row(message, frame, room_id, connection_id, received_at)
     except RecursionError:
-        reason = "nested too deeply"
-    except (msgspec.MsgspecError, OverflowError, ValueError) as error:
-        reason = str(error)
+        reason = "it is nested too deeply"
+    except OverflowError:
+        reason = "`timestamp` is outside the years 1 to 9999"
+    except ValueError as error:  # msgspec's errors are such, too
+        reason = _in_words(str(error)) if frame else "it is empty"
     return RejectedMessageRow(room_id, connection_id, received_at, reason, frame)
 
 
@@ -132,11 +135,49 @@ def _microseconds(instant: datetime) -> int:
 def _require_one_payload(message: _Message, own: str) -> None:
     for kind in KINDS:
         if kind != own and getattr(message, kind) not in (UNSET, None):  # null says as little as absence
-            raise ValueError(f"two payloads: `{own}` and `{kind}`")
+            raise ValueError(f"it has two payloads, `{own}` and `{kind}`")
 
 
 def _json_object(config: Raw) -> str:
     text = bytes(config).decode()
     if not text.startswith("{"):
-        raise ValueError("Expected `object` - at `$.config`")
+        raise ValueError("`config` is not an object")
     return text
+
+
+# What msgspec says of a message, and what we say: the groups are filled in, types with a name of their own.
+_WORDS = [
+    (re.compile(pattern), words)
+    for pattern, words in (
+        ("Input data was truncated", "it breaks off in the middle"),
+        ("JSON is malformed: (.*)", "it is not JSON: {0}"),
+        (r"Expected `object`, got `(\w+)`", "it is {0}, not an object"),
+        (r"Expected `str`(?:, got `\w+`)? - at `\$\.kind`", "`kind` is not a text"),
+        ("Invalid value '(.*)' - at `\\$\\.kind`", "there is no kind {0!r}"),
+        (r"Object missing required field `(\w+)`", "`{0}` is missing"),
+        (r"Object missing required field `(\w+)` - at `\$\.(\S+)`", "`{1}.{0}` is missing"),
+        (r"Invalid RFC3339 encoded datetime - at `\$\.(\S+)`", "`{0}` is no instant such as 2024-01-15T10:30:00Z"),
+        (r"Expected `(\w+)`, got `(\w+)` - at `\$\.(\S+)`", "`{2}` is {1}, not {0}"),
+        (r"Expected `int` ([<>]=) (\S+) - at `\$\.(\S+)`", "`{2}` is not {0} {1}"),
+        (r"Integer value out of range - at `\$\.(\S+)`", "`{0}` is too large a number"),
+    )
+]
+_TYPES = {
+    "array": "an array",
+    "bool": "true or false",
+    "datetime": "an instant",
+    "float": "a number with a fraction or an exponent",
+    "int": "a whole number",
+    "null": "null",
+    "object": "an object",
+    "str": "a text",
+}
+_LONGEST_REASON = 200
+
+
+def _in_words(fault: str) -> str:
+    """Say what is wrong with a message, rather than what a decoder expected."""
+    for pattern, words in _WORDS:
+        if found := pattern.fullmatch(fault):
+            return words.format(*(_TYPES.get(group, group) for group in found.groups()))[:_LONGEST_REASON]
+    return fault[:_LONGEST_REASON]
