@@ -94,7 +94,7 @@ def member_history(
     """
     mine = summary.filter((pl.col("profile_id") == profile_id) & pl.col("bpm_mean").is_not_null()).sort("first_at")
     rows = [_session_row(row, zone) for row in mine.iter_rows(named=True)]
-    order = [row["label"] for row in rows]
+    order = list(dict.fromkeys(row["label"] for row in rows))
     x = alt.X("label:N", sort=order, scale=alt.Scale(domain=order), axis=alt.Axis(labelAngle=0, labelOverlap=True))
     y = alt.Y("low:Q", scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(title="bpm", titleAngle=0, titleY=-8))
     told = [
@@ -106,7 +106,7 @@ def member_history(
     means = base.mark_point(filled=True, size=60, opacity=1, fill=light("accent"), aria=False)
     means = means.encode(x=x, y="bpm_mean:Q", tooltip=told)
     return styled(
-        alt.LayerChart(layer=[ranges, means]).properties(width=width, height=180, description="Heart rate by session")
+        alt.LayerChart(layer=[ranges, means]).properties(width=width, height=140, description="Heart rate by session")
     )
 
 

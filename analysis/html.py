@@ -16,6 +16,7 @@ from markupsafe import Markup
 from analysis.charts_style import by_name, css_variables
 from analysis.html_figures import Figure, history_figures
 from analysis.html_sections import sections_of
+from analysis.presence import APART_S, SILENCE_S
 from analysis.report_data import ReportData
 from analysis.words import count_words, duration_words
 
@@ -51,6 +52,8 @@ def render_report(report: ReportData, zone: tzinfo | None = None) -> str:
         sections=sections,
         history=history,
         options=report.options,
+        apart=APART_S,
+        silence=SILENCE_S,
         charts=charts,
         scripts=scripts,
         script_hashes=" ".join(f"'{_hash(script)}'" for script in scripts) or "'none'",

@@ -10,7 +10,7 @@ from analysis.definitions import Definitions
 from analysis.notes import Note, few_or_one, note_on
 from analysis.parts import Part, before, parts_of
 from analysis.report_data import ReportData
-from analysis.words import count_words, duration_words
+from analysis.words import count_words, duration_words, share_words
 
 UNCHANGING_S = 180.0
 """Longest time one whole bpm may stay the same before it is named.
@@ -191,12 +191,17 @@ def _coverage_notes(part: Part) -> list[Note]:
     low = part.summary.filter(pl.col("coverage") < LOW_COVERAGE).select("profile_id", "coverage")
     notes = [
         note_on(
-            part, id_, "coverage", f"{part.names[id_]}: readings cover {coverage:.0%} of the time from first to last"
+            part,
+            id_,
+            "coverage",
+            f"{part.names[id_]}: readings cover {share_words(coverage)} of the time from first to last",
         )
         for id_, coverage in low.iter_rows()
     ]
     doubled = part.summary["duplicates"].sum()
-    notes = few_or_one(notes, f"readings of {len(notes)} members cover less than {LOW_COVERAGE:.0%} of their time")
+    notes = few_or_one(
+        notes, f"readings of {len(notes)} members cover less than {share_words(LOW_COVERAGE)} of their time"
+    )
     if doubled:
         text = (
             f"{count_words(int(doubled), 'reading')} came twice, and {'was' if doubled == 1 else 'were'} counted once"
