@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint readme format clean
 
 # The demo needs what a user needs; tests and checks need the developer's tools as well.
 $(VENV)/user.stamp: pyproject.toml constraints.txt
@@ -28,6 +28,10 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+# The parts of README.md that are made from the program itself.
+readme: $(VENV)/dev.stamp
+	$(BIN)/python tests/readme.py
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
