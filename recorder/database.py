@@ -32,6 +32,21 @@ class DatabaseBusyError(StorageError):
     """Another process has the file open; it will let go of it."""
 
 
+def require_possible(path: Path) -> None:
+    """Refuse a path that DuckDB cannot use.
+
+    Raises
+    ------
+    StorageError
+        It has a question mark in it, which DuckDB takes for the end of a URL.
+    """
+    if "?" in str(path.absolute()):
+        raise StorageError(
+            f"{path.absolute()} has a question mark in it, which DuckDB does not take in a file's path",
+            "Name another file with --db.",
+        )
+
+
 @contextmanager
 def open_database(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the file for writing, made with its tables where there is none, and close it at the end.
@@ -43,6 +58,7 @@ def open_database(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     StorageError
         It is not a DuckDB file, not a recording, of a newer version, damaged, or cannot be written.
     """
+    require_possible(path)
     with faults_in_words(path):
         if not path.exists():
             _make(path)

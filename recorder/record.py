@@ -12,7 +12,7 @@ from pathlib import Path
 import trio
 
 from recorder.credentials import Credentials
-from recorder.database import DatabaseBusyError, open_database
+from recorder.database import DatabaseBusyError, open_database, require_possible
 from recorder.errors import PulsoidRecError, RefusedError, StorageError
 from recorder.ingester import Ingester
 from recorder.journal import Journal
@@ -112,6 +112,7 @@ class Recorder:
 
     async def _check(self) -> None:
         """See what stands in the way before anything is recorded."""
+        require_possible(self.options.database)
         if self.options.database.exists():
             try:
                 await trio.to_thread.run_sync(_try_database, self.options.database)

@@ -42,7 +42,7 @@ async def kill_again_and_again(folder: Path, count: int, seed: int, per_second: 
         for phase in order:
             process = start_recorder(database, server)
             accepted = len(server.connections)
-            await trio.to_thread.run_sync(_wait_for, phase, process, server, accepted, database, rng)
+            await trio.to_thread.run_sync(_wait_for, phase, process, server, database, rng)
             await trio.to_thread.run_sync(kill, process, server.connections[accepted:], server.port)
             phases[phase] += 1
             left.update(await trio.to_thread.run_sync(_what_is_left, database))
@@ -63,11 +63,11 @@ def _wait_for(
     phase: str,
     process: "subprocess.Popen[str]",
     server: NumberedServer,
-    accepted: int,
     database: Path,
     rng: random.Random,
 ) -> None:
     """Return at the instant to kill."""
+    accepted = len(server.connections)
     wal = database.with_name(database.name + ".wal")
     if phase == "connecting":
         if rng.random() < 0.5:

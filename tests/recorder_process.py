@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -121,8 +122,6 @@ def stored_numbers(database: Path) -> Counter[int]:
 
 
 def _number(ms: int, profile_id: str, bpm: int) -> int:
-    from datetime import UTC, datetime, timedelta
-
     return number_of(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms), profile_id, bpm)
 
 
