@@ -41,7 +41,7 @@ class _Answer(msgspec.Struct, omit_defaults=True):
     expires_in: float | None = None
 
 
-class _CannotRefreshError(Exception):
+class CannotRefreshError(Exception):
     """Why not, in words."""
 
 
@@ -83,7 +83,7 @@ class TokenRefresh:
                     return False
                 async with _alone_with(self._credentials.token_file):
                     return self._is_replaced(refused) or await self._refresh(refused)
-            except _CannotRefreshError as error:
+            except CannotRefreshError as error:
                 self._tell(f"The token cannot be refreshed: {error}.")
             except UsageError as error:
                 self._tell(str(error))
@@ -102,7 +102,7 @@ class TokenRefresh:
             self._save(self._unsaved)
             return True
         if trio.current_time() < self._refreshed_at + NOT_AGAIN_WITHIN_S:
-            raise _CannotRefreshError("the server refuses the one it has just given")
+            raise CannotRefreshError("the server refuses the one it has just given")
         pair = self._credentials.read()
         if pair.refresh_token == self._spent:
             return False
@@ -123,7 +123,7 @@ class TokenRefresh:
                     answer = await self._ask(issuer, form, pair)
                     self._refreshed_at = trio.current_time()
                     self._save(answer)
-                except (_CannotRefreshError, UsageError, OSError) as error:
+                except (CannotRefreshError, UsageError, OSError) as error:
                     failure = error
             nursery.cancel_scope.cancel()
         if failure is not None:
@@ -134,17 +134,17 @@ class TokenRefresh:
         try:
             status, body = await ask(issuer, "POST", issuer.refresh_path, headers, form)
         except CannotConnectError as error:
-            raise _CannotRefreshError(error.reason) from None
+            raise CannotRefreshError(error.reason) from None
         if status in _FINAL:
             self._spent = pair.refresh_token
-            raise _CannotRefreshError(
+            raise CannotRefreshError(
                 f"{issuer.authority} does not take the refresh token in {self._credentials.token_file}, or the "
                 f"application in {CLIENT_ID_VARIABLE} and {CLIENT_SECRET_VARIABLE} ({status}). Put a new token there"
             )
         try:
             return msgspec.json.decode(body, type=_Answer)
         except (msgspec.MsgspecError, RecursionError):
-            raise _CannotRefreshError(f"{issuer.authority} answered {status}, without a token") from None
+            raise CannotRefreshError(f"{issuer.authority} answered {status}, without a token") from None
 
     def _save(self, answer: _Answer) -> None:
         self._unsaved = answer
@@ -164,21 +164,21 @@ def issuer_of(server: Server, pair: Pair) -> Server:
 
     Raises
     ------
-    _CannotRefreshError
+    CannotRefreshError
         The server recorded from is not that one, or others could listen in.
     """
     try:
         home = parse_server(pair.server or DEFAULT_SERVER)
     except UsageError:
-        raise _CannotRefreshError('what the file names as "server" is not the URL of one') from None
+        raise CannotRefreshError('what the file names as "server" is not the URL of one') from None
     is_home = (server.host, server.port, server.prefix) == (home.host, home.port, home.prefix)
     if not is_home and not (pair.server is None and server.is_this_machine):
-        raise _CannotRefreshError(
+        raise CannotRefreshError(
             f"it belongs to {home.authority}, and would be sent to {server.authority}. If that is right, put "
             '"server": "wss://..." into the file'
         )
     if server.tls is None and not server.is_this_machine:
-        raise _CannotRefreshError(f"the connection to {server.authority} is not encrypted. Give --server as wss://")
+        raise CannotRefreshError(f"the connection to {server.authority} is not encrypted. Give --server as wss://")
     if server.host == parse_server(DEFAULT_SERVER).host:
         return Server(_PULSOID_ISSUER, 443, server.tls)
     return server
@@ -206,7 +206,7 @@ async def find_good_token(server: Server, credentials: Credentials, refresh: Tok
 def _variable(name: str) -> str:
     value = os.environ.get(name)
     if not value:
-        raise _CannotRefreshError(f"set {CLIENT_ID_VARIABLE} and {CLIENT_SECRET_VARIABLE} to have that done")
+        raise CannotRefreshError(f"set {CLIENT_ID_VARIABLE} and {CLIENT_SECRET_VARIABLE} to have that done")
     return value
 
 
@@ -214,7 +214,7 @@ def _variable(name: str) -> str:
 async def _alone_with(file: Path) -> AsyncIterator[None]:
     """Wait until no other recorder is at work on a file."""
     path = _lock_path(file)
-    while is_locked(path):
+    while is_locked(path):  # noqa: ASYNC110 - by another process
         await trio.sleep(_LOCK_RETRY_S)
     lock = LockFile(path)
     try:

@@ -277,6 +277,17 @@ async def test_what_arrived_before_a_reset_is_taken_down_with_pings_among_it(
     assert connection_events(database)[:2] == [OPENED, BROKE_OFF]
 
 
+async def test_accepting_and_dropping_a_hundred_times_loses_nothing(database: Path) -> None:
+    def dropping(number: int) -> Act:
+        async def act(visit: Visit) -> None:
+            await visit.accept(text(reading(number)))
+
+        return act
+
+    assert await record(database, *map(dropping, range(100)), expect=100) == [OPENED, BROKE_OFF] * 100
+    assert stored(database) == [f"user-{n}" for n in range(100)]
+
+
 ENDS: list[tuple[list[bytes], tuple[str, int, str]]] = [
     ([close(1000)], ("closed", 1000, "the server ended the connection (1000)")),
     ([close(1001, "bye")], ("closed", 1001, "the server is going away (1001: bye)")),
