@@ -25,22 +25,25 @@ def tidy_readings(readings: pl.DataFrame, by: Sequence[str] = MEMBER) -> tuple[p
 
     Returns
     -------
-    The readings, each member's in the order of `ORDER` (members may lie between one another), and how many rows were
-    left out: columns `by` and `duplicates`, for members that have any.
+    The readings, in the order of time and each member's in that of `ORDER`; and how many rows were left out: columns
+    `by` and `duplicates`, for members that have any.
     """
-    # Recorded data is in order already, nearly always. Sorting costs far more than looking, so only members who have
-    # two readings at one instant, or an older one after a newer, are sorted.
-    step_us = pl.col("occurred_at").diff().over(by).dt.total_microseconds()
-    untidy = readings.lazy().select(*by, step_us=step_us).filter(pl.col("step_us") <= 0).select(by).unique().collect()
-    if untidy.is_empty():
-        return readings, untidy.with_columns(duplicates=pl.lit(0, pl.Int64))
-    mixed = readings.join(untidy, on=by, how="semi")
-    tidied = mixed.sort(*by, *ORDER).unique(subset=[*by, "occurred_at", "bpm"], keep="first", maintain_order=True)
-    counts = pl.concat(
-        [mixed.group_by(by).len("rows"), tidied.group_by(by).agg(rows=-pl.len().cast(pl.Int64))], how="vertical_relaxed"
-    )
-    duplicates = counts.group_by(by).agg(duplicates=pl.col("rows").sum()).filter(pl.col("duplicates") > 0)
-    return pl.concat([readings.join(untidy, on=by, how="anti"), tidied]), duplicates
+    by = list(by)
+    # Recorded data is nearly in order, and then sorting by time alone is cheap; by all of ORDER it is not. So only
+    # readings that share their instant with another of the same member's are looked at more closely.
+    rows = readings.sort("occurred_at", maintain_order=True)
+    is_tied_to_last = pl.col("occurred_at").diff().over(by).dt.total_microseconds() == 0
+    rows = rows.with_columns(is_tied=is_tied_to_last.fill_null(value=False))
+    if not rows["is_tied"].any():
+        return rows.drop("is_tied"), rows.select(by).clear().with_columns(duplicates=pl.lit(0, pl.Int64))
+    rows = rows.with_columns(is_tied=pl.col("is_tied") | pl.col("is_tied").shift(-1, fill_value=False).over(by))
+    tied, rows = rows.filter("is_tied").drop("is_tied"), rows.filter(~pl.col("is_tied")).drop("is_tied")
+    kept = tied.sort(*by, *ORDER).unique(subset=[*by, "occurred_at", "bpm"], keep="first", maintain_order=True)
+    counts = [
+        frame.group_by(by).agg(duplicates=sign * pl.len().cast(pl.Int64)) for frame, sign in ((tied, 1), (kept, -1))
+    ]
+    duplicates = pl.concat(counts).group_by(by).agg(pl.col("duplicates").sum()).filter(pl.col("duplicates") > 0)
+    return pl.concat([rows, kept]).sort("occurred_at", maintain_order=True), duplicates
 
 
 def hold_readings(

@@ -14,10 +14,11 @@ from analysis.activity import Spans, read_activity
 from analysis.definitions import Definitions
 from analysis.filters import Filter, select_sessions
 from analysis.holds import MEMBER, hold_readings, next_readings, tidy_readings
+from analysis.packed import Packing, choose_packing, step_packed, tally_packed
 from analysis.recovery import SCHEMA as RECOVERY
 from analysis.recovery import find_falls, largest_falls, margins_us
 from analysis.sessions import list_sessions
-from analysis.slices import SLICE_ROWS, SliceReader, plan_slices
+from analysis.slices import SLICE_ROWS, Slice, SliceReader, plan_slices, read_ahead
 from analysis.time_at_bpm import TALLY, add_tallies, tally_readings
 
 _KEY = ("key",)
@@ -81,12 +82,22 @@ def read_tally(
     later = None
     if until_us is not None:
         later = reader.read_next(until_us, definitions.min_bpm, definitions.max_bpm)
+    highest_key = selection.activity.select("key").max().item() or 0
+
+    def read(part: Slice) -> tuple[Packing, pl.DataFrame] | tuple[pl.DataFrame, pl.DataFrame]:
+        packing = choose_packing(part, highest_key, definitions)
+        steps = None if packing is None else step_packed(reader.read_packed(part, packing.sql), packing)
+        return tidy_readings(reader.read(part), _KEY) if packing is None or steps is None else (packing, steps)
+
     tallies = [pl.DataFrame(schema={"key": pl.UInt32(), **TALLY})]
-    for part in reversed(plan_slices(selection.activity, spans, since_us, until_us, slice_rows)):
-        readings, duplicates = tidy_readings(reader.read(part), _KEY)
-        held = hold_readings(readings, definitions, _KEY, later)
-        tallies.append(tally_readings(held, duplicates, _KEY))
-        later = next_readings(held, _KEY, later)
+    slices = reversed(plan_slices(selection.activity, spans, since_us, until_us, slice_rows))
+    for first, second in read_ahead(read, slices):
+        if isinstance(first, Packing):
+            tally, later = tally_packed(second, first, later)
+        else:
+            held = hold_readings(first, definitions, _KEY, later)
+            tally, later = tally_readings(held, second, _KEY), next_readings(held, _KEY, later)
+        tallies.append(tally)
         if sum(tally.height for tally in tallies[1:]) > max(_TALLY_ROWS, tallies[0].height):
             tallies = [add_tallies(tallies, _KEY)]
     return selection.members.join(add_tallies(tallies, _KEY), on="key").drop("key")

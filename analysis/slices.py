@@ -1,16 +1,20 @@
 """Readings read a slice of time after another, so that memory stays bounded however many there are."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 import duckdb
 import polars as pl
 
 from analysis.activity import Spans
 
-SLICE_ROWS = 2_000_000
-"""Rows read at once: enough for polars to be fast, some 200 MB with all that is worked out of them."""
+SLICE_ROWS = 1_000_000
+"""Rows read at once: enough for polars to be fast, some 100 MB with all that is worked out of them."""
+
+Frames = TypeVar("Frames")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,27 @@ def _split(whole: Slice, parts: int) -> Iterator[Slice]:
     return (Slice(start, end) for start, end in pairwise(cuts))
 
 
+def read_ahead(read: Callable[[Slice], Frames], slices: Iterable[Slice]) -> Iterator[Frames]:
+    """Read slice after slice, the next one in a thread of its own while the one before is worked on.
+
+    Parameters
+    ----------
+    read
+        What reads a slice; it is called for one slice at a time.
+    slices
+        The slices, in the order wanted.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        waiting: Future[Frames] | None = None
+        for part in slices:
+            coming = thread.submit(read, part)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = coming
+        if waiting is not None:
+            yield waiting.result()
+
+
 class SliceReader:
     """Reads the readings of chosen members in chosen sessions, as `key`, a number for each member and session.
 
@@ -95,9 +120,15 @@ class SliceReader:
 
     def read(self, part: Slice) -> pl.DataFrame:
         """Read a slice: `key`, `occurred_at`, `received_at`, `bpm`, in no order."""
+        return self._read("key, occurred_at, received_at, bpm", part)
+
+    def read_packed(self, part: Slice, packed: str) -> pl.Series:
+        """Read a slice, each reading packed into one number by this SQL, in no order."""
+        return self._read(f"{packed} AS packed", part)["packed"]
+
+    def _read(self, columns: str, part: Slice) -> pl.DataFrame:
         rows: pl.DataFrame = self._connection.sql(
-            f"SELECT key, occurred_at, received_at, bpm {self._from}"
-            f" WHERE occurred_at >= make_timestamptz({part.from_us})"
+            f"SELECT {columns} {self._from} WHERE occurred_at >= make_timestamptz({part.from_us})"
             f" AND occurred_at < make_timestamptz({part.until_us})"
         ).pl()
         return rows
