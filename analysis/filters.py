@@ -30,6 +30,8 @@ class Filter:
     ----------
     rooms
         Rooms by id; all when empty.
+    members
+        Members by profile id; all when empty. Sessions that none of them took part in are left out.
     session
         `all`, a session's number (of each room), or `latest`: each room's last session that the range touches.
     since, until
@@ -42,6 +44,7 @@ class Filter:
     """
 
     rooms: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
     session: Which = "all"
     since: datetime | None = None
     until: datetime | None = None
@@ -64,15 +67,18 @@ class Filter:
         return None if self.until is None else to_microseconds(self.until)
 
     def __str__(self) -> str:
-        rooms = ["room " + ", ".join(self.rooms)] if len(self.rooms) == 1 else []
-        rooms = rooms or (["rooms " + ", ".join(self.rooms)] if self.rooms else [])
+        named = [
+            f"{noun if len(ids) == 1 else noun + 's'} {', '.join(ids)}"
+            for noun, ids in (("room", self.rooms), ("member", self.members))
+            if ids
+        ]
         session = {"all": [], "latest": ["latest session"]}.get(str(self.session), [f"session {self.session}"])
         times = [
             f"{word} {instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
             for word, instant in (("since", self.since), ("until", self.until))
             if instant is not None
         ]
-        return ", ".join([*rooms, *session, *times])
+        return ", ".join([*named, *session, *times])
 
 
 def to_microseconds(instant: datetime) -> int:

@@ -48,7 +48,11 @@ class Selection:
 def select(connection: duckdb.DuckDBPyConnection, wanted: Filter, definitions: Definitions) -> Selection:
     """Look over a recording, and find the sessions and members that a filter asks for."""
     activity = read_activity(connection, definitions, wanted.rooms)
-    sessions = select_sessions(list_sessions(activity), wanted)
+    sessions = list_sessions(activity)
+    if wanted.members:
+        activity = activity.filter(pl.col("profile_id").is_in(wanted.members))
+        sessions = sessions.join(activity, on=["room_id", "session"], how="semi")
+    sessions = select_sessions(sessions, wanted)
     activity = activity.join(sessions.select("room_id", "session"), on=["room_id", "session"], how="semi")
     return Selection(
         sessions=sessions,
