@@ -82,14 +82,17 @@ def member_timeline(
         Layers for zones, line and hovering; without a line when the member has no plausible reading.
     """
     values = member_values(part, profile_id, max_hold_s=max_hold_s, buckets=buckets)
+    return styled(_chart(part, profile_id, values).properties(width=width, height=height))
+
+
+def _chart(part: Part, profile_id: str, values: MemberValues) -> alt.LayerChart:
     domain = bpm_domain(part.readings)
     drawn = of_readings([line(part, domain, width=1.2).encode(color=alt.value(light("ink")))], values.lines, part)
     place = list(part.names).index(profile_id)
     told = [alt.Tooltip("m0:N", title="bpm")]
     over = hover(part, values.hover, ["column", "m0"], columns=_COLUMNS, tooltips=told, name=f"under{place}")
-    chart = alt.LayerChart(layer=[_zone_bands(values.zones, part), offline_bands(values.offline), drawn, over])
-    description = f"Heart rate of {part.names[profile_id]} over time"
-    return styled(chart.properties(width=width, height=height, description=description))
+    layers = [_zone_bands(values.zones, part), offline_bands(values.offline), drawn, over]
+    return alt.LayerChart(layer=layers, description=f"Heart rate of {part.names[profile_id]} over time")
 
 
 def small_multiples(part: Part, *, max_hold_s: float = 5.0, columns: int = 3) -> alt.ConcatChart:
@@ -111,10 +114,8 @@ def small_multiples(part: Part, *, max_hold_s: float = 5.0, columns: int = 3) ->
     """
     charts = []
     for profile_id, name in part.names.items():
-        chart = member_timeline(part, profile_id, max_hold_s=max_hold_s, width=260, height=110)
-        # It belongs to the whole, not to a part of it.
-        chart.config = alt.Undefined
-        charts.append(chart.properties(title=name))
+        values = member_values(part, profile_id, max_hold_s=max_hold_s)
+        charts.append(_chart(part, profile_id, values).properties(width=260, height=110, title=name))
     return styled(alt.ConcatChart(concat=charts, columns=columns))
 
 

@@ -56,10 +56,12 @@ Styled = TypeVar("Styled", alt.Chart, alt.LayerChart, alt.ConcatChart)
 
 def styled(chart: Styled) -> Styled:
     """Give a finished chart the type, lines and paper that all charts share."""
-    finished: Styled = (
-        chart.configure(background=light("paper"), font=FONT)
-        .configure_view(stroke=None)
-        .configure_axis(
+    # In one go: altair copies the whole chart at each step of configuring it.
+    finished: Styled = chart.configure(
+        background=light("paper"),
+        font=FONT,
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(
             grid=True,
             gridColor=light("rule"),
             domain=False,
@@ -71,9 +73,9 @@ def styled(chart: Styled) -> Styled:
             titleColor=light("muted"),
             titleFontWeight="normal",
             titleFontSize=11,
-        )
-        .configure_title(color=light("ink"), fontSize=13, anchor="start")
-        .configure_legend(labelColor=light("ink"), title=None, orient="top", symbolType="stroke", columns=3)
+        ),
+        legend=alt.LegendConfig(labelColor=light("ink"), title=None, orient="top", symbolType="stroke", columns=3),
+        title=alt.TitleConfig(color=light("ink"), fontSize=13, anchor="start"),
     )
     return finished
 

@@ -160,7 +160,6 @@ def _summary(held: pl.DataFrame, time_at_bpm: pl.DataFrame, hr_max: Mapping[str,
     )
     zones = (
         time_at_bpm.join(summary.select(*_MEMBER, "hr_max").drop_nulls(), on=_MEMBER)
-        .with_columns(share=pl.col("bpm") / pl.col("hr_max"))
         .group_by(_MEMBER)
         .agg(**{f"zone{z}_s": pl.col("held_s").filter(_in_zone(z)).sum() for z in range(6)})
     )
@@ -174,5 +173,6 @@ def _summary(held: pl.DataFrame, time_at_bpm: pl.DataFrame, hr_max: Mapping[str,
 
 
 def _in_zone(zone: int) -> pl.Expr:
-    low = 0.4 + zone / 10 if zone else 0.0
-    return (pl.col("share") >= low) & (pl.col("share") < (0.5 + zone / 10 if zone < 5 else 99.0))
+    percent = pl.col("bpm") * 100 / pl.col("hr_max")
+    begun = sum((percent >= start).cast(pl.Int8) for start in (50, 60, 70, 80, 90))
+    return pl.lit(value=zone) == begun
