@@ -22,7 +22,7 @@ from analysis.slices import SLICE_ROWS, Slice, SliceReader, plan_slices, read_ah
 from analysis.time_at_bpm import TALLY, add_tallies, tally_readings
 
 _KEY = ("key",)
-_TALLY_ROWS = 1_000_000
+_TALLY_ROWS = 2_000_000
 """How many rows of tallies may gather before they are added up."""
 
 

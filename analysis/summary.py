@@ -69,8 +69,8 @@ def summarize(tally: pl.DataFrame, people: pl.DataFrame, recovery: pl.DataFrame)
     members, no rows.
     """
     by = list(MEMBER)
-    plausible = tally.filter(pl.col("bpm").is_not_null()).sort(*by, "bpm")
-    known = plausible.join(people, on=by, how="left")
+    plausible = tally.filter(pl.col("bpm").is_not_null()).sort("bpm")
+    known = plausible.join(people.filter(pl.col("hr_max").is_not_null()), on=by)
     figures = [
         _counts(tally, by),
         _bpm_figures(plausible, by),

@@ -17,14 +17,15 @@ def training_loads(held: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     Parameters
     ----------
     held
-        `bpm`, `held_us`, `hr_max`, `hr_rest`, `sex` and the columns of `by`: plausible heart rates.
+        `bpm`, `held_us`, `hr_max`, `hr_rest`, `sex` and the columns of `by`: plausible heart rates of members whose
+        HRmax is known.
     by
         Columns that tell members apart.
 
     Returns
     -------
-    Columns `by`, `trimp_edwards` and `trimp_banister` (Float64), one row a member. Edwards' is null unless HRmax is
-    known; Banister's unless HRmax, resting heart rate and sex are.
+    Columns `by`, `trimp_edwards` and `trimp_banister` (Float64), one row a member. Banister's is null unless
+    resting heart rate and sex are known, and HRmax is above the one.
 
     Notes
     -----
@@ -41,10 +42,9 @@ def training_loads(held: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     return (
         held.with_columns(edwards=edwards, banister=banister)
         .group_by(by)
-        .agg(trimp_edwards=_sum_or_null("edwards"), trimp_banister=_sum_or_null("banister"))
+        .agg(
+            trimp_edwards=pl.col("edwards").sum(),
+            # The sum of nothing would be a load of zero.
+            trimp_banister=pl.when(pl.col("banister").count() > 0).then(pl.col("banister").sum()),
+        )
     )
-
-
-def _sum_or_null(column: str) -> pl.Expr:
-    """Add up, to null where nothing is known, since the sum of nothing would be a load of zero."""
-    return pl.when(pl.col(column).count() > 0).then(pl.col(column).sum())

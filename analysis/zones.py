@@ -10,7 +10,7 @@ ZONE_PERCENTS = (50, 60, 70, 80, 90)
 
 
 def zone_of(bpm: pl.Expr, hr_max: pl.Expr) -> pl.Expr:
-    """Give the zone, 0 to 5, that a heart rate lies in; null where HRmax is unknown.
+    """Give the zone, 0 to 5, that a heart rate lies in.
 
     Parameters
     ----------
@@ -35,21 +35,16 @@ def time_in_zones(held: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     Parameters
     ----------
     held
-        `bpm`, `held_us`, `hr_max` and the columns of `by`: plausible heart rates.
+        `bpm`, `held_us`, `hr_max` and the columns of `by`: plausible heart rates of members whose HRmax is known.
     by
         Columns that tell members apart.
 
     Returns
     -------
-    Columns `by` and `zone0_s` to `zone5_s`, null where HRmax is unknown, one row a member.
+    Columns `by` and `zone0_s` to `zone5_s`, one row a member.
     """
     zone = zone_of(pl.col("bpm"), pl.col("hr_max"))
-    in_zone = {
-        f"zone{n}_s": pl.when(pl.col("hr_max").first().is_not_null()).then(
-            pl.col("held_us").filter(pl.col("zone") == n).sum() / MICROSECONDS
-        )
-        for n in ZONES
-    }
+    in_zone = {f"zone{n}_s": pl.col("held_us").filter(pl.col("zone") == n).sum() / MICROSECONDS for n in ZONES}
     return held.with_columns(zone=zone).group_by(by).agg(**in_zone)
 
 
