@@ -143,4 +143,4 @@ def heart_rates(person: Person, seed: int, room_id: str) -> Iterator[int | None]
             dropout_s -= 1
             yield None
         else:
-            yield round(min(max(bpm, 40.0), person.max_bpm))
+            yield min(round(max(bpm, 40.0)), int(person.max_bpm))

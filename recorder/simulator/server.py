@@ -22,6 +22,7 @@ from recorder.simulator.tokens import Refusal, Token, Tokens
 from recorder.simulator.wire import Kind
 
 HANDSHAKE_TIMEOUT_S = 10.0
+LINGER_S = 1.0
 _ROOM_PATH = re.compile(r"/api/v2/data/rooms/([^/]+)/real_time")
 _VALIDATE_PATH = "/api/v1/token/validate"
 _RENEW_PATH = "/oauth2/token"
@@ -73,13 +74,13 @@ class Server:
         try:
             request = await read_request(stream)
         except BadRequestError as error:
-            await answer(stream, Response(error.status, {"error_message": "bad_request"}))
+            await _answer_and_linger(stream, Response(error.status, {"error_message": "bad_request"}))
             return None
         if request is None:
             return None
         found = self._decide(request)
         if isinstance(found, Response):
-            await answer(stream, found)
+            await _answer_and_linger(stream, found)
             return None
         return request, *found
 
@@ -148,6 +149,16 @@ class Server:
     async def _after_about(self, seconds: float, act: Callable[[], None]) -> None:
         await trio.sleep(seconds * self._random.uniform(0.5, 1.5))
         act()
+
+
+async def _answer_and_linger(stream: trio.abc.Stream, response: Response) -> None:
+    # Closed with something unread, TCP is reset, and the client may never see the answer: so let it close first.
+    await answer(stream, response)
+    with trio.move_on_after(LINGER_S):
+        if isinstance(stream, trio.abc.HalfCloseableStream):
+            await stream.send_eof()
+        while await stream.receive_some():
+            pass
 
 
 def parse_kinds(text: str | None) -> tuple[frozenset[str], frozenset[str]]:
