@@ -17,9 +17,10 @@ from analysis.activity import Spans
 from analysis.database import PATIENCE_S, open_database
 from analysis.definitions import Definitions
 from analysis.filters import Filter
+from analysis.holds import MEMBER
 from analysis.members import SCHEMA as MEMBERS
 from analysis.members import describe_members
-from analysis.pipeline import read_recovery, read_tally, select
+from analysis.pipeline import Selection, read_recovery, read_tally, select
 from analysis.sessions import INSTANT
 from analysis.slices import SliceReader, plan_slices
 from analysis.summary import summarize
@@ -86,6 +87,13 @@ def _config_names(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     return names
 
 
+def _describe(connection: duckdb.DuckDBPyConnection, selection: Selection, members: pl.DataFrame) -> pl.DataFrame:
+    """Say who the members selected are, as `members.describe_members` does."""
+    started = selection.sessions.select("room_id", "session", "started_at")
+    present = selection.members.drop("key").join(started, on=["room_id", "session"])
+    return describe_members(present, _config_names(connection), members)
+
+
 class Recording:
     """A database that `pulsoid-rec record` writes, whether it still runs or not.
 
@@ -129,6 +137,29 @@ class Recording:
         with self.open_() as connection:
             return select(connection, wanted, definitions).sessions
 
+    def members(
+        self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
+    ) -> pl.DataFrame:
+        """Read who took part in which session; parameters as of `figures`.
+
+        Returns
+        -------
+        `room_id`, `session`, `profile_id`, `name`, `first_at`, `last_at`, `readings`, ordered by the first three: each
+        member's first and last reading in the session and their count, whatever the range of time.
+        """
+        with self.open_() as connection:
+            selection = select(connection, wanted, definitions)
+            sent = selection.activity.group_by(MEMBER).agg(
+                pl.col("first_at").min(), pl.col("last_at").max(), pl.col("readings").sum()
+            )
+            people = _describe(connection, selection, members)
+            return people.select(*MEMBER, "name").join(sent, on=MEMBER).sort(MEMBER)
+
+    def config_names(self) -> pl.DataFrame:
+        """Read the names in members' configs: `room_id`, `profile_id`, and `config_name` of the latest that has one."""
+        with self.open_() as connection:
+            return _config_names(connection)
+
     def figures(
         self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
     ) -> Figures:
@@ -146,10 +177,7 @@ class Recording:
         with self.open_() as connection:
             selection = select(connection, wanted, definitions)
             tally = read_tally(connection, selection)
-            present = selection.members.drop("key").join(
-                selection.sessions.select("room_id", "session", "started_at"), on=["room_id", "session"]
-            )
-            people = describe_members(present, _config_names(connection), members)
+            people = _describe(connection, selection, members)
             return Figures(selection.sessions, people, tally, read_recovery(connection, selection, people))
 
     def time_at_bpm(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.DataFrame:
