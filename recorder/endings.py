@@ -25,6 +25,10 @@ _BROKEN_OFF = {
 }
 
 
+NOT_UNDERSTOOD = {1002, 1007, 1009}
+"""Close codes of what cannot be taken apart into messages."""
+
+
 @dataclass(frozen=True)
 class End:
     """How it ended."""

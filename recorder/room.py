@@ -17,11 +17,11 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 from recorder.connection import CannotConnectError, Reader, open_stream, open_websocket
 from recorder.connection_state import ConnectionState, Event, State
 from recorder.credentials import Credentials
-from recorder.endings import End, end_of_attempt, end_of_live, refusal
+from recorder.endings import NOT_UNDERSTOOD, End, end_of_attempt, end_of_live, refusal
 from recorder.errors import RefusedError, UsageError
 from recorder.journal import Journal
 from recorder.messages import parse_message
-from recorder.rows import ConnectionEventRow
+from recorder.rows import ConnectionEventRow, RejectedMessageRow
 from recorder.server import Server
 from recorder.status import RoomStatus
 from recorder.token_refresh import TokenRefresh
@@ -146,6 +146,8 @@ class Room:
                 nursery.start_soon(self._hang_up_on_stop, reader)
                 await self._receive(websocket)
                 end = self._end_of(websocket, is_dead=watch.is_dead)
+                if end.code in NOT_UNDERSTOOD:
+                    self._note_not_understood(end, stream)
                 with trio.move_on_after(0 if watch.is_dead else GOODBYE_S):
                     await websocket.aclose()
             nursery.cancel_scope.cancel()
@@ -183,6 +185,12 @@ class Room:
         if is_dead:
             return End(Event.ENDED, "lost", None, f"no answer to a ping for {PONG_WITHIN_S:.0f} s")
         return end_of_live(websocket.closed.code, websocket.closed.reason) if websocket.closed else end_of_live(1006)
+
+    def _note_not_understood(self, end: End, stream: WatchedStream) -> None:
+        """Keep what came last as it came, since it is no message that could be kept word for word."""
+        raw = stream.last_bytes.decode("utf-8", "backslashreplace")
+        reason = f"{end.reason}; these are the last bytes of that connection"
+        self._journal.append(RejectedMessageRow(self.room_id, self._connection_id, time_ns() // 1000, reason, raw))
 
     def _note_opened(self) -> None:
         self._enter(self.connection.on(Event.OPENED))

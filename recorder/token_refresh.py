@@ -59,7 +59,6 @@ class TokenRefresh:
     def __init__(self, server: Server, credentials: Credentials) -> None:
         self._server = server
         self._credentials = credentials
-        self._turn = trio.Lock()
         self._refreshed_at = -math.inf
         self._spent: str | None = None  # a refresh token that the server does not take
         self._unsaved: _Answer | None = None
@@ -75,23 +74,22 @@ class TokenRefresh:
         bool
             Whether `read_token` gives another one now. If not, the log says why, once.
         """
-        async with self._turn:
-            try:
-                if self._is_replaced(refused):
-                    return True
-                if self._credentials.token_file is None or self._credentials.read().refresh_token is None:
-                    return False
-                async with _alone_with(self._credentials.token_file):
-                    return self._is_replaced(refused) or await self._refresh(refused)
-            except CannotRefreshError as error:
-                self._tell(f"The token cannot be refreshed: {error}.")
-            except UsageError as error:
-                self._tell(str(error))
-            except OSError as error:
-                self._tell(
-                    f"The token is not refreshed, since {self._credentials.token_file} cannot be replaced by a file "
-                    f"with the new one: {error.strerror or error}."
-                )
+        try:
+            if self._is_replaced(refused):
+                return True
+            if self._credentials.token_file is None or self._credentials.read().refresh_token is None:
+                return False
+            async with _alone_with(self._credentials.token_file):
+                return self._is_replaced(refused) or await self._refresh(refused)
+        except CannotRefreshError as error:
+            self._tell(f"The token cannot be refreshed: {error}.")
+        except UsageError as error:
+            self._tell(str(error))
+        except OSError as error:
+            self._tell(
+                f"The token is not refreshed, since {self._credentials.token_file} cannot be replaced by a file "
+                f"with the new one: {error.strerror or error}."
+            )
         return False
 
     def _is_replaced(self, refused: str) -> bool:
@@ -212,7 +210,7 @@ def _variable(name: str) -> str:
 
 @asynccontextmanager
 async def _alone_with(file: Path) -> AsyncIterator[None]:
-    """Wait until no other recorder is at work on a file."""
+    """Wait until no other room or recorder is at work on a file."""
     path = _lock_path(file)
     while is_locked(path):  # noqa: ASYNC110 - by another process
         await trio.sleep(_LOCK_RETRY_S)

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from collections import deque
 
 import trio
 
@@ -9,6 +10,7 @@ QUEUED_MESSAGES = 64
 """Messages that may wait between trio-websocket's reader and whoever receives."""
 
 _STATUS_LINE_BYTES = 32
+_KEPT_PIECES = 4
 _CLOSE_FRAME = b"\x88"
 
 
@@ -56,7 +58,7 @@ class Wire(_Passing):
 
 
 class WatchedStream(_Passing):
-    """What the WebSocket runs over: knows how the server first answered.
+    """What the WebSocket runs over: knows how the server first answered, and what it said last.
 
     Parameters
     ----------
@@ -70,6 +72,7 @@ class WatchedStream(_Passing):
         super().__init__(stream)
         self._wire = wire
         self._head = b""
+        self._last: deque[bytes | bytearray] = deque(maxlen=_KEPT_PIECES)
 
     @property
     def received_at(self) -> float:
@@ -87,9 +90,15 @@ class WatchedStream(_Passing):
         found = re.match(rb"HTTP/1\.[01] (\d{3})\b", self._head)
         return int(found[1]) if found else None
 
+    @property
+    def last_bytes(self) -> bytes:
+        """The last pieces received."""
+        return b"".join(self._last)
+
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Receive, as the stream below does."""
         data = await self._stream.receive_some(max_bytes)
+        self._last.append(data)
         if len(self._head) < _STATUS_LINE_BYTES:
             self._head += data[:_STATUS_LINE_BYTES]
         return data

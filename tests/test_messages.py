@@ -349,7 +349,7 @@ def test_a_config_as_deep_as_can_be_understood_can_be_shown_too() -> None:
     status = RoomStatus("room")
     understood = 0
     for depth in range(300, 1200):
-        config = '{"name":' + '{"a":' * depth + "1" + "}" * depth + "}"
+        config = '{"deep":' + '{"a":' * depth + "1" + "}" * depth + "}"
         row = parse(
             f'{{"kind":"room_member_updated","timestamp":"{AT}","room_member_updated":{{"profile_id":"u","config":{config}}}}}'
         )

@@ -1,6 +1,7 @@
 """A room against servers that misbehave: over real sockets, and judged by what is in the database."""
 
 import logging
+import os
 import ssl
 import time
 from pathlib import Path
@@ -336,6 +337,19 @@ async def test_each_end_and_why_is_a_row_and_nothing_before_it_is_lost(database:
     assert stored(database) == [f"user-{n}" for n in range(100 * len(ENDS))]
 
 
+async def test_what_is_not_utf_8_and_all_that_came_with_it_is_kept_as_bytes(database: Path) -> None:
+    async def rush(visit: Visit) -> None:
+        await visit.accept()
+        await visit.send(text(reading(1)), text(b'{"kind":"J\xfcrgen"}'), text(reading(2)))
+        await visit.until_gone()
+
+    assert await record(database, rush, expect=1) == [OPENED, ENDS[-1][1]]
+    [(reason, raw)] = rows(database, "SELECT reason, raw FROM rejected_messages")
+    assert reason == "the server sent a text that is not UTF-8 (1007); these are the last bytes of that connection"
+    assert '{"kind":"J\\xfcrgen"}' in raw
+    assert reading(2) in raw
+
+
 async def test_a_message_that_is_too_large_costs_none_of_those_before_it(
     database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -353,7 +367,7 @@ async def test_a_message_that_is_too_large_costs_none_of_those_before_it(
         events = await record(database, flood, expect=90)
     assert events == [OPENED, ("lost", 1009, "the server sent a message that is too large (1009)")]
     assert stored(database) == [f"user-{n}" for n in range(90)]
-    [(size,)] = rows(database, "SELECT length(raw) FROM rejected_messages")
+    [(size,), _] = rows(database, "SELECT length(raw) FROM rejected_messages ORDER BY rowid")
     assert size == connection.LARGEST_MESSAGE_BYTES - 1
     assert "the server sent a message that is too large (1009). Trying again in" in caplog.text
 
@@ -561,7 +575,7 @@ async def test_a_process_that_was_stopped_for_a_while_does_not_take_the_server_f
         await visit.accept()
         while (data := await visit.receive()) and stops < 10:
             if data[0] == 0x89:
-                await visit.send(text(reading(stops)))
+                os.write(visit.wire.socket.fileno(), text(reading(stops)))
                 stops += 1
                 # As a laptop does that falls asleep: when it wakes, the answer is there, and the time is over.
                 time.sleep(0.07)  # noqa: ASYNC251 - so that nothing runs

@@ -189,6 +189,20 @@ async def test_the_new_pair_is_on_the_disk_before_it_is_used(file: Path, databas
     ]
 
 
+async def test_rooms_and_recorders_that_come_while_one_asks_wait_and_take_what_it_got(
+    file: Path, tmp_path: Path
+) -> None:
+    issuer = Issuer(NEW, delay_s=0.3)
+    async with open_hostile_server(issuer.act) as server:
+        first, second = (
+            _going_on(make_recorder(server.url, tmp_path / name, "a", "b", "c", token_file=file)) for name in "xy"
+        )
+        async with running(first), running(second):
+            await until(lambda: is_live(first) and is_live(second))
+    assert len(issuer.forms) == 1
+    assert content(file)["access_token"] == "new-token"
+
+
 async def test_a_server_that_sends_no_new_refresh_token_leaves_the_old_one(file: Path, database: Path) -> None:
     issuer = Issuer(answer(200, b'{"access_token":"new-token"}'))
     async with open_hostile_server(issuer.act) as server:

@@ -45,6 +45,9 @@ def record(
 
     The token comes from the variable PULSOID_TOKEN or from --token-file, and needs the scope data:room:read. Everything
     received is on disk at once, and in the database within some two seconds; others can read that meanwhile.
+
+    A token file may be JSON with access_token and refresh_token: with PULSOID_CLIENT_ID and PULSOID_CLIENT_SECRET set,
+    a token that dies is then refreshed, and the file rewritten.
     """
     import signal
 
