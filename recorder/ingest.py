@@ -10,7 +10,7 @@ import gzip
 import logging
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import time_ns
@@ -63,7 +63,14 @@ def next_batch(segments: Sequence[Segment]) -> list[Segment]:
     return list(segments)
 
 
-def ingest(database: Path, segments: Sequence[Segment], total: Ingested, *, keep: bool = False) -> None:
+def ingest(
+    database: Path,
+    segments: Sequence[Segment],
+    total: Ingested,
+    *,
+    keep: bool = False,
+    may_go_on: Callable[[], object] = bool,
+) -> None:
     """Bring segments into the database, then remove their files.
 
     Parameters
@@ -77,6 +84,8 @@ def ingest(database: Path, segments: Sequence[Segment], total: Ingested, *, keep
         already count nothing; those of a newer version are left where they are.
     keep
         Keep them, compressed, in a folder of the journal, instead of removing them.
+    may_go_on
+        Called before each segment; it raises to break off.
 
     Raises
     ------
@@ -87,7 +96,11 @@ def ingest(database: Path, segments: Sequence[Segment], total: Ingested, *, keep
     """
     with _one_at_a_time:
         with open_database(database) as connection:
-            done = [segment for segment in segments if _ingest_once(connection, segment, total)]
+            done = []
+            for segment in segments:
+                may_go_on()
+                if _ingest_once(connection, segment, total):
+                    done.append(segment)
         with faults_in_words(database):
             for segment in done:
                 _put_away(segment, keep=keep)

@@ -62,7 +62,7 @@ class Ingester:
     async def run(self, left_behind: Iterable[Segment] = ()) -> None:
         """Ingest what a crash left behind, then what comes, until the journal ends and all is in.
 
-        Cancelled, it leaves the rest in the journal. A transaction under way is abandoned, and rolled back.
+        Cancelled, it finishes the segment that is on its way in, and leaves the rest in the journal.
         """
         self._waiting += left_behind
         await self._bring_in()
@@ -80,9 +80,16 @@ class Ingester:
             batch = next_batch(self._waiting)
             started_at = trio.current_time()
             try:
+                # Not abandoned when cancelled: a thread that is inside DuckDB when Python ends takes the process down.
                 await trio.to_thread.run_sync(
-                    partial(ingest, self._database, batch, self.total, keep=self._keep),
-                    abandon_on_cancel=True,
+                    partial(
+                        ingest,
+                        self._database,
+                        batch,
+                        self.total,
+                        keep=self._keep,
+                        may_go_on=trio.from_thread.check_cancelled,
+                    ),
                     limiter=self._limiter,
                 )
             except StorageError as error:

@@ -23,7 +23,7 @@ from recorder.token_refresh import TokenRefresh, find_good_token
 
 HANG_UP_S = 1.5
 """How long the rooms have to say goodbye."""
-END_WITHIN_S = 4.5
+END_WITHIN_S = 4.0
 """How long it may take altogether until all is in the database."""
 
 log = logging.getLogger(__name__)

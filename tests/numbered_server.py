@@ -79,7 +79,10 @@ class NumberedServer:
         self.answers_close = True
         """Whether it answers a close frame; a peer that does not must not hold the end."""
         self.answers_token_check = True
+        self.answers_upgrade = True
         self.is_sending = True
+        self.asked = 0
+        """Requests that came so far."""
         self._streams: dict[int, trio.SocketStream] = {}
         self._numbers = itertools.count()
 
@@ -114,6 +117,7 @@ class NumberedServer:
                 if not data:
                     return
                 request += data
+            self.asked += 1
             if b"/token/validate" in request:
                 await self._answer_token_check(stream, request)
             else:
@@ -131,6 +135,8 @@ class NumberedServer:
         await stream.send_all(head % len(_VALID) + _VALID)
 
     async def _stream_readings(self, stream: trio.SocketStream, request: bytes) -> None:
+        if not self.answers_upgrade:
+            await trio.sleep_forever()
         key = re.search(rb"(?i)sec-websocket-key: *(\S+)", request)
         path = re.match(rb"GET /api/v2/data/rooms/([^/]+)/real_time", request)
         assert key is not None
