@@ -42,10 +42,11 @@ class LiveStatus:
                 await trio.sleep(DRAW_EVERY_S)
 
     def draw(self, recorder: Recorder) -> RenderableType:
-        """Draw the status as of now."""
+        """Draw the status as of now, no higher than the screen."""
         self._measure(recorder)
-        lines_left = max(self._console.size.height - 4, 6)
-        return Group(*_rooms(recorder, lines_left), _totals(recorder, self._per_second))
+        totals = _totals(recorder, self._per_second)
+        lines_left = self._console.size.height - 1 - len(totals.wrap(self._console, self._console.width))
+        return Group(*_rooms([room.status for room in recorder.rooms], max(lines_left, 2)), totals)
 
     def _measure(self, recorder: Recorder) -> None:
         now = trio.current_time()
@@ -55,16 +56,18 @@ class LiveStatus:
         self._drawn_at, self._messages_then = now, messages
 
 
-def _rooms(recorder: Recorder, lines_left: int) -> Iterator[RenderableType]:
-    for count, room in enumerate(recorder.rooms):
-        if lines_left < 1:
-            yield Text(f"... and {len(recorder.rooms) - count} more rooms", style="dim")
-            return
-        yield _head(room.status)
-        lines_left -= 1
-        members = _members(room.status, max(lines_left, 0))
-        yield members
-        lines_left -= members.row_count
+def _rooms(rooms: list[RoomStatus], lines: int) -> Iterator[RenderableType]:
+    """Give each room its line, and share the rest among their members."""
+    shown = rooms if len(rooms) <= lines else rooms[: lines - 1]
+    for_members = lines - len(shown)
+    for place, status in enumerate(shown):
+        yield _head(status)
+        members = _members(status, for_members // (len(shown) - place)) if len(shown) == len(rooms) else None
+        if members is not None and members.row_count:
+            yield members
+            for_members -= members.row_count
+    if len(shown) < len(rooms):
+        yield Text(f"... and {len(rooms) - len(shown)} more rooms", style="dim")
 
 
 def _head(status: RoomStatus) -> Text:
@@ -74,6 +77,9 @@ def _head(status: RoomStatus) -> Text:
         (status.state.value, _STYLES[status.state]),
         f" {_age(trio.current_time() - status.since)}",
     )
+    members = len(status.latest.keys() - status.gone)
+    if members:
+        head.append(f"  {members} member{'s' if members > 1 else ''}")
     if status.reconnects:
         head.append(f"  {status.reconnects} reconnect{'s' if status.reconnects > 1 else ''}", "yellow")
     if status.rejected:
@@ -82,6 +88,7 @@ def _head(status: RoomStatus) -> Text:
         head.append(f"  {status.trouble}", "yellow")
     if status.state is State.LIVE and not status.latest:
         head.append("  silent: nobody's heart rate flows", "dim")
+    head.no_wrap, head.overflow = True, "ellipsis"
     return head
 
 
@@ -89,15 +96,15 @@ def _members(status: RoomStatus, most: int) -> Table:
     """List the members with their latest bpm, the one heard last first if there are too many."""
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=True)
     table.add_column(no_wrap=True, overflow="ellipsis")
-    table.add_column(justify="right")
-    table.add_column(justify="right")
+    table.add_column(justify="right", no_wrap=True, min_width=len("230 bpm"))
+    table.add_column(justify="right", no_wrap=True, min_width=len("59 min 59 s ago"))
     now = time.time_ns() // 1000
     present = [item for item in status.latest.items() if item[0] not in status.gone]
     latest = sorted(present, key=lambda item: -item[1][1])[:most]
     for profile_id, (bpm, received_at) in sorted(latest, key=lambda item: _name(status, item[0])):
         age_s = (now - received_at) / 1e6
         style = "dim" if age_s > _STALE_AFTER_S else ""
-        table.add_row(f"  {_name(status, profile_id)}", f"{bpm:>3} bpm", f"{_age(age_s)} ago", style=style)
+        table.add_row(Text(f"  {_name(status, profile_id)}"), f"{bpm:>3} bpm", f"{_age(age_s)} ago", style=style)
     return table
 
 
@@ -111,7 +118,7 @@ def _totals(recorder: Recorder, per_second: float) -> Text:
     line = Text.assemble(
         (f"{_age(trio.current_time() - recorder.started_at)}", "bold"),
         f"  {per_second:,.0f} messages/s  {rows:,} rows in {recorder.options.database.name}",
-        f"  journal {behind / 1024:,.0f} KiB ahead",
+        f"  {behind / 1024:,.0f} KiB in the journal",
     )
     if recorder.ingester.trouble:
         line.append(f"  {recorder.ingester.trouble.message}", "yellow")
