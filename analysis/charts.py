@@ -48,7 +48,7 @@ def timeline(
         scale = alt.Scale(domain=list(part.names.values()), range=list(MEMBERS))
         colour: Any = alt.Color("name:N", legend=legend, scale=scale)
         told = one_by_one(heights, part)
-        tooltips = [alt.Tooltip(f"m{i}:N", title=name) for i, name in enumerate(part.names.values())]
+        tooltips = [alt.Tooltip(f"m{i}:N", title=_row_title(name)) for i, name in enumerate(part.names.values())]
         everybody = [line(part, domain).encode(detail="member:N", color=colour)]
         behind = []
     else:
@@ -72,6 +72,13 @@ def timeline(
         .properties(width=width, height=320, description=_description(part))
     )
     return styled(chart)
+
+
+def _row_title(name: str) -> str:
+    """Word a name as the head of a tooltip's row, which Vega-Lite writes into code with its quotes escaped alone."""
+    plain = "".join(character if character.isprintable() else " " for character in name).replace("\\", "\\\\")
+    # A tooltip takes rows of these names for a heading and a picture.
+    return f"{plain} " if plain in {"title", "image"} else plain
 
 
 def _picked(part: Part, *, menu: bool) -> alt.Parameter:

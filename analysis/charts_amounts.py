@@ -132,7 +132,11 @@ def distribution(part: Part, *, width: int | str = 760) -> alt.LayerChart:
         scale=alt.Scale(domain=[low, high], zero=False, nice=False),
         axis=alt.Axis(title="bpm", titleAnchor="end", tickCount=_ticks(), labelOverlap=True, grid=False),
     )
-    base = alt.Chart(inline(rows))
+    base = (
+        alt.Chart(inline(rows))
+        .transform_flatten(["bpm", "share", "time"])
+        .transform_calculate(**{"from": "datum.bpm", "to": "datum.bpm + 1", "top": "datum.row - 0.9 * datum.share"})
+    )
     told = [alt.Tooltip(f"{key}:N") for key in ("member", "bpm", "time")]
     shape = base.mark_rect(fill=light("quiet"), aria=False).encode(x=x, x2="to:Q", y=y, y2="top:Q", tooltip=told)
     medians = [
@@ -154,19 +158,18 @@ def distribution(part: Part, *, width: int | str = 760) -> alt.LayerChart:
 
 
 def _ridge_rows(held: pl.DataFrame, part: Part, place: dict[str, int]) -> list[dict[str, Any]]:
+    """Give one object a member: the name, the row, and lists of bpm, share of the longest hold, and time in words."""
     longest = pl.col("held_s").max().over("profile_id")
-    rows = held.with_columns(share=pl.col("held_s") / longest).select("profile_id", "bpm", "held_s", "share")
+    rows = held.with_columns(share=(pl.col("held_s") / longest).round(3)).partition_by("profile_id", as_dict=True)
     return [
         {
             "member": part.names[id_],
-            "row": place[id_],
-            "top": round(place[id_] - 0.9 * share, 3),
-            "from": bpm,
-            "to": bpm + 1,
-            "bpm": bpm,
-            "time": duration_words(held_s),
+            "row": row,
+            "bpm": rows[id_,]["bpm"].to_list(),
+            "share": rows[id_,]["share"].to_list(),
+            "time": [duration_words(held_s) for held_s in rows[id_,]["held_s"]],
         }
-        for id_, bpm, held_s, share in rows.iter_rows()
+        for id_, row in place.items()
     ]
 
 

@@ -1,5 +1,6 @@
 """What a page shows of each session: its facts, notes, charts and tables, ready to be laid out."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -137,7 +138,7 @@ def _members(part: Part, figures: dict[str, Figure]) -> Iterator[Member]:
 def _says(row: dict[str, Any]) -> str:
     if not row["readings"]:
         return "no plausible reading"
-    if row["bpm_mean"] is None:
+    if row["bpm_mean"] is None or math.isnan(row["bpm_mean"]):
         return count_words(row["readings"], "reading")
     if row["bpm_peak"] is None:
         return f"mean {row['bpm_mean']:.0f} bpm"

@@ -1,5 +1,6 @@
 """The summary as tables for a page: the figures by topic, coverage beside every name, a reason for every dash."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -130,7 +131,7 @@ def _table(title: str, columns: tuple[_Column, ...], rows: list[Row], part: Part
 def _cells(row: Row, columns: tuple[_Column, ...], remarks: dict[str, int]) -> Iterator[Cell]:
     for column in columns:
         value = row[column.value]
-        if value is not None and value == value:  # noqa: PLR0124 - false for a NaN, which is no figure either
+        if value is not None and not (isinstance(value, float) and math.isnan(value)):
             source = " from age" if column.value == "hr_max" and row["hr_max_source"] == "age" else ""
             yield Cell(text=column.show(value) + source)
         else:
