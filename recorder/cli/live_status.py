@@ -59,15 +59,28 @@ class LiveStatus:
 def _rooms(rooms: list[RoomStatus], lines: int) -> Iterator[RenderableType]:
     """Give each room its line, and share the rest among their members."""
     shown = rooms if len(rooms) <= lines else rooms[: lines - 1]
-    for_members = lines - len(shown)
-    for place, status in enumerate(shown):
+    shares = _shares([len(_present(status)) for status in shown], lines - len(shown) - (shown is not rooms))
+    for status, share in zip(shown, shares, strict=True):
         yield _head(status)
-        members = _members(status, for_members // (len(shown) - place)) if len(shown) == len(rooms) else None
-        if members is not None and members.row_count:
-            yield members
-            for_members -= members.row_count
-    if len(shown) < len(rooms):
+        if share:
+            yield _members(status, share)
+    if shown is not rooms:
         yield Text(f"... and {len(rooms) - len(shown)} more rooms", style="dim")
+
+
+def _shares(wanted: list[int], lines: int) -> list[int]:
+    """Share lines among those who want them: who wants little gets all of it, the others alike."""
+    shares = [0] * len(wanted)
+    for sharers, place in zip(
+        range(len(wanted), 0, -1), sorted(range(len(wanted)), key=wanted.__getitem__), strict=True
+    ):
+        shares[place] = min(wanted[place], lines // sharers)
+        lines -= shares[place]
+    return shares
+
+
+def _present(status: RoomStatus) -> dict[str, tuple[int, int]]:
+    return {profile_id: last for profile_id, last in status.latest.items() if profile_id not in status.gone}
 
 
 def _head(status: RoomStatus) -> Text:
@@ -77,8 +90,7 @@ def _head(status: RoomStatus) -> Text:
         (status.state.value, _STYLES[status.state]),
         f" {_age(trio.current_time() - status.since)}",
     )
-    members = len(status.latest.keys() - status.gone)
-    if members:
+    if members := len(_present(status)):
         head.append(f"  {members} member{'s' if members > 1 else ''}")
     if status.reconnects:
         head.append(f"  {status.reconnects} reconnect{'s' if status.reconnects > 1 else ''}", "yellow")
@@ -99,8 +111,7 @@ def _members(status: RoomStatus, most: int) -> Table:
     table.add_column(justify="right", no_wrap=True, min_width=len("230 bpm"))
     table.add_column(justify="right", no_wrap=True, min_width=len("59 min 59 s ago"))
     now = time.time_ns() // 1000
-    present = [item for item in status.latest.items() if item[0] not in status.gone]
-    latest = sorted(present, key=lambda item: -item[1][1])[:most]
+    latest = sorted(_present(status).items(), key=lambda item: -item[1][1])[:most]
     for profile_id, (bpm, received_at) in sorted(latest, key=lambda item: _name(status, item[0])):
         age_s = (now - received_at) / 1e6
         style = "dim" if age_s > _STALE_AFTER_S else ""
