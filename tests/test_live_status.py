@@ -66,7 +66,7 @@ async def test_a_screen_that_is_too_small_for_all_shows_who_was_heard_last(datab
         assert len(lines) <= 20
         assert max(map(len, lines)) <= 40
         shown = [line for line in lines if " bpm " in line]
-        assert len(shown) == 12
+        assert len(shown) == 11
         assert "99 bpm" in shown[-1]
 
 
