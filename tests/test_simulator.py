@@ -248,8 +248,15 @@ async def test_expiry_of_the_token_closes_the_connection() -> None:
         assert (status, content["error_code"]) == (401, 7006)
         await simulator.send_heart_rate("demo", "user-1", 72)
         assert len(await texts(other, 3)) == 3
-        await simulator.expire_token(DEMO_TOKEN)
-        assert await closing(other) == (1008, "token expired")
+    tokens = (Token("one"), Token("two"))
+    async with open_simulator(SimulatorConfig(tokens=tokens)) as simulator:
+        async with connect(simulator, token="one") as one, connect(simulator, token="two") as two:
+            await simulator.expire_token("one")
+            assert await closing(one) == (1008, "token expired")
+            status, content = await refusal(simulator, path(), {"Authorization": "Bearer one"})
+            assert (status, content["error_code"]) == (401, 7006)
+            await simulator.send_heart_rate("demo", "user-1", 72)
+            assert len(await texts(two, 3)) == 3
 
 
 async def test_removed_member_is_disconnected_after_the_news_and_others_go_on() -> None:

@@ -104,6 +104,16 @@ def test_play_is_the_same_in_another_process_whatever_its_hash_seed() -> None:
         assert there.stdout == f"{here}\n"
 
 
+def test_play_shows_each_heart_second_by_second_and_nothing_in_its_dropouts() -> None:
+    for person in make_people(5, 1, "demo"):
+        play = play_people(5, 1, "demo").first(HOUR_S)
+        played = {
+            int(reading.time_s): reading.bpm for reading in play.readings if reading.profile_id == person.profile_id
+        }
+        heart = itertools.islice(heart_rates(person, 1, "demo"), HOUR_S)
+        assert played == {second: bpm for second, bpm in enumerate(heart) if bpm is not None}
+
+
 @given(seeds, room_ids, st.integers(1, 8), st.integers(1, 900))
 @settings(max_examples=25, deadline=None)
 def test_play_is_in_order_with_at_most_a_reading_a_second_each(

@@ -222,6 +222,16 @@ async def test_client_there_from_the_start_gets_every_reading_once_at_its_time(t
     assert timedelta(seconds=-1.1) < received[-1][2] - began_at < timedelta(seconds=5)
 
 
+async def test_play_is_over_when_its_last_reading_is_written_to_all_who_listen() -> None:
+    play = Play({"a": {}}, tuple(Reading(index / 1000, "a", 60 + index % 90) for index in range(12_000)), 11.999)
+    async with open_simulator(SimulatorConfig(rooms={"demo": play}, speed=1e6)) as simulator:
+        async with connect(simulator, kinds=None) as websocket, trio.open_nursery() as nursery:
+            nursery.start_soon(receive_all, websocket, 12_000)
+            with trio.fail_after(10):
+                await simulator.wait_until_played()
+            assert simulator.sent("demo") == {"heart_rate": 12_000}
+
+
 @pytest.mark.skipif(not MATCH_11.exists(), reason="the recordings of team matches are not beside the checkout")
 async def test_match_11_comes_whole_however_fast_it_is_played() -> None:
     with MATCH_11.open(encoding="utf-8") as file:

@@ -109,7 +109,7 @@ def simulate(
 def _checked_rooms(rooms: list[str]) -> list[str]:
     if not all(rooms):
         raise UsageError("A room's id is empty", "Leave --room out, or name one.")
-    return list(dict.fromkeys(rooms))
+    return rooms
 
 
 def _checked_token(token: str) -> str:
