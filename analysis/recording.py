@@ -78,7 +78,7 @@ class Figures:
         return summarize(self.tally, self.people, self.recovery)
 
 
-def _config_names(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+def read_config_names(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Read members' names: `room_id`, `profile_id`, and `config_name` of the latest config that has one."""
     names: pl.DataFrame = connection.sql(
         f"SELECT room_id, profile_id, arg_max({_CONFIG_NAME}, (occurred_at, received_at)) AS config_name"
@@ -91,7 +91,7 @@ def _describe(connection: duckdb.DuckDBPyConnection, selection: Selection, membe
     """Say who the members selected are, as `members.describe_members` does."""
     started = selection.sessions.select("room_id", "session", "started_at")
     present = selection.members.drop("key").join(started, on=["room_id", "session"])
-    return describe_members(present, _config_names(connection), members)
+    return describe_members(present, read_config_names(connection), members)
 
 
 class Recording:
@@ -158,7 +158,7 @@ class Recording:
     def config_names(self) -> pl.DataFrame:
         """Read the names in members' configs: `room_id`, `profile_id`, and `config_name` of the latest that has one."""
         with self.open_() as connection:
-            return _config_names(connection)
+            return read_config_names(connection)
 
     def figures(
         self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY

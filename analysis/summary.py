@@ -3,6 +3,7 @@
 import polars as pl
 
 from analysis.definitions import MICROSECONDS
+from analysis.durations import in_seconds
 from analysis.holds import MEMBER
 from analysis.sessions import INSTANT
 from analysis.training_load import training_loads
@@ -96,10 +97,10 @@ def _counts(tally: pl.DataFrame, by: list[str]) -> pl.DataFrame:
             pl.col("duplicates").sum(),
             pl.col("gaps").sum(),
             implausible=pl.col("readings").filter(~is_plausible).sum(),
-            observed_s=pl.when(is_plausible.any()).then(pl.col("held_us").filter(is_plausible).sum() / MICROSECONDS),
-            longest_gap_s=pl.when(is_plausible.any()).then(pl.col("longest_gap_us").max().fill_null(0) / MICROSECONDS),
+            observed_s=pl.when(is_plausible.any()).then(in_seconds(pl.col("held_us").filter(is_plausible).sum())),
+            longest_gap_s=pl.when(is_plausible.any()).then(in_seconds(pl.col("longest_gap_us").max().fill_null(0))),
         )
-        .with_columns(span_s=(pl.col("last_at") - pl.col("first_at")).dt.total_microseconds() / MICROSECONDS)
+        .with_columns(span_s=in_seconds((pl.col("last_at") - pl.col("first_at")).dt.total_microseconds()))
         .with_columns(coverage=pl.when(pl.col("span_s") > 0).then(pl.col("observed_s") / pl.col("span_s")))
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from analysis.definitions import MICROSECONDS
+from analysis.durations import in_seconds
 from analysis.holds import MEMBER
 from analysis.sessions import INSTANT
 
@@ -113,7 +113,7 @@ def time_at_bpm(tally: pl.DataFrame) -> pl.DataFrame:
     """
     return (
         tally.filter(pl.col("bpm").is_not_null())
-        .with_columns(held_s=pl.col("held_us") / MICROSECONDS)
+        .with_columns(held_s=in_seconds(pl.col("held_us")))
         .select(*SCHEMA)
         .sort(*MEMBER, "bpm")
     )

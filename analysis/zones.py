@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from analysis.definitions import MICROSECONDS
+from analysis.durations import in_seconds
 
 ZONES = range(6)
 ZONE_PERCENTS = (50, 60, 70, 80, 90)
@@ -44,7 +44,7 @@ def time_in_zones(held: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     Columns `by` and `zone0_s` to `zone5_s`, one row a member.
     """
     zone = zone_of(pl.col("bpm"), pl.col("hr_max"))
-    in_zone = {f"zone{n}_s": pl.col("held_us").filter(pl.col("zone") == n).sum() / MICROSECONDS for n in ZONES}
+    in_zone = {f"zone{n}_s": in_seconds(pl.col("held_us").filter(pl.col("zone") == n).sum()) for n in ZONES}
     return held.with_columns(zone=zone).group_by(by).agg(**in_zone)
 
 
@@ -66,7 +66,7 @@ def hr_max_of(members: pl.DataFrame) -> pl.DataFrame:
     American College of Cardiology 37(1): HRmax = 208 - 0.7 x age.
     """
     age = pl.col("year") - pl.col("birth_year")
-    from_age = pl.when(age >= 0).then((2080 - 7 * age) / 10)
+    from_age = pl.when(age >= 0).then(((2080 - 7 * age) / 10).round(1))
     given = pl.col("given_hr_max").round(1)
     return members.with_columns(
         hr_max=pl.coalesce(given, from_age),

@@ -9,6 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from recorder.cli.demo import demo
+from recorder.cli.export import export
 from recorder.cli.record import record
 from recorder.cli.recover import recover
 from recorder.cli.report import report
@@ -25,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (record, recover, report, sessions, simulate, demo)  # in the order of `--help`
+COMMANDS = (record, recover, report, sessions, export, simulate, demo)  # in the order of `--help`
 for command in COMMANDS:
     app.command()(command)
 

@@ -23,6 +23,7 @@ def sessions(
     """
     import polars as pl
 
+    from analysis.durations import in_seconds
     from analysis.frames_json import rows_json
     from analysis.recording import Recording
     from analysis.terminal import open_terminal, sessions_text, show_sessions
@@ -34,7 +35,7 @@ def sessions(
     recording = Recording(db)
     found = recording.sessions(wanted, parse_definitions(5.0, 30, 230, session_gap))
     found = found.with_columns(
-        duration_s=(pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds() / 1_000_000
+        duration_s=in_seconds((pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds())
     ).select("room_id", "session", "started_at", "ended_at", "duration_s", "members", "readings")
     if found.is_empty():
         say_what_exists(recording, wanted)

@@ -1,0 +1,150 @@
+"""Exports: a table or the summary, written to CSV or Parquet by DuckDB, as a stream."""
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+import polars as pl
+
+from analysis.activity import read_activity
+from analysis.definitions import Definitions
+from analysis.export_query import as_csv, exported_columns, quoted, session_ranges, table_query
+from analysis.filters import Filter, select_sessions
+from analysis.meanings import SUMMARY
+from analysis.members import NAME
+from analysis.recording import Recording, read_config_names
+from analysis.sessions import list_sessions
+from recorder.errors import StorageError
+from recorder.tables import CONNECTION_EVENTS, HEART_RATE, MEMBER_EVENTS, ROOM_EVENTS
+
+Format = Literal["csv", "parquet"]
+TABLES = {table.name: table for table in (HEART_RATE, MEMBER_EVENTS, ROOM_EVENTS, CONNECTION_EVENTS)}
+
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """What to export.
+
+    Parameters
+    ----------
+    table
+        A key of `TABLES`, or `summary`.
+    wanted
+        Rooms, sessions and range of time.
+    definitions
+        What counts as plausible, held and one session.
+    members
+        What is known of the members, as `members.read_members` gives it.
+    """
+
+    table: str
+    wanted: Filter
+    definitions: Definitions
+    members: pl.DataFrame
+
+
+def write_export(
+    recording: Recording,
+    export: Export,
+    path: Path,
+    format_: Format,
+    show_progress: Callable[[float], None] = lambda _: None,
+) -> int:
+    """Write an export to a file.
+
+    Parameters
+    ----------
+    recording
+        What to read; it stays open, and recorders wait, until all is written.
+    export
+        What to write.
+    path
+        Where to; a file there is written over.
+    format_
+        CSV as RFC 4180 has it, instants as ISO 8601 with `Z`; or Parquet with zstd, real timestamps, and the columns'
+        meanings in the file's metadata.
+    show_progress
+        Called some ten times a second with the share that is written, 0 to 1.
+
+    Returns
+    -------
+    How many rows were written.
+
+    Raises
+    ------
+    StorageError
+        The recording cannot be read, or the file not be written.
+    """
+    if export.table == "summary":
+        summary = recording.summary(export.wanted, export.definitions, export.members)
+        with duckdb.connect() as connection:
+            connection.register("summary", summary.to_arrow())
+            return _copy(connection, "FROM summary", path, _options(export, recording, format_), show_progress)
+    with recording.open_() as connection:
+        query = _query(connection, export)
+        return _copy(connection, query, path, _options(export, recording, format_), show_progress)
+
+
+def _query(connection: duckdb.DuckDBPyConnection, export: Export) -> str:
+    """Say in SQL what is exported of a table."""
+    table, ranges = TABLES[export.table], None
+    if export.wanted.session != "all":
+        sessions = list_sessions(read_activity(connection, export.definitions, export.wanted.rooms))
+        ranges = session_ranges(select_sessions(sessions, export.wanted), sessions, table)
+    names = pl.DataFrame(schema={"room_id": pl.String, "profile_id": pl.String, "name": pl.String})
+    if any(column.name == "profile_id" for column in table.columns):
+        ids = connection.sql(f"SELECT DISTINCT room_id, profile_id FROM {table.name}").pl()
+        known = ids.join(read_config_names(connection), on=["room_id", "profile_id"], how="left")
+        names = known.join(export.members, on="profile_id", how="left").select("room_id", "profile_id", name=NAME)
+    return table_query(table, export.wanted, ranges, names)
+
+
+def _copy(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    path: Path,
+    options: Sequence[str],
+    show_progress: Callable[[float], None],
+) -> int:
+    """Write a query's rows to a file, in a thread, so that its progress can be shown and Ctrl-C ends it."""
+    connection.execute("SET TimeZone = 'UTC'")
+    columns = connection.sql(f"DESCRIBE {query}").fetchall()
+    if "FORMAT csv" in options:
+        query = as_csv(query, [(name, kind) for name, kind, *_ in columns])
+    copy = f"COPY ({query}) TO {quoted(str(path))} ({', '.join(options)})"
+    with ThreadPoolExecutor(1) as thread:
+        work = thread.submit(lambda: connection.execute(copy).fetchall())
+        try:
+            while not wait([work], _POLL_S).done:
+                show_progress(max(0.0, connection.query_progress()) / 100)
+        except BaseException:
+            connection.interrupt()
+            raise
+        try:
+            return int(work.result()[0][0])
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+            what = str(error).splitlines()[0]
+            raise StorageError(f"The export broke off: {what}", "Free space, or name another file with -o.") from error
+
+
+def _options(export: Export, recording: Recording, format_: Format) -> list[str]:
+    """Give the options of SQL's COPY."""
+    if format_ == "csv":
+        return ["FORMAT csv", "HEADER", "NEW_LINE '\\r\\n'"]
+    table = TABLES.get(export.table)
+    meanings = SUMMARY if table is None else {column.name: column.meaning for column in exported_columns(table)}
+    metadata = {
+        "pulsoid_rec.table": export.table,
+        "pulsoid_rec.source": recording.path.name,
+        "pulsoid_rec.filter": str(export.wanted),
+        "pulsoid_rec.columns": json.dumps(meanings, ensure_ascii=False),
+        "pulsoid_rec.definitions": json.dumps(asdict(export.definitions)),
+    }
+    pairs = ", ".join(f'"{key}": {quoted(value)}' for key, value in metadata.items())
+    return ["FORMAT parquet", "COMPRESSION zstd", f"KV_METADATA {{{pairs}}}"]
