@@ -89,6 +89,7 @@ async def test_replay_played_once_ends_by_itself_after_every_reading(tmp_path: P
         assert await running.end() == 0
         assert "gym: client 1 came for heart_rate\n" in running.said
         assert "gym: the play begins\n" in running.said
+        assert "gym: the play is over after 600 readings\n" in running.said
         assert running.said.splitlines()[-1].startswith(
             "Played 600 readings and sent 600 messages over 1 connection in "
         )
@@ -118,8 +119,9 @@ async def test_record_command_it_prints_is_shown_for_every_room_and_a_given_toke
         assert running.said.count(" gym") == 1
         assert "'my room'" in running.said
         assert "PULSOID_TOKEN" in running.said
-        async with open_client(running.port, path("gym", access_token="sesame-42"), {}):
-            await running.wait_for("client 1 came")
+        every = "heart_rate,room_member_updated,room_member_removed,room_updated"
+        async with open_client(running.port, path("gym", access_token="sesame-42", kinds=every), {}):
+            await running.wait_for("gym: client 1 came for all kinds\n")
         assert "sesame" not in running.said
     async with simulate() as running:
         assert "demo-token" in running.said

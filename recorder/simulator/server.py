@@ -123,9 +123,8 @@ class Server:
                 client = Client(next(self._numbers), token, kinds, stream)
                 self.accepted += 1
                 room.join(client)
-                log.info(
-                    "%s: client %d came for %s", room.room_id, client.number, ", ".join(sorted(kinds)) or "nothing"
-                )
+                wanted = "all kinds" if kinds == frozenset(Kind) else ", ".join(sorted(kinds)) or "no kind there is"
+                log.info("%s: client %d came for %s", room.room_id, client.number, wanted)
                 if unknown:
                     log.warning("%s: client %d asked for unknown kinds", room.room_id, client.number)
                 if room.played.is_set():

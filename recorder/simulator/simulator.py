@@ -142,5 +142,5 @@ async def _run_play(room: Room, play: Play | None, speed: float) -> None:
         await room.first_joined.wait()
         log.info("%s: the play begins", room.room_id)
         await pace(play, speed, room.tell_reading, room.let_clients_catch_up)
-        log.info("%s: the play is over after %d readings; connections stay open", room.room_id, room.readings)
+        log.info("%s: the play is over after %s readings", room.room_id, f"{room.readings:,}")
     room.played.set()
