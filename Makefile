@@ -1,11 +1,12 @@
 # make demo      install, and see it work: no account, no network
 # make test      all tests           make lint        formatting, types, import contracts
+# make torture   200 kills           make soak        an hour of 100 rooms under trouble (SECONDS=60 for a minute)
 # Windows without make: README.md says the same in plain pip.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint readme format clean
+.PHONY: demo test torture soak lint readme format clean
 
 # The demo needs what a user needs; tests and checks need the developer's tools as well.
 $(VENV)/user.stamp: pyproject.toml constraints.txt
@@ -22,6 +23,12 @@ demo: $(VENV)/user.stamp
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest
+
+torture: $(VENV)/dev.stamp
+	$(BIN)/python tests/torture.py
+
+soak: $(VENV)/dev.stamp
+	$(BIN)/python tests/soak.py
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

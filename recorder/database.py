@@ -28,6 +28,9 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
+_DESCRIPTORS = 8  # the file, its WAL, a segment, and some that others may take meanwhile
+
+
 class DatabaseBusyError(StorageError):
     """Another process has the file open; it will let go of it."""
 
@@ -60,6 +63,7 @@ def open_database(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     require_possible(path)
     with faults_in_words(path):
+        _require_descriptors()
         if not path.exists():
             _make(path)
         connection = duckdb.connect(path, config=CONFIG)
@@ -72,6 +76,17 @@ def open_database(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.execute("CHECKPOINT")
         finally:
             connection.close()
+
+
+def _require_descriptors() -> None:
+    """See that files can be opened: when not one can, DuckDB 2.0 ends the process."""
+    opened = []
+    try:
+        for _ in range(_DESCRIPTORS):
+            opened.append(os.open(os.devnull, os.O_RDONLY))  # noqa: PERF401 - those opened are to be closed again
+    finally:
+        for file in opened:
+            os.close(file)
 
 
 def _make(path: Path) -> None:

@@ -10,6 +10,7 @@ import itertools
 import json
 import re
 import time
+from array import array
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,11 +30,10 @@ def occurred_at(number: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=number)
 
 
-def number_of(at: datetime, profile_id: str, bpm: int) -> int:
-    """Read a number back from a row, and see that the row is whole."""
-    number = round((at - _EPOCH) / timedelta(milliseconds=1))
-    assert (profile_id, bpm) == (f"p{number % MEMBERS}", 40 + number % 150), f"row {number} is not as it was sent"
-    return number
+NUMBER = "epoch_ms(occurred_at) - epoch_ms(TIMESTAMPTZ '2024-01-01 00:00:00Z')"
+"""In SQL: the number of a reading that is stored."""
+IS_AS_SENT = f"profile_id = 'p' || (({NUMBER}) % {MEMBERS}) AND bpm = 40 + ({NUMBER}) % 150"
+"""In SQL: whether the other columns say the same."""
 
 
 def _message(number: int) -> bytes:
@@ -53,9 +53,10 @@ class Sent:
 
     room_id: str
     port: int  # the client's
-    numbers: list[int] = field(default_factory=list)
-    at: list[float] = field(default_factory=list)
-    frames: list[int] = field(default_factory=list)  # where each ends in the stream, in bytes after the handshake
+    numbers: "array[int]" = field(default_factory=lambda: array("q"))
+    at: "array[float]" = field(default_factory=lambda: array("d"))
+    frames: "array[int]" = field(default_factory=lambda: array("q"))
+    """Where each ends in the stream, in bytes after the handshake."""
     was_cut: bool = False
     killed_at: float | None = None
     unread: frozenset[int] = frozenset()

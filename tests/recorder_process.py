@@ -6,15 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import trio
-from numbered_server import TOKEN, NumberedServer, Sent, number_of
+from numbered_server import IS_AS_SENT, NUMBER, TOKEN, NumberedServer, Sent
 
 COMMAND = (sys.executable, "-c", "from recorder.cli.app import main; main()")
 
@@ -28,15 +28,26 @@ def environment() -> dict[str, str]:
 
 
 def start_recorder(
-    database: Path, server: NumberedServer, *rooms: str, options: Iterable[str] = (), umask: int = 0o022
+    database: Path,
+    server: NumberedServer,
+    *rooms: str,
+    options: Iterable[str] = (),
+    umask: int = 0o022,
+    announced: bool = False,
 ) -> "subprocess.Popen[str]":
-    """Start `pulsoid-rec record`; what it says on stderr can be read from the process."""
+    """Start `pulsoid-rec record`; what it says on stderr can be read from the process.
+
+    `announced`, it writes a line on stdout when the command begins.
+    """
     arguments = ["record", *(rooms or ("room",)), "--db", str(database), "--server", server.url, *options]
+    command = [*COMMAND]
+    if announced:
+        command[-1] = command[-1].replace("main()", "print(flush=True); main()")
     return subprocess.Popen(
-        [*COMMAND, *arguments],
+        [*command, *arguments],
         env=environment(),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if announced else subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         umask=umask,
@@ -78,51 +89,56 @@ async def end(process: "subprocess.Popen[str]", by: int = signal.SIGINT, within_
 def kill(process: "subprocess.Popen[str]", connections: Iterable[Sent], server_port: int) -> None:
     """Stop a recorder dead, note what it has not read from its connections, and kill it."""
     process.send_signal(signal.SIGSTOP)
-    at = time.monotonic()
-    for sent in connections:
-        sent.killed_at = at
-        sent.unread = _unread(sent, server_port)
+    killed_at = time.monotonic()
+    waiting_bytes = _waiting_bytes(server_port)
+    looked_at = time.monotonic()
     process.kill()
     process.communicate()
+    for sent in connections:
+        sent.killed_at = killed_at
+        count = bisect(sent.at, looked_at)
+        if count and (waiting := waiting_bytes[sent.port]):
+            read = bisect(sent.frames, sent.frames[count - 1] - waiting)
+            sent.unread = frozenset(sent.numbers[read:count])
 
 
-def _unread(sent: Sent, server_port: int) -> frozenset[int]:
-    """Numbers that were sent, and are with the system still: not acknowledged, or not read."""
-    if not sys.platform.startswith("linux"):
-        return frozenset()
-    waiting_bytes = 0
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        _, local, remote, _, queues, *_ = line.split()
-        ports = (int(local.rpartition(":")[2], 16), int(remote.rpartition(":")[2], 16))
-        transmit, _, receive = queues.partition(":")
-        if ports == (server_port, sent.port):
-            waiting_bytes += int(transmit, 16)
-        elif ports == (sent.port, server_port):
-            waiting_bytes += int(receive, 16)
-    if not waiting_bytes or not sent.frames:
-        return frozenset()
-    read_bytes = sent.frames[-1] - waiting_bytes
-    return frozenset(n for n, end_at in zip(sent.numbers, sent.frames, strict=False) if end_at > read_bytes)
+def _waiting_bytes(server_port: int) -> Counter[int]:
+    """Count, by the client's port, what was sent and is with the system still: not acknowledged, or not read."""
+    waiting: Counter[int] = Counter()
+    if sys.platform.startswith("linux"):
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            _, local, remote, _, queues, *_ = line.split()
+            ports = (int(local.rpartition(":")[2], 16), int(remote.rpartition(":")[2], 16))
+            transmit, _, receive = queues.partition(":")
+            if ports[0] == server_port:
+                waiting[ports[1]] += int(transmit, 16)
+            elif ports[1] == server_port:
+                waiting[ports[0]] += int(receive, 16)
+    return waiting
 
 
-def stored_numbers(database: Path) -> Counter[int]:
-    """Count each number in the database; waits for its turn while recorders are at work on it."""
+def stored_counts(database: Path) -> bytearray:
+    """Count each number in the database, by number; waits for its turn while recorders are at work on it."""
+    with _reading(database) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        odd = connection.execute(f"SELECT count(*) FROM heart_rate WHERE NOT ({IS_AS_SENT})").fetchall()
+        assert odd == [(0,)], "a row is not as it was sent"
+        [(highest,)] = connection.execute(f"SELECT max({NUMBER}) FROM heart_rate").fetchall()
+        counts = bytearray((highest or 0) + 1)
+        found = connection.execute(f"SELECT {NUMBER} FROM heart_rate")
+        while rows := found.fetchmany(100_000):
+            for (number,) in rows:
+                counts[number] += 1
+    return counts
+
+
+def _reading(database: Path) -> duckdb.DuckDBPyConnection:
     for _ in range(400):
         try:
-            connection = duckdb.connect(database, read_only=True)
-            break
+            return duckdb.connect(database, read_only=True)
         except duckdb.IOException:
             time.sleep(0.02)
-    else:
-        raise AssertionError("the database cannot be had for reading")
-    with connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        rows = connection.execute("SELECT epoch_ms(occurred_at), profile_id, bpm FROM heart_rate").fetchall()
-    return Counter(_number(ms, profile_id, bpm) for ms, profile_id, bpm in rows)
-
-
-def _number(ms: int, profile_id: str, bpm: int) -> int:
-    return number_of(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms), profile_id, bpm)
+    raise AssertionError("the database cannot be had for reading")
 
 
 @dataclass
@@ -145,20 +161,21 @@ class Balance:
 
 def balance(server: NumberedServer, database: Path) -> Balance:
     """Compare what was sent with what is stored."""
-    stored = stored_numbers(database)
-    missing, in_flight, sent_count = [], 0, 0
+    counts = stored_counts(database)
+    missing: list[float] = []
+    in_flight = sent_count = 0
     for sent in server.connections:
         for number, at in zip(sent.numbers, sent.at, strict=True):
             sent_count += 1
-            if number in stored:
+            if number < len(counts) and counts[number]:
                 continue
             age_s = float("inf") if sent.killed_at is None else sent.killed_at - at
             if number in sent.unread or sent.was_cut or age_s < 0:
                 in_flight += 1
             else:
                 missing.append(age_s)
-    duplicates = sum(stored.values()) - len(stored)
-    return Balance(sent_count, len(stored), duplicates, missing, in_flight)
+    different = len(counts) - counts.count(0)
+    return Balance(sent_count, different, sum(counts) - different, missing, in_flight)
 
 
 def held_by(text: str) -> str | None:

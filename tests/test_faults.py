@@ -17,11 +17,9 @@ from journal_rows import reading, stored, write_segment
 from kills import kill_again_and_again
 from numbered_server import NumberedServer, open_numbered_server
 from recorder_process import (
-    COMMAND,
     Ended,
     balance,
     end,
-    environment,
     held_by,
     journal_of,
     kill,
@@ -92,6 +90,12 @@ async def until_ingested(database: Path) -> None:
     await until(lambda: database.exists() and has_rows())
 
 
+def _read_for_a_while(database: Path) -> None:
+    command = [sys.executable, "-c", _READ, str(database), "4", "0.05"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @contextlib.contextmanager
 def reader(database: Path) -> Iterator["subprocess.Popen[str]"]:
     """Hold the database open for reading, in a process of its own."""
@@ -129,7 +133,7 @@ def log_of(database: Path) -> str:
 
 
 async def test_killed_at_any_instant_it_loses_nothing_older_than_a_tenth_of_a_second(tmp_path: Path) -> None:
-    print(f"PULSOID_REC_SEED={SEED}")
+    sys.stdout.write(f"PULSOID_REC_SEED={SEED} repeats it\n")
     figures = await kill_again_and_again(tmp_path, 10, SEED)
     assert figures.balance.lost == []
     assert figures.balance.duplicates == 0
@@ -159,13 +163,9 @@ async def test_reader_holding_the_file_costs_no_data_and_is_named_once(server: N
 async def test_three_recorders_and_ten_readers_share_a_file(server: NumberedServer, database: Path) -> None:
     recorders = [start_recorder(database, server, f"room-{n}") for n in range(3)]
     await until_ingested(database)
-    readers = [
-        subprocess.Popen([sys.executable, "-c", _READ, str(database), "4", "0.05"], stderr=subprocess.PIPE, text=True)
-        for _ in range(10)
-    ]
-    for process in readers:
-        _, said = await trio.to_thread.run_sync(process.communicate)
-        assert process.returncode == 0, said
+    async with trio.open_nursery() as nursery:
+        for _ in range(10):
+            nursery.start_soon(trio.to_thread.run_sync, _read_for_a_while, database)
     server.is_sending = False
     await trio.sleep(0.1)
     for process in recorders:
@@ -345,7 +345,7 @@ async def test_what_cannot_be_recorded_into_ends_with_one_line_and_changes_nothi
 
 
 async def test_a_folder_that_is_read_only_is_said_in_one_line(server: NumberedServer, small_disk: Path) -> None:
-    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    await trio.run_process(["mount", "-o", "remount,ro", str(small_disk)])
     ended = await wait_for_end(start_recorder(small_disk / "t.duckdb", server))
     assert ended.code == 4
     [line] = ended.said.splitlines()
@@ -357,16 +357,8 @@ async def test_a_folder_that_is_read_only_is_said_in_one_line(server: NumberedSe
 
 
 async def _start_and_interrupt(server: NumberedServer, database: Path, by: int, after_s: float) -> None:
-    arguments = ["record", "room", "--db", str(database), "--server", server.url]
-    code = "from recorder.cli.app import main; print('begun', flush=True); main()"
     connections = len(server.connections)
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start_recorder(database, server, announced=True)
     assert process.stdout is not None
     await trio.to_thread.run_sync(process.stdout.readline)
     await trio.sleep(after_s)

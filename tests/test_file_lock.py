@@ -88,7 +88,7 @@ def test_who_asks_does_not_keep_a_starting_recorder_from_its_lock(tmp_path: Path
 def test_two_who_ask_at_once_do_not_take_each_other_for_alive(tmp_path: Path) -> None:
     path = tmp_path / "run.lock"
     path.touch()
-    seen_alive = []
+    seen_alive: list[bool] = []
 
     def ask() -> None:
         seen_alive.extend(is_locked(path) for _ in range(3000))

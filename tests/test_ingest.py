@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -92,7 +93,7 @@ def test_every_row_is_stored_once_however_it_is_batched_and_interrupted(data: st
         for _ in range(data.draw(st.integers(0, 3))):
             waiting = data.draw(st.permutations(find_segments(journal_of(database))))
             line = data.draw(st.integers(1, 250))
-            interrupted_at(line, lambda waiting=waiting: ingest(database, waiting, Ingested()))
+            interrupted_at(line, partial(ingest, database, waiting, Ingested()))
         total = ingest_all(database)
         assert stored(database) == expected([row for batch in batches for row in batch])
         assert not total.left

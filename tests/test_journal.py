@@ -17,6 +17,7 @@ from journal_rows import reading
 from recorder import journal as journal_module
 from recorder.file_lock import is_locked
 from recorder.journal import Journal
+from recorder.rows import HeartRateRow
 from recorder.segment import HEADER, Segment, encode_line, find_segments, lock_path
 
 
@@ -24,6 +25,11 @@ def lines_on_disk(folder: Path) -> list[bytes]:
     """Return the lines of all segments, in order, without the headers."""
     paths = sorted(folder.glob("*.jsonl*"), key=lambda path: Segment(path).name)
     return [line for path in paths for line in path.read_bytes().removeprefix(HEADER).splitlines(keepends=True)]
+
+
+async def until_on_disk(folder: Path, count: int) -> float:
+    """Wait until so many lines are in the files."""
+    return await until(lambda: len(lines_on_disk(folder)) == count)
 
 
 async def until(condition: Callable[[], bool], within_s: float = 5.0) -> float:
@@ -41,7 +47,7 @@ async def test_a_row_is_in_a_file_within_a_tenth_of_a_second(tmp_path: Path, nur
     took_s = []
     for number in range(10):
         journal.append(reading(number))
-        took_s.append(await until(lambda count=number + 1: len(lines_on_disk(tmp_path / "journal")) == count))
+        took_s.append(await until_on_disk(tmp_path / "journal", number + 1))
         await trio.sleep(0.01 * number)
     assert min(took_s) < 0.1  # the machine may have other things to do, but not each time
     nursery.cancel_scope.cancel()
@@ -72,8 +78,7 @@ async def test_a_disk_that_takes_long_to_sync_does_not_hold_up_the_writing(
             count = len(lines_on_disk(tmp_path / "journal"))
             for number in range(1, 4):
                 journal.append(reading(number))
-                expected = count + number
-                await until(lambda expected=expected: len(lines_on_disk(tmp_path / "journal")) == expected)
+                await until_on_disk(tmp_path / "journal", count + number)
             release.set()
             await trio.sleep(0.2)
             release.clear()
@@ -104,7 +109,7 @@ async def test_name_servers_that_hang_do_not_take_the_threads_that_the_journal_n
 async def test_cancelled_at_any_instant_it_has_written_what_it_was_given(tmp_path: Path, instant_s: float) -> None:
     folder = tmp_path / "journal"
     journal = Journal(folder, "run")
-    rows = []
+    rows: list[HeartRateRow] = []
     with trio.move_on_after(instant_s):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(journal.run)

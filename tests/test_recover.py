@@ -1,12 +1,10 @@
 """`recover`: what a crash left comes in, in one line, and what a living recorder writes is left to it."""
 
-import os
+import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
-import duckdb
 import pytest
 from journal_rows import as_stored, reading, stored, write_segment
 from recorder_process import journal_of, run_recover
@@ -35,10 +33,8 @@ def test_the_command_brings_in_what_a_crash_left_and_says_so_in_one_line(databas
     assert done.stdout == ""
     said = done.stderr.splitlines()
     assert "run-1.jsonl.open: 1 damaged line was kept in rejected_messages" in said[0]
-    assert said[1:] == [
-        f"Brought 4 rows in, of which 3 readings, from 2 segments of the journal into {database}; "
-        "1 row went into rejected_messages."
-    ]
+    brought = f"Brought 4 rows in, of which 3 readings, from 2 segments of the journal into {database}"
+    assert said[1:] == [f"{brought}; 1 row went into rejected_messages."]
     assert {as_stored(reading(n)) for n in (1, 2, 3)} < set(stored(database))
     assert not journal.exists()
     again = run_recover(database)
@@ -98,11 +94,9 @@ def test_it_waits_for_readers_and_gives_up_in_the_end(database: Path, monkeypatc
         pass
     write_segment(journal_of(database), "run-0", [reading(1)])
     monkeypatch.setattr(recover_module, "PATIENCE_S", 0.2)
-    # A reader in this process shows itself as one of another kind of connection; the lock of another process it is.
-    code = f"import duckdb, sys; c = duckdb.connect({str(database)!r}, read_only=True); print(flush=True); sys.stdin.read()"
-    import subprocess
-
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+    code = "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True); print(flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(database)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
         assert reader.stdout is not None
         assert reader.stdin is not None
         reader.stdout.readline()

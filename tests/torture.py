@@ -1,0 +1,54 @@
+"""`make torture`: kill the recorder hundreds of times, and print what that cost.
+
+KILLS (200), TRIALS at single lines of code (150) and SEED can be set in the environment.
+"""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import trio
+from kills import kill_again_and_again
+
+
+def say(what: str, figure: object) -> None:
+    sys.stdout.write(f"{what:<56}{figure:>12}\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    seed = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
+    count, trials = int(os.environ.get("KILLS", "200")), int(os.environ.get("TRIALS", "150"))
+    say("seed (SEED=... repeats the choices)", seed)
+    began_at = time.monotonic()
+    with TemporaryDirectory() as folder:
+        figures = trio.run(kill_again_and_again, Path(folder), count, seed)
+    found = figures.balance
+    for phase, kills in sorted(figures.phases.items()):
+        say(f"killed while {phase}", kills)
+    for what, times in figures.left.most_common():
+        say(f"left behind: {what}", times)
+    say("readings sent", f"{found.sent:,}")
+    say("readings stored", f"{found.stored:,}")
+    say("never read from the socket", f"{found.in_flight:,}")
+    say("read and missing, at most 100 ms before the kill", f"{len(found.missing) - len(found.lost):,}")
+    say("age of the oldest of these, in ms", f"{1000 * max(found.missing, default=0):.0f}")
+    say("MISSING, older than 100 ms", f"{len(found.lost):,}")
+    say("DUPLICATES", f"{found.duplicates:,}")
+    say("the last run ended with", figures.ended.code)
+    with TemporaryDirectory() as folder:
+        script = str(Path(__file__).with_name("kill_at_line.py"))
+        lines = subprocess.run(
+            [sys.executable, script, folder, str(seed), str(trials)], check=True, stdout=subprocess.PIPE, text=True
+        )
+    say(f"twice killed at one of {lines.stdout.strip()} lines of code, nothing lost", trials)
+    say("took, in seconds", f"{time.monotonic() - began_at:.0f}")
+    return bool(found.lost or found.duplicates or figures.ended.code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
