@@ -39,6 +39,9 @@ _EARLIEST_BIRTH_YEAR = 1900
 _BOUNDS = {"hr_max": (60, 250), "hr_rest": (20, 150)}
 _ID_CHARACTERS = 8
 
+NAME = pl.coalesce("given_name", "config_name", pl.col("profile_id").str.head(_ID_CHARACTERS))
+"""A member's name: the file's, else the config's, else the id's first 8 characters."""
+
 
 def read_members(path: Path) -> pl.DataFrame:
     """Read a members file: a table per profile id.
@@ -128,16 +131,12 @@ def describe_members(present: pl.DataFrame, config_names: pl.DataFrame, members:
 
     Returns
     -------
-    The same rows with `name` (the file's, else the config's, else the id's first 8 characters), `hr_max` and
-    `hr_max_source` (as `zones.hr_max_of` works them out for the year, UTC, in which the session began), `sex`,
-    `hr_rest`.
+    The same rows with `name` (as `NAME` says), `hr_max` and `hr_max_source` (as `zones.hr_max_of` works them out for
+    the year, UTC, in which the session began), `sex`, `hr_rest`.
     """
     described = (
         present.join(config_names, on=["room_id", "profile_id"], how="left")
         .join(members, on="profile_id", how="left")
-        .with_columns(
-            year=pl.col("started_at").dt.year(),
-            name=pl.coalesce("given_name", "config_name", pl.col("profile_id").str.head(_ID_CHARACTERS)),
-        )
+        .with_columns(year=pl.col("started_at").dt.year(), name=NAME)
     )
     return hr_max_of(described).select(*present.columns, "name", "hr_max", "hr_max_source", "sex", "hr_rest")
