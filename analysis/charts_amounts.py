@@ -13,7 +13,10 @@ _ROW = 22
 """Height of a member's row, in pixels."""
 
 _RIDGE = 34
-"""Height of a member's row in the distribution, in pixels."""
+_LOW_RIDGE = 22
+"""Height of a member's row in the distribution, in pixels: of a few, and of many, who are to fit on a page."""
+
+_MANY = 12
 
 _LONG_S = 3 * 3600.0
 """From here on an axis of time is in hours."""
@@ -149,11 +152,12 @@ def distribution(part: Part, *, width: int | str = 760) -> alt.LayerChart:
         .mark_rule(stroke=light("accent"), strokeWidth=2, aria=False)
         .encode(x=x, y=y, y2="top:Q")
     )
+    height = 8 + max(1, len(shown)) * (_RIDGE if len(shown) <= _MANY else _LOW_RIDGE)
     names = alt.param(name="labels", value=[labels[id_] for id_ in shown])
     return styled(
         alt.LayerChart(layer=[shape, median])
         .add_params(names)
-        .properties(width=width, height=_RIDGE * max(1, len(shown)) + 8, description="Time at each heart rate")
+        .properties(width=width, height=height, description="Time at each heart rate")
     )
 
 

@@ -20,7 +20,8 @@ class Part:
     room_id, session
         Which session.
     started_at, ended_at
-        Its first and last reading (aware, UTC).
+        Its first and last reading that the report is about (aware, UTC); where the report has no readings, the whole
+        session's.
     zone
         The offset of local time when it began, used for all of it: a clock change at night moves no reading.
     names
@@ -79,17 +80,20 @@ def parts_of(report: ReportData, zone: tzinfo | None = None) -> Iterator[Part]:
     for row in report.sessions.iter_rows(named=True):
         key = (row["room_id"], row["session"])
         summary, held, readings = (rows.get(key, frame.clear()) for frame, rows in zip(frames, split, strict=True))
+        # A filter by time may have left only a stretch of the session.
+        instants = readings["occurred_at"]
+        first, last = instants.min(), instants.max()
+        started_at = first if isinstance(first, datetime) else row["started_at"]
+        ended_at = last if isinstance(last, datetime) else row["ended_at"]
         yield Part(
             room_id=row["room_id"],
             session=row["session"],
-            started_at=row["started_at"],
-            ended_at=row["ended_at"],
-            zone=fixed_zone(row["started_at"], zone),
+            started_at=started_at,
+            ended_at=ended_at,
+            zone=fixed_zone(started_at, zone),
             names=labels(summary),
             offline=tuple(
-                time
-                for time in offline[row["room_id"]]
-                if time.ends_at > row["started_at"] and time.begins_at < row["ended_at"]
+                time for time in offline[row["room_id"]] if time.ends_at > started_at and time.begins_at < ended_at
             ),
             summary=summary,
             time_at_bpm=held,

@@ -1,5 +1,6 @@
 """When the recorder and each member were there: a member's silence told from a gap in the recording."""
 
+import json
 from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple
 
@@ -153,11 +154,19 @@ def _member_events(part: Part, events: pl.DataFrame) -> list[Note]:
         back = f", readings again from {part.clock(back_at)}" if isinstance(back_at, datetime) else ""
         text = f"{part.names.get(id_, id_[:8])}: left the room at {part.clock(at)}{back}"
         left.append(note_on(part, id_, "presence", text))
+    configs = dict(here.filter(pl.col("event") == "updated").select("profile_id", "config").iter_rows())
     quiet = [
-        note_on(part, id_, "presence", f"{id_[:8]}: in the room, but sent no reading")
-        for id_ in here.filter(pl.col("event") == "updated")["profile_id"].unique(maintain_order=True)
+        note_on(part, id_, "presence", f"{_name(id_, config)}: in the room, but sent no reading")
+        for id_, config in configs.items()
         if id_ not in part.names
     ]
     return few_or_one(left, f"{len(left)} departures from the room") + few_or_one(
         quiet, f"{len(quiet)} members were in the room and sent no reading"
     )
+
+
+def _name(profile_id: str, config: str | None) -> str:
+    """Name a member of whom nothing is known but an event."""
+    said = json.loads(config) if config else None
+    name = said.get("name") if isinstance(said, dict) else None
+    return name if isinstance(name, str) and name.strip() else profile_id[:8]

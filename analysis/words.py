@@ -30,14 +30,14 @@ def clock_words(at: datetime, zone: tzinfo, day: date) -> str:
 
 def duration_words(seconds: float) -> str:
     """Write a length of time in seconds with its two largest units, such as `4 min 1 s`."""
-    if seconds < 1:
+    if 0 < seconds < 1:
         return f"{seconds:.1f} s"
     minutes, left_s = divmod(round(seconds), 60)
     hours, left_min = divmod(minutes, 60)
     days, left_h = divmod(hours, 24)
     parts = [(days, "d"), (left_h, "h"), (left_min, "min"), (left_s, "s")]
-    first = next(i for i, (count, _) in enumerate(parts) if count)
-    return " ".join(f"{count:,} {unit}" for count, unit in parts[first : first + 2] if count)
+    first = next((i for i, (count, _) in enumerate(parts) if count), len(parts) - 1)
+    return " ".join(f"{count:,} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
 
 
 def count_words(count: int, noun: str) -> str:

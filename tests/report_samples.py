@@ -75,6 +75,7 @@ def report_of(
     member_events: Iterable[tuple[str, str, float]] = (),
     connection_events: Iterable[tuple[str, str, float]] = (),
     last_received: Iterable[tuple[str, float]] = (),
+    configs: Mapping[str, str] | None = None,
     options: Definitions | None = None,
 ) -> ReportData:
     """Make a report; events are (profile or connection, event, seconds since START), all of the room `room`."""
@@ -98,7 +99,7 @@ def report_of(
         .sort("room_id", "session")
     )
     found = dict.fromkeys(readings["room_id"].unique(maintain_order=True))
-    events = [("room", id_, event, None, at(s), at(s), "c1") for id_, event, s in member_events]
+    events = [("room", id_, event, (configs or {}).get(id_), at(s), at(s), "c1") for id_, event, s in member_events]
     connections = [("room", id_, event, at(s), None, None) for id_, event, s in connection_events]
     return ReportData(
         generated_at=at(90_000),

@@ -208,6 +208,32 @@ def test_a_member_without_readings_is_told_of() -> None:
     assert texts(report) == ["01234567: in the room, but sent no reading"]
 
 
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [('{"name": "Kim"}', "Kim"), ('{"name": " "}', "01234567"), ('{"name": 5}', "01234567"), ("[]", "01234567")],
+)
+def test_a_member_without_readings_goes_by_the_name_in_its_config(config: str, name: str) -> None:
+    report = report_of(
+        readings_of({"p0": steady(0, 300)}),
+        member_events=[("0123456789", "updated", 20)],
+        configs={"0123456789": config},
+    )
+    assert texts(report) == [f"{name}: in the room, but sent no reading"]
+
+
+def test_what_lies_outside_of_the_readings_asked_for_is_not_told() -> None:
+    everybody = steady(0, 600, without=[(190, 232)])
+    full = report_of(
+        readings_of({"p0": everybody}),
+        connection_events=[("c1", "opened", -2), ("c1", "lost", 190), ("c2", "opened", 232), ("c2", "closed", 700)],
+        member_events=[("p9", "updated", 100)],
+    )
+    later = report_of(full.readings.filter(pl.col("occurred_at") > at(300)))
+    asked = {name: getattr(full, name) for name in full.__dataclass_fields__}
+    asked |= {"readings": later.readings, "summary": later.summary}
+    assert texts(ReportData(**asked)) == []
+
+
 def test_real_members_late_and_early_are_found() -> None:
     assert texts(match(18)) == ["player_1: first reading 4 min 1 s after the others"]
     assert texts(match(13)) == ["player_2: last reading 1 min 10 s before the others"]
