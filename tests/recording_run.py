@@ -19,8 +19,8 @@ from recorder.server import Server, parse_server
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let reconnects come at once, and goodbyes be short."""
     monkeypatch.setattr(connection_state, "FIRST_DELAY_S", 0.01)
-    monkeypatch.setattr(connection_state, "LONGEST_DELAY_S", 0.05)
-    monkeypatch.setattr(connection_state, "REFUSED_DELAY_S", 0.05)
+    monkeypatch.setattr(connection_state, "LONGEST_DELAY_S", 0.01)
+    monkeypatch.setattr(connection_state, "REFUSED_DELAY_S", 0.02)
     monkeypatch.setattr(room, "GOODBYE_S", 0.05)
 
 
