@@ -73,15 +73,15 @@ async def test_a_token_that_dies_while_recording_is_refreshed_and_recording_goes
 
 
 async def test_a_token_that_is_dead_at_the_start_is_refreshed_first(file: Path, database: Path) -> None:
-    tokens = (Token(DEMO_TOKEN, life_s=0.05, refresh_token=DEMO_REFRESH_TOKEN),)
-    async with open_simulator(SimulatorConfig(tokens=tokens)) as simulator:
-        await trio.sleep(0.06)
-        with pytest.raises(RefusedError, match="has expired"):  # the new one lives no longer, and is not used up too
+    async with open_simulator() as simulator:
+        await simulator.expire_token(DEMO_TOKEN)
+        with pytest.raises(RefusedError, match="has expired"):
             await make_recorder(simulator.url, database, token_file=_with(file, refresh_token=None)).run()
         _with(file, refresh_token=DEMO_REFRESH_TOKEN)
-        async with running(make_recorder(simulator.url, database, token_file=file)):
-            await until(lambda: content(file)["access_token"] != DEMO_TOKEN)
-            await until(lambda: simulator.accepted > 0)
+        async with running(make_recorder(simulator.url, database, token_file=file)) as recorder:
+            await until(lambda: is_live(recorder))
+        assert content(file)["access_token"] != DEMO_TOKEN
+        assert simulator.refused[401] == 0
 
 
 def _with(file: Path, **changes: Any) -> Path:
