@@ -1,12 +1,17 @@
 # make demo      install, and see it work: no account, no network
 # make test      all tests           make lint        formatting, types, import contracts
+# make notebooks Jupyter Lab, on a sample recording; on one of yours with DB=data/pulsoid.duckdb
 # make torture   200 kills           make soak        an hour of 100 rooms under trouble (SECONDS=60 for a minute)
 # Windows without make: README.md says the same in plain pip.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test torture soak lint readme format clean
+SAMPLE := data/notebooks/pulsoid.duckdb
+DB ?= $(SAMPLE)
+
+.DELETE_ON_ERROR:
+.PHONY: demo notebooks test torture soak lint readme format clean
 
 # The demo needs what a user needs; tests and checks need the developer's tools as well.
 $(VENV)/user.stamp: pyproject.toml constraints.txt
@@ -18,8 +23,19 @@ $(VENV)/dev.stamp: $(VENV)/user.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
+$(VENV)/notebooks.stamp: $(VENV)/user.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[notebooks]'
+	@touch $@
+
+# Made-up people train on eight evenings: recorded once, in some five seconds.
+$(SAMPLE): | $(VENV)/user.stamp
+	$(BIN)/python notebooks/make_sample.py $@
+
 demo: $(VENV)/user.stamp
 	$(BIN)/pulsoid-rec demo
+
+notebooks: $(VENV)/notebooks.stamp $(DB)
+	PULSOID_REC_DB="$(abspath $(DB))" $(BIN)/jupyter lab notebooks
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest

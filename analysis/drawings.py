@@ -23,8 +23,13 @@ class Drawings(Frames):
 
     __slots__ = ()
 
-    def last_part(self) -> Part:
+    def last_part(self, *, readings: bool = True) -> Part:
         """Gather what a picture of the last session is drawn from.
+
+        Parameters
+        ----------
+        readings
+            False where its figures are enough.
 
         Raises
         ------
@@ -36,7 +41,7 @@ class Drawings(Frames):
         if not sessions.is_empty():
             room_id, session = sessions.sort("ended_at").row(-1)[:2]
             wanted = replace(wanted, rooms=(room_id,), session=session)
-        *_, part = parts_of(replace(self, wanted=wanted).report())
+        *_, part = parts_of(replace(self, wanted=wanted).report(readings=readings))
         return replace(
             part,
             started_at=max(filter(None, (part.started_at, wanted.since))),
@@ -67,7 +72,7 @@ class Drawings(Frames):
         chart = timeline(part, max_hold_s=self.definitions.max_hold_s, width=width, buckets=buckets)
         return shown(chart, *_title(part))
 
-    def zone_bars(self, *, width: int = 760) -> "alt.LayerChart":
+    def zone_bars(self, *, width: int = 640) -> "alt.LayerChart":
         """Draw each member's time in zones in the last session, for those whose HRmax is known.
 
         The share beside a name is the member's coverage. Zones need `birth_year` or `hr_max` in `members.toml`.
@@ -80,10 +85,10 @@ class Drawings(Frames):
         from analysis.charts_amounts import zone_bars
         from analysis.rendering import shown
 
-        part = self.last_part()
+        part = self.last_part(readings=False)
         return shown(zone_bars(part, width=width), *_title(part))
 
-    def distribution(self, *, width: int = 760) -> "alt.LayerChart":
+    def distribution(self, *, width: int = 640) -> "alt.LayerChart":
         """Draw how long each member's heart was at each rate in the last session, with the median marked.
 
         Shapes and places compare between members; heights do not, since each row has its own scale.
@@ -96,7 +101,7 @@ class Drawings(Frames):
         from analysis.charts_amounts import distribution
         from analysis.rendering import shown
 
-        part = self.last_part()
+        part = self.last_part(readings=False)
         return shown(distribution(part, width=width), *_title(part))
 
     def small_multiples(self, *, columns: int = 3) -> "alt.ConcatChart":
@@ -114,7 +119,7 @@ class Drawings(Frames):
         chart = small_multiples(part, max_hold_s=self.definitions.max_hold_s, columns=columns)
         return shown(chart, *_title(part))
 
-    def calendar(self, *, width: int = 760) -> "alt.LayerChart":
+    def calendar(self, *, width: int = 640) -> "alt.LayerChart":
         """Draw the sessions as bars on a clock, a row for each day that has one.
 
         Parameters

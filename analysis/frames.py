@@ -248,18 +248,24 @@ class Frames:
             frame: pl.DataFrame = connection.sql(query, params=list(values)).pl()
             return frame
 
-    def report(self) -> ReportData:
+    def report(self, *, readings: bool = True) -> ReportData:
         """Gather what pictures and notes are made from.
+
+        Parameters
+        ----------
+        readings
+            False where the figures are enough, which is quicker.
 
         Raises
         ------
         UsageError
             There are no readings in the excerpt, or too many to be gathered one by one.
         """
-        report = read_report(self.recording, self.wanted, self.known_members(), self.definitions, at_most=MOST_READINGS)
+        at_most = MOST_READINGS if readings else 0
+        report = read_report(self.recording, self.wanted, self.known_members(), self.definitions, at_most=at_most)
         if report.summary.is_empty():
             raise UsageError(f"There are no readings{_of(self.wanted)}", "Look at sessions() and members().")
-        if report.readings.is_empty():
+        if readings and report.readings.is_empty():
             raise UsageError(
                 f"More than {MOST_READINGS:,} readings{_of(self.wanted)} are too many to draw",
                 "Choose fewer with only(session=..., since=..., until=...).",

@@ -1,5 +1,6 @@
 """What an excerpt of a recording says of itself: one line of text, or a small table in a notebook."""
 
+from dataclasses import replace
 from datetime import datetime
 from html import escape
 
@@ -17,12 +18,12 @@ _CELL = "text-align:left;vertical-align:top;white-space:normal"
 
 def contents_words(excerpt: Frames) -> str:
     """Say in a line what an excerpt is of, and what is in it."""
-    name = f"Excerpt of {excerpt.recording.path}{_choice(excerpt)}"
+    name = f"Excerpt of {excerpt.recording.path}"
     try:
-        rooms = excerpt.rooms()
+        rooms, members = excerpt.rooms(), excerpt.members()
     except PulsoidRecError as error:
         return f"{name}: {error}"
-    return f"{name}: {_totals(rooms)}"
+    return f"{name}{_choice(excerpt, members)}: {_totals(rooms)}"
 
 
 def contents_html(excerpt: Frames) -> str:
@@ -38,11 +39,12 @@ def contents_html(excerpt: Frames) -> str:
     str
         A fragment for a notebook; when the recording cannot be read now, the reason.
     """
-    head = f"<b>{escape(excerpt.recording.path.name)}</b>{escape(_choice(excerpt))}"
+    head = f"<b>{escape(excerpt.recording.path.name)}</b>"
     try:
         rooms, members = excerpt.rooms(), excerpt.members()
     except PulsoidRecError as error:
         return f"<div>{head}<br>{escape(str(error))}</div>"
+    head += escape(_choice(excerpt, members))
     names = dict(members.group_by("room_id").agg(pl.col("name").sort()).iter_rows())
     rows = "".join(_row(room, names.get(room["room_id"], [])) for room in rooms.head(_MOST_ROOMS).iter_rows(named=True))
     heads = "".join(
@@ -76,8 +78,10 @@ def _local(at: object) -> str:
     return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone_words(zone)}"
 
 
-def _choice(excerpt: Frames) -> str:
-    return f", {excerpt.wanted}" if str(excerpt.wanted) else ""
+def _choice(excerpt: Frames, members: pl.DataFrame) -> str:
+    names = dict(members.select("profile_id", "name").iter_rows())
+    chosen = replace(excerpt.wanted, members=tuple(names.get(id_, id_) for id_ in excerpt.wanted.members))
+    return f", {chosen}" if str(chosen) else ""
 
 
 def _totals(rooms: pl.DataFrame) -> str:

@@ -4,8 +4,13 @@ from typing import Any, TypeVar
 
 import altair as alt
 
+from analysis.charts_style import light
+
 _NAME = "pulsoid-rec"
 _MIME_TYPE = "application/vnd.vegalite.v5+json"
+"""JupyterLab 4 draws this itself, with Vega-Lite 5; it knows no type of Vega-Lite 6, which altair 6 writes."""
+
+_ELSEWHERE = "A chart, for JupyterLab or VS Code to draw. Elsewhere: import altair; altair.renderers.enable('png')"
 
 Picture = TypeVar("Picture", alt.LayerChart, alt.ConcatChart)
 
@@ -13,13 +18,17 @@ Picture = TypeVar("Picture", alt.LayerChart, alt.ConcatChart)
 def shown(picture: Picture, title: str, subtitle: str = "") -> Picture:
     """Put a title above a finished chart, and let notebooks show it without a network."""
     show_offline()
-    heading = alt.Title(title, subtitle=subtitle) if subtitle else alt.Title(title)
+    heading = alt.Title(title, subtitle=subtitle, subtitleColor=light("muted"), subtitlePadding=4, offset=10)
     titled: Picture = picture.properties(title=heading)
     return titled
 
 
 def show_offline() -> None:
-    """Let altair's charts be shown without a network, unless another renderer was chosen."""
+    """Let altair's charts be shown without a network, unless another renderer was chosen.
+
+    Altair's own renderer has the browser fetch Vega from the network each time; this one hands the chart itself over,
+    for JupyterLab or VS Code to draw.
+    """
     if _NAME not in alt.renderers.names():
         alt.renderers.register(_NAME, _bundle)
     if alt.renderers.active == "default":
@@ -27,4 +36,4 @@ def show_offline() -> None:
 
 
 def _bundle(spec: dict[str, Any], **_options: Any) -> dict[str, Any]:
-    return {_MIME_TYPE: spec, "text/plain": "<chart>"}
+    return {_MIME_TYPE: spec, "text/plain": _ELSEWHERE}

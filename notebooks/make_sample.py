@@ -1,0 +1,125 @@
+"""Make a recording to try the notebooks on: made-up people, over a real connection to a Pulsoid server of our own.
+
+python make_sample.py DATABASE                  eight training sessions on past days, and members.toml beside it
+python make_sample.py DATABASE --live SECONDS   one that takes place now, at the pace of life
+"""
+
+import argparse
+import itertools
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import trio
+
+from recorder.credentials import TOKEN_VARIABLE, Credentials
+from recorder.errors import PulsoidRecError, UsageError
+from recorder.messages import KINDS
+from recorder.record import Options, Recorder
+from recorder.server import parse_server
+from recorder.simulator.control import Simulator
+from recorder.simulator.people import heart_rates, make_people, play_people
+from recorder.simulator.play import Play, Reading
+from recorder.simulator.simulator import SimulatorConfig, open_simulator
+from recorder.simulator.tokens import DEMO_TOKEN
+
+ROOM = "gym"
+SEED = 11
+PEOPLE = make_people(6, SEED, ROOM)
+DAYS_AGO = (17, 15, 12, 10, 8, 5, 3, 1)
+MINUTES = (18, 22, 20, 25, 15, 24, 20, 26)
+CATCH_UP_S = 30.0
+
+
+def training(number: int, length_s: int) -> Iterator[Reading]:
+    """Make up one session: not all come, some come late, everybody gets fitter, and one sensor sits badly."""
+    hearts = []
+    for place, person in sorted(enumerate(PEOPLE), key=lambda each: each[1].phase_ms):
+        if place > 0 and (place + number) % 5 == 0:
+            continue
+        fitter = replace(person, effort=person.effort * (1 - 0.015 * number))
+        late_s = 200 if (place + number) % 4 == 3 else 0  # noqa: PLR2004 - one in four
+        hearts.append((person, late_s, heart_rates(fitter, SEED + number, ROOM)))
+    for second in range(length_s):
+        for person, late_s, heart in hearts:
+            bpm = next(heart)
+            slips = person is PEOPLE[-1] and 40 <= second % 90 < 40 + 4 * number  # noqa: PLR2004 - more each time
+            if bpm is not None and second >= late_s and not slips:
+                yield Reading(second + person.phase_ms / 1000, person.profile_id, bpm)
+
+
+async def play_past(simulator: Simulator, minutes: tuple[int, ...]) -> None:
+    """Tell of sessions of so many minutes, on past days, as fast as may be."""
+    evening = datetime.now().astimezone().replace(hour=18, minute=30, second=0, microsecond=0)
+    for number, (days, length_min) in enumerate(zip(DAYS_AGO, minutes, strict=False)):
+        start = (evening - timedelta(days=days, minutes=37 * (number % 3))).astimezone(UTC)
+        for reading in training(number, 60 * length_min):
+            at = start + timedelta(milliseconds=round(1000 * reading.time_s))
+            await simulator.send_heart_rate(ROOM, reading.profile_id, reading.bpm, at)
+
+
+async def play_now(simulator: Simulator, seconds: float) -> None:
+    """Tell of a session that takes place now."""
+    began = trio.current_time()
+    readings = play_people(len(PEOPLE), SEED, ROOM).readings
+    for reading in itertools.takewhile(lambda each: each.time_s < seconds, readings):
+        await trio.sleep_until(began + reading.time_s)
+        await simulator.send_heart_rate(ROOM, reading.profile_id, reading.bpm)
+
+
+async def record(database: Path, play: Callable[[Simulator], Awaitable[None]]) -> None:
+    """Record what is played, over a real connection, until all of it is in the database."""
+    os.environ[TOKEN_VARIABLE] = DEMO_TOKEN
+    members = Play({person.profile_id: person.config for person in PEOPLE}, readings=(), length_s=0)
+    async with open_simulator(SimulatorConfig(rooms={ROOM: members})) as simulator:
+        recorder = Recorder(Options((ROOM,), database, parse_server(simulator.url), Credentials(), KINDS))
+
+        async def watch(recorder: Recorder) -> None:
+            await simulator.wait_for_clients(ROOM)
+            await play(simulator)
+            with trio.move_on_after(CATCH_UP_S):
+                while recorder.rooms[0].status.readings < simulator.readings(ROOM):  # noqa: ASYNC110 - a sample's need
+                    await trio.sleep(0.05)
+            recorder.stop.set()
+
+        await recorder.run(watch)
+
+
+def members_toml() -> str:
+    """Say of the people what only they could know; one keeps it private, and goes without zones."""
+    tables = []
+    for index, person in enumerate(PEOPLE[:-1]):
+        age = round((208 - person.max_bpm) / 0.7)
+        sex = "female" if index % 2 == 0 else "male"
+        lines = [f"[{person.profile_id}]", f"birth_year = {datetime.now(UTC).year - age}"]
+        tables.append("\n".join([*lines, f"hr_rest = {person.rest_bpm:.0f}", f'sex = "{sex}"']))
+    return "\n\n".join([*tables, ""])
+
+
+def main() -> None:
+    """Do what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("database", type=Path)
+    parser.add_argument("--live", type=float, metavar="SECONDS")
+    parser.add_argument("--minutes", type=int, nargs="+", default=MINUTES, help="length of each past session")
+    chosen = parser.parse_args()
+    database: Path = chosen.database
+    try:
+        if chosen.live is not None:
+            play = lambda simulator: play_now(simulator, chosen.live)  # noqa: E731
+        elif database.exists():
+            raise UsageError(f"{database} is there already", "Delete it, or name another.")
+        else:
+            play = lambda simulator: play_past(simulator, tuple(chosen.minutes))  # noqa: E731
+        database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (database.parent / "members.toml").write_text(members_toml(), encoding="utf-8")
+        trio.run(record, database, play)
+    except PulsoidRecError as error:
+        sys.exit(f"make_sample.py: {error}")
+
+
+if __name__ == "__main__":
+    main()
