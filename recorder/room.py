@@ -103,10 +103,10 @@ class Room:
         """Wait until it is time to connect again."""
         state = self.connection.on(end.event)
         delay_s = self.connection.delay_s()
-        if end.reason != self.status.trouble:  # what goes on failing alike for hours is one line in the log
-            log.warning("%s: %s. Trying again in %.0f s, and so on.", self.room_id, end.reason, delay_s)
-        self.status.reconnects += 1
-        self._enter(state, end.reason)
+        trouble = end.reason if state is not State.REFUSED else refusal(self.room_id, end.code, end.reason).message
+        if trouble != self.status.trouble:  # what goes on failing alike for hours is one line in the log
+            log.warning("%s: %s. Trying again in %.0f s.", self.room_id, trouble, delay_s)
+        self._enter(state, trouble)
         with trio.move_on_after(delay_s):
             await self._stop.wait()
             return
@@ -193,6 +193,7 @@ class Room:
         self._journal.append(RejectedMessageRow(self.room_id, self._connection_id, time_ns() // 1000, reason, raw))
 
     def _note_opened(self) -> None:
+        self.status.reconnects += self.connection.was_live
         self._enter(self.connection.on(Event.OPENED))
         self._noted_failure = None
         log.info("%s: connected.", self.room_id)

@@ -9,16 +9,11 @@ PULSOID_REC = (sys.executable, "-c", "from recorder.cli.app import main; main()"
 
 
 def run_command(
-    *arguments: str | Path, cwd: Path | None = None, timeout_s: float = 60, **environment: str | None
+    *arguments: str | Path, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run it to its end; variables of None are taken away."""
-    variables: dict[str, str] = {key: value for key, value in os.environ.items() if not key.startswith("PULSOID")}
-    variables |= {"COLUMNS": "100", "PYTHONUTF8": "1"}
-    for key, value in environment.items():
-        if value is None:
-            variables.pop(key, None)
-        else:
-            variables[key] = value
+    """Run it to its end, with these variables and none of the caller's that it would heed."""
+    variables = {key: value for key, value in os.environ.items() if not key.startswith("PULSOID")}
+    variables |= {"COLUMNS": "100", "PYTHONUTF8": "1", **environment}
     return subprocess.run(
         [*PULSOID_REC, *map(str, arguments)],
         capture_output=True,
@@ -26,6 +21,6 @@ def run_command(
         encoding="utf-8",
         cwd=cwd,
         env=variables,
-        timeout=timeout_s,
+        timeout=60,
         check=False,
     )

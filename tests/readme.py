@@ -2,11 +2,12 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 from command import run_command
 
+from analysis.meanings import SUMMARY
+from analysis.summary import SCHEMA
 from recorder.tables import TABLES, Table
 
 README = Path(__file__).parents[1] / "README.md"
@@ -15,14 +16,14 @@ COMMANDS = ("record", "recover", "report", "sessions", "export", "simulate", "de
 
 def generated_parts() -> dict[str, str]:
     """Make each generated part, by the name in its markers."""
-    return {"commands": _commands(), "tables": _tables()}
+    return {"commands": _commands(), "tables": _tables(), "columns": _columns()}
 
 
 def with_parts(text: str, parts: dict[str, str]) -> str:
     """Put the parts between their markers."""
     for name, part in parts.items():
         pattern = re.compile(rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- end of {name} -->)", re.DOTALL)
-        text, count = pattern.subn(lambda found, part=part: f"{found[1]}\n{part}\n{found[2]}", text)
+        text, count = pattern.subn(rf"\g<1>\n{part.replace(chr(92), chr(92) * 2)}\n\g<2>", text)
         if count != 1:
             raise ValueError(f"README.md has {count} places for {name}")
     return text
@@ -50,10 +51,15 @@ def _table(table: Table) -> str:
     )
 
 
+def _columns() -> str:
+    rows = [f"| `{name}` | {SUMMARY[name]} |" for name in SCHEMA]
+    return "\n".join(("The columns of the summary, in their order:\n", "| column | meaning |", "|---|---|", *rows, ""))
+
+
 def main() -> None:
     """Write the generated parts into README.md."""
     README.write_text(with_parts(README.read_text(encoding="utf-8"), generated_parts()), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
@@ -21,8 +20,9 @@ NOBODY = "ws://127.0.0.1:1"
 @pytest.mark.parametrize(
     ("arguments", "environment", "words"),
     [
-        (["record"], {}, "Missing argument 'ROOM_ID...'"),
+        (["record"], {}, "Missing argument 'ROOM_ID"),
         (["record", ""], {"PULSOID_TOKEN": "t"}, "A room's id is empty"),
+        (["record", "a\nb"], {"PULSOID_TOKEN": "t"}, "A room's id has characters"),
         (["record", "x"], {}, "There is no token"),
         (["record", "x"], {"PULSOID_TOKEN": " \n"}, "The token in PULSOID_TOKEN is empty"),
         (["record", "x"], {"PULSOID_TOKEN": "a b"}, "cannot be a token"),
@@ -107,7 +107,7 @@ async def test_without_a_terminal_it_logs_plain_lines_and_ends_on_a_signal_with_
         )
         await simulator.wait_until_played()
         await trio.sleep(0.3)
-        process.send_signal(signal.SIGINT if sys.platform != "win32" else signal.CTRL_C_EVENT)
+        process.send_signal(signal.SIGINT)
         with trio.fail_after(10):
             await process.wait()
         assert process.stderr is not None

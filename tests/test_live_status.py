@@ -32,7 +32,7 @@ async def test_members_are_shown_by_name_with_their_latest_bpm_and_its_age(datab
     async with open_simulator() as simulator, recording(simulator, database, "demo") as recorder:
         await until(lambda: recorder.rooms[0].connection.was_live)
         assert "nobody's heart rate flows" in screen(recorder)[0]
-        await simulator.update_member("demo", "user-1", {"name": "Zoë [bold]"})
+        await simulator.update_member("demo", "user-1", {"name": "Zoë [bold]\x1b[2J"})
         await simulator.send_heart_rate("demo", "user-1", 84)
         await simulator.send_heart_rate("demo", "user-1", 85)
         await simulator.send_heart_rate("demo", "0123456789abcdef", 102)
@@ -41,7 +41,7 @@ async def test_members_are_shown_by_name_with_their_latest_bpm_and_its_age(datab
         assert lines[0].startswith("demo  live")
         assert [line.split() for line in lines[1:3]] == [
             ["0123456789abcdef", "102", "bpm", "0", "s", "ago"],
-            ["Zoë", "[bold]", "85", "bpm", "0", "s", "ago"],
+            ["Zoë", "[bold]?[2J", "85", "bpm", "0", "s", "ago"],
         ]
         await simulator.remove_member("demo", "user-1")
         await until(lambda: bool(recorder.rooms[0].status.gone))

@@ -145,7 +145,7 @@ async def test_record_command_it_prints_is_shown_for_every_room_and_a_given_toke
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(arguments: list[str], words: str, tmp_path: Path) -> None:
-    done = run_command("simulate", *arguments, cwd=tmp_path, timeout_s=10)
+    done = run_command("simulate", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert words in done.stderr
     assert done.stderr.startswith("pulsoid-rec: ")
@@ -156,7 +156,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(arguments: list[str], words: st
 async def test_port_in_use_is_said_with_the_way_out() -> None:
     async with simulate() as running:
         port = str(running.port)
-        done = await trio.to_thread.run_sync(lambda: run_command("simulate", "--port", port, timeout_s=10))
+        done = await trio.to_thread.run_sync(lambda: run_command("simulate", "--port", port))
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
         f"pulsoid-rec: Port {port} is in use. Choose another with --port, or 0 for any that is free."

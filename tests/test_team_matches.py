@@ -88,7 +88,7 @@ async def test_matches_recorded_over_the_socket_are_reported_as_their_files_say(
     database = tmp_path / "matches.duckdb"
     plays = {match: read_replay(path) for match, path in files.items()}
     async with open_simulator(SimulatorConfig(rooms=plays, speed=1500.0)) as simulator:
-        record = ("record", *files, "--server", simulator.url, "--db", database, "--duration", "5")
+        record = ["record", *files, "--server", simulator.url, "--db", str(database), "--duration", "5"]
         done = await trio.to_thread.run_sync(lambda: run_command(*record, PULSOID_TOKEN=DEMO_TOKEN))
     assert done.returncode == 0, done.stderr
     total = sum(row["readings"] + row["implausible"] for match in expected.values() for row in match.values())

@@ -120,7 +120,9 @@ def _members(status: RoomStatus, most: int) -> Table:
 
 
 def _name(status: RoomStatus, profile_id: str) -> str:
-    return status.names.get(profile_id) or profile_id[:8]
+    name = status.names.get(profile_id) or profile_id[:8]
+    # A room's members choose their names; none of them is to move the cursor of whoever records.
+    return "".join(character if character.isprintable() else "?" for character in name)
 
 
 def _totals(recorder: Recorder, per_second: float) -> Text:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def record(
-    rooms: Annotated[list[str], typer.Argument(metavar="ROOM_ID...", help="The rooms to record.", show_default=False)],
+    rooms: Annotated[list[str], typer.Argument(metavar="ROOM_ID", help="The rooms to record.", show_default=False)],
     *,
     db: Annotated[
         Path, typer.Option(envvar="PULSOID_REC_DB", metavar="PATH", help="The database; made where there is none.")
@@ -72,8 +72,10 @@ def record(
 
 
 def _checked_rooms(rooms: list[str]) -> tuple[str, ...]:
-    if not all(rooms):
-        raise UsageError("A room's id is empty", "Name the room as Pulsoid does.")
+    for room in rooms:
+        if not room or not room.isprintable():
+            what = "is empty" if not room else "has characters in it that cannot be shown"
+            raise UsageError(f"A room's id {what}", "Name the room as Pulsoid does.")
     return tuple(dict.fromkeys(rooms))
 
 
