@@ -61,9 +61,11 @@ def read_members(path: Path) -> pl.DataFrame:
         The file cannot be read, is not TOML, or says something that cannot be.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not valid TOML: {error}", "Mend that line.") from error
+        where = str(error).replace("end of document", f"its end, line {len(text.splitlines())}")
+        raise UsageError(f"{path} is not valid TOML: {where}", "Mend that line.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text", "Save it as UTF-8.") from error
     except OSError as error:

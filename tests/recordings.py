@@ -87,12 +87,18 @@ def make_recording(
     return path
 
 
+def readings_frame(readings: Iterable[Reading]) -> pl.DataFrame:
+    """Make a frame of readings, in their order."""
+    instant = pl.Datetime("us", "UTC")
+    types = (pl.String(), pl.String(), pl.Int32(), instant, instant)
+    schema = pl.Schema(zip(Reading._fields, types, strict=True))
+    return pl.DataFrame([tuple(row) for row in readings], schema=schema, orient="row")
+
+
 def append_readings(connection: duckdb.DuckDBPyConnection, readings: Iterable[Reading]) -> None:
     """Append rows to `heart_rate`, in their order."""
-    schema = {"room_id": pl.String, "profile_id": pl.String, "bpm": pl.Int32}
-    instants = {name: pl.Datetime("us", "UTC") for name in ("occurred_at", "received_at")}
-    frame = pl.DataFrame([tuple(row) for row in readings], schema={**schema, **instants}, orient="row")
-    frame = frame.with_columns(connection_id=pl.lit("c1")).select(column.name for column in HEART_RATE.columns)
+    columns = [column.name for column in HEART_RATE.columns]
+    frame = readings_frame(readings).with_columns(connection_id=pl.lit("c1")).select(columns)
     if not frame.is_empty():
         connection.register("rows", frame.to_arrow())
         connection.execute("INSERT INTO heart_rate SELECT * FROM rows")

@@ -1,7 +1,7 @@
 """The summary equals the oracle's, whatever the rows, their order, the filter, and the size of the slices."""
 
 import math
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,19 @@ import oracle
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
-from recordings import MATCHES, START, Reading, append_readings, at, make_recording, match_readings, reading, steady
+from recordings import (
+    MATCHES,
+    START,
+    Reading,
+    append_readings,
+    at,
+    make_recording,
+    match_readings,
+    reading,
+    readings_frame,
+    steady,
+)
 
-from analysis.activity import Spans
 from analysis.definitions import Definitions
 from analysis.filters import Filter
 from analysis.holds import hold_readings, tidy_readings
@@ -75,6 +85,9 @@ STEPS_US = st.one_of(
 )
 
 
+FAR = [datetime(year, 12, 30, tzinfo=UTC) for year in (1, 1969, 9999)]
+
+
 @st.composite
 def sparse_rows(draw: st.DrawFn) -> list[Reading]:
     """Make readings in every awkward position: ties, duplicates, silences, out of order, whole centuries apart."""
@@ -87,10 +100,8 @@ def sparse_rows(draw: st.DrawFn) -> list[Reading]:
         for index, delay_s in draw(st.lists(st.tuples(st.integers(0, len(rows) - 1), st.integers(-3, 3)), max_size=6)):
             again = rows[index]
             rows.append(again._replace(received_at=again.received_at + timedelta(seconds=delay_s)))
-    far = draw(
-        st.sets(st.sampled_from([datetime(1, 1, 2), datetime(1969, 12, 31, 23, 59, 59), datetime(9999, 12, 30)]))
-    )  # noqa: DTZ001 - made aware below
-    rows += [Reading("r1", "ann", 80, day.replace(tzinfo=START.tzinfo), START) for day in far]
+    far = draw(st.sets(st.sampled_from(FAR)))
+    rows += [Reading("r1", "ann", 80, instant, START) for instant in far]
     return draw(st.permutations(rows))
 
 
@@ -167,3 +178,85 @@ def test_summary_equals_the_oracle_whatever_the_rows_their_order_and_the_slices(
     append_readings(scratch, rows)
     summary = summarize_in_slices(scratch, Filter(since=since, until=until), definitions, max(1, len(rows) // slices))
     assert_equal(summary, oracle.summarize(rows, rules(definitions), PEOPLE, since, until))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rows=ROWS, cut=st.integers(-10, 2000).map(at))
+def test_counts_and_times_of_adjoining_ranges_add_up(
+    scratch: duckdb.DuckDBPyConnection, rows: list[Reading], cut: datetime
+) -> None:
+    scratch.execute("DELETE FROM heart_rate")
+    append_readings(scratch, rows)
+    columns = ["observed_s", "readings", "duplicates", "implausible", "gaps"]
+    wholes, *parts = (
+        summarize_in_slices(scratch, wanted, Definitions(), 50)
+        .group_by("room_id", "session", "profile_id")
+        .agg(pl.col(columns).sum())
+        for wanted in (Filter(), Filter(until=cut), Filter(since=cut))
+    )
+    added = pl.concat(parts).group_by("room_id", "session", "profile_id").agg(pl.col(columns).sum().round(6))
+    key = ["room_id", "session", "profile_id"]
+    assert added.sort(key).equals(wholes.with_columns(pl.col("observed_s").round(6)).sort(key))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rows=ROWS)
+def test_steps_can_be_called_alone_on_readings_in_memory(rows: list[Reading]) -> None:
+    readings = readings_frame(rows)
+    stretches = readings.with_columns(first_at="occurred_at", last_at="occurred_at", readings=1)
+    numbered = number_stretches(stretches, Definitions().session_gap_us)
+    sessions = list_sessions(numbered)
+    tidy, duplicates = tidy_readings(numbered.select("session", *readings.columns))
+    tally = add_tallies([tally_readings(hold_readings(tidy, Definitions()), duplicates)])
+    starts = sessions.select("room_id", "session", "started_at")
+    present = numbered.select("room_id", "session", "profile_id").unique().join(starts, on=["room_id", "session"])
+    people = describe_members(present, NO_NAMES, members_frame(PEOPLE))
+    summary = summarize(tally, people, pl.DataFrame(schema=RECOVERY)).drop("hrr60")
+    expected = oracle.summarize(rows, oracle.Rules(), PEOPLE)
+    assert_equal(
+        summary.with_columns(hrr60=pl.lit(None, pl.Float64)), {k: v | {"hrr60": None} for k, v in expected.items()}
+    )
+
+
+def test_sessions_keep_their_numbers_whatever_is_filtered(tmp_path: Path) -> None:
+    readings = [row for hour in range(4) for row in steady("ann", 80 + hour, 3600 * hour, 3600 * hour + 30)]
+    recording = Recording(make_recording(tmp_path / "a.duckdb", readings))
+    assert recording.sessions()["session"].to_list() == [1, 2, 3, 4]
+    assert recording.summary(Filter(session=3))["session"].to_list() == [3]
+    assert recording.summary(Filter(since=at(7000)))["session"].to_list() == [3, 4]
+    assert recording.summary(Filter(session="latest"))["session"].to_list() == [4]
+    assert recording.summary(Filter(session="latest", until=at(7000)))["session"].to_list() == [2]
+
+
+def test_latest_is_each_rooms_own(tmp_path: Path) -> None:
+    readings = steady("ann", 80, 0, 9, "r1") + steady("ann", 80, 5000, 5009, "r1") + steady("ann", 80, 0, 9, "r2")
+    recording = Recording(make_recording(tmp_path / "a.duckdb", readings))
+    sessions = recording.sessions(Filter(session="latest"))
+    assert sessions.select("room_id", "session").rows() == [("r1", 2), ("r2", 1)]
+
+
+def test_summary_of_nothing_has_all_columns_and_no_rows(tmp_path: Path) -> None:
+    recording = Recording(make_recording(tmp_path / "a.duckdb"))
+    summary = recording.summary()
+    assert summary.is_empty()
+    assert summary.schema == SCHEMA
+
+
+def test_summary_is_ordered_by_room_session_and_name(tmp_path: Path) -> None:
+    readings = [reading(0, 80, id_, room) for id_ in ("x1", "x2", "x3") for room in ("r2", "r1")]
+    events = [["r1", "x1", "updated", '{"name": "Zoe"}', at(0), at(0), "c"]]
+    summary = Recording(make_recording(tmp_path / "a.duckdb", readings, member_events=events)).summary()
+    assert summary.select("room_id", "name").rows() == [
+        *(("r1", name) for name in ("Zoe", "x2", "x3")),
+        *(("r2", name) for name in ("x1", "x2", "x3")),
+    ]
+
+
+@pytest.mark.parametrize("match", ["match_04", "match_09", "match_11", "match_13", "match_18"])
+@pytest.mark.skipif(not MATCHES.is_dir(), reason="the team matches are not beside the checkout")
+def test_summary_of_a_real_match_equals_the_oracle(tmp_path: Path, match: str) -> None:
+    rows = match_readings(match)
+    people = {"player_0": oracle.Person(hr_max=150.0, hr_rest=60, sex="male"), "player_2": oracle.Person(hr_max=160.5)}
+    path = make_recording(tmp_path / "match.duckdb", reversed(rows))
+    summary = Recording(path).summary(members=members_frame(people))
+    assert_equal(summary, oracle.summarize(rows, oracle.Rules(), people))
