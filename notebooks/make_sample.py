@@ -115,7 +115,9 @@ def main() -> None:
         else:
             play = lambda simulator: play_past(simulator, tuple(chosen.minutes))  # noqa: E731
         database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (database.parent / "members.toml").write_text(members_toml(), encoding="utf-8")
+        members = database.parent / "members.toml"
+        if not members.exists():  # it may be somebody's own
+            members.write_text(members_toml(), encoding="utf-8")
         trio.run(record, database, play)
     except PulsoidRecError as error:
         sys.exit(f"make_sample.py: {error}")
