@@ -66,12 +66,16 @@ def _choose_id(asked: str, known: Mapping[str, str], noun: str, where: str) -> s
 
 
 def _there_is(known: Mapping[str, str], noun: str) -> str:
-    # Rooms are known by their ids, and members by their names, unless two share one.
-    plain = {
-        id_ for id_, name in known.items() if name == id_ or (noun != "room" and list(known.values()).count(name) == 1)
-    }
-    names = sorted(name if id_ in plain else f"{name} ({id_})" for id_, name in known.items())
-    return f"There {'is' if len(names) == 1 else 'are'} {_listed(names) if names else f'no {noun}s yet'}."
+    listed = sorted(_called(id_, known, noun) for id_ in known)
+    return f"There {'is' if len(listed) == 1 else 'are'} {_listed(listed) if listed else f'no {noun}s yet'}."
+
+
+def _called(id_: str, known: Mapping[str, str], noun: str) -> str:
+    """Call rooms by their ids, and members by their names unless two share one."""
+    name = known[id_]
+    if noun == "room":
+        return id_ if name == id_ else f"{id_} ({name})"
+    return name if list(known.values()).count(name) == 1 else f"{name} ({id_})"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -35,8 +35,8 @@ def read_grid(
     around = replace(
         wanted,
         session="all",
-        since=None if wanted.since is None else wanted.since - hold,
-        until=None if wanted.until is None else wanted.until + hold,
+        since=_moved(wanted.since, -hold),
+        until=_moved(wanted.until, hold),
     )
     lasts = recording.members(replace(around, since=None, until=None), definitions)
     readings = recording.readings(around, definitions).collect()
@@ -48,6 +48,13 @@ def read_grid(
     if wanted.until is not None:
         until_at = pl.min_horizontal(until_at, pl.lit(wanted.until - timedelta(microseconds=1)))
     return make_grid(held, sessions.with_columns(from_at=from_at, until_at=until_at), columns, every_s)
+
+
+def _moved(instant: datetime | None, by: timedelta) -> datetime | None:
+    try:
+        return None if instant is None else instant + by
+    except OverflowError:  # the end of time
+        return instant
 
 
 def _later(lasts: pl.DataFrame, around: Filter) -> pl.DataFrame | None:
