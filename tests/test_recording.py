@@ -36,6 +36,12 @@ def hold(path: Path) -> "subprocess.Popen[str]":
     return process
 
 
+def let_go(holder: "subprocess.Popen[str]") -> None:
+    assert holder.stdin is not None
+    holder.stdin.write("\n")
+    holder.stdin.flush()
+
+
 def test_file_is_let_go_of_after_each_read(tmp_path: Path) -> None:
     path = make_recording(tmp_path / "a.duckdb", steady("ann", 80, 0, 10))
     recording = Recording(path)
@@ -52,9 +58,10 @@ def test_file_is_let_go_of_after_each_read(tmp_path: Path) -> None:
 def test_reader_waits_until_a_writer_lets_go(tmp_path: Path) -> None:
     path = make_recording(tmp_path / "a.duckdb", steady("ann", 80, 0, 10))
     with hold(path) as holder:
-        assert holder.stdin is not None
-        threading.Timer(0.3, lambda: holder.communicate("\n")).start()
+        later = threading.Timer(0.3, lambda: let_go(holder))
+        later.start()
         assert Recording(path).sessions()["readings"].to_list() == [10]
+        later.join()
 
 
 def test_writer_that_never_lets_go_is_named(tmp_path: Path) -> None:
@@ -66,7 +73,7 @@ def test_writer_that_never_lets_go_is_named(tmp_path: Path) -> None:
         assert 0.3 <= time.monotonic() - began < 5
         if sys.platform != "win32":
             assert str(holder.pid) in str(caught.value)
-        holder.communicate("\n")
+        let_go(holder)
 
 
 def test_writer_in_this_process_is_told_at_once(tmp_path: Path) -> None:
