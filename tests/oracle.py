@@ -3,6 +3,7 @@
 Instants are datetimes, lengths of time whole microseconds, and what is divided stays a fraction until the end.
 """
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -89,7 +90,7 @@ def take_apart(rows: Iterable[Reading], rules: Rules) -> dict[Key, Part]:
         for one, following in zip(part.readings, part.readings[1:], strict=False):
             one.held_us = min(us(following.at - one.at), rules.max_hold_us)
         plausible = [one for one in part.readings if one.plausible]
-        for one, following in zip(plausible, plausible[1:], strict=False):
+        for one, following in itertools.pairwise(plausible):
             if us(following.at - one.at) > rules.max_hold_us:
                 one.gap_us = us(following.at - one.at)
     return dict(parts)
