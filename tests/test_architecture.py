@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
 
 
 def _modules_after(code: str) -> set[str]:
@@ -36,3 +40,14 @@ def test_analysis_loads_no_trio_and_of_the_recorder_only_the_contract(module: st
 def test_help_loads_nothing_heavy() -> None:
     loaded = _modules_after("import recorder.cli.app")
     assert not loaded & {"trio", "duckdb", "polars", "altair", "msgspec", "pyarrow"}
+
+
+def test_the_import_contracts_name_every_module_of_the_recorder() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    modules = {f"recorder.{path.stem}" for path in (ROOT / "recorder").glob("[!_]*") if path.stem not in ("cli", "py")}
+    command_line, recorder, analysis = contracts
+    assert set(command_line["source_modules"]) == modules | {"analysis"}
+    assert set(recorder["source_modules"]) == modules
+    assert set(analysis["forbidden_modules"]) == modules - {"recorder.errors", "recorder.tables"}
