@@ -49,6 +49,8 @@ async def kill_again_and_again(folder: Path, count: int, seed: int, per_second: 
         process = start_recorder(database, server)
         await _until(lambda: bool(server.live))
         await trio.sleep(1.0)
+        server.is_sending = False
+        await trio.sleep(0.2)
         ended = await end(process)
         return Figures(balance(server, database), ended, phases, left)
 
@@ -90,6 +92,8 @@ def _wait_for(
         _poll(wal.exists, every_s=0.0002)
         _poll(lambda: not wal.exists(), every_s=0)
     elif phase == "closing":
+        for sent in server.connections[accepted:]:
+            sent.stopped_at = time.monotonic()
         process.send_signal(signal.SIGTERM)
         time.sleep(rng.uniform(0, 0.4))
 

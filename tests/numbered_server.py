@@ -58,7 +58,8 @@ class Sent:
     frames: "array[int]" = field(default_factory=lambda: array("q"))
     """Where each ends in the stream, in bytes after the handshake."""
     was_cut: bool = False
-    killed_at: float | None = None
+    stopped_at: float | None = None
+    """When its recorder was killed or, before that, told to end: what comes after that need not be recorded."""
     unread: frozenset[int] = frozenset()
     """What its recorder had not got from the system when it was killed."""
     writing: trio.Lock = field(default_factory=trio.Lock)

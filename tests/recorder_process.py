@@ -16,6 +16,7 @@ import duckdb
 import trio
 from numbered_server import IS_AS_SENT, NUMBER, TOKEN, NumberedServer, Sent
 
+_started: "list[subprocess.Popen[str]]" = []
 COMMAND = (sys.executable, "-c", "from recorder.cli.app import main; main()")
 
 
@@ -43,7 +44,7 @@ def start_recorder(
     command = [*COMMAND]
     if announced:
         command[-1] = command[-1].replace("main()", "print(flush=True); main()")
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*command, *arguments],
         env=environment(),
         stdin=subprocess.DEVNULL,
@@ -52,6 +53,17 @@ def start_recorder(
         text=True,
         umask=umask,
     )
+    _started.append(process)
+    return process
+
+
+def kill_those_left() -> None:
+    """Kill the recorders that a test which failed did not end."""
+    while _started:
+        process = _started.pop()
+        if process.returncode is None:
+            process.kill()
+            process.communicate()
 
 
 def run_recover(database: Path) -> "subprocess.CompletedProcess[str]":
@@ -95,7 +107,7 @@ def kill(process: "subprocess.Popen[str]", connections: Iterable[Sent], server_p
     process.kill()
     process.communicate()
     for sent in connections:
-        sent.killed_at = killed_at
+        sent.stopped_at = min(sent.stopped_at or killed_at, killed_at)
         count = bisect(sent.at, looked_at)
         if count and (waiting := waiting_bytes[sent.port]):
             read = bisect(sent.frames, sent.frames[count - 1] - waiting)
@@ -149,7 +161,7 @@ class Balance:
     stored: int
     duplicates: int
     missing: list[float]
-    """Of each that is missing, for how long it had been sent when its recorder was killed, in seconds."""
+    """Of each that is missing: how long before its recorder was killed or told to end it was sent, in seconds."""
     in_flight: int
     """Missing ones that the recorder had not read when it was killed, or whose connection was cut."""
 
@@ -169,7 +181,7 @@ def balance(server: NumberedServer, database: Path) -> Balance:
             sent_count += 1
             if number < len(counts) and counts[number]:
                 continue
-            age_s = float("inf") if sent.killed_at is None else sent.killed_at - at
+            age_s = float("inf") if sent.stopped_at is None else sent.stopped_at - at
             if number in sent.unread or sent.was_cut or age_s < 0:
                 in_flight += 1
             else:

@@ -23,6 +23,7 @@ from recorder_process import (
     held_by,
     journal_of,
     kill,
+    kill_those_left,
     run_recover,
     start_recorder,
     wait_for_end,
@@ -65,6 +66,12 @@ async def server() -> AsyncIterator[NumberedServer]:
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     return tmp_path / "t.duckdb"
+
+
+@pytest.fixture(autouse=True)
+def _no_recorder_is_left() -> Iterator[None]:
+    yield
+    kill_those_left()
 
 
 async def until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
@@ -363,10 +370,10 @@ async def _start_and_interrupt(server: NumberedServer, database: Path, by: int, 
     await trio.to_thread.run_sync(process.stdout.readline)
     await trio.sleep(after_s)
     for sent in server.connections[connections:]:
-        sent.killed_at = time.monotonic()  # what comes afterwards need not be recorded
+        sent.stopped_at = time.monotonic()
     ended = await end(process, by)
     for sent in server.connections[connections:]:
-        sent.killed_at = sent.killed_at or 0.0
+        sent.stopped_at = sent.stopped_at or 0.0
     assert ended.took_s < 5
     assert "Traceback" not in ended.said
     # Until it has read its command line it may end as any program does.

@@ -19,7 +19,7 @@ from zlib import crc32
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from journal_rows import as_stored, reading, rows, stored, write_segment
 from recorder_process import COMMAND, environment, journal_of
@@ -27,12 +27,18 @@ from recorder_process import COMMAND, environment, journal_of
 from recorder import database as database_module
 from recorder import ingest as ingest_module
 from recorder import segment as segment_module
+from recorder.database import open_database
 from recorder.errors import StorageError
 from recorder.ingest import DAMAGED, Ingested, ingest, next_batch
 from recorder.rows import AnyRow, RoomEventRow
 from recorder.segment import HEADER, Header, Segment, encode_line, find_segments
 
-REAL_FILES = settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+REAL_FILES = settings(
+    deadline=None,
+    max_examples=12,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink an example of real files takes minutes
+)
 
 
 @pytest.fixture
@@ -57,13 +63,13 @@ class Interrupted(BaseException):
 _WATCHED = {module.__file__ for module in (database_module, ingest_module, segment_module)}
 
 
-def interrupted_at(line: int, work: Callable[[], object]) -> bool:
+def interrupted_at(line: int, work: Callable[[], object], within: tuple[str, ...] = ()) -> bool:
     """Do some work, and interrupt it at so many lines of ingest and what it stands on; tell whether it came to that."""
     count = 0
 
     def trace(frame: FrameType, event: str, arg: object) -> Any:
         nonlocal count
-        if frame.f_code.co_filename not in _WATCHED:
+        if frame.f_code.co_filename not in _WATCHED or (within and frame.f_code.co_name not in within):
             return None
         if event == "line":
             count += 1
@@ -76,6 +82,8 @@ def interrupted_at(line: int, work: Callable[[], object]) -> bool:
     try:
         work()
     except Interrupted:
+        # The tracer also strikes between a lock and its release, where nothing else can.
+        ingest_module._one_at_a_time = threading.Lock()
         return True
     finally:
         sys.settrace(before)
@@ -98,6 +106,22 @@ def test_every_row_is_stored_once_however_it_is_batched_and_interrupted(data: st
         assert stored(database) == expected([row for batch in batches for row in batch])
         assert not total.left
         assert find_segments(journal_of(database)) == []
+
+
+def test_interrupted_at_each_line_of_the_transaction_and_after_it_stores_every_row_once(tmp_path: Path) -> None:
+    content = [reading(1), reading(2)]
+    for line in range(1, 1000):
+        database = tmp_path / f"{line}.duckdb"
+        write_segment(journal_of(database), "run-0", content)
+        with open_database(database):
+            pass  # the tables are there: it is about what comes after
+        work = partial(ingest, database, find_segments(journal_of(database)), Ingested())
+        if not interrupted_at(line, work, within=("_insert", "_put_away", "ingest")):
+            break
+        ingest_all(database)
+        assert stored(database) == expected(list(content))
+        assert not journal_of(database).exists() or find_segments(journal_of(database)) == []
+    assert line > 20
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows cannot fork")

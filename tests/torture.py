@@ -43,7 +43,7 @@ def main() -> int:
     with TemporaryDirectory() as folder:
         script = str(Path(__file__).with_name("kill_at_line.py"))
         lines = subprocess.run(
-            [sys.executable, script, folder, str(seed), str(trials)], check=True, stdout=subprocess.PIPE, text=True
+            [sys.executable, script, folder, str(seed), str(trials)], check=True, capture_output=True, text=True
         )
     say(f"twice killed at one of {lines.stdout.strip()} lines of code, nothing lost", trials)
     say("took, in seconds", f"{time.monotonic() - began_at:.0f}")
