@@ -239,7 +239,7 @@ def test_event_belongs_to_the_session_it_falls_in_or_else_the_nearest(bounds: li
         assert away[session - 1] == min(away)
 
 
-_AT = {"room_id": pl.String, "at": pl.Datetime("us", "UTC")}
+_AT = {"room_id": pl.String(), "at": pl.Datetime("us", "UTC")}
 
 
 def test_room_without_a_session_has_events_of_none(tmp_path: Path) -> None:

@@ -1,0 +1,115 @@
+"""The notebooks hold no outputs, run from end to end on a recording made on the spot, and show what they promise."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbclient
+import nbformat
+import pytest
+import vl_convert
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+CHART = "application/vnd.vegalite.v5+json"
+LARGEST_OUTPUT_BYTES = 3_000_000
+PICTURES = {"01_first_look": 3, "02_fair_comparison": 2, "03_one_member": 2, "04_live": 1, "05_your_own": 2}
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Record a few short sessions, as `make notebooks` records longer ones."""
+    database = tmp_path_factory.mktemp("sample") / "pulsoid.duckdb"
+    command = [sys.executable, "make_sample.py", database, "--minutes", "7", "6", "8"]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    return database
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Jupyter write its own files elsewhere than in somebody's home, and reach no network."""
+    for variable in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    for variable in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
+    monkeypatch.setenv("PULSOID_REC_DB", str(sample))
+
+
+def cells_of(path: Path) -> list[Any]:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    return list(notebook.cells)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_kept_without_outputs(path: Path) -> None:
+    cells = cells_of(path)
+    assert [cell.id for cell in cells] == [f"{path.stem[:2]}-{number:02}" for number in range(len(cells))]
+    for cell in cells:
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
+    assert cells[0].cell_type == "markdown"
+    assert re.match(r"# .+\?\n", cells[0].source), "a notebook begins with its question"
+
+
+def test_every_notebook_is_listed_with_its_question() -> None:
+    listed = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert [path.stem for path in NOTEBOOKS] == sorted(PICTURES)
+    for path in NOTEBOOKS:
+        question = cells_of(path)[0].source.partition("\n")[0].removeprefix("# ")
+        assert f"({path.name}) | {question}" in listed
+
+
+@pytest.mark.usefixtures("surroundings")
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs_and_shows_its_pictures(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    warnings_are_errors = nbformat.v4.new_code_cell("import warnings\n\nwarnings.simplefilter('error')")
+    notebook.cells.insert(0, warnings_are_errors)
+    nbclient.NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
+    ).execute()
+    pictures = 0
+    for cell in notebook.cells[1:]:
+        if cell.cell_type != "code":
+            continue
+        size = len(json.dumps(cell.outputs))
+        assert size < LARGEST_OUTPUT_BYTES
+        for output in cell.outputs:
+            assert output.get("name") != "stderr", output.get("text")
+            data = output.get("data", {})
+            assert "cdn" not in json.dumps(data), "nothing is fetched from the network"
+            if CHART in data:
+                assert_is_drawn(data[CHART])
+                pictures += 1
+            elif "text/html" in data:
+                assert "shape: (0," not in data["text/html"], f"{cell.id} shows an empty frame"
+        if isinstance(ast.parse(cell.source).body[-1], ast.Expr):
+            assert cell.outputs, f"{cell.id} shows nothing"
+    assert pictures == PICTURES[path.stem]
+
+
+def assert_is_drawn(chart: dict[str, Any]) -> None:
+    """See that there is something in a chart but axes: marks with a length, once it is drawn."""
+    svg = vl_convert.vegalite_to_svg(chart)
+    drawn = re.findall(r'<path [^>]*d="(M[^"]*)"', svg)
+    assert max(map(len, drawn)) > 20
+    assert svg.count("<path") > 10
+
+
+@pytest.mark.usefixtures("sample")
+def test_sample_is_never_made_over_a_recording_that_is_there(sample: Path) -> None:
+    before = sample.read_bytes()
+    command = [sys.executable, "make_sample.py", sample]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "is there already" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sample.read_bytes() == before
