@@ -98,7 +98,7 @@ async def until_ingested(database: Path) -> None:
 
 
 def _read_for_a_while(database: Path) -> None:
-    command = [sys.executable, "-c", _READ, str(database), "4", "0.05"]
+    command = [sys.executable, "-c", _READ, str(database), "2.5", "0.05"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -385,7 +385,7 @@ async def test_a_signal_at_any_instant_of_the_start_ends_it_in_good_order(
     server: NumberedServer, database: Path
 ) -> None:
     rng = random.Random(SEED)
-    for number in range(8):
+    for number in range(5):
         await _start_and_interrupt(server, database, (signal.SIGINT, signal.SIGTERM)[number % 2], rng.uniform(0, 1))
     await _start_and_interrupt(server, database, signal.SIGINT, 1.5)
     result = balance(server, database)

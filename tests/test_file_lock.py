@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,6 +83,28 @@ def test_who_asks_does_not_keep_a_starting_recorder_from_its_lock(tmp_path: Path
         stop.set()
         for asker in askers:
             asker.join()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be removed there")
+def test_who_clears_up_does_not_remove_a_lock_that_was_made_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.lock"
+    path.touch()  # left by a crash
+    open_file, locks = os.open, []
+
+    def be_slow(*arguments: Any, **named: Any) -> int:
+        file = open_file(*arguments, **named)
+        monkeypatch.setattr(os, "open", open_file)
+        path.unlink()  # somebody else clears up, and a recorder takes the name
+        locks.append(LockFile(path))
+        return file
+
+    monkeypatch.setattr(os, "open", be_slow)
+    remove_dead_lock(path)
+    assert path.exists()
+    assert is_locked(path)
+    locks[0].release()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no shared locks there")

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -122,6 +123,28 @@ async def test_cancelled_at_any_instant_it_has_written_what_it_was_given(tmp_pat
     assert journal.unwritten_bytes == 0
     journal.release()
     assert [segment.path.suffix for segment in find_segments(folder)] == [".open"]
+
+
+async def test_cancelled_while_it_opens_a_file_it_has_written_what_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, asked, open_file = threading.Event(), threading.Event(), os.open
+
+    def slow_open(path: Any, *arguments: Any, **named: Any) -> int:
+        if str(path).endswith(".open"):
+            asked.set()
+            assert release.wait(10)
+        return open_file(path, *arguments, **named)
+
+    journal = Journal(tmp_path / "journal", "run")
+    monkeypatch.setattr(os, "open", slow_open)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(journal.run)
+        journal.append(reading(1))
+        await until(asked.is_set)
+        nursery.cancel_scope.cancel()
+        threading.Timer(0.05, release.set).start()
+    assert lines_on_disk(tmp_path / "journal") == [encode_line(reading(1))]
 
 
 async def test_segments_come_out_in_order_and_hold_every_row_once(tmp_path: Path) -> None:
