@@ -117,7 +117,8 @@ def _copy(
     columns = connection.sql(f"DESCRIBE {query}").fetchall()
     if "FORMAT csv" in options:
         query = as_csv(query, [(name, kind) for name, kind, *_ in columns])
-    copy = f"COPY ({query}) TO {quoted(str(path))} ({', '.join(options)})"
+    # Into the file as it is, which its owner alone can read; by itself DuckDB puts another one in its place.
+    copy = f"COPY ({query}) TO {quoted(str(path))} (USE_TMP_FILE false, {', '.join(options)})"
     with ThreadPoolExecutor(1) as thread:
         work = thread.submit(lambda: connection.execute(copy).fetchall())
         try:
