@@ -14,12 +14,21 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from analysis.parts import Part, fixed_zone, parts_of
+from analysis.parts import Part, parts_of
 from analysis.presence import presence_notes
 from analysis.quality import quality_notes
 from analysis.report_data import ReportData
-from analysis.terminal_columns import COLUMNS, ColumnSpec
+from analysis.terminal_columns import COLUMNS, ColumnSpec, session_columns
 from analysis.words import DASH, count_words, duration_words, zone_words
+
+_LEGEND = (
+    "Means and quantiles are weighted by time. Floor: the lowest heart rate held for 60 s, it or lower; peak: the "
+    "highest held for 5 s, it or higher. Zones 1 to 5 begin at 50, 60, 70, 80, 90 % of HRmax."
+)
+
+_OBEYED = {"Cc", "Cf", "Cs"}
+_JOINER = "\N{ZERO WIDTH JOINER}"  # which holds an emoji together
+_INSTEAD = "\N{REPLACEMENT CHARACTER}"
 
 PLAIN_WIDTH = 160
 """Columns of a text that goes to a file or a pipe, where nothing has to be left out."""
@@ -64,38 +73,22 @@ def show_report(report: ReportData, console: Console, zone: tzinfo | None = None
         if index:
             console.print()
         console.print(_heading(part, report.rooms[part.room_id]))
-        console.print(_fitting_table(part, console))
+        console.print(_members_table(part, console))
         for text in (*_hr_max_words(part), *texts):
             console.print(Padding(Text(plain(text), style="dim" if text.startswith("HRmax") else ""), (0, 1)))
-    if report.filter:
-        console.print(Padding(Text(f"Shown: {plain(report.filter)}.", style="dim"), (1, 1, 0, 1)))
+    shown = f"Shown: {plain(report.filter)}. " if report.filter else ""
+    console.print(Padding(Text(f"{shown}{_LEGEND}", style="dim"), (1, 1, 0, 1)))
 
 
 def show_sessions(sessions: pl.DataFrame, console: Console, zone: tzinfo | None = None) -> None:
     """Print the sessions: `room_id`, `session`, `started_at`, `ended_at`, `duration_s`, `members`, `readings`."""
-    table = _empty_table()
-    heads = ("Room", "Session", "Began", "Ended", "Lasted", "Members", "Readings")
-    for head, justify in zip(heads, "lrlllrr", strict=True):
-        table.add_column(head, justify="right" if justify == "r" else "left", overflow="fold", no_wrap=head != "Room")
-    for row in sessions.iter_rows(named=True):
-        offset = fixed_zone(row["started_at"], zone)
-        begin, end = row["started_at"].astimezone(offset), row["ended_at"].astimezone(offset)
-        same_day = begin.date() == end.date()
-        table.add_row(
-            Text(plain(row["room_id"])),
-            str(row["session"]),
-            f"{begin:%Y-%m-%d %H:%M:%S}",
-            f"{end:%H:%M:%S}" if same_day else f"{end:%Y-%m-%d %H:%M:%S}",
-            duration_words(row["duration_s"]),
-            f"{row['members']:,}",
-            f"{row['readings']:,}",
-        )
-    console.print(table)
+    rooms = [Text(plain(room)) for room in sessions["room_id"]]
+    console.print(_fitting_table("Room", rooms, sessions, session_columns(zone), console))
 
 
 def plain(text: str) -> str:
     """Take out of a text from elsewhere what a terminal would obey, such as escape sequences."""
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in {"Cc", "Cf", "Cs"} else c for c in text)
+    return "".join(c if c == _JOINER or unicodedata.category(c) not in _OBEYED else _INSTEAD for c in text)
 
 
 def _heading(part: Part, room: str) -> RenderableType:
@@ -106,36 +99,40 @@ def _heading(part: Part, room: str) -> RenderableType:
     return Padding(Group(title, Text(f"{when}, {lasted}")), (0, 1))
 
 
-def _fitting_table(part: Part, console: Console) -> Table:
-    """Make the table with as many columns as fit."""
+def _members_table(part: Part, console: Console) -> Table:
+    labels = [Text(plain(part.names[id_])) for id_ in part.summary["profile_id"]]
     columns = [column for column in COLUMNS if column.is_known(part.summary)]
+    table = _fitting_table("Member", labels, part.summary, columns, console)
+    table.show_footer = part.summary.height > 1
+    table.columns[0].footer = count_words(part.summary.height, "member")
+    return table
+
+
+def _fitting_table(
+    first: str, labels: Sequence[Text], rows: pl.DataFrame, columns: Sequence[ColumnSpec], console: Console
+) -> Table:
+    """Make a table with as many columns as fit, the least needed left out first."""
+    columns = list(columns)
     while True:
-        table = _table(part, columns, console)
+        table = _table(first, labels, rows, columns, console)
         needed = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
-        if needed <= console.width or len(columns) <= 1:
+        if needed <= console.width or not columns:
             return table
         columns.remove(max(columns, key=lambda column: column.rank))
 
 
-def _table(part: Part, columns: Sequence[ColumnSpec], console: Console) -> Table:
-    table = _empty_table()
-    table.show_footer = part.summary.height > 1
-    members = count_words(part.summary.height, "member")
-    table.add_column(
-        "\nMember", footer=members, overflow="ellipsis", no_wrap=True, max_width=max(12, console.width // 4)
-    )
+def _table(
+    first: str, labels: Sequence[Text], rows: pl.DataFrame, columns: Sequence[ColumnSpec], console: Console
+) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), footer_style="bold", header_style="bold")
+    line = "\n" if any(column.head for column in columns) else ""
+    table.add_column(line + first, overflow="ellipsis", no_wrap=True, max_width=max(12, console.width // 4))
     for column in columns:
-        table.add_column(
-            f"{column.head}\n{column.unit}", footer=column.total(part.summary), justify="right", no_wrap=True
-        )
-    for row in part.summary.iter_rows(named=True):
-        cells = [column.cell(row, console.encoding) or DASH for column in columns]
-        table.add_row(Text(plain(part.names[row["profile_id"]])), *cells)
+        head = f"{column.head}{line}{column.unit}"
+        table.add_column(head, footer=column.total(rows), justify=column.justify, no_wrap=True)
+    for label, row in zip(labels, rows.iter_rows(named=True), strict=True):
+        table.add_row(label, *(column.cell(row, console.encoding) or DASH for column in columns))
     return table
-
-
-def _empty_table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=True, footer_style="bold", header_style="bold")
 
 
 def _hr_max_words(part: Part) -> list[str]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import tzinfo
+from typing import Any, Literal
 
 import polars as pl
 from rich.text import Text
 
+from analysis.parts import fixed_zone
 from analysis.words import duration_words, share_words
 from analysis.zones import ZONES
 
@@ -14,26 +16,28 @@ Row = Mapping[str, Any]
 Cell = str | Text | None
 
 _STYLES = ("bright_black", "blue", "cyan", "green", "yellow", "red")
-_BLOCKS = " ▁▂▃▄▅▆▇█"
-_BLOCKS_ASCII = " .:-=+*#@"
+_BLOCKS = "·▁▂▃▄▅▆▇█"
+_BLOCKS_ASCII = "_.:-=+*#@"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnSpec:
-    """A column of the table.
+    """A column of a table.
 
     Parameters
     ----------
     head, unit
-        The two lines of its head.
+        The two lines of its head; the first may be empty.
     rank
         The higher, the sooner it gives way.
     needs
-        The summary's column that must hold something, or the column is left out.
+        The frame's column that must hold something, or this one is left out.
     cell
-        Makes a member's cell of the summary's row and the terminal's encoding; None for what is unknown.
+        Makes a cell of the frame's row and the terminal's encoding; None for what is unknown.
     total
-        Makes the cell for all members together; empty where adding up makes no sense.
+        Makes the cell for all rows together; empty where adding up makes no sense.
+    justify
+        Which side it keeps to.
     """
 
     head: str
@@ -42,6 +46,7 @@ class ColumnSpec:
     needs: str
     cell: Callable[[Row, str], Cell]
     total: Callable[[pl.DataFrame], str] = lambda _: ""
+    justify: Literal["left", "right"] = "right"
 
     def is_known(self, summary: pl.DataFrame) -> bool:
         """Tell whether there is anything to show."""
@@ -91,16 +96,16 @@ def zone_bars(row: Row, encoding: str) -> Cell:
 
 COLUMNS = (
     ColumnSpec(
-        head="Observed",
-        unit="",
+        head="",
+        unit="Observed",
         rank=5,
         needs="profile_id",
         cell=_duration("observed_s"),
         total=lambda summary: duration_words(_total_s(summary, "observed_s")),
     ),
-    ColumnSpec(head="Cover-", unit="age", rank=4, needs="profile_id", cell=_coverage, total=_coverage_of_all),
+    ColumnSpec(head="", unit="Covered", rank=4, needs="profile_id", cell=_coverage, total=_coverage_of_all),
     ColumnSpec(
-        head="Read-", unit="ings", rank=12, needs="profile_id", cell=_number("readings"), total=_count("readings")
+        head="", unit="Readings", rank=12, needs="profile_id", cell=_number("readings"), total=_count("readings")
     ),
     ColumnSpec(head="", unit="Gaps", rank=11, needs="profile_id", cell=_number("gaps"), total=_count("gaps")),
     ColumnSpec(head="Mean", unit="bpm", rank=1, needs="profile_id", cell=_number("bpm_mean", 1)),
@@ -118,3 +123,30 @@ COLUMNS = (
     ColumnSpec(head="TRIMP", unit="Banister", rank=14, needs="trimp_banister", cell=_number("trimp_banister", 1)),
     ColumnSpec(head="HRR60", unit="bpm", rank=10, needs="hrr60", cell=_number("hrr60", 1)),
 )
+
+
+def session_columns(zone: tzinfo | None) -> tuple[ColumnSpec, ...]:
+    """Give the columns of the sessions' table.
+
+    Parameters
+    ----------
+    zone
+        Time zone of the screen; None for this computer's.
+    """
+
+    def began(row: Row, _encoding: str) -> Cell:
+        return f"{row['started_at'].astimezone(fixed_zone(row['started_at'], zone)):%Y-%m-%d %H:%M:%S}"
+
+    def ended(row: Row, _encoding: str) -> Cell:
+        offset = fixed_zone(row["started_at"], zone)
+        begin, end = row["started_at"].astimezone(offset), row["ended_at"].astimezone(offset)
+        return f"{end:%H:%M:%S}" if begin.date() == end.date() else f"{end:%Y-%m-%d %H:%M:%S}"
+
+    return (
+        ColumnSpec(head="", unit="Session", rank=1, needs="session", cell=_number("session")),
+        ColumnSpec(head="", unit="Began", rank=2, needs="session", cell=began, justify="left"),
+        ColumnSpec(head="", unit="Ended", rank=6, needs="session", cell=ended, justify="left"),
+        ColumnSpec(head="", unit="Lasted", rank=3, needs="session", cell=_duration("duration_s"), justify="left"),
+        ColumnSpec(head="", unit="Members", rank=4, needs="session", cell=_number("members")),
+        ColumnSpec(head="", unit="Readings", rank=5, needs="session", cell=_number("readings")),
+    )
