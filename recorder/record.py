@@ -93,19 +93,21 @@ class Recorder:
         StorageError
             The database cannot be used, or not all is in it at the end.
         """
-        async with trio.open_nursery() as nursery:
-            await nursery.start(self._watch_signals, nursery.cancel_scope)
-            try:
-                await self._check()
-                if show is not None:
-                    nursery.start_soon(show, self)
-                if self.options.duration_s is not None:
-                    nursery.start_soon(self._stop_after, self.options.duration_s)
-                await self._record()
-            except PulsoidRecError as error:
-                self._error = error
-            nursery.cancel_scope.cancel()
-        self.journal.release()
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._watch_signals, nursery.cancel_scope)
+                try:
+                    await self._check()
+                    if show is not None:
+                        nursery.start_soon(show, self)
+                    if self.options.duration_s is not None:
+                        nursery.start_soon(self._stop_after, self.options.duration_s)
+                    await self._record()
+                except PulsoidRecError as error:
+                    self._error = error
+                nursery.cancel_scope.cancel()
+        finally:
+            self.journal.release()
         if self._error is not None:
             raise self._error
         self._require_all_in()
