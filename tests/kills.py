@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import trio
 from numbered_server import NumberedServer, open_numbered_server
-from recorder_process import Balance, Ended, balance, end, journal_of, kill, start_recorder
+from recorder_process import Balance, Ended, Stalls, balance, end, journal_of, kill, start_recorder
 
 PHASES = ("connecting", "receiving", "writing", "ingesting", "removing", "closing")
 
@@ -38,7 +38,9 @@ async def kill_again_and_again(folder: Path, count: int, seed: int, per_second: 
     left: Counter[str] = Counter()
     order = [PHASES[i % len(PHASES)] for i in range(count)]
     rng.shuffle(order)
-    async with open_numbered_server(per_second) as server:
+    async with contextlib.AsyncExitStack() as stack:
+        stalls = stack.enter_context(Stalls())
+        server = await stack.enter_async_context(open_numbered_server(per_second))
         for phase in order:
             process = start_recorder(database, server)
             accepted = len(server.connections)
@@ -52,7 +54,7 @@ async def kill_again_and_again(folder: Path, count: int, seed: int, per_second: 
         server.is_sending = False
         await trio.sleep(0.2)
         ended = await end(process)
-        return Figures(balance(server, database), ended, phases, left)
+        return Figures(balance(server, database, stalls), ended, phases, left)
 
 
 async def _until(condition: Callable[[], bool], within_s: float = 20.0) -> None:

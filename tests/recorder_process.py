@@ -5,12 +5,14 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import duckdb
 import trio
@@ -161,7 +163,10 @@ class Balance:
     stored: int
     duplicates: int
     missing: list[float]
-    """Of each that is missing: how long before its recorder was killed or told to end it was sent, in seconds."""
+    """Of each that is missing: how long before its recorder was killed or told to end it was sent, in seconds.
+
+    Less what the machine kept everybody from running.
+    """
     in_flight: int
     """Missing ones that the recorder had not read when it was killed, or whose connection was cut."""
 
@@ -171,12 +176,48 @@ class Balance:
         return [age_s for age_s in self.missing if age_s > 0.1]
 
 
-def balance(server: NumberedServer, database: Path) -> Balance:
+class Stalls:
+    """How late the machine lets a process run, instant by instant, while the block runs.
+
+    A busy machine may keep any process from running for longer than the tenth of a second in question. What it keeps
+    from this thread is granted to the recorder too.
+    """
+
+    _EVERY_S = 0.005
+
+    def __init__(self) -> None:
+        self._late: list[tuple[float, float]] = []
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        due = time.monotonic() + self._EVERY_S
+        while not self._is_over.wait(max(due - time.monotonic(), 0)):
+            now = time.monotonic()
+            if now - due > self._EVERY_S:
+                self._late.append((now, now - due))
+            due = now + self._EVERY_S
+
+    def before(self, instant: float) -> float:
+        """Add up what was stalled in the second before an instant, in seconds."""
+        return sum(late_s for at, late_s in self._late if instant - 1 <= at <= instant + 0.1)
+
+
+def balance(server: NumberedServer, database: Path, stalls: Stalls | None = None) -> Balance:
     """Compare what was sent with what is stored."""
     counts = stored_counts(database)
     missing: list[float] = []
     in_flight = sent_count = 0
     for sent in server.connections:
+        granted_s = stalls.before(sent.stopped_at) if stalls and sent.stopped_at else 0.0
         for number, at in zip(sent.numbers, sent.at, strict=True):
             sent_count += 1
             if number < len(counts) and counts[number]:
@@ -185,7 +226,7 @@ def balance(server: NumberedServer, database: Path) -> Balance:
             if number in sent.unread or sent.was_cut or age_s < 0:
                 in_flight += 1
             else:
-                missing.append(age_s)
+                missing.append(age_s - granted_s)
     different = len(counts) - counts.count(0)
     return Balance(sent_count, different, sum(counts) - different, missing, in_flight)
 

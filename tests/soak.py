@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 import trio
 from numbered_server import NumberedServer, open_numbered_server
-from recorder_process import Balance, Ended, balance, end, kill, start_recorder
+from recorder_process import Balance, Ended, Stalls, balance, end, kill, start_recorder
 
 _READER = (
     "import duckdb, sys, time\n"
@@ -124,8 +124,9 @@ async def soak(folder: Path, seconds: float, rooms: int, per_second: float, seed
     async with open_numbered_server(per_second) as server:
         names = [f"room-{number:03}" for number in range(rooms)]
         run = Soak(server, folder / "soak.duckdb", names, seconds, random.Random(seed))
-        ended = await run.run()
-        return run, ended, await trio.to_thread.run_sync(balance, server, run.database)
+        with Stalls() as stalls:
+            ended = await run.run()
+        return run, ended, await trio.to_thread.run_sync(balance, server, run.database, stalls)
 
 
 def say(what: str, figure: object) -> None:
