@@ -93,8 +93,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     max_hold_s=st.sampled_from([5.0, 5.0, 1.0, 2.5, 70.0]),
     session=st.sampled_from(["all", "latest"]),
     members=st.sets(st.sampled_from(["ann", "bob"]), max_size=2),
-    since_s=st.none() | st.integers(-3, 60),
-    length_us=st.none() | st.integers(1, 90_000_000),
+    since_s=st.none() | st.integers(-3, 20),
+    length_us=st.none() | st.integers(1, 10_000_000) | st.integers(1, 1_000_000_000),
     every_s=st.sampled_from([1, 1, 2, 7]),
 )
 def test_every_cell_is_the_reading_that_holds_at_that_instant(
@@ -143,6 +143,17 @@ def test_range_of_time_cuts_the_grid_and_changes_no_cell(tmp_path: Path) -> None
     whole = excerpt.grid().filter(pl.col("at").is_between(at(10), at(20), closed="left"))
     assert excerpt.only(since=at(10), until=at(20)).grid().equals(whole)
     assert whole.height == 20
+
+
+def test_reading_before_a_range_holds_into_it_and_one_after_it_is_known_to_come(tmp_path: Path) -> None:
+    excerpt = excerpt_of(tmp_path, [reading(second, 80) for second in (8.5, 9.5, 18.5, 40)] + [reading(60, 70, "bob")])
+    assert excerpt.only(since=at(10), until=at(12)).grid()["ann"].to_list() == [80, 80]
+    assert excerpt.only(since=at(18), until=at(22)).grid()["ann"].to_list() == [None, 80, 80, 80]
+
+
+def test_latest_session_of_a_range_is_not_the_one_that_begins_just_after_it(tmp_path: Path) -> None:
+    excerpt = excerpt_of(tmp_path, [reading(0, 80), reading(1, 81), reading(2000, 90), reading(2001, 91)])
+    assert excerpt.only(session="latest", until=at(1998)).grid()["ann"].to_list() == [80, None]
 
 
 def test_members_of_one_name_have_a_column_each_and_none_takes_the_time_s(tmp_path: Path) -> None:
