@@ -184,6 +184,7 @@ class Stalls:
     """
 
     _EVERY_S = 0.005
+    _STALL_S = 0.02  # less than this is how any machine runs
 
     def __init__(self) -> None:
         self._late: list[tuple[float, float]] = []
@@ -202,13 +203,13 @@ class Stalls:
         due = time.monotonic() + self._EVERY_S
         while not self._is_over.wait(max(due - time.monotonic(), 0)):
             now = time.monotonic()
-            if now - due > self._EVERY_S:
+            if now - due > self._STALL_S:
                 self._late.append((now, now - due))
             due = now + self._EVERY_S
 
     def before(self, instant: float) -> float:
-        """Add up what was stalled in the second before an instant, in seconds."""
-        return sum(late_s for at, late_s in self._late if instant - 1 <= at <= instant + 0.1)
+        """Add up the stalls in the third of a second before an instant, in seconds."""
+        return sum(late_s for at, late_s in self._late if instant - 0.3 <= at <= instant + 0.05)
 
 
 def balance(server: NumberedServer, database: Path, stalls: Stalls | None = None) -> Balance:
