@@ -69,3 +69,8 @@ def test_no_stretches_make_no_sessions() -> None:
     found = list_sessions(number_stretches(nothing, 1))
     assert found.is_empty()
     assert found.schema == SCHEMA
+
+
+def test_somebody_who_came_and_went_ends_nobodys_session(tmp_path: Path) -> None:
+    readings = [reading(0, 80), reading(1, 80, "bob"), reading(890, 80), reading(1700, 80)]
+    assert sessions_of(tmp_path, readings).height == 1

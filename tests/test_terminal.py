@@ -52,7 +52,7 @@ def test_every_width_shows_whole_columns_and_never_wraps(tmp_path: Path, width: 
     ann = next(line for line in lines if line.startswith(" Ann"))
     assert "129.0" in ann  # the mean stays the longest
     assert ("Banister" in heads) is False  # nobody's rest and sex are known
-    assert ("Floor" in heads) == (width >= 80)
+    assert ("Floor" in heads) == (width >= 100)
     assert "…" not in ann
 
 
