@@ -59,7 +59,8 @@ class ConnectionState:
     def __init__(self, clock: Callable[[], float], random: Callable[[], float]) -> None:
         self._clock = clock
         self._random = random
-        self._failures = 0
+        self.failures = 0
+        """Attempts, and short-lived connections, since one held steadily; each makes the next delay longer."""
         self._opened_at = 0.0
         self.state = State.CONNECTING
         self.was_live = False
@@ -79,7 +80,7 @@ class ConnectionState:
             self.was_live = True
         elif event is Event.ENDED and self._clock() - self._opened_at >= STEADY_AFTER_S:
             # A server that accepts and drops at once must not be hammered, so only a steady connection counts.
-            self._failures = 0
+            self.failures = 0
         return self.state
 
     def delay_s(self) -> float:
@@ -90,6 +91,6 @@ class ConnectionState:
         if self.state is State.REFUSED:
             longest = REFUSED_DELAY_S
         else:
-            longest = min(FIRST_DELAY_S * 2.0 ** min(self._failures, 10), LONGEST_DELAY_S)
-            self._failures += 1
+            longest = min(FIRST_DELAY_S * 2.0 ** min(self.failures, 10), LONGEST_DELAY_S)
+            self.failures += 1
         return longest * (1 - self._random() / 4)

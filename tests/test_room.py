@@ -171,7 +171,7 @@ async def test_a_port_where_nobody_listens_is_tried_until_somebody_does(database
     async with open_hostile_server(stay) as server:
         url = server.url
     async with running(make_recorder(url, database)) as recorder:
-        await until(lambda: recorder.rooms[0].status.reconnects > 2)
+        await until(lambda: recorder.rooms[0].connection.failures > 2)
     assert connection_events(database) == [
         ("lost", None, f"no connection to localhost:{server.port}: connection refused")
     ]
@@ -179,7 +179,7 @@ async def test_a_port_where_nobody_listens_is_tried_until_somebody_does(database
 
 async def test_a_name_that_does_not_resolve_is_said_and_tried_again(database: Path) -> None:
     async with running(make_recorder("wss://nobody.invalid", database)) as recorder:
-        await until(lambda: recorder.rooms[0].status.reconnects > 1)
+        await until(lambda: recorder.rooms[0].connection.failures > 1)
     assert connection_events(database) == [("lost", None, "no connection to nobody.invalid: its name is not known")]
 
 
@@ -224,7 +224,7 @@ async def test_tls_with_a_wrong_certificate_gets_no_token(
     monkeypatch.setenv("SSL_CERT_FILE", str(database.with_name("ca.pem")))
     async with open_hostile_server(stay, tls=certificate(authority, name)) as server:
         async with running(make_recorder(server.url, database)) as recorder:
-            await until(lambda: recorder.rooms[0].status.reconnects > 1)
+            await until(lambda: recorder.rooms[0].connection.failures > 1)
         assert server.heads == []
     [(kind, code, reason)] = connection_events(database)
     assert (kind, code) == ("lost", None)
@@ -236,7 +236,7 @@ async def test_tls_with_a_wrong_certificate_gets_no_token(
 async def test_a_server_without_tls_is_told_from_one_that_is_not_there(database: Path) -> None:
     async with open_hostile_server(stay) as server:
         async with running(make_recorder(server.url.replace("ws", "wss", 1), database)) as recorder:
-            await until(lambda: recorder.rooms[0].status.reconnects > 0)
+            await until(lambda: recorder.rooms[0].connection.failures > 0)
     [(_, _, reason)] = connection_events(database)
     assert reason is not None
     assert reason.startswith(f"no safe connection to localhost:{server.port}: it does not speak TLS as we do")
