@@ -97,6 +97,8 @@ def _describe(connection: duckdb.DuckDBPyConnection, selection: Selection, membe
 class Recording:
     """A database that `pulsoid-rec record` writes, whether it still runs or not.
 
+    In a notebook, `analysis.explore.explore` is the shorter way: it takes names and words, and draws.
+
     Parameters
     ----------
     path
