@@ -60,7 +60,7 @@ async def test_a_wall_clock_that_runs_ahead_makes_no_short_connection_a_steady_o
 
     async with open_hostile_server(drop) as server, running(make_recorder(server.url, database)) as recorder:
         await until(lambda: len(server.heads) == 10)
-        assert recorder.rooms[0].connection._failures >= 9
+        assert recorder.rooms[0].connection.failures >= 9
 
 
 async def test_readings_out_of_order_from_the_future_and_days_late_are_stored_as_sent(database: Path) -> None:
