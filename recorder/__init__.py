@@ -2,9 +2,13 @@
 
 Read in the order a message travels:
 
-- `connection` speaks to the server; `connection_state` decides when to try again; `credentials` knows the token.
-- `messages` tells what a frame says; `journal` puts it on disk; `ingest` brings it from there into the tables.
-- `tables` is the contract with the analysis; `database` opens the file; `errors` is what a user is told.
-- `record` runs it all for the rooms named; `status` shows how it goes.
+- `server` is where it comes from; `connection` opens the WebSocket, over a `watched_stream`; `credentials`,
+  `token_check` and `token_refresh` know the token, and speak to the server by `http_exchange`.
+- `room` records one room: `connection_state` decides when to try again, `endings` says how it ended.
+- `messages` tells what a frame says, as one of `rows`.
+- `journal` puts it on disk by `segment_writer`, in the files of `segment`; `file_lock` tells whose they are.
+- `ingester` decides when to bring them in, `ingest` does it, `recover` after a crash; `database` opens the file.
+- `tables` is the contract with the analysis; `errors` is what a user is told.
+- `record` runs it all for the rooms named; `status` tells how it goes.
 - `simulator` is a Pulsoid server of our own; `cli` is the command line.
 """
