@@ -1,5 +1,6 @@
 """What somebody at a notebook is given: parts chosen by name, frames, and, for what is not there, what is."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -37,10 +38,10 @@ ROWS = [
 ]
 
 
-@pytest.fixture
-def whole(tmp_path: Path) -> Excerpt:
-    path = make_recording(
-        tmp_path / "pulsoid.duckdb",
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_recording(
+        tmp_path_factory.mktemp("made") / "pulsoid.duckdb",
         ROWS,
         member_events=EVENTS,
         room_events=[("r1", '{"name": "Team <b>One</b>"}', at(0), at(0), "c1")],
@@ -50,8 +51,12 @@ def whole(tmp_path: Path) -> Excerpt:
             ("r1", "c2", "opened", at(3990), None, None),
         ],
     )
+
+
+@pytest.fixture
+def whole(made: Path, tmp_path: Path) -> Excerpt:
     (tmp_path / "members.toml").write_text('[ann]\nhr_max = 100\n\n[bob]\nname = "Bobby"\n', encoding="utf-8")
-    return explore(path)
+    return explore(shutil.copy(made, tmp_path / "pulsoid.duckdb"))
 
 
 def test_lists_say_who_and_when(whole: Excerpt) -> None:
