@@ -131,11 +131,14 @@ def read_recovery(
     known = selection.members.join(people, on=MEMBER).filter(pl.col("hr_max").is_not_null()).select("key", "hr_max")
     activity = selection.activity.join(known, on="key", how="semi")
     reader = SliceReader(connection, activity, spans)
-    falls = []
-    for part in plan_slices(activity, spans, selection.wanted.since_us, selection.wanted.until_us, slice_rows):
-        readings, _ = tidy_readings(reader.read(part.widen(*margins_us(definitions))), _KEY)
-        ended_us = pl.col("ended_at").dt.epoch("us")
-        found = find_falls(readings.join(known, on="key"), definitions, _KEY)
+
+    def read(part: Slice) -> tuple[Slice, pl.DataFrame]:
+        return part, tidy_readings(reader.read(part.widen(*margins_us(definitions))), _KEY)[0]
+
+    slices = plan_slices(activity, spans, selection.wanted.since_us, selection.wanted.until_us, slice_rows)
+    ended_us, falls = pl.col("ended_at").dt.epoch("us"), []
+    for part, readings in read_ahead(read, slices):
+        found = find_falls(readings.join(known, on="key", maintain_order="left"), definitions, _KEY)
         falls.append(found.filter((ended_us >= part.from_us) & (ended_us < part.until_us)))
     if not falls:
         return pl.DataFrame(schema=RECOVERY)

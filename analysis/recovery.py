@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import polars as pl
 
 from analysis.definitions import MICROSECONDS, Definitions
-from analysis.holds import MEMBER, ORDER
-from analysis.zones import zone_of
+from analysis.holds import MEMBER
+from analysis.zones import reaches
 
-EFFORT_ZONE = 3
-"""An effort is at or above where zone 3 begins, 70 % of HRmax."""
+EFFORT_PERCENT = 70
+"""An effort is at or above so much of HRmax."""
 
 EFFORT_US = 120 * MICROSECONDS
 LAST_US = 5 * MICROSECONDS
@@ -35,7 +35,7 @@ def find_falls(readings: pl.DataFrame, definitions: Definitions, by: Sequence[st
     Parameters
     ----------
     readings
-        Tidy: the columns of `by`, `occurred_at`, `received_at`, `bpm`, and `hr_max` (null where unknown).
+        As `holds.tidy_readings` gives them, with `hr_max` (null where unknown).
     definitions
         What is plausible, and what ends a run.
     by
@@ -55,8 +55,8 @@ def find_falls(readings: pl.DataFrame, definitions: Definitions, by: Sequence[st
     is_plausible = pl.col("bpm").is_between(definitions.min_bpm, definitions.max_bpm)
     seen = (
         readings.filter(is_plausible & pl.col("hr_max").is_not_null())
-        .sort(*by, *ORDER)
-        .with_columns(is_effort=zone_of(pl.col("bpm"), pl.col("hr_max")) >= EFFORT_ZONE)
+        .sort(by, maintain_order=True)
+        .with_columns(is_effort=reaches(pl.col("bpm"), pl.col("hr_max"), EFFORT_PERCENT))
         .with_columns(silence_us=pl.col("occurred_at").diff().over(by).dt.total_microseconds())
     )
     breaks = (pl.col("silence_us") > definitions.max_hold_us) | pl.col("is_effort").ne(
@@ -78,6 +78,7 @@ def find_falls(readings: pl.DataFrame, definitions: Definitions, by: Sequence[st
     lasted_us = (pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds()
     is_ended = pl.col("silence_after_us") <= definitions.max_hold_us
     efforts = runs.filter(pl.col("is_effort") & (lasted_us >= EFFORT_US) & is_ended)
+    seen = seen.join(efforts, on=by, how="semi", maintain_order="left")
     return _with_later_mean(efforts, seen, by).select(
         *by, "ended_at", fall_bpm=pl.col("last_bpm") - pl.col("later_bpm")
     )

@@ -24,9 +24,13 @@ def zone_of(bpm: pl.Expr, hr_max: pl.Expr) -> pl.Expr:
     Edwards, S. (1993). The Heart Rate Monitor Book. Compared in whole numbers, so that a heart rate that is exactly a
     zone's lower bound is in that zone, whatever a float makes of it.
     """
-    tenths = (hr_max * 10).round().cast(pl.Int64)
-    begun = [(bpm.cast(pl.Int64) * 1000 >= tenths * percent).cast(pl.Int8) for percent in ZONE_PERCENTS]
+    begun = [reaches(bpm, hr_max, percent).cast(pl.Int8) for percent in ZONE_PERCENTS]
     return sum(begun, start=pl.lit(0, pl.Int8))
+
+
+def reaches(bpm: pl.Expr, hr_max: pl.Expr, percent: int) -> pl.Expr:
+    """Tell whether a heart rate is at or above so much of HRmax; parameters as of `zone_of`."""
+    return bpm.cast(pl.Int64) * 1000 >= (hr_max * 10).round().cast(pl.Int64) * percent
 
 
 def time_in_zones(held: pl.DataFrame, by: list[str]) -> pl.DataFrame:

@@ -35,6 +35,7 @@ def test_implausible_reading_ends_a_hold() -> None:
 
 def test_of_two_at_one_instant_the_first_received_holds_for_no_time() -> None:
     assert holds(frame((0, 90), (0, 80), (1, 70), delays_s=(0.5, 0.2, 0))) == [(80, 0), (90, 1), (70, 0)]
+    assert holds(frame((0, 80), (0, 90), (1, 70), delays_s=(0.5, 0.2, 0))) == [(90, 0), (80, 1), (70, 0)]
 
 
 def test_rows_out_of_order_are_put_in_order() -> None:

@@ -97,9 +97,12 @@ def sparse_rows(draw: st.DrawFn) -> list[Reading]:
         when += timedelta(microseconds=step_us)
         rows.append(Reading(room, member, bpm, when, when + timedelta(seconds=delay_s)))
     if rows:
-        for index, delay_s in draw(st.lists(st.tuples(st.integers(0, len(rows) - 1), st.integers(-3, 3)), max_size=6)):
-            again = rows[index]
-            rows.append(again._replace(received_at=again.received_at + timedelta(seconds=delay_s)))
+        which, delays = st.integers(0, len(rows) - 1), st.integers(-3, 3)
+        for index, delay_s, bpm in draw(
+            st.lists(st.tuples(which, delays, st.sampled_from([None, 70, 99])), max_size=6)
+        ):
+            received_at = rows[index].received_at + timedelta(seconds=delay_s)
+            rows.append(rows[index]._replace(received_at=received_at, bpm=bpm or rows[index].bpm))
     far = draw(st.sets(st.sampled_from(FAR)))
     rows += [Reading("r1", "ann", 80, instant, START) for instant in far]
     return draw(st.permutations(rows))
