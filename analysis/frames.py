@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,7 @@ class Frames:
             `room_id`, `session`, `profile_id`, `name`, `bpm`, `held_s` (seconds), `readings`, ordered by the first
             three and bpm. Rows of one member add up, over sessions and over recordings.
         """
-        read = lambda: self.recording.time_at_bpm(self.wanted, self.definitions)  # noqa: E731
+        read = partial(self.recording.time_at_bpm, self.wanted, self.definitions)
         return self._named(lazily(TIME_AT_BPM, read), TIME_AT_BPM)
 
     def summary(self) -> pl.DataFrame:

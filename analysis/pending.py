@@ -6,6 +6,7 @@ from typing import NamedTuple
 from analysis.recording import Recording
 
 USUAL_DELAY_S = 5.0
+_LONGER_THAN_A_HEADER = 200  # bytes
 """A recorder brings its journal in every second or so; what is younger than this is no cause for concern."""
 
 
@@ -37,7 +38,7 @@ def find_pending(recording: Recording, now: float | None = None) -> Pending:
         try:
             status = path.stat()
             # The first line names the format; a recorder in a silent room has a segment with nothing else.
-            holds_rows = path.read_bytes().count(b"\n") > 1 if status.st_size < 200 else True  # noqa: PLR2004
+            holds_rows = status.st_size > _LONGER_THAN_A_HEADER or path.read_bytes().count(b"\n") > 1
         except OSError:
             continue  # brought in just now, and removed
         if now - status.st_mtime > USUAL_DELAY_S and holds_rows:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -109,11 +110,11 @@ def main() -> None:
     database: Path = chosen.database
     try:
         if chosen.live is not None:
-            play = lambda simulator: play_now(simulator, chosen.live)  # noqa: E731
+            play = partial(play_now, seconds=chosen.live)
         elif database.exists():
             raise UsageError(f"{database} is there already", "Delete it, or name another.")
         else:
-            play = lambda simulator: play_past(simulator, tuple(chosen.minutes))  # noqa: E731
+            play = partial(play_past, minutes=tuple(chosen.minutes))
         database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         members = database.parent / "members.toml"
         if not members.exists():  # it may be somebody's own

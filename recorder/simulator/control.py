@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from operator import methodcaller
 from typing import Any
 
 import trio
@@ -60,7 +61,7 @@ class Simulator:
         """Write bytes below the WebSocket: fragments, pings, binary or broken frames. A `raw` each."""
         room = self._room(room_id)
         for piece in pieces:
-            room.for_each_client(lambda client, piece=piece: client.put_raw(piece))  # type: ignore[misc]
+            room.for_each_client(methodcaller("put_raw", piece))
         await room.let_clients_catch_up()
 
     async def update_room(self, room_id: str, config: Config) -> None:
