@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
-from recordings import Reading
+from readings import Reading
 
 Key = tuple[str, int, str]
 

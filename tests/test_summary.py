@@ -1,7 +1,9 @@
 """The summary equals the oracle's, whatever the rows, their order, the filter, and the size of the slices."""
 
 import math
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,10 @@ import hypothesis.strategies as st
 import oracle
 import polars as pl
 import pytest
+from drawn_readings import ROWS
 from hypothesis import HealthCheck, given, settings
 from recordings import (
     MATCHES,
-    START,
     Reading,
     append_readings,
     at,
@@ -75,61 +77,6 @@ def summarize_in_slices(
     return summarize(tally, people, read_recovery(connection, selection, people, slice_rows))
 
 
-ROOMS = st.sampled_from(["r1", "r2"])
-IDS = st.sampled_from(["ann", "bob", "cid"])
-BPMS = st.one_of(st.integers(55, 190), st.sampled_from([0, 29, 30, 230, 231, 900, -1, 112, 113, 131, 150]))
-STEPS_US = st.one_of(
-    st.integers(0, 3_000_000),
-    st.sampled_from([0, 1, 1_000_000, 1_000_000, 4_999_999, 5_000_000, 5_000_001, 59_000_000]),
-    st.sampled_from([899_999_999, 900_000_000, 900_000_001, 3_600_000_000, 86_400_000_000]),
-)
-
-
-FAR = [datetime(year, 12, 30, tzinfo=UTC) for year in (1, 1969, 9999)]
-
-
-@st.composite
-def sparse_rows(draw: st.DrawFn) -> list[Reading]:
-    """Make readings in every awkward position: ties, duplicates, silences, out of order, whole centuries apart."""
-    steps = draw(st.lists(st.tuples(STEPS_US, ROOMS, IDS, BPMS, st.integers(-2, 2)), max_size=40))
-    when, rows = START, list[Reading]()
-    for step_us, room, member, bpm, delay_s in steps:
-        when += timedelta(microseconds=step_us)
-        rows.append(Reading(room, member, bpm, when, when + timedelta(seconds=delay_s)))
-    if rows:
-        which, delays = st.integers(0, len(rows) - 1), st.integers(-3, 3)
-        for index, delay_s, bpm in draw(
-            st.lists(st.tuples(which, delays, st.sampled_from([None, 70, 99])), max_size=6)
-        ):
-            received_at = rows[index].received_at + timedelta(seconds=delay_s)
-            rows.append(rows[index]._replace(received_at=received_at, bpm=bpm or rows[index].bpm))
-    far = draw(st.sets(st.sampled_from(FAR)))
-    rows += [Reading("r1", "ann", 80, instant, START) for instant in far]
-    return draw(st.permutations(rows))
-
-
-@st.composite
-def dense_rows(draw: st.DrawFn) -> list[Reading]:
-    """Make efforts and rests, a reading a second, with dropouts, so that there is a load and a recovery to find."""
-    rows = list[Reading]()
-    for member in draw(st.lists(IDS, min_size=1, max_size=2, unique=True)):
-        second = 0
-        for bpm, length_s, noise, lost in draw(
-            st.lists(
-                st.tuples(st.integers(60, 190), st.sampled_from([3, 58, 119, 120, 121, 200]), BPMS, st.integers(0, 9)),
-                min_size=2,
-                max_size=6,
-            )
-        ):
-            for i in range(length_s):
-                value = noise if i % 50 == 49 else bpm - i // 8
-                if i % 60 >= lost or i < 2:
-                    rows.append(reading(second, value, member))
-                second += 1
-    return draw(st.randoms(use_true_random=False).map(lambda random: random.sample(rows, len(rows))))
-
-
-ROWS = st.one_of(sparse_rows(), dense_rows())
 DEFINITIONS = st.one_of(
     st.just(Definitions()),
     st.builds(
@@ -153,10 +100,17 @@ def rules(definitions: Definitions) -> oracle.Rules:
 
 
 @pytest.fixture(scope="module")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    path = make_recording(tmp_path_factory.mktemp("summary") / "scratch.duckdb")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_recording(tmp_path_factory.mktemp("summary") / "scratch.duckdb")
+
+
+@contextmanager
+def holding(path: Path, rows: list[Reading]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a recording that holds these rows and no others."""
     with duckdb.connect(path) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("DELETE FROM heart_rate")
+        append_readings(connection, rows)
         yield connection
 
 
@@ -168,7 +122,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Any:
     bounds=st.tuples(INSTANTS, INSTANTS),
 )
 def test_summary_equals_the_oracle_whatever_the_rows_their_order_and_the_slices(
-    scratch: duckdb.DuckDBPyConnection,
+    scratch: Path,
     rows: list[Reading],
     definitions: Definitions,
     slices: int,
@@ -177,26 +131,23 @@ def test_summary_equals_the_oracle_whatever_the_rows_their_order_and_the_slices(
     since, until = bounds
     if since is not None and until is not None and since >= until:
         until = None
-    scratch.execute("DELETE FROM heart_rate")
-    append_readings(scratch, rows)
-    summary = summarize_in_slices(scratch, Filter(since=since, until=until), definitions, max(1, len(rows) // slices))
+    with holding(scratch, rows) as connection:
+        wanted = Filter(since=since, until=until)
+        summary = summarize_in_slices(connection, wanted, definitions, max(1, len(rows) // slices))
     assert_equal(summary, oracle.summarize(rows, rules(definitions), PEOPLE, since, until))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=ROWS, cut=st.integers(-10, 2000).map(at))
-def test_counts_and_times_of_adjoining_ranges_add_up(
-    scratch: duckdb.DuckDBPyConnection, rows: list[Reading], cut: datetime
-) -> None:
-    scratch.execute("DELETE FROM heart_rate")
-    append_readings(scratch, rows)
+def test_counts_and_times_of_adjoining_ranges_add_up(scratch: Path, rows: list[Reading], cut: datetime) -> None:
     columns = ["observed_s", "readings", "duplicates", "implausible", "gaps"]
-    wholes, *parts = (
-        summarize_in_slices(scratch, wanted, Definitions(), 50)
-        .group_by("room_id", "session", "profile_id")
-        .agg(pl.col(columns).sum())
-        for wanted in (Filter(), Filter(until=cut), Filter(since=cut))
-    )
+    with holding(scratch, rows) as connection:
+        wholes, *parts = (
+            summarize_in_slices(connection, wanted, Definitions(), max(1, len(rows) // 5))
+            .group_by("room_id", "session", "profile_id")
+            .agg(pl.col(columns).sum())
+            for wanted in (Filter(), Filter(until=cut), Filter(since=cut))
+        )
     added = pl.concat(parts).group_by("room_id", "session", "profile_id").agg(pl.col(columns).sum().round(6))
     key = ["room_id", "session", "profile_id"]
     assert added.sort(key).equals(wholes.with_columns(pl.col("observed_s").round(6)).sort(key))
