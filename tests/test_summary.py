@@ -214,3 +214,21 @@ def test_summary_of_a_real_match_equals_the_oracle(tmp_path: Path, match: str) -
     path = make_recording(tmp_path / "match.duckdb", reversed(rows))
     summary = Recording(path).summary(members=members_frame(people))
     assert_equal(summary, oracle.summarize(rows, oracle.Rules(), people))
+
+
+@pytest.mark.parametrize("slices", [1, 2, 3, 7, 20, 61])
+def test_recovery_is_found_wherever_slices_are_cut(scratch: Path, slices: int) -> None:
+    rows = [
+        reading(second + shift, bpm + cycle + shift // 20, member)
+        for member, shift in (("ann", 0), ("bob", 37), ("cid", 50))
+        for cycle in range(4)
+        for start, end, bpm in ((0, 150, 160), (150, 200, 120), (200, 260, 90))
+        for second in range(cycle * 260 + start, cycle * 260 + end)
+    ]
+    for since, until in ((None, None), (at(160), at(700)), (at(400), at(420)), (at(150 - 1), at(150 - 0.5))):
+        with holding(scratch, rows) as connection:
+            wanted = Filter(since=since, until=until)
+            summary = summarize_in_slices(connection, wanted, Definitions(), len(rows) // slices)
+        expected = oracle.summarize(rows, oracle.Rules(), PEOPLE, since, until)
+        assert_equal(summary, expected)
+        assert [row["hrr60"] is not None for row in expected.values()] != [False] * 3 or since == at(400)
