@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import duckdb
 import polars as pl
 
+from analysis.database import read_frame
 from analysis.definitions import Definitions
 from analysis.sessions import number_stretches
 
@@ -59,9 +60,10 @@ def read_activity(
     ones too), `session`, ordered by room and time. An empty recording gives no rows.
     """
     only = f"WHERE room_id IN ({', '.join('?' * len(rooms))})" if rooms else ""
-    stretches = connection.sql(
+    stretches = read_frame(
+        connection,
         f"SELECT room_id, profile_id, {Spans(definitions).sql} AS span, min(occurred_at) AS first_at,"
         f" max(occurred_at) AS last_at, count(*) AS readings FROM heart_rate {only} GROUP BY ALL",
-        params=list(rooms),
-    ).pl()
+        rooms,
+    )
     return number_stretches(stretches, definitions.session_gap_us)

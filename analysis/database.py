@@ -3,11 +3,13 @@
 import random
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import polars as pl
 
 from recorder.errors import StorageError
 from recorder.tables import SCHEMA_VERSION, SCHEMA_VERSIONS
@@ -58,6 +60,22 @@ def open_database(path: Path, patience_s: float = PATIENCE_S) -> Iterator[duckdb
         raise _in_words(error, path) from error
     finally:
         connection.close()
+
+
+def read_frame(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any] = ()) -> pl.DataFrame:
+    """Read what a query gives.
+
+    Parameters
+    ----------
+    connection
+        Open on a recording.
+    sql
+        The query.
+    values
+        Its parameters.
+    """
+    frame: pl.DataFrame = connection.sql(sql, params=list(values)).pl()
+    return frame
 
 
 def _connect(path: Path, patience_s: float) -> duckdb.DuckDBPyConnection:

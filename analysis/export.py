@@ -11,6 +11,7 @@ import duckdb
 import polars as pl
 
 from analysis.activity import read_activity
+from analysis.database import read_frame
 from analysis.definitions import Definitions
 from analysis.export_query import as_csv, exported_columns, quoted, session_ranges, table_query
 from analysis.filters import Filter, select_sessions
@@ -99,7 +100,7 @@ def _query(connection: duckdb.DuckDBPyConnection, export: Export) -> str:
         ranges = session_ranges(select_sessions(sessions, export.wanted), sessions, table)
     names = pl.DataFrame(schema={"room_id": pl.String, "profile_id": pl.String, "name": pl.String})
     if any(column.name == "profile_id" for column in table.columns):
-        ids = connection.sql(f"SELECT DISTINCT room_id, profile_id FROM {table.name}").pl()
+        ids = read_frame(connection, f"SELECT DISTINCT room_id, profile_id FROM {table.name}")
         known = ids.join(read_config_names(connection), on=["room_id", "profile_id"], how="left")
         names = known.join(export.members, on="profile_id", how="left").select("room_id", "profile_id", name=NAME)
     return table_query(table, export.wanted, ranges, names)
@@ -113,7 +114,7 @@ def _copy(
     show_progress: Callable[[float], None],
 ) -> int:
     """Write a query's rows to a file, in a thread, so that its progress can be shown and Ctrl-C ends it."""
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET TimeZone = 'UTC'; SET memory_limit = '1GB'")  # less makes Parquet's writer wait for it
     columns = connection.sql(f"DESCRIBE {query}").fetchall()
     if "FORMAT csv" in options:
         query = as_csv(query, [(name, kind) for name, kind, *_ in columns])

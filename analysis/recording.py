@@ -14,7 +14,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from analysis.activity import Spans
-from analysis.database import PATIENCE_S, open_database
+from analysis.database import PATIENCE_S, open_database, read_frame
 from analysis.definitions import Definitions
 from analysis.filters import Filter
 from analysis.holds import MEMBER
@@ -80,11 +80,11 @@ class Figures:
 
 def read_config_names(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Read members' names: `room_id`, `profile_id`, and `config_name` of the latest config that has one."""
-    names: pl.DataFrame = connection.sql(
+    return read_frame(
+        connection,
         f"SELECT room_id, profile_id, arg_max({_CONFIG_NAME}, (occurred_at, received_at)) AS config_name"
-        f" FROM member_events WHERE {_CONFIG_NAME} IS NOT NULL GROUP BY ALL"
-    ).pl()
-    return names
+        f" FROM member_events WHERE {_CONFIG_NAME} IS NOT NULL GROUP BY ALL",
+    )
 
 
 def _describe(connection: duckdb.DuckDBPyConnection, selection: Selection, members: pl.DataFrame) -> pl.DataFrame:
@@ -285,5 +285,4 @@ class Recording:
 
     def _query(self, sql: str, values: Sequence[Value] = ()) -> pl.DataFrame:
         with self.open_() as connection:
-            frame: pl.DataFrame = connection.sql(sql, params=list(values)).pl()
-            return frame
+            return read_frame(connection, sql, values)

@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 
 from analysis.activity import Spans
+from analysis.database import read_frame
 
 SLICE_ROWS = 2_000_000
 """Rows read at once: enough for polars to be fast, some 200 MB with all that is worked out of them."""
@@ -127,17 +128,17 @@ class SliceReader:
         return self._read(f"{packed} AS packed", part)["packed"]
 
     def _read(self, columns: str, part: Slice) -> pl.DataFrame:
-        rows: pl.DataFrame = self._connection.sql(
+        return read_frame(
+            self._connection,
             f"SELECT {columns} {self._from} WHERE occurred_at >= make_timestamptz({part.from_us})"
-            f" AND occurred_at < make_timestamptz({part.until_us})"
-        ).pl()
-        return rows
+            f" AND occurred_at < make_timestamptz({part.until_us})",
+        )
 
     def read_next(self, from_us: int, min_bpm: int, max_bpm: int) -> pl.DataFrame:
         """Read each member's first reading from an instant on, as `holds.next_readings` gives it."""
-        rows: pl.DataFrame = self._connection.sql(
+        return read_frame(
+            self._connection,
             f"SELECT key, min(occurred_at) AS occurred_at,"
             f" min(occurred_at) FILTER (bpm BETWEEN {min_bpm:d} AND {max_bpm:d}) AS plausible_at {self._from}"
-            f" WHERE occurred_at >= make_timestamptz({from_us}) GROUP BY key"
-        ).pl()
-        return rows
+            f" WHERE occurred_at >= make_timestamptz({from_us}) GROUP BY key",
+        )
