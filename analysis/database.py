@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from analysis.arrow_stream import ArrowStream
 from recorder.errors import StorageError
 from recorder.tables import SCHEMA_VERSION, SCHEMA_VERSIONS
 
@@ -23,6 +24,7 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
 }
 
+_FEW_ROWS = 10_000
 _PAUSE_S = (0.01, 0.1)
 _LOCKED = re.compile(r"could not set lock|conflicting lock|being used by another process", re.IGNORECASE)
 _HOLDER = re.compile(r"held in (.+?) \(PID (\d+)\)", re.IGNORECASE)
@@ -74,8 +76,32 @@ def read_frame(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence
     values
         Its parameters.
     """
-    frame: pl.DataFrame = connection.sql(sql, params=list(values)).pl()
-    return frame
+    # Not `.pl()`, which goes by way of pyarrow, whose import takes longer than a small report.
+    return pl.DataFrame(ArrowStream(connection.sql(sql, params=list(values)).__arrow_c_stream__()))
+
+
+def write_temporary(connection: duckdb.DuckDBPyConnection, name: str, columns: str, frame: pl.DataFrame) -> None:
+    """Make a temporary table of a frame.
+
+    Parameters
+    ----------
+    connection
+        Open on a recording.
+    name
+        Of the table; one of that name is replaced.
+    columns
+        Its columns with their SQL types, in the order of the frame's.
+    frame
+        Its rows.
+    """
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({columns})")
+    if frame.height <= _FEW_ROWS:
+        with connection.appender(f"temp.main.{name}") as appender:
+            appender.append_rows(frame.rows())
+        return
+    connection.register("frame", frame.to_arrow())  # many times faster, but it imports pyarrow
+    connection.execute(f"INSERT INTO {name} FROM frame")
+    connection.unregister("frame")
 
 
 def _connect(path: Path, patience_s: float) -> duckdb.DuckDBPyConnection:

@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 
 from analysis.activity import Spans
-from analysis.database import read_frame
+from analysis.database import read_frame, write_temporary
 
 SLICE_ROWS = 2_000_000
 """Rows read at once: enough for polars to be fast, some 200 MB with all that is worked out of them."""
@@ -112,9 +112,8 @@ class SliceReader:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, wanted: pl.DataFrame, spans: Spans) -> None:
         self._connection = connection
-        connection.register("wanted_frame", wanted.select("room_id", "profile_id", "span", "key").to_arrow())
-        connection.execute("CREATE OR REPLACE TEMP TABLE wanted AS FROM wanted_frame")
-        connection.unregister("wanted_frame")
+        columns = "room_id VARCHAR, profile_id VARCHAR, span BIGINT, key UINTEGER"
+        write_temporary(connection, "wanted", columns, wanted.select("room_id", "profile_id", "span", "key"))
         self._from = (
             "FROM (SELECT *, " + spans.sql + " AS span FROM heart_rate) JOIN wanted USING (room_id, profile_id, span)"
         )

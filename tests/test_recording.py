@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from recordings import START, append_readings, at, make_recording, reading, steady
 
+from analysis.database import read_frame, write_temporary
 from analysis.filters import Filter
 from analysis.recording import READINGS, Recording
 from recorder.errors import StorageError
@@ -196,3 +197,22 @@ def test_unended_connections_tell_what_they_brought_last(tmp_path: Path) -> None
         tmp_path / "a.duckdb", steady("ann", 80, 0, 5), room_events=rooms, connection_events=connections
     )
     assert Recording(path).last_received().rows() == [("r1", "c1", at(33))]
+
+
+@pytest.mark.parametrize("rows", [0, 3, 10_001])
+def test_frame_becomes_a_temporary_table_whatever_its_size(tmp_path: Path, rows: int) -> None:
+    frame = pl.DataFrame({"name": [f"n{number}" for number in range(rows)]}, {"name": pl.String}).with_row_index("key")
+    with Recording(make_recording(tmp_path / "a.duckdb")).open_() as connection:
+        for _ in range(2):
+            write_temporary(connection, "some", "key UINTEGER, name VARCHAR", frame)
+        assert read_frame(connection, "FROM some ORDER BY key").equals(frame)
+
+
+def test_reading_a_small_recording_imports_no_pyarrow_and_says_nothing(tmp_path: Path) -> None:
+    path = make_recording(tmp_path / "a.duckdb", steady("ann", 80, 0, 10))
+    code = (
+        "import sys; from analysis.recording import Recording; "
+        "assert Recording(sys.argv[1]).summary().height == 1; assert 'pyarrow' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
