@@ -204,8 +204,8 @@ def test_frame_becomes_a_temporary_table_whatever_its_size(tmp_path: Path, rows:
     frame = pl.DataFrame({"name": [f"n{number}" for number in range(rows)]}, {"name": pl.String}).with_row_index("key")
     with Recording(make_recording(tmp_path / "a.duckdb")).open_() as connection:
         for _ in range(2):
-            write_temporary(connection, "some", "key UINTEGER, name VARCHAR", frame)
-        assert read_frame(connection, "FROM some ORDER BY key").equals(frame)
+            write_temporary(connection, "numbered", "key UINTEGER, name VARCHAR", frame)
+        assert read_frame(connection, "FROM numbered ORDER BY key").equals(frame)
 
 
 def test_reading_a_small_recording_imports_no_pyarrow_and_says_nothing(tmp_path: Path) -> None:
