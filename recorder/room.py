@@ -141,6 +141,7 @@ class Room:
                 end = end_of_attempt(error.reason, error.status)
             else:
                 self._note_opened()
+                stream.take_messages(self._take)
                 watch = _Watch(websocket, stream, self)
                 nursery.start_soon(watch.run, reader)
                 nursery.start_soon(self._hang_up_on_stop, reader)
@@ -158,22 +159,25 @@ class Room:
         reader.stop()
 
     async def _receive(self, websocket: WebSocketConnection) -> None:
-        """Take down every frame, until the connection is closed and the last one received is taken."""
-        journal, status, room_id, connection_id = self._journal, self.status, self.room_id, self._connection_id
-        try:
+        """Take down every frame the library has, until the connection is closed and the last one received is taken."""
+        with contextlib.suppress(ConnectionClosed):
             while True:
                 frame = await websocket.get_message()
                 if isinstance(frame, str):  # binary ones are to be ignored
-                    received_at = time_ns() // 1000
-                    row = parse_message(frame, room_id=room_id, connection_id=connection_id, received_at=received_at)
-                    journal.append(row)
-                    status.take(row)
-                    if journal.is_full:
-                        self._reads_since = math.inf
-                        await journal.wait_for_space()
-                        self._reads_since = trio.current_time()
-        except ConnectionClosed:
-            return
+                    await self._take([frame])
+
+    async def _take(self, frames: list[str]) -> None:
+        """Take down frames that have just been received; return when there is room in memory for more."""
+        journal, status, room_id, connection_id = self._journal, self.status, self.room_id, self._connection_id
+        received_at = time_ns() // 1000
+        for frame in frames:
+            row = parse_message(frame, room_id=room_id, connection_id=connection_id, received_at=received_at)
+            journal.append(row)
+            status.take(row)
+        if journal.is_full:
+            self._reads_since = math.inf
+            await journal.wait_for_space()
+            self._reads_since = trio.current_time()
 
     def reads_since(self, instant: float) -> bool:
         """Tell whether the journal has let it read all the time from an instant on."""

@@ -1,15 +1,23 @@
-"""The bytes between us and the server: what trio-websocket does not tell of them, and what it must not know."""
+"""The bytes between us and the server: what trio-websocket does not tell of them, and what it need not know."""
 
 import contextlib
 import re
 from collections import deque
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 import trio
+
+from recorder.text_frames import TextFrames
 
 QUEUED_MESSAGES = 64
 """Messages that may wait between trio-websocket's reader and whoever receives."""
 
-_STATUS_LINE_BYTES = 32
+Take = Callable[[list[str]], Awaitable[None]]
+"""Takes messages down, before more are received."""
+
+_END_OF_HEAD = re.compile(rb"\n\r?\n")  # as h11 has it, which reads the head for trio-websocket
+_MOST_HEAD_BYTES = 2**16
 _KEPT_PIECES = 4
 _CLOSE_FRAME = b"\x88"
 
@@ -58,7 +66,7 @@ class Wire(_Passing):
 
 
 class WatchedStream(_Passing):
-    """What the WebSocket runs over: knows how the server first answered, and what it said last.
+    """What the WebSocket runs over: knows how the server answered, what it said last, and takes its messages short.
 
     Parameters
     ----------
@@ -72,6 +80,11 @@ class WatchedStream(_Passing):
         super().__init__(stream)
         self._wire = wire
         self._head = b""
+        self._is_head_over = False
+        self._after_head = b""  # what came with the last piece of the head
+        self._frames = TextFrames()
+        self._take: Take | None = None
+        self._is_open = trio.Event()
         self._last: deque[bytes | bytearray] = deque(maxlen=_KEPT_PIECES)
 
     @property
@@ -95,13 +108,47 @@ class WatchedStream(_Passing):
         """The last pieces received."""
         return b"".join(self._last)
 
+    def take_messages(self, take: Take) -> None:
+        """Say who takes down the messages that need no library; to be called as soon as the WebSocket is open."""
+        self._take = take
+        self._is_open.set()
+
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Receive, as the stream below does."""
+        """Receive what the library is to have.
+
+        Cancelled, what it was about to hand on is lost; nobody receives after that.
+        """
+        if not self._is_head_over:
+            return self._split_head(await self._receive(max_bytes))
+        await self._is_open.wait()
+        assert self._take is not None
+        while True:
+            data: bytes | bytearray = self._after_head
+            self._after_head = b""
+            if not data:
+                data = await self._receive(max_bytes)
+            texts, rest = self._frames.cut(data)
+            if texts:
+                await self._take(texts)
+            if rest or not data:
+                return rest
+
+    async def _receive(self, max_bytes: int | None) -> bytes | bytearray:
         data = await self._stream.receive_some(max_bytes)
         self._last.append(data)
-        if len(self._head) < _STATUS_LINE_BYTES:
-            self._head += data[:_STATUS_LINE_BYTES]
         return data
+
+    def _split_head(self, data: bytes | bytearray) -> bytes | bytearray:
+        """Keep what follows the head of the answer until the library has judged that."""
+        before = len(self._head)
+        if before < _MOST_HEAD_BYTES:
+            self._head += data
+        found = _END_OF_HEAD.search(self._head)
+        if found is None or self.http_status != HTTPStatus.SWITCHING_PROTOCOLS:
+            return data
+        self._is_head_over = True
+        self._after_head = self._head[found.end() :]
+        return data[: found.end() - before]
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send; before a word of goodbye, whoever receives gets time to take what is queued.

@@ -4,7 +4,7 @@ import re
 
 import pytest
 import trio
-from hostile_server import Visit, answer, frame, open_hostile_server, reading, text
+from hostile_server import Visit, answer, frame, open_hostile_server, reading
 
 from recorder import connection
 from recorder.connection import CannotConnectError, Reader, open_stream, open_websocket
@@ -74,7 +74,8 @@ async def test_a_tls_handshake_that_is_never_answered_is_given_up(monkeypatch: p
 
 async def test_what_the_reader_had_read_when_it_was_stopped_can_still_be_received() -> None:
     async def act(visit: Visit) -> None:
-        await visit.accept(*(text(reading(n)) for n in range(40)), frame(0x9, b"ping"))
+        long_way = (frame(0x1, reading(n).encode(), final=False) + frame(0x0) for n in range(40))
+        await visit.accept(*long_way, frame(0x9, b"ping"))
         await visit.until_gone()
 
     async with open_hostile_server(act) as server, trio.open_nursery() as nursery:
@@ -82,6 +83,7 @@ async def test_what_the_reader_had_read_when_it_was_stopped_can_still_be_receive
         stream: WatchedStream = await open_stream(where)
         reader = Reader(nursery)
         websocket = await open_websocket(reader, stream, where, "/", TOKEN)
+        stream.take_messages(_nothing)
         await trio.sleep(0.1)
         reader.stop()
         await reader.ended.wait()
@@ -91,6 +93,10 @@ async def test_what_the_reader_had_read_when_it_was_stopped_can_still_be_receive
         assert reader.failure is None
         await trio.aclose_forcefully(stream)
         nursery.cancel_scope.cancel()
+
+
+async def _nothing(frames: list[str]) -> None:
+    raise AssertionError(frames)
 
 
 async def _accept(visit: Visit) -> None:

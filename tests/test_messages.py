@@ -331,7 +331,7 @@ FAULTS = {
     reading(at='"yesterday"'): "`timestamp` is no instant such as 2024-01-15T10:30:00Z",
     reading(at='"0001-01-01T00:00:00+01:00"'): "`timestamp` is outside the years 1 to 9999",
     reading(at='"9999-12-31T23:59:59-01:00"'): "`timestamp` is outside the years 1 to 9999",
-    reading().replace("}}", '},"room_updated":{}}'): "it has two payloads, `heart_rate` and `room_updated`",
+    reading().replace("}}", '},"room_updated":{}}'): "it has a second payload, `room_updated`",
     f'{{"kind":"room_updated","timestamp":"{AT}","room_updated":{{"room_id":"r","config":[]}}}}': (
         "`config` is not an object"
     ),

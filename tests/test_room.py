@@ -378,7 +378,8 @@ async def test_messages_queued_before_one_that_is_too_large_are_taken_down(
     monkeypatch.setattr(connection, "LARGEST_MESSAGE_BYTES", 500)
 
     async def flood(visit: Visit) -> None:
-        await visit.accept(*(text(reading(n)) for n in range(60)), text(b"z" * 501))
+        long_way = (frame(0x1, reading(n).encode(), final=False) + frame(0x0) for n in range(60))
+        await visit.accept(*long_way, text(b"z" * 501))
         await visit.until_gone()
 
     events = await record(database, flood, expect=60)
@@ -553,7 +554,9 @@ async def test_a_receiver_that_the_journal_holds_back_does_not_take_the_server_f
     monkeypatch.setattr(Journal, "wait_for_space", wait_for_space)
 
     async def talk(visit: Visit) -> None:
-        await visit.accept(*(text(reading(n)) for n in range(200)))
+        await visit.accept(text(reading(0)))
+        await trio.sleep(0.1)
+        await visit.send(*(text(reading(n)) for n in range(1, 200)))
         await visit.until_gone()
 
     async with open_hostile_server(talk) as server, running(make_recorder(server.url, database)) as recorder:
