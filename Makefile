@@ -2,6 +2,7 @@
 # make test      all tests           make lint        formatting, types, import contracts
 # make notebooks Jupyter Lab, on a sample recording; on one of yours with DB=data/pulsoid.duckdb
 # make torture   200 kills           make soak        an hour of 100 rooms under trouble (SECONDS=60 for a minute)
+# make bench     speed and memory beside what they are compared with: 20 minutes, 25 GB of disk, best on a quiet machine
 # Windows without make: README.md says the same in plain pip.
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ SAMPLE := data/notebooks/pulsoid.duckdb
 DB ?= $(SAMPLE)
 
 .DELETE_ON_ERROR:
-.PHONY: demo notebooks test torture soak lint readme format clean
+.PHONY: demo notebooks test torture soak bench lint readme format clean
 
 # The demo needs what a user needs; tests and checks need the developer's tools as well.
 $(VENV)/user.stamp: pyproject.toml constraints.txt
@@ -25,6 +26,10 @@ $(VENV)/dev.stamp: $(VENV)/user.stamp
 
 $(VENV)/notebooks.stamp: $(VENV)/user.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[notebooks]'
+	@touch $@
+
+$(VENV)/bench.stamp: $(VENV)/user.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@
 
 # Made-up people train on eight evenings: recorded once, in some five seconds.
@@ -45,6 +50,9 @@ torture: $(VENV)/dev.stamp
 
 soak: $(VENV)/dev.stamp
 	$(BIN)/python tests/soak.py
+
+bench: $(VENV)/bench.stamp
+	$(BIN)/python tests/bench/run.py --write
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

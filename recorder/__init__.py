@@ -2,8 +2,9 @@
 
 Read in the order a message travels:
 
-- `server` is where it comes from; `connection` opens the WebSocket, over a `watched_stream`; `credentials`,
-  `token_check` and `token_refresh` know the token, and speak to the server by `http_exchange`.
+- `server` is where it comes from; `connection` opens the WebSocket, over a `watched_stream`, where `text_frames` takes
+  messages out of the bytes; `credentials`, `token_check` and `token_refresh` know the token, and speak to the server by
+  `http_exchange`.
 - `room` records one room: `connection_state` decides when to try again, `endings` says how it ended.
 - `messages` tells what a frame says, as one of `rows`.
 - `journal` puts it on disk by `segment_writer`, in the files of `segment`; `file_lock` tells whose they are.

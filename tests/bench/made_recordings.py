@@ -1,0 +1,34 @@
+"""Recordings of any size, made by SQL in the recorder's own tables: what matters here is how many rows they have."""
+
+from pathlib import Path
+
+from streams import require_count
+
+from recorder.database import open_database
+
+
+def make_recording(path: Path, readings: int, members: int, rooms: int = 1) -> None:
+    """Make a recording of a session in each room: a reading a second each, in the order of their receipt.
+
+    All have a gap of 20 s each hour, and of a thousand readings one is 0 bpm.
+    """
+    of_room = members // rooms
+    with open_database(path) as connection:
+        connection.execute(
+            f"""
+            INSERT INTO heart_rate
+            SELECT 'room-' || (member // {of_room}),
+                printf('%08x-0000-4000-8000-%012x', member // {of_room}, member),
+                CASE WHEN hash(number) % 1000 = 0 THEN 0
+                    ELSE 110 + round(40 * sin(second / 300.0 + member) + hash(number) % 5)::INTEGER END,
+                occurred_at, occurred_at + INTERVAL 80 MILLISECOND, 'connection'
+            FROM (
+                SELECT number, number % {members} AS member, number // {members} AS second,
+                    make_timestamptz(1704067200000000
+                        + (second + second // 3600 * 20) * 1000000 + member * 997) AS occurred_at
+                FROM range({readings}) AS numbers(number)
+            )
+            """
+        )
+        found = connection.execute("SELECT count(*) FROM heart_rate").fetchall()[0][0]
+    require_count(readings, found, "readings made")
