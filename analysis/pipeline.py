@@ -44,6 +44,12 @@ class Selection:
         """`key`, `room_id`, `session`, `profile_id`: one row for each member and session."""
         return self.activity.select("key", *MEMBER).unique().sort("key")
 
+    @property
+    def parts(self) -> pl.DataFrame:
+        """The same, with `started_at` and `ended_at` of the session."""
+        bounds = self.sessions.select("room_id", "session", "started_at", "ended_at")
+        return self.members.join(bounds, on=["room_id", "session"])
+
 
 def select(connection: duckdb.DuckDBPyConnection, wanted: Filter, definitions: Definitions) -> Selection:
     """Look over a recording, and find the sessions and members that a filter asks for."""
@@ -82,7 +88,7 @@ def read_tally(
     """
     definitions, spans = selection.definitions, Spans(selection.definitions)
     since_us, until_us = selection.wanted.since_us, selection.wanted.until_us
-    reader = SliceReader(connection, selection.activity, spans)
+    reader = SliceReader(connection, selection.parts)
     later = None
     if until_us is not None:
         later = reader.read_next(until_us, definitions.min_bpm, definitions.max_bpm)
@@ -130,7 +136,7 @@ def read_recovery(
     definitions, spans = selection.definitions, Spans(selection.definitions)
     known = selection.members.join(people, on=MEMBER).filter(pl.col("hr_max").is_not_null()).select("key", "hr_max")
     activity = selection.activity.join(known, on="key", how="semi")
-    reader = SliceReader(connection, activity, spans)
+    reader = SliceReader(connection, selection.parts.join(known, on="key", how="semi"))
 
     def read(part: Slice) -> tuple[Slice, pl.DataFrame]:
         return part, tidy_readings(reader.read(part.widen(*margins_us(definitions))), _KEY)[0]

@@ -17,6 +17,8 @@ SLICE_ROWS = 2_000_000
 
 Frames = TypeVar("Frames")
 
+_IN_SESSION = "occurred_at BETWEEN make_timestamptz(started_us) AND make_timestamptz(ended_us)"
+
 
 @dataclass(frozen=True, slots=True)
 class Slice:
@@ -104,19 +106,15 @@ class SliceReader:
     ----------
     connection
         Open on a recording.
-    wanted
-        Activity to read: `room_id`, `profile_id`, `span`, `key`.
-    spans
-        What `span` counts.
+    parts
+        What to read: `key`, `room_id`, `profile_id`, and `started_at` and `ended_at` of the session.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, wanted: pl.DataFrame, spans: Spans) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, parts: pl.DataFrame) -> None:
         self._connection = connection
-        columns = "room_id VARCHAR, profile_id VARCHAR, span BIGINT, key UINTEGER"
-        write_temporary(connection, "wanted", columns, wanted.select("room_id", "profile_id", "span", "key"))
-        self._from = (
-            "FROM (SELECT *, " + spans.sql + " AS span FROM heart_rate) JOIN wanted USING (room_id, profile_id, span)"
-        )
+        bounds = pl.col("started_at", "ended_at").dt.epoch("us")
+        columns = "key UINTEGER, room_id VARCHAR, profile_id VARCHAR, started_us BIGINT, ended_us BIGINT"
+        write_temporary(connection, "part", columns, parts.select("key", "room_id", "profile_id", bounds))
 
     def read(self, part: Slice) -> pl.DataFrame:
         """Read a slice: `key`, `occurred_at`, `received_at`, `bpm`, in no order."""
@@ -126,18 +124,21 @@ class SliceReader:
         """Read a slice, each reading packed into one number by this SQL, in no order."""
         return self._read(f"{packed} AS packed", part)["packed"]
 
-    def _read(self, columns: str, part: Slice) -> pl.DataFrame:
-        return read_frame(
-            self._connection,
-            f"SELECT {columns} {self._from} WHERE occurred_at >= make_timestamptz({part.from_us})"
-            f" AND occurred_at < make_timestamptz({part.until_us})",
-        )
-
     def read_next(self, from_us: int, min_bpm: int, max_bpm: int) -> pl.DataFrame:
         """Read each member's first reading from an instant on, as `holds.next_readings` gives it."""
+        is_plausible = f"bpm BETWEEN {min_bpm:d} AND {max_bpm:d}"
+        firsts = f"key, min(occurred_at) AS occurred_at, min(occurred_at) FILTER ({is_plausible}) AS plausible_at"
         return read_frame(
             self._connection,
-            f"SELECT key, min(occurred_at) AS occurred_at,"
-            f" min(occurred_at) FILTER (bpm BETWEEN {min_bpm:d} AND {max_bpm:d}) AS plausible_at {self._from}"
-            f" WHERE occurred_at >= make_timestamptz({from_us}) GROUP BY key",
+            f"SELECT {firsts} FROM heart_rate JOIN (FROM part WHERE ended_us >= {from_us}) USING (room_id, profile_id)"
+            f" WHERE {_IN_SESSION} AND occurred_at >= make_timestamptz({from_us}) GROUP BY key",
+        )
+
+    def _read(self, columns: str, part: Slice) -> pl.DataFrame:
+        parts = f"FROM part WHERE ended_us >= {part.from_us} AND started_us < {part.until_us}"
+        return read_frame(
+            self._connection,
+            f"SELECT {columns} FROM heart_rate JOIN ({parts}) USING (room_id, profile_id) WHERE {_IN_SESSION}"
+            f" AND occurred_at >= make_timestamptz({part.from_us})"
+            f" AND occurred_at < make_timestamptz({part.until_us})",
         )

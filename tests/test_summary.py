@@ -220,13 +220,13 @@ def test_summary_of_a_real_match_equals_the_oracle(tmp_path: Path, match: str) -
 def test_recovery_is_found_wherever_slices_are_cut(scratch: Path, slices: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("analysis.pipeline._TALLY_ROWS", 1)  # so that tallies are added up on the way, too
     rows = [
-        reading(second + shift, bpm + cycle + shift // 20, member)
+        reading(second + shift, bpm + shift // 20, member)
         for member, shift in (("ann", 0), ("bob", 37), ("cid", 50))
         for cycle in range(4)
-        for start, end, bpm in ((0, 150, 160), (150, 200, 120), (200, 260, 90))
+        for start, end, bpm in ((0, 150, 160 + 5 * cycle), (150, 200, 120), (200, 260, 90))
         for second in range(cycle * 260 + start, cycle * 260 + end)
     ]
-    for since, until in ((None, None), (at(160), at(700)), (at(400), at(420)), (at(150 - 1), at(150 - 0.5))):
+    for since, until in ((None, None), (at(160), at(667)), (at(400), at(420)), (at(150 - 1), at(150 - 0.5))):
         with holding(scratch, rows) as connection:
             wanted = Filter(since=since, until=until)
             summary = summarize_in_slices(connection, wanted, Definitions(), len(rows) // slices)
