@@ -146,6 +146,8 @@ class Room:
                 nursery.start_soon(watch.run, reader)
                 nursery.start_soon(self._hang_up_on_stop, reader)
                 await self._receive(websocket)
+                if stream.fault is not None:
+                    raise stream.fault
                 end = self._end_of(websocket, is_dead=watch.is_dead)
                 if end.code in NOT_UNDERSTOOD:
                     self._note_not_understood(end, stream)

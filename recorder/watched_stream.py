@@ -86,6 +86,8 @@ class WatchedStream(_Passing):
         self._take: Take | None = None
         self._is_open = trio.Event()
         self._last: deque[bytes | bytearray] = deque(maxlen=_KEPT_PIECES)
+        self.fault: Exception | None = None
+        """What was raised while messages were taken down: a fault of ours, which the library's reader must not hide."""
 
     @property
     def received_at(self) -> float:
@@ -121,7 +123,6 @@ class WatchedStream(_Passing):
         if not self._is_head_over:
             return self._split_head(await self._receive(max_bytes))
         await self._is_open.wait()
-        assert self._take is not None
         while True:
             data: bytes | bytearray = self._after_head
             self._after_head = b""
@@ -129,9 +130,17 @@ class WatchedStream(_Passing):
                 data = await self._receive(max_bytes)
             texts, rest = self._frames.cut(data)
             if texts:
-                await self._take(texts)
+                await self._take_down(texts)
             if rest or not data:
                 return rest
+
+    async def _take_down(self, texts: list[str]) -> None:
+        assert self._take is not None
+        try:
+            await self._take(texts)
+        except Exception as error:
+            self.fault = error
+            raise
 
     async def _receive(self, max_bytes: int | None) -> bytes | bytearray:
         data = await self._stream.receive_some(max_bytes)

@@ -143,7 +143,8 @@ async def test_a_refusal_at_the_start_is_one_line_without_the_token(tmp_path: Pa
     folder = tmp_path / "run"
     async with open_simulator(SimulatorConfig(tokens=(token,))) as simulator:
         async with process(folder, simulator, PULSOID_TOKEN=TOKEN) as running:
-            await running.wait()
+            with trio.fail_after(20):
+                await running.wait()
     assert running.returncode == 3
     said = (folder / "stderr").read_text()
     assert words in said.splitlines()[-1]
@@ -157,7 +158,8 @@ async def test_not_even_a_traceback_of_a_fault_of_ours_holds_the_token(tmp_path:
         async with process(folder, simulator, before=HURRY + STUMBLE, PULSOID_TOKEN=TOKEN) as running:
             await until(lambda: simulator.accepted == 1, 15)
             await simulator.send_heart_rate("demo", "user-1", 72)
-            await running.wait()
+            with trio.fail_after(20):
+                await running.wait()
     assert running.returncode == 1
     assert "ZeroDivisionError" in (folder / "stderr").read_text()
     assert search(folder, SECRETS) == []
