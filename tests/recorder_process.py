@@ -37,6 +37,7 @@ def start_recorder(
     options: Iterable[str] = (),
     umask: int = 0o022,
     announced: bool = False,
+    stderr: int = subprocess.PIPE,
 ) -> "subprocess.Popen[str]":
     """Start `pulsoid-rec record`; what it says on stderr can be read from the process.
 
@@ -51,7 +52,7 @@ def start_recorder(
         env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if announced else subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         umask=umask,
     )

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -526,3 +527,26 @@ async def test_whatever_it_makes_is_for_its_owner_alone(server: NumberedServer, 
         await trio.sleep(0.001)
     assert (await end(process)).code == 0
     assert {"data", "t.duckdb.journal", "kept"} < set(seen)
+
+
+# The screen
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals there that a test could stop")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+async def test_a_terminal_that_is_stopped_does_not_stop_the_recording(
+    server: NumberedServer, database: Path, monkeypatch: pytest.MonkeyPatch, unbuffered: str
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    ours, its = os.openpty()  # nobody reads ours, as after Ctrl-S
+    try:
+        process = start_recorder(database, server, *(f"room-{number}" for number in range(20)), stderr=its)
+        await until(lambda: not select.select([], [its], [], 0)[1])
+        await until_sent(server, 6000)  # in three seconds, of which each has a status that nobody takes
+        ended = await end_quietly(server, process)
+    finally:
+        os.close(ours)
+        os.close(its)
+    assert ended.code == 0
+    assert ended.took_s < 5
+    require_all(server, database)

@@ -104,10 +104,10 @@ def run_recorder(options: "Options") -> None:
     import trio
 
     from recorder.cli.recording_log import open_log
+    from recorder.cli.screen import open_screen
 
     os.umask(0o077)  # what is made from here on is for its owner alone
-    console = console_for_status()
-    with open_log(options.database, console):
+    with open_screen(), open_log(options.database, console := console_for_status()):
         options.credentials.read_token()  # before anything is made
         options.credentials.warn_if_shared()
         trio.run(_run, options, console)
