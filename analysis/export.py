@@ -149,4 +149,4 @@ def _options(export: Export, recording: Recording, format_: Format) -> list[str]
         "pulsoid_rec.definitions": json.dumps(asdict(export.definitions)),
     }
     pairs = ", ".join(f'"{key}": {quoted(value)}' for key, value in metadata.items())
-    return ["FORMAT parquet", "COMPRESSION zstd", f"KV_METADATA {{{pairs}}}"]
+    return ["FORMAT parquet", "PARQUET_VERSION v2", "COMPRESSION zstd", f"KV_METADATA {{{pairs}}}"]

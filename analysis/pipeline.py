@@ -94,19 +94,20 @@ def read_tally(
         later = reader.read_next(until_us, definitions.min_bpm, definitions.max_bpm)
     highest_key = selection.activity.select("key").max().item() or 0
 
-    def read(part: Slice) -> tuple[Packing, pl.DataFrame] | tuple[pl.DataFrame, pl.DataFrame]:
+    def read(part: Slice) -> tuple[Slice, Packing | None, pl.Series | None]:
         packing = choose_packing(part, highest_key, definitions)
-        steps = None if packing is None else step_packed(reader.read_packed(part, packing.sql), packing)
-        return tidy_readings(reader.read(part), _KEY) if packing is None or steps is None else (packing, steps)
+        return part, packing, None if packing is None else reader.read_packed(part, packing.sql)
 
     tallies = [pl.DataFrame(schema={"key": pl.UInt32(), **TALLY})]
     slices = reversed(plan_slices(selection.activity, spans, since_us, until_us, slice_rows))
-    for first, second in read_ahead(read, slices):
-        if isinstance(first, Packing):
-            tally, later = tally_packed(second, first, later)
+    for part, packing, packed in read_ahead(read, slices):
+        steps = None if packing is None or packed is None else step_packed(packed, packing)
+        if packing is not None and steps is not None:
+            tally, later = tally_packed(steps, packing, later)
         else:
-            held = hold_readings(first, definitions, _KEY, later)
-            tally, later = tally_readings(held, second, _KEY), next_readings(held, _KEY, later)
+            readings, duplicates = tidy_readings(reader.read(part), _KEY)
+            held = hold_readings(readings, definitions, _KEY, later)
+            tally, later = tally_readings(held, duplicates, _KEY), next_readings(held, _KEY, later)
         tallies.append(tally)
         if sum(tally.height for tally in tallies[1:]) > max(_TALLY_ROWS, tallies[0].height):
             tallies = [add_tallies(tallies, _KEY)]

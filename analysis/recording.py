@@ -4,7 +4,7 @@ The file is opened read-only for each read and closed again, so that recorders c
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -48,6 +48,10 @@ Value = str | list[str] | datetime
 _CONFIG_NAME = (
     "CASE WHEN json_valid(config) AND json_type(config, '$.name') = 'VARCHAR'"
     " THEN nullif(trim(config ->> '$.name'), '') END"
+)
+_ROOM_NAMES = (
+    f"SELECT room_id, arg_max({_CONFIG_NAME}, (occurred_at, received_at)) AS name"
+    f" FROM room_events WHERE {_CONFIG_NAME} IS NOT NULL GROUP BY room_id"
 )
 
 
@@ -116,23 +120,38 @@ class Recording:
     def __init__(self, path: Path | str, patience_s: float = PATIENCE_S) -> None:
         self.path = Path(path)
         self.patience_s = patience_s
+        self._connection: duckdb.DuckDBPyConnection | None = None
 
     def __repr__(self) -> str:
         return f"Recording({str(self.path)!r})"
 
     def open_(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """Open the file for SQL of your own, read-only; recorders wait until you close it."""
+        if self._connection is not None:
+            return nullcontext(self._connection)
         return open_database(self.path, self.patience_s)
+
+    @contextmanager
+    def as_it_is(self) -> Iterator["Recording"]:
+        """Give the recording as it is now: all reads in the block are of one state of the file, and one opening.
+
+        Recorders wait until the block ends.
+        """
+        now = Recording(self.path, self.patience_s)
+        with self.open_() as now._connection:
+            yield now
 
     def rooms(self) -> pl.DataFrame:
         """Read the rooms: `room_id`, and `name` of the latest config that has one, else null; ordered by id."""
         return self._query(
             "SELECT room_id, any_value(name) AS name FROM (SELECT DISTINCT room_id FROM heart_rate UNION"
             " SELECT room_id FROM room_events UNION SELECT room_id FROM connection_events)"
-            f" LEFT JOIN (SELECT room_id, arg_max({_CONFIG_NAME}, (occurred_at, received_at)) AS name"
-            f" FROM room_events WHERE {_CONFIG_NAME} IS NOT NULL GROUP BY room_id) USING (room_id)"
-            " GROUP BY room_id ORDER BY room_id"
+            f" LEFT JOIN ({_ROOM_NAMES}) USING (room_id) GROUP BY room_id ORDER BY room_id"
         )
+
+    def room_names(self) -> dict[str, str]:
+        """Read the rooms' names, by id: of the latest config that has one. Rooms without are left out."""
+        return dict(self._query(_ROOM_NAMES).iter_rows())
 
     def sessions(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.DataFrame:
         """Read the sessions: `sessions.SCHEMA`, ordered by room and number."""

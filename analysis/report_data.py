@@ -91,7 +91,7 @@ def read_report(
     *,
     at_most: int,
 ) -> ReportData:
-    """Read all that a report shows.
+    """Read all that a report shows, of one state of the file.
 
     Parameters
     ----------
@@ -111,20 +111,26 @@ def read_report(
     StorageError
         The recording cannot be read.
     """
+    with recording.as_it_is() as now:
+        return _gather(now, wanted, members, definitions, at_most)
+
+
+def _gather(
+    recording: Recording, wanted: Filter, members: pl.DataFrame, definitions: Definitions, at_most: int
+) -> ReportData:
     generated_at = datetime.now(UTC)
     figures = recording.figures(wanted, definitions, members)
     sessions = figures.sessions.join(figures.tally, on=["room_id", "session"], how="semi")
-    rooms = recording.rooms().filter(pl.col("room_id").is_in(sessions["room_id"].unique().implode()))
+    room_ids, room_names = sessions["room_id"].unique().sort().to_list(), recording.room_names()
     is_small = figures.tally["readings"].sum() <= at_most
     readings = (
         _chart_readings(recording, wanted, definitions, figures.people) if is_small else pl.DataFrame(schema=READINGS)
     )
     first_and_last = sessions.select(pl.col("started_at").min(), pl.col("ended_at").max()).row(0)
-    room_ids = rooms["room_id"].to_list()
     return ReportData(
         generated_at=generated_at,
         source=recording.path.name,
-        rooms={room_id: name or room_id for room_id, name in rooms.iter_rows()},
+        rooms={room_id: room_names.get(room_id, room_id) for room_id in room_ids},
         sessions=sessions,
         summary=figures.summary,
         time_at_bpm=figures.time_at_bpm,

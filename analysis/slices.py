@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from threading import Lock
 from typing import TypeVar
 
 import duckdb
@@ -112,6 +113,7 @@ class SliceReader:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, parts: pl.DataFrame) -> None:
         self._connection = connection
+        self._lock = Lock()  # a connection is for one thread at a time
         bounds = pl.col("started_at", "ended_at").dt.epoch("us")
         columns = "key UINTEGER, room_id VARCHAR, profile_id VARCHAR, started_us BIGINT, ended_us BIGINT"
         write_temporary(connection, "part", columns, parts.select("key", "room_id", "profile_id", bounds))
@@ -136,9 +138,10 @@ class SliceReader:
 
     def _read(self, columns: str, part: Slice) -> pl.DataFrame:
         parts = f"FROM part WHERE ended_us >= {part.from_us} AND started_us < {part.until_us}"
-        return read_frame(
-            self._connection,
+        query = (
             f"SELECT {columns} FROM heart_rate JOIN ({parts}) USING (room_id, profile_id) WHERE {_IN_SESSION}"
             f" AND occurred_at >= make_timestamptz({part.from_us})"
-            f" AND occurred_at < make_timestamptz({part.until_us})",
+            f" AND occurred_at < make_timestamptz({part.until_us})"
         )
+        with self._lock:
+            return read_frame(self._connection, query)

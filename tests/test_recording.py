@@ -56,6 +56,21 @@ def test_file_is_let_go_of_after_each_read(tmp_path: Path) -> None:
         writer.execute("CHECKPOINT")
 
 
+def can_be_written(path: Path) -> bool:
+    command = [sys.executable, "-c", "import duckdb, sys; duckdb.connect(sys.argv[1])", str(path)]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+def test_reads_of_one_state_are_of_one_opening(tmp_path: Path) -> None:
+    path = make_recording(tmp_path / "a.duckdb", steady("a", 80, 0, 10))
+    with Recording(path).as_it_is() as now:
+        assert now.sessions()["readings"].to_list() == [10]
+        assert not can_be_written(path)
+        assert now.readings().collect().height == 10
+        assert now.room_names() == {}
+    assert can_be_written(path)
+
+
 def test_reader_waits_until_a_writer_lets_go(tmp_path: Path) -> None:
     path = make_recording(tmp_path / "a.duckdb", steady("ann", 80, 0, 10))
     with hold(path) as holder:
