@@ -18,9 +18,9 @@ LAST_BUSY_RETRY_S = 0.5
 LAST_FAULT_RETRY_S = 10.0
 TELL_BUSY_AFTER_S = 5.0
 
-# A segment is at least this many times older, when it is closed, than the last one took to bring in: the recorder
-# keeps others out of the database for two hundredths of the time, or as near as rows that are to be seen soon allow.
-_REST_FACTOR = 50
+# A small segment is at least this many times older, when it is closed, than the last one took to bring in: the recorder
+# keeps others out of the database for a sixtieth of the time, or as near as rows that are to be seen soon allow.
+_REST_FACTOR = 60
 _LONGEST_WAIT_S = 2.0
 _READERS_TURN_S = 0.1
 

@@ -25,6 +25,7 @@ WRITE_EVERY_S = 0.05
 SYNC_EVERY_S = 1.0
 RETRY_EVERY_S = 1.0
 CLOSE_AFTER_S = 1.0
+WORTH_AN_INGEST_BYTES = 64 * 2**10
 LARGEST_SEGMENT_BYTES = 8 * 2**20
 MOST_IN_MEMORY_BYTES = 64 * 2**20
 _TRIES = 20
@@ -56,7 +57,7 @@ class Journal:
         clear_dead_locks(folder)
         sync_folder(folder.parent)
         self.close_after_s = CLOSE_AFTER_S
-        """How old a segment is at least before it is closed and handed on."""
+        """How old a segment is at least before it is closed and handed on; `CLOSE_AFTER_S` will do for a large one."""
         self._count = 0
         self._pending = bytearray()  # lines no writer has taken yet
         self._writer: SegmentWriter | None = None
@@ -172,10 +173,10 @@ class Journal:
 
     def _is_due(self, writer: SegmentWriter, now: float) -> bool:
         taker_waits = self.segments.statistics().tasks_waiting_receive > 0
+        is_large = writer.size >= WORTH_AN_INGEST_BYTES
+        wait_s = min(self.close_after_s, CLOSE_AFTER_S) if is_large else self.close_after_s
         return (
-            self._finishing
-            or writer.size >= LARGEST_SEGMENT_BYTES
-            or (taker_waits and now >= self._opened_at + self.close_after_s)
+            self._finishing or writer.size >= LARGEST_SEGMENT_BYTES or (taker_waits and now >= self._opened_at + wait_s)
         )
 
     async def _sync(self, writer: SegmentWriter) -> None:

@@ -147,6 +147,26 @@ async def test_cancelled_while_it_opens_a_file_it_has_written_what_it_was_given(
     assert lines_on_disk(tmp_path / "journal") == [encode_line(reading(1))]
 
 
+async def test_a_large_segment_does_not_wait_as_long_as_a_small_one(
+    tmp_path: Path, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "CLOSE_AFTER_S", 0.1)
+    journal = Journal(tmp_path / "journal", "run")
+    journal.close_after_s = 3600
+    nursery.start_soon(journal.run)
+    journal.append(reading(0))
+    with trio.move_on_after(0.5):
+        await journal.segments.receive()
+        raise AssertionError("a small segment was closed early")
+    count = journal_module.WORTH_AN_INGEST_BYTES // len(encode_line(reading(0))) + 1
+    for number in range(1, count):
+        journal.append(reading(number))
+    with trio.fail_after(5):
+        segment = await journal.segments.receive()
+    assert len(segment.path.read_bytes().splitlines()) == 1 + count
+    nursery.cancel_scope.cancel()
+
+
 async def test_segments_come_out_in_order_and_hold_every_row_once(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal", "run")
     journal.close_after_s = 0.05

@@ -24,7 +24,7 @@ _OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\
 _UPGRADE = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %b\r\n\r\n"
 )
-_CHUNK_BYTES = 256 * 2**10
+_CHUNK_FRAMES = 2_000
 _BLOCK = 1_000_000
 _BEGIN_S = 1_704_067_200  # 2024-01-01
 
@@ -93,9 +93,8 @@ class StreamServer:
 
     async def _send(self, stream: trio.SocketStream, made: list[bytes]) -> None:
         if not self._per_second:
-            whole = memoryview(b"".join(made))
-            for start in range(0, len(whole), _CHUNK_BYTES):
-                await self._put(stream, whole[start : start + _CHUNK_BYTES])
+            for start in range(0, len(made), _CHUNK_FRAMES):  # whole frames: an answer to a ping may come after any
+                await self._put(stream, b"".join(made[start : start + _CHUNK_FRAMES]))
             return
         due_at = trio.current_time() + random.random() / self._per_second  # not all rooms at one instant
         for frame in made:
@@ -120,7 +119,7 @@ class StreamServer:
                     await self._put(stream, b"\x88\x02\x03\xe8")
                     return
 
-    async def _put(self, stream: trio.SocketStream, data: bytes | memoryview) -> None:
+    async def _put(self, stream: trio.SocketStream, data: bytes) -> None:
         async with self._writing[stream]:  # readings and answers go over one stream
             await stream.send_all(data)
 
