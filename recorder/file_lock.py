@@ -54,9 +54,15 @@ class LockFile:
             os.close(removed)
 
     def release(self) -> None:
-        """Unlock and remove the file."""
-        os.close(self._file)
-        self._path.unlink(missing_ok=True)
+        """Remove and unlock the file."""
+        try:
+            if sys.platform != "win32":
+                # While it is locked: somebody who clears up would else take it for dead, and remove its successor.
+                self._path.unlink(missing_ok=True)
+        finally:
+            os.close(self._file)
+        if sys.platform == "win32":
+            self._path.unlink(missing_ok=True)  # refused there while it is open
 
 
 def _make(path: Path) -> int:
