@@ -61,7 +61,7 @@ def timeline(
     front = line(part, domain, width=2.2).encode(color=colour)
     chosen = [each.transform_filter("datum.member === picked") for each in (casing, front)]
     layers = [
-        offline_bands(offline_values(part)),
+        offline_bands(inline(offline_values(part))),
         *behind,
         of_readings([*everybody, *chosen], drawn, part),
         hover(part, inline([told]), list(told), columns=HOVER_COLUMNS, tooltips=tooltips),

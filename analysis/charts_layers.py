@@ -3,7 +3,7 @@
 import altair as alt
 
 from analysis.charts_data import wall_ms
-from analysis.charts_style import inline, light
+from analysis.charts_style import light
 from analysis.parts import Part
 
 _DAY_MS = 86_400_000
@@ -46,10 +46,10 @@ def of_readings(layers: list[alt.Chart], data: alt.InlineData, part: Part) -> al
     return given
 
 
-def offline_values(part: Part) -> alt.InlineData:
+def offline_values(part: Part) -> list[dict[str, int]]:
     """Give the times in which nobody recorded the room, for `offline_bands`."""
     spans = [(max(time.begins_at, part.started_at), min(time.ends_at, part.ended_at)) for time in part.offline]
-    return inline([{"from": wall_ms(begin, part), "to": wall_ms(end, part)} for begin, end in spans])
+    return [{"from": wall_ms(begin, part), "to": wall_ms(end, part)} for begin, end in spans]
 
 
 def offline_bands(data: alt.InlineData) -> alt.Chart:

@@ -6,7 +6,7 @@ import altair as alt
 
 from analysis.charts_data import bpm_domain, hover_columns, lines, one_by_one, thin, wall_ms
 from analysis.charts_layers import hover, line, of_readings, offline_bands, offline_values, time_axis
-from analysis.charts_style import ZONES, inline, light, styled
+from analysis.charts_style import ZONES, as_text, inline_text, light, styled
 from analysis.parts import Part
 from analysis.zones import ZONE_PERCENTS
 
@@ -18,23 +18,21 @@ _COLUMNS = 80
 
 
 class MemberValues(NamedTuple):
-    """The data of a member's chart, by layers from back to front."""
+    """The data of a member's chart as JSON texts, by layers from back to front."""
 
-    zones: alt.InlineData
-    offline: alt.InlineData
-    lines: alt.InlineData
-    hover: alt.InlineData
+    zones: str
+    offline: str
+    lines: str
+    hover: str
 
 
-def member_values(part: Part, profile_id: str, *, max_hold_s: float = 5.0, buckets: int = 240) -> MemberValues:
-    """Prepare what a member's chart draws.
+def members_values(part: Part, *, max_hold_s: float = 5.0, buckets: int = 240) -> dict[str, MemberValues]:
+    """Prepare what each member's chart draws.
 
     Parameters
     ----------
     part
         The session.
-    profile_id
-        The member, one of `part.names`.
     max_hold_s
         Longest time a reading stands for, in seconds: across a longer silence no line is drawn.
     buckets
@@ -42,24 +40,31 @@ def member_values(part: Part, profile_id: str, *, max_hold_s: float = 5.0, bucke
 
     Returns
     -------
-    MemberValues
-        Zones are empty where HRmax is unknown, lines where there is no plausible reading.
+    dict of str to MemberValues
+        By profile id, in the order of the summary. Zones are empty where HRmax is unknown, lines where there is no
+        plausible reading.
     """
-    alone = part.only(profile_id)
-    thinned = thin(alone.readings, part.started_at, part.ended_at, max_hold_s=max_hold_s, buckets=buckets)
-    told = one_by_one(hover_columns(alone.readings, alone, _COLUMNS), alone, _COLUMNS)
-    hr_max = alone.summary["hr_max"].item()
-    zones = [] if hr_max is None else _zones(hr_max, bpm_domain(part.readings))
-    drawn = inline(lines(thinned, alone))
-    return MemberValues(zones=inline(zones), offline=offline_values(part), lines=drawn, hover=inline([told]))
+    thinned = thin(part.readings, part.started_at, part.ended_at, max_hold_s=max_hold_s, buckets=buckets)
+    drawn = {line["member"]: line for line in lines(thinned, part)}
+    told = one_by_one(hover_columns(part.readings, part, _COLUMNS), part, _COLUMNS)
+    hr_max = dict(part.summary.select("profile_id", "hr_max").iter_rows())
+    domain, offline = bpm_domain(part.readings), as_text(offline_values(part))
+    return {
+        profile_id: MemberValues(
+            zones=as_text([] if hr_max[profile_id] is None else _zones(hr_max[profile_id], domain)),
+            offline=offline,
+            lines=as_text([drawn[place]] if place in drawn else []),
+            hover=as_text([{"column": told["column"], "value": told[f"m{place}"]}]),
+        )
+        for place, profile_id in enumerate(part.names)
+    }
 
 
 def member_timeline(
     part: Part,
     profile_id: str,
+    values: MemberValues,
     *,
-    max_hold_s: float = 5.0,
-    buckets: int = 240,
     width: int | str = 360,
     height: int = 150,
 ) -> alt.LayerChart:
@@ -69,8 +74,10 @@ def member_timeline(
     ----------
     part
         The session; its heart-rate axis is the same for all its members, so that their charts compare.
-    profile_id, max_hold_s, buckets
-        As of `member_values`.
+    profile_id
+        The member, one of `part.names`.
+    values
+        As `members_values` prepares them.
     width
         Pixels, or "container" to fill what the chart is put into.
     height
@@ -81,17 +88,22 @@ def member_timeline(
     altair.LayerChart
         Layers for zones, line and hovering; without a line when the member has no plausible reading.
     """
-    values = member_values(part, profile_id, max_hold_s=max_hold_s, buckets=buckets)
     return styled(_chart(part, profile_id, values).properties(width=width, height=height))
 
 
 def _chart(part: Part, profile_id: str, values: MemberValues) -> alt.LayerChart:
     domain = bpm_domain(part.readings)
-    drawn = of_readings([line(part, domain, width=1.2).encode(color=alt.value(light("ink")))], values.lines, part)
+    drawn = line(part, domain, width=1.2).encode(color=alt.value(light("ink")))
     place = list(part.names).index(profile_id)
-    told = [alt.Tooltip("m0:N", title="bpm")]
-    over = hover(part, values.hover, ["column", "m0"], columns=_COLUMNS, tooltips=told, name=f"under{place}")
-    layers = [_zone_bands(values.zones, part), offline_bands(values.offline), drawn, over]
+    told = [alt.Tooltip("value:N", title="bpm")]
+    layers = [
+        _zone_bands(inline_text(values.zones), part),
+        offline_bands(inline_text(values.offline)),
+        of_readings([drawn], inline_text(values.lines), part),
+        hover(
+            part, inline_text(values.hover), ["column", "value"], columns=_COLUMNS, tooltips=told, name=f"under{place}"
+        ),
+    ]
     return alt.LayerChart(layer=layers, description=f"Heart rate of {part.names[profile_id]} over time")
 
 
@@ -113,9 +125,9 @@ def small_multiples(part: Part, *, max_hold_s: float = 5.0, columns: int = 3) ->
         A chart a member, in the order of the summary; empty for a session without members.
     """
     charts = []
-    for profile_id, name in part.names.items():
-        values = member_values(part, profile_id, max_hold_s=max_hold_s)
-        charts.append(_chart(part, profile_id, values).properties(width=260, height=110, title=name))
+    for profile_id, values in members_values(part, max_hold_s=max_hold_s).items():
+        chart = _chart(part, profile_id, values)
+        charts.append(chart.properties(width=260, height=110, title=part.names[profile_id]))
     return styled(alt.ConcatChart(concat=charts, columns=columns))
 
 

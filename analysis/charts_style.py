@@ -80,9 +80,19 @@ def styled(chart: Styled) -> Styled:
     return finished
 
 
+def as_text(values: Any) -> str:
+    """Write a chart's data as JSON."""
+    return json.dumps(values, separators=(",", ":"))
+
+
 def inline(values: Any) -> alt.InlineData:
     """Put data into a chart as text, which altair copies from step to step in no time, unlike lists."""
-    return alt.InlineData(values=json.dumps(values, separators=(",", ":")), format=alt.JsonDataFormat(type="json"))
+    return inline_text(as_text(values))
+
+
+def inline_text(text: str) -> alt.InlineData:
+    """Put data that is text already into a chart."""
+    return alt.InlineData(values=text, format=alt.JsonDataFormat(type="json"))
 
 
 def by_name(spec: Any) -> Any:

@@ -16,6 +16,7 @@ from analysis.grid_reading import read_grid
 from analysis.lazy import lazily
 from analysis.members import NAME, read_members
 from analysis.members import SCHEMA as MEMBERS
+from analysis.parts import parts_of
 from analysis.presence import presence_notes
 from analysis.quality import quality_notes
 from analysis.recording import EVERYTHING, READINGS, Recording
@@ -222,7 +223,8 @@ class Frames:
             `text`, ordered by session.
         """
         report = self.report()
-        notes = [*presence_notes(report), *quality_notes(report)]
+        parts = parts_of(report)
+        notes = [*presence_notes(report, parts), *quality_notes(parts, report.options)]
         rows = [(note.room_id, note.session, note.profile_id, note.kind, note.text) for note in notes]
         return pl.DataFrame(rows, schema=_NOTES, orient="row").sort("room_id", "session", maintain_order=True)
 

@@ -5,12 +5,10 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import tzinfo
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import vl_convert
 from markupsafe import Markup
 
 from analysis.charts_style import by_name, css_variables
@@ -18,6 +16,7 @@ from analysis.html_figures import Figure, history_figures
 from analysis.html_sections import sections_of
 from analysis.presence import APART_S, SILENCE_S
 from analysis.report_data import ReportData
+from analysis.vega import prepare_scripts, vega_scripts
 from analysis.words import count_words, duration_words
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -41,10 +40,12 @@ def render_report(report: ReportData, zone: tzinfo | None = None) -> str:
     str
         The document; one that says so when there is no session.
     """
+    if not report.readings.is_empty():
+        prepare_scripts()
     sections = list(sections_of(report, zone))
     history = history_figures(report, zone)
     charts = _shared([*history, *(figure for section in sections for figure in section.figures)])
-    scripts = [_vega(), _inline("report.js")] if charts["figures"] else []
+    scripts = [_unclosable(vega_scripts()), _inline("report.js")] if charts["figures"] else []
     page = _environment().get_template("report.html.j2")
     return page.render(
         report=report,
@@ -114,12 +115,6 @@ def _environment() -> jinja2.Environment:
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters["duration"] = duration_words
     return environment
-
-
-@cache
-def _vega() -> Markup:
-    bundle = vl_convert.javascript_bundle()  # type: ignore[call-arg] # its stub asks for an argument that it can do without
-    return _unclosable(bundle)
 
 
 def _inline(name: str) -> Markup:

@@ -11,7 +11,7 @@ import polars as pl
 from analysis.charts import timeline
 from analysis.charts_amounts import distribution, zone_bars
 from analysis.charts_history import calendar, member_history
-from analysis.charts_members import member_timeline, member_values
+from analysis.charts_members import member_timeline, members_values
 from analysis.parts import Part
 from analysis.report_data import ReportData
 
@@ -66,9 +66,8 @@ def overview_figure(part: Part, id_: str, drawing: Drawing) -> Figure | None:
         return None
     if len(part.names) == 1:
         alone = next(iter(part.names))
-        chart = member_timeline(
-            part, alone, max_hold_s=drawing.max_hold_s, buckets=drawing.buckets, width=_FILL, height=300
-        )
+        values = members_values(part, max_hold_s=drawing.max_hold_s, buckets=drawing.buckets)
+        chart = member_timeline(part, alone, values[alone], width=_FILL, height=300)
     else:
         chart = timeline(part, max_hold_s=drawing.max_hold_s, buckets=drawing.buckets, width=_FILL, chooser=False)
     return _figure(f"{id_}-time", "Heart rate over time", chart)
@@ -80,19 +79,17 @@ def member_figures(part: Part, id_: str, drawing: Drawing) -> dict[str, Figure]:
     if not drawing.cards or not present or len(part.names) == 1:
         return {}
     buckets = max(_FEWEST_BUCKETS, drawing.buckets // 2)
+    values = members_values(part, max_hold_s=drawing.max_hold_s, buckets=buckets)
     # All of them are made alike: what differs is the data.
     height = 96 if len(part.names) > CROWD else 130
-    like = member_timeline(part, present[0], max_hold_s=drawing.max_hold_s, buckets=1, width=_FILL, height=height)
+    like = member_timeline(part, present[0], values[present[0]], width=_FILL, height=height)
     spec = like.to_dict(validate=False)
     return {
         member: Figure(
             id=f"{id_}-m{place}",
             title=f"Heart rate of {part.names[member]} over time",
             spec=spec,
-            values=tuple(
-                str(layer.values)
-                for layer in member_values(part, member, max_hold_s=drawing.max_hold_s, buckets=buckets)
-            ),
+            values=tuple(values[member]),
         )
         for place, member in enumerate(present)
     }

@@ -85,9 +85,10 @@ def sections_of(report: ReportData, zone: tzinfo | None = None) -> Iterator[Sect
     Section
         In the order of `report.sessions`.
     """
-    notes = presence_notes(report, zone) + quality_notes(report, zone)
+    parts = parts_of(report, zone)
+    notes = presence_notes(report, parts) + quality_notes(parts, report.options)
     drawing = drawing_of(report)
-    for number, part in enumerate(parts_of(report, zone)):
+    for number, part in enumerate(parts):
         ours = tuple(note for note in notes if (note.room_id, note.session) == (part.room_id, part.session))
         yield _section(part, f"s{number}", report.rooms.get(part.room_id, part.room_id), ours, drawing)
 

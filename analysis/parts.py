@@ -1,7 +1,6 @@
 """A report taken apart into its sessions, each with its rows, its members' labels and its local time."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 
 import polars as pl
@@ -47,19 +46,8 @@ class Part:
         """Write an instant as local clocks showed it, with the date where the session did not begin on it."""
         return clock_words(at, self.zone, self.started_at.astimezone(self.zone).date())
 
-    def only(self, profile_id: str) -> "Part":
-        """Take the part of it that is about one member, on the same span of time."""
-        mine = pl.col("profile_id") == profile_id
-        return replace(
-            self,
-            names={profile_id: self.names[profile_id]},
-            summary=self.summary.filter(mine),
-            time_at_bpm=self.time_at_bpm.filter(mine),
-            readings=self.readings.filter(mine),
-        )
 
-
-def parts_of(report: ReportData, zone: tzinfo | None = None) -> Iterator[Part]:
+def parts_of(report: ReportData, zone: tzinfo | None = None) -> list[Part]:
     """Take a report apart into its sessions.
 
     Parameters
@@ -69,14 +57,15 @@ def parts_of(report: ReportData, zone: tzinfo | None = None) -> Iterator[Part]:
     zone
         Time zone of the screen; None for this computer's.
 
-    Yields
-    ------
-    Part
-        A session, in the order of `report.sessions`; nothing when there is none.
+    Returns
+    -------
+    list of Part
+        A session each, in the order of `report.sessions`; nothing when there is none.
     """
     frames = (report.summary, report.time_at_bpm, report.readings)
     split = [frame.partition_by("room_id", "session", as_dict=True) for frame in frames]
     offline = {room: _offline(report, room) for room in report.sessions["room_id"].unique()}
+    parts = []
     for row in report.sessions.iter_rows(named=True):
         key = (row["room_id"], row["session"])
         summary, held, readings = (rows.get(key, frame.clear()) for frame, rows in zip(frames, split, strict=True))
@@ -85,7 +74,7 @@ def parts_of(report: ReportData, zone: tzinfo | None = None) -> Iterator[Part]:
         first, last = instants.min(), instants.max()
         started_at = first if isinstance(first, datetime) else row["started_at"]
         ended_at = last if isinstance(last, datetime) else row["ended_at"]
-        yield Part(
+        part = Part(
             room_id=row["room_id"],
             session=row["session"],
             started_at=started_at,
@@ -99,6 +88,8 @@ def parts_of(report: ReportData, zone: tzinfo | None = None) -> Iterator[Part]:
             time_at_bpm=held,
             readings=readings,
         )
+        parts.append(part)
+    return parts
 
 
 def _offline(report: ReportData, room_id: str) -> list[Offline]:

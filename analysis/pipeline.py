@@ -114,6 +114,34 @@ def read_tally(
     return selection.members.join(add_tallies(tallies, _KEY), on="key").drop("key")
 
 
+def read_in_order(
+    connection: duckdb.DuckDBPyConnection, selection: Selection, slice_rows: int = SLICE_ROWS
+) -> pl.DataFrame:
+    """Read what a filter selects one by one, without duplicates.
+
+    Parameters
+    ----------
+    connection
+        Open on the recording.
+    selection
+        What to read.
+    slice_rows
+        How many rows to read at once, about; in the end all are in memory.
+
+    Returns
+    -------
+    `key`, `occurred_at`, `received_at`, `bpm`, ordered by key, each member's in the order of `holds.tidy_readings`.
+    """
+    reader = SliceReader(connection, selection.parts)
+    wanted = selection.wanted
+    slices = plan_slices(selection.activity, Spans(selection.definitions), wanted.since_us, wanted.until_us, slice_rows)
+    # Readings at one instant, among which duplicates are, lie in one slice.
+    tidy = [tidy_readings(readings, _KEY)[0] for readings in read_ahead(reader.read, slices)]
+    if not tidy:
+        return reader.read(Slice(0, 0))
+    return pl.concat(tidy).sort("key", maintain_order=True)
+
+
 def read_recovery(
     connection: duckdb.DuckDBPyConnection, selection: Selection, people: pl.DataFrame, slice_rows: int = SLICE_ROWS
 ) -> pl.DataFrame:

@@ -1,7 +1,8 @@
 """When the recorder and each member were there: a member's silence told from a gap in the recording."""
 
 import json
-from datetime import datetime, timedelta, tzinfo
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import polars as pl
@@ -9,7 +10,7 @@ import polars as pl
 from analysis.definitions import Definitions
 from analysis.notes import Note, few_or_one, note_on
 from analysis.offline import Offline
-from analysis.parts import Part, before, parts_of
+from analysis.parts import Part, before
 from analysis.report_data import ReportData
 from analysis.words import count_words, duration_words
 
@@ -20,15 +21,15 @@ SILENCE_S = 60.0
 """A member's silence shorter than this is in the gap figures alone; a longer one is named."""
 
 
-def presence_notes(report: ReportData, zone: tzinfo | None = None) -> list[Note]:
+def presence_notes(report: ReportData, parts: Iterable[Part]) -> list[Note]:
     """Say when the recorder was offline, and who came late, left early, or fell silent.
 
     Parameters
     ----------
     report
         The report; without `readings`, silences within the session are not told.
-    zone
-        Time zone of the screen; None for this computer's.
+    parts
+        Its sessions.
 
     Returns
     -------
@@ -37,7 +38,7 @@ def presence_notes(report: ReportData, zone: tzinfo | None = None) -> list[Note]
     """
     notes = []
     known = set(report.connection_events["room_id"])
-    for part in parts_of(report, zone):
+    for part in parts:
         notes += _recorder_notes(part, report.options)
         notes += _arrivals(part) + _departures(part)
         notes += _silences(part, listening=part.room_id in known)

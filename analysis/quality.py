@@ -1,15 +1,14 @@
 """What gives a sensor away: zeros, impossible values, one value for minutes, leaps; each with counts and times."""
 
-from collections.abc import Iterator
-from datetime import timedelta, tzinfo
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Any, Final
 
 import polars as pl
 
 from analysis.definitions import Definitions
 from analysis.notes import Note, few_or_one, note_on
-from analysis.parts import Part, before, parts_of
-from analysis.report_data import ReportData
+from analysis.parts import Part, before
 from analysis.words import count_words, duration_words, share_words
 
 UNCHANGING_S = 180.0
@@ -86,15 +85,16 @@ def _tally(rows: pl.LazyFrame, what: str) -> pl.LazyFrame:
 
 def _unchanging(plausible: pl.LazyFrame, options: Definitions) -> pl.LazyFrame:
     silence = pl.col("occurred_at") - pl.col("before_at") > timedelta(microseconds=options.max_hold_us)
-    changed = (pl.col("bpm") != pl.col("before_bpm")) | silence
+    is_first = ((pl.col("bpm") != pl.col("before_bpm")) | silence).fill_null(value=True)
+    # A run ends with the row before the next one's first: there are far fewer runs than rows to group.
     runs = (
-        plausible.with_columns(run=changed.fill_null(value=True).cum_sum())
-        .group_by("run")
-        .agg(
-            pl.col("profile_id").first(),
-            pl.col("occurred_at").min().alias("first_at"),
-            pl.col("occurred_at").max().alias("last_at"),
-            pl.col("bpm").first(),
+        plausible.with_columns(row_before_at=pl.col("occurred_at").shift(1), last_row_at=pl.col("occurred_at").last())
+        .filter(is_first)
+        .select(
+            "profile_id",
+            "bpm",
+            first_at=pl.col("occurred_at"),
+            last_at=pl.col("row_before_at").shift(-1).fill_null(pl.col("last_row_at")),
         )
         .with_columns(length_s=(pl.col("last_at") - pl.col("first_at")).dt.total_microseconds() / 1e6)
         .filter(pl.col("length_s") >= UNCHANGING_S)
@@ -127,15 +127,16 @@ def _jumps(plausible: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def quality_notes(report: ReportData, zone: tzinfo | None = None) -> list[Note]:
+def quality_notes(parts: Iterable[Part], options: Definitions) -> list[Note]:
     """Name the sensors whose figures are to be read with care, and why.
 
     Parameters
     ----------
-    report
-        The report; without `readings`, only what the summary tells: implausible readings, duplicates, coverage.
-    zone
-        Time zone of the screen; None for this computer's.
+    parts
+        The sessions; of one without `readings`, only what the summary tells is named: implausible readings, duplicates
+        and coverage.
+    options
+        What counted as plausible, and how long readings hold.
 
     Returns
     -------
@@ -143,15 +144,15 @@ def quality_notes(report: ReportData, zone: tzinfo | None = None) -> list[Note]:
         By session and, within it, by fault; empty when all is well.
     """
     notes = []
-    for part in parts_of(report, zone):
-        faults = find_faults(part.readings, report.options).rows_by_key("profile_id", named=True, include_key=True)
+    for part in parts:
+        faults = find_faults(part.readings, options).rows_by_key("profile_id", named=True, include_key=True)
         sensors = [
-            note_on(part, id_, "quality", _fault_words(part, fault, report.options))
+            note_on(part, id_, "quality", _fault_words(part, fault, options))
             for id_ in part.names
             for fault in faults.get(id_, [])
         ]
         if part.readings.is_empty():
-            sensors = list(_counted(part, report.options))
+            sensors = list(_counted(part, options))
         notes += few_or_one(sensors, f"{count_words(len(sensors), 'remark')} on sensors")
         notes += _coverage_notes(part)
     return notes

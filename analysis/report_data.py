@@ -8,7 +8,7 @@ import polars as pl
 
 from analysis.definitions import Definitions
 from analysis.filters import Filter
-from analysis.holds import MEMBER, tidy_readings
+from analysis.holds import MEMBER
 from analysis.recording import Recording
 from analysis.sessions import INSTANT
 
@@ -147,12 +147,6 @@ def _chart_readings(
     recording: Recording, wanted: Filter, definitions: Definitions, people: pl.DataFrame
 ) -> pl.DataFrame:
     """Read each reading, without duplicates, as `READINGS`."""
-    readings, _ = tidy_readings(recording.readings(wanted, definitions).collect())
-    # They are in the order of time already; and a number sorts faster than texts.
-    members = people.select(*MEMBER, "name").sort(MEMBER).with_row_index("place")
-    return (
-        readings.join(members, on=list(MEMBER), maintain_order="left")
-        .with_columns(plausible=pl.col("bpm").is_between(definitions.min_bpm, definitions.max_bpm))
-        .sort("place", maintain_order=True)
-        .select(*READINGS)
-    )
+    readings = recording.readings_in_order(wanted, definitions, people.select(*MEMBER, "name"))
+    is_plausible = pl.col("bpm").is_between(definitions.min_bpm, definitions.max_bpm)
+    return readings.with_columns(plausible=is_plausible).select(*READINGS).cast(READINGS)

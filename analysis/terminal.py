@@ -67,8 +67,9 @@ def show_report(report: ReportData, console: Console, zone: tzinfo | None = None
     zone
         Time zone of the screen; None for this computer's.
     """
-    notes = [*presence_notes(report, zone), *quality_notes(report, zone)]
-    for index, part in enumerate(parts_of(report, zone)):
+    parts = parts_of(report, zone)
+    notes = [*presence_notes(report, parts), *quality_notes(parts, report.options)]
+    for index, part in enumerate(parts):
         texts = [note.text for note in notes if (note.room_id, note.session) == (part.room_id, part.session)]
         if index:
             console.print()

@@ -18,7 +18,7 @@ from analysis.charts import timeline
 from analysis.charts_amounts import distribution, zone_bars
 from analysis.charts_data import bpm_domain, hover_columns, lines, thin, together, wall_ms
 from analysis.charts_history import calendar, member_history
-from analysis.charts_members import member_timeline, small_multiples
+from analysis.charts_members import member_timeline, members_values, small_multiples
 from analysis.parts import Part, parts_of
 from analysis.report_data import ReportData
 
@@ -41,6 +41,10 @@ def crowd(members: int, seconds: int) -> ReportData:
 def datasets(chart: alt.LayerChart) -> list[Any]:
     """Give a chart's data, in no promised order."""
     return [json.loads(text) for text in chart.to_dict()["datasets"].values()]
+
+
+def drawn_member(part: Part, profile_id: str) -> alt.LayerChart:
+    return member_timeline(part, profile_id, members_values(part)[profile_id])
 
 
 def drawn_lines(chart: alt.LayerChart) -> list[dict[str, Any]]:
@@ -134,7 +138,7 @@ def test_half_a_day_of_a_member_is_few_enough_points() -> None:
 def test_every_chart_of_a_session_is_one_that_vega_lite_takes(members: int) -> None:
     part = part_of(crowd(members, 200))
     one = next(iter(part.names))
-    charts = (timeline(part), member_timeline(part, one), zone_bars(part), distribution(part), small_multiples(part))
+    charts = (timeline(part), drawn_member(part, one), zone_bars(part), distribution(part), small_multiples(part))
     for chart in charts:
         vl_convert.vegalite_to_vega(chart.to_dict())
 
@@ -143,7 +147,7 @@ def test_charts_of_nothing_plausible_are_empty_and_no_error() -> None:
     part = part_of(report_of(readings_of({"a": [(0, 0), (9, 0)], "b": [(3, 0)]})))
     for chart in (
         timeline(part),
-        member_timeline(part, "a"),
+        drawn_member(part, "a"),
         zone_bars(part),
         distribution(part),
         small_multiples(part),
@@ -165,7 +169,7 @@ def test_the_clock_of_a_chart_is_local_whatever_the_browser_thinks() -> None:
 
 def test_zones_lie_behind_the_line_where_they_begin() -> None:
     part = part_of(report_of(readings_of({"a": [(s, 60 + s) for s in range(140)]}), hr_max={"a": 200.0}))
-    (zones,) = [rows for rows in datasets(member_timeline(part, "a")) if rows and "zone" in rows[0]]
+    (zones,) = [rows for rows in datasets(drawn_member(part, "a")) if rows and "zone" in rows[0]]
     low, high = bpm_domain(part.readings)
     assert (low, high) == (50, 210)
     assert [(row["zone"], row["from"], row["to"]) for row in zones] == [
@@ -179,7 +183,7 @@ def test_zones_lie_behind_the_line_where_they_begin() -> None:
 
 def test_without_hr_max_no_zones_are_drawn() -> None:
     part = part_of(report_of(readings_of({"a": [(s, 60 + s) for s in range(140)]})))
-    assert not [rows for rows in datasets(member_timeline(part, "a")) if rows and "zone" in rows[0]]
+    assert not [rows for rows in datasets(drawn_member(part, "a")) if rows and "zone" in rows[0]]
     assert datasets(zone_bars(part)) == [[]]
 
 
@@ -190,7 +194,7 @@ def test_the_time_nobody_recorded_is_shaded() -> None:
     )
     part = part_of(report)
     begin = wall_ms(part.started_at, part)
-    assert [{"from": begin + 100_000, "to": begin + 160_000}] in datasets(member_timeline(part, "a"))
+    assert [{"from": begin + 100_000, "to": begin + 160_000}] in datasets(drawn_member(part, "a"))
 
 
 def test_bars_of_zones_add_up_to_what_was_observed() -> None:

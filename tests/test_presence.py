@@ -1,7 +1,7 @@
 """Who was there, and when nobody listened, in words."""
 
 from collections.abc import Iterable
-from datetime import UTC, timedelta, timezone
+from datetime import UTC, timedelta, timezone, tzinfo
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import CONNECTION_EVENTS, LAST_RECEIVED, START, at, readings_of, report_of
 
+from analysis.notes import Note
 from analysis.offline import offline_times
+from analysis.parts import parts_of
 from analysis.presence import presence_notes
 from analysis.report_data import ReportData
 
@@ -22,8 +24,12 @@ def steady(begin: int, end: int, *, without: Iterable[tuple[int, int]] = ()) -> 
     return [(s, 80 + s % 7) for s in range(begin, end + 1) if not any(a < s < b for a, b in without)]
 
 
+def notes_of(report: ReportData, zone: tzinfo = UTC) -> list[Note]:
+    return presence_notes(report, parts_of(report, zone))
+
+
 def texts(report: ReportData) -> list[str]:
-    return [note.text for note in presence_notes(report, UTC)]
+    return [note.text for note in notes_of(report)]
 
 
 def match(number: int) -> ReportData:
@@ -71,7 +77,7 @@ def test_several_latecomers_are_measured_from_the_first_member() -> None:
 
 def test_many_latecomers_share_one_note_with_each_in_its_details() -> None:
     series = {"p0": steady(0, 900)} | {f"p{i}": steady(60 * i, 900) for i in range(1, 8)}
-    (note,) = presence_notes(report_of(readings_of(series)), UTC)
+    (note,) = notes_of(report_of(readings_of(series)))
     assert note.text == "7 of 8 members began later than the first"
     assert note.profile_id is None
     assert len(note.details) == 7
@@ -99,7 +105,7 @@ def test_the_clock_is_local_and_names_another_day() -> None:
         readings_of({"p0": everybody}),
         connection_events=[("c1", "opened", -2), ("c1", "lost", 190), ("c2", "opened", 232)],
     )
-    notes = presence_notes(report, timezone(timedelta(hours=10, minutes=56, seconds=30)))
+    notes = notes_of(report, timezone(timedelta(hours=10, minutes=56, seconds=30)))
     assert [note.text for note in notes] == [
         "the recorder was offline from 23:59:40 to 00:00:22 on 5 Mar (42 s)",
     ]

@@ -12,14 +12,20 @@ from hypothesis import strategies as st
 from report_samples import at, readings_of, report_of
 
 from analysis.definitions import Definitions
+from analysis.notes import Note
+from analysis.parts import parts_of
 from analysis.quality import FINDINGS, JUMP_BPM, UNCHANGING_S, find_faults, quality_notes
 from analysis.report_data import ReportData
 
 MATCHES = Path(__file__).parents[2] / "shared" / "data" / "team_matches"
 
 
+def notes_of(report: ReportData) -> list[Note]:
+    return quality_notes(parts_of(report, UTC), report.options)
+
+
 def texts(report: ReportData) -> list[str]:
-    return [note.text for note in quality_notes(report, UTC)]
+    return [note.text for note in notes_of(report)]
 
 
 def lively(begin: int, end: int) -> list[tuple[float, int]]:
@@ -94,7 +100,7 @@ def test_without_readings_the_summary_still_tells_of_implausible_ones() -> None:
 
 def test_many_remarks_fold_into_one() -> None:
     report = report_of(readings_of({f"p{i}": [(s, 0) for s in range(10)] for i in range(7)}))
-    (note,) = quality_notes(report, UTC)
+    (note,) = notes_of(report)
     assert note.text == "7 remarks on sensors"
     assert note.details[6] == "p6: 10 readings of 0 bpm (all of them), from 13:00:00 to 13:00:09"
 

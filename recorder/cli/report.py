@@ -60,6 +60,7 @@ def report(
     """
     from analysis.recording import Recording
     from analysis.report_data import read_report
+    from analysis.vega import prepare_scripts
     from recorder.cli.nothing import say_what_exists
     from recorder.cli.options import parse_definitions, parse_filter, read_members_beside
     from recorder.cli.output import check_new_file
@@ -72,6 +73,8 @@ def report(
     wanted = parse_filter(room, session, since, until, "latest")
     definitions = parse_definitions(max_hold, min_bpm, max_bpm, session_gap)
     recording = Recording(db)
+    if format_ == "html":
+        prepare_scripts()
     known = read_members_beside(db, members)
     data = read_report(recording, wanted, known, definitions, at_most=AT_MOST[format_])
     _say_what_is_pending(recording)
