@@ -18,6 +18,8 @@ _BPM_BITS = 10
 _CODES = 1 << _BPM_BITS
 _IMPLAUSIBLE = _CODES - 1
 _BITS = 62
+_NEVER = 1 << _BITS
+"""A place after all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,17 @@ class Packing:
     definitions: Definitions
 
     @property
+    def member_sql(self) -> str:
+        """The part of the number that is the member's, as SQL over `key`."""
+        return f"key::BIGINT << {self.time_bits + _BPM_BITS}"
+
+    @property
     def sql(self) -> str:
-        """The number, as SQL over `key`, `occurred_at` and `bpm`."""
+        """The number, as SQL over `member` (which `member_sql` says), `occurred_at` and `bpm`."""
         time = f"(epoch_us(occurred_at) - {self.part.from_us}) << {_BPM_BITS}"
         is_plausible = f"bpm BETWEEN {self.definitions.min_bpm} AND {self.definitions.max_bpm}"
         bpm = f"CASE WHEN {is_plausible} THEN bpm ELSE {_IMPLAUSIBLE} END"
-        return f"(key::BIGINT << {self.time_bits + _BPM_BITS}) | ({time}) | ({bpm})"
+        return f"member | ({time}) | ({bpm})"
 
     @property
     def key(self) -> pl.Expr:
@@ -80,22 +87,22 @@ def step_packed(packed: pl.Series, packing: Packing) -> pl.DataFrame | None:
     Parameters
     ----------
     packed
-        The slice's readings, in any order.
+        The slice's readings, sorted.
     packing
         How they were packed.
 
     Returns
     -------
-    `packed`, sorted; `held_us`, 0 for a member's last reading in the slice; `has_next`, whether it is not that;
+    `packed`; `held_us`, 0 for a member's last reading in the slice; `has_next`, whether it is not that;
     `runs_on`, whether the run goes on after it. None where a member has two readings at one instant.
     """
     place, is_plausible = pl.col("packed") // _CODES, pl.col("packed") % _CODES != _IMPLAUSIBLE
-    steps = pl.DataFrame({"packed": packed.sort()}).with_columns(step_us=place.shift(-1) - place)
+    steps = pl.DataFrame({"packed": packed}).with_columns(step_us=place.shift(-1, fill_value=_NEVER) - place)
     if steps["step_us"].min() == 0:
         return None
     max_hold_us = packing.definitions.max_hold_us
-    has_next = (pl.col("step_us") < 1 << packing.time_bits - 1).fill_null(value=False)
-    is_close = (pl.col("step_us") <= max_hold_us).fill_null(value=False)
+    has_next = pl.col("step_us") < 1 << packing.time_bits - 1
+    is_close = pl.col("step_us") <= max_hold_us
     return steps.select(
         "packed",
         held_us=pl.when(has_next).then(pl.col("step_us").clip(upper_bound=max_hold_us)).otherwise(0),

@@ -36,6 +36,11 @@ class Selection:
     activity: pl.DataFrame
     """As `read_activity` gives it, of these sessions, with `key` (UInt32): a number for each member and session."""
 
+    recorded: pl.DataFrame | None
+    """`room_id`, `profile_id`, `started_at` and `ended_at` of the session, for each member and session of the file;
+    None where only some rooms were looked at.
+    """
+
     wanted: Filter
     definitions: Definitions
 
@@ -47,14 +52,14 @@ class Selection:
     @property
     def parts(self) -> pl.DataFrame:
         """The same, with `started_at` and `ended_at` of the session."""
-        bounds = self.sessions.select("room_id", "session", "started_at", "ended_at")
-        return self.members.join(bounds, on=["room_id", "session"])
+        return _bounds_of_members(self.members, self.sessions)
 
 
 def select(connection: duckdb.DuckDBPyConnection, wanted: Filter, definitions: Definitions) -> Selection:
     """Look over a recording, and find the sessions and members that a filter asks for."""
     activity = read_activity(connection, definitions, wanted.rooms)
     sessions = list_sessions(activity)
+    recorded = None if wanted.rooms else _bounds_of_members(activity.select(MEMBER).unique(), sessions)
     if wanted.members:
         activity = activity.filter(pl.col("profile_id").is_in(wanted.members))
         sessions = sessions.join(activity, on=["room_id", "session"], how="semi")
@@ -63,9 +68,16 @@ def select(connection: duckdb.DuckDBPyConnection, wanted: Filter, definitions: D
     return Selection(
         sessions=sessions,
         activity=activity.with_columns(key=pl.struct(MEMBER).rank("dense").cast(pl.UInt32)),
+        recorded=recorded,
         wanted=wanted,
         definitions=definitions,
     )
+
+
+def _bounds_of_members(members: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+    """Put `started_at` and `ended_at` of their session beside members."""
+    bounds = sessions.select("room_id", "session", "started_at", "ended_at")
+    return members.join(bounds, on=["room_id", "session"])
 
 
 def read_tally(
@@ -88,7 +100,7 @@ def read_tally(
     """
     definitions, spans = selection.definitions, Spans(selection.definitions)
     since_us, until_us = selection.wanted.since_us, selection.wanted.until_us
-    reader = SliceReader(connection, selection.parts)
+    reader = SliceReader(connection, selection.parts, selection.recorded)
     later = None
     if until_us is not None:
         later = reader.read_next(until_us, definitions.min_bpm, definitions.max_bpm)
@@ -96,7 +108,7 @@ def read_tally(
 
     def read(part: Slice) -> tuple[Slice, Packing | None, pl.Series | None]:
         packing = choose_packing(part, highest_key, definitions)
-        return part, packing, None if packing is None else reader.read_packed(part, packing.sql)
+        return part, packing, None if packing is None else reader.read_packed(part, packing.sql, packing.member_sql)
 
     tallies = [pl.DataFrame(schema={"key": pl.UInt32(), **TALLY})]
     slices = reversed(plan_slices(selection.activity, spans, since_us, until_us, slice_rows))
@@ -132,7 +144,7 @@ def read_in_order(
     -------
     `key`, `occurred_at`, `received_at`, `bpm`, ordered by key, each member's in the order of `holds.tidy_readings`.
     """
-    reader = SliceReader(connection, selection.parts)
+    reader = SliceReader(connection, selection.parts, selection.recorded)
     wanted = selection.wanted
     slices = plan_slices(selection.activity, Spans(selection.definitions), wanted.since_us, wanted.until_us, slice_rows)
     # Readings at one instant, among which duplicates are, lie in one slice.
@@ -165,7 +177,7 @@ def read_recovery(
     definitions, spans = selection.definitions, Spans(selection.definitions)
     known = selection.members.join(people, on=MEMBER).filter(pl.col("hr_max").is_not_null()).select("key", "hr_max")
     activity = selection.activity.join(known, on="key", how="semi")
-    reader = SliceReader(connection, selection.parts.join(known, on="key", how="semi"))
+    reader = SliceReader(connection, selection.parts.join(known, on="key", how="semi"), selection.recorded)
 
     def read(part: Slice) -> tuple[Slice, pl.DataFrame]:
         return part, tidy_readings(reader.read(part.widen(*margins_us(definitions))), _KEY)[0]

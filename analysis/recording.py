@@ -239,7 +239,7 @@ class Recording:
         spans = Spans(definitions)
         with self.open_() as connection:
             selection = select(connection, wanted, definitions)
-            reader = SliceReader(connection, selection.parts)
+            reader = SliceReader(connection, selection.parts, selection.recorded)
             members = selection.members
             for part in plan_slices(selection.activity, spans, wanted.since_us, wanted.until_us):
                 yield reader.read(part).join(members, on="key").select(*READINGS).cast(READINGS)

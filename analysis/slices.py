@@ -109,10 +109,16 @@ class SliceReader:
         Open on a recording.
     parts
         What to read: `key`, `room_id`, `profile_id`, and `started_at` and `ended_at` of the session.
+    recorded
+        The same columns but `key`, of all that the file holds, to be read or not; None where that is not known. It is
+        what makes reading fast.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, parts: pl.DataFrame) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, parts: pl.DataFrame, recorded: pl.DataFrame | None = None
+    ) -> None:
         self._connection = connection
+        self._recorded = recorded
         self._lock = Lock()  # a connection is for one thread at a time
         bounds = pl.col("started_at", "ended_at").dt.epoch("us")
         columns = "key UINTEGER, room_id VARCHAR, profile_id VARCHAR, started_us BIGINT, ended_us BIGINT"
@@ -122,9 +128,22 @@ class SliceReader:
         """Read a slice: `key`, `occurred_at`, `received_at`, `bpm`, in no order."""
         return self._read("key, occurred_at, received_at, bpm", part)
 
-    def read_packed(self, part: Slice, packed: str) -> pl.Series:
-        """Read a slice, each reading packed into one number by this SQL, in no order."""
-        return self._read(f"{packed} AS packed", part)["packed"]
+    def read_packed(self, part: Slice, packed: str, member: str) -> pl.Series:
+        """Read a slice, each reading packed into one number, sorted.
+
+        Parameters
+        ----------
+        part
+            The slice.
+        packed
+            The number, as SQL over `member`, `occurred_at` and `bpm`.
+        member
+            What of it each member has in all of the slice, as SQL over `key`.
+        """
+        numbers = self._read(f"{packed} AS packed", part, f"*, {member} AS member")["packed"]
+        # Here, and not where they are worked on, as then there is as much to do in this thread as in that one. To sort
+        # by two threads takes as long as by one: they share the work badly.
+        return numbers.sort(multithreaded=False)
 
     def read_next(self, from_us: int, min_bpm: int, max_bpm: int) -> pl.DataFrame:
         """Read each member's first reading from an instant on, as `holds.next_readings` gives it."""
@@ -136,12 +155,25 @@ class SliceReader:
             f" WHERE {_IN_SESSION} AND occurred_at >= make_timestamptz({from_us}) GROUP BY key",
         )
 
-    def _read(self, columns: str, part: Slice) -> pl.DataFrame:
-        parts = f"FROM part WHERE ended_us >= {part.from_us} AND started_us < {part.until_us}"
+    def _read(self, columns: str, part: Slice, of_members: str = "*") -> pl.DataFrame:
+        parts = f"SELECT {of_members} FROM part WHERE ended_us >= {part.from_us} AND started_us < {part.until_us}"
+        # Texts are compressed as places in a dictionary, and to join by one of them DuckDB need not look at each row's.
+        join = (
+            "USING (profile_id)"
+            if self._is_told_by_profile(part)
+            else f"USING (room_id, profile_id) WHERE {_IN_SESSION}"
+        )
         query = (
-            f"SELECT {columns} FROM heart_rate JOIN ({parts}) USING (room_id, profile_id) WHERE {_IN_SESSION}"
-            f" AND occurred_at >= make_timestamptz({part.from_us})"
-            f" AND occurred_at < make_timestamptz({part.until_us})"
+            f"SELECT {columns} FROM (FROM heart_rate WHERE occurred_at >= make_timestamptz({part.from_us})"
+            f" AND occurred_at < make_timestamptz({part.until_us})) JOIN ({parts}) {join}"
         )
         with self._lock:
             return read_frame(self._connection, query)
+
+    def _is_told_by_profile(self, part: Slice) -> bool:
+        """Tell whether all readings of a profile in this slice are of one room and session."""
+        if self._recorded is None:
+            return False
+        started_us, ended_us = (pl.col(bound).dt.epoch("us") for bound in ("started_at", "ended_at"))
+        met = self._recorded.filter((ended_us >= part.from_us) & (started_us < part.until_us))
+        return met["profile_id"].n_unique() == met.height

@@ -32,7 +32,8 @@ def packed(readings: pl.DataFrame, packing: Packing) -> pl.Series:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("readings", readings.to_arrow())
-        numbers: pl.DataFrame = connection.sql(f"SELECT {packing.sql} AS packed FROM readings").pl()
+        members = f"(SELECT *, {packing.member_sql} AS member FROM readings)"
+        numbers: pl.DataFrame = connection.sql(f"SELECT {packing.sql} AS packed FROM {members} ORDER BY packed").pl()
     return numbers["packed"]
 
 
