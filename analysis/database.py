@@ -26,7 +26,9 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 
 _FEW_ROWS = 10_000
 _PAUSE_S = (0.01, 0.1)
-_LOCKED = re.compile(r"could not set lock|conflicting lock|being used by another process", re.IGNORECASE)
+_LOCKED = re.compile(
+    r"could not set lock|conflicting lock|being used by another process|unique file handle", re.IGNORECASE
+)
 _HOLDER = re.compile(r"held in (.+?) \(PID (\d+)\)", re.IGNORECASE)
 _NOT_ALLOWED = re.compile(r"permission denied|access is denied", re.IGNORECASE)
 _NO_SPACE = re.compile(r"no space left|not enough space|disk.*full|quota exceeded", re.IGNORECASE)

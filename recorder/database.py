@@ -28,6 +28,10 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
+_NAME = "recording"
+_engines: list[duckdb.DuckDBPyConnection] = []
+"""DuckDB without a file, at rest. To start it takes ten times as long as to open a file with it."""
+
 _DESCRIPTORS = 8  # the file, its WAL, a segment, and some that others may take meanwhile
 
 
@@ -66,16 +70,36 @@ def open_database(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         _require_descriptors()
         if not path.exists():
             _make(path)
-        connection = duckdb.connect(path, config=CONFIG)
-        try:
-            connection.execute("SET TimeZone = 'UTC'")
+        with _attached(path) as connection:
             _bring_up_to_date(connection, path)
             yield connection
-            # Closing does so too, but keeps to itself that it failed: what is committed stays in the WAL then, which
-            # grows and grows.
-            connection.execute("CHECKPOINT")
-        finally:
-            connection.close()
+
+
+@contextmanager
+def _attached(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a file, made where there is none, and let go of it at the end."""
+    connection = _engines.pop() if _engines else _start_engine()
+    literal = str(path).replace("'", "''")
+    try:
+        # Its type is said, or else a name like `sqlite:x` would ask for another.
+        connection.execute(f"ATTACH '{literal}' AS {_NAME} (TYPE duckdb)")
+        connection.execute(f"USE {_NAME}")
+        yield connection
+        # To detach does so too, but keeps to itself that it failed: what is committed stays in the WAL then, which
+        # grows and grows.
+        connection.execute("CHECKPOINT")
+        connection.execute("USE memory")
+        connection.execute(f"DETACH {_NAME}")
+    except BaseException:
+        connection.close()  # after some faults DuckDB refuses all further work
+        raise
+    _engines.append(connection)
+
+
+def _start_engine() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config=CONFIG)
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
 
 
 def _require_descriptors() -> None:
@@ -94,12 +118,9 @@ def _make(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     try:
-        connection = duckdb.connect(new, config=CONFIG)
-        try:
+        with _attached(new) as connection:
             new.chmod(0o600)  # heart rates are health data
             _make_tables(connection)
-        finally:
-            connection.close()
         with contextlib.suppress(FileExistsError):  # another recorder was faster
             _give_name(new, path)
         sync_folder(path.parent)
@@ -120,7 +141,12 @@ def _give_name(new: Path, path: Path) -> None:
 
 
 def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    tables = {
+        name
+        for (name,) in connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
+        ).fetchall()
+    }
     if not tables:
         _make_tables(connection)  # an empty DuckDB file is as good as none
         return
@@ -161,7 +187,8 @@ def _any_of(*texts: str) -> re.Pattern[str]:
     return re.compile("|".join(texts), re.IGNORECASE)
 
 
-_LOCKED = _any_of("could not set lock", "conflicting lock", "being used by another process")
+_LOCKED = _any_of("could not set lock", "conflicting lock", "being used by another process", "unique file handle")
+_OURSELVES = _any_of("unique file handle")
 _HOLDER = re.compile(r"held in (.+?) \(PID (\d+)\)", re.IGNORECASE)
 # What DuckDB or the system says; what that means for the user, of the file {0}; and what to do.
 _FAULTS = (
@@ -200,6 +227,7 @@ def storage_error(error: Exception, path: Path) -> StorageError:
     if _LOCKED.search(text):
         holder = _HOLDER.search(text)
         who = f"{Path(holder[1]).name} (process {holder[2]})" if holder else "another process"
+        who = "this very process" if _OURSELVES.search(text) else who
         return DatabaseBusyError(f"{path} is held by {who}", "It is tried again until that lets go of it.")
     for pattern, message, hint in _FAULTS:
         if pattern.search(text):

@@ -28,7 +28,7 @@ DAMAGED = "a line of the journal that a crash cut off, or a disk damaged"
 log = logging.getLogger(__name__)
 # A segment of which DuckDB says one of these must not keep the others out.
 _NOT_UNDERSTOOD = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.ConstraintException)
-# Two connections of one process share the database, and with it its lock.
+# The file is for one of them at a time anyway: to wait for it is better than to try again.
 _one_at_a_time = threading.Lock()
 
 

@@ -120,6 +120,28 @@ def test_a_busy_file_names_the_process_that_holds_it(recording: Path, who: str) 
         pass
 
 
+def test_one_process_has_a_file_open_once_and_two_files_at_once(recording: Path, tmp_path: Path) -> None:
+    with open_database(recording), open_database(tmp_path / "other.duckdb") as other:
+        assert other.execute("SELECT count(*) FROM heart_rate").fetchall() == [(0,)]
+        with pytest.raises(DatabaseBusyError, match="held by this very process"), open_database(recording):
+            pass
+    with open_database(recording):
+        pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows allows no such names")
+@pytest.mark.parametrize("name", ["it's.duckdb", "sqlite:a.duckdb", "md:a", "a;b --.duckdb", 'a"b.duckdb'])
+def test_a_name_is_a_name_whatever_it_would_mean_in_sql(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with open_database(Path(name)) as connection:
+        connection.execute("INSERT INTO heart_rate VALUES ('r', 'p', 60, now(), now(), 'c')")
+    with open_database(Path(name)) as connection:
+        assert connection.execute("SELECT count(*) FROM heart_rate").fetchall() == [(1,)]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def _newer(path: Path) -> None:
     with duckdb.connect(path) as connection:
         connection.execute(f"INSERT INTO schema_versions VALUES ({SCHEMA_VERSION + 1}, now(), '9.9')")
