@@ -16,7 +16,7 @@ from recorder.errors import StorageError
 from recorder.tables import SCHEMA_VERSION, SCHEMA_VERSIONS
 
 PATIENCE_S = 30.0
-"""How long to wait for a process that writes; a recorder holds the file for some 30 ms a second."""
+"""How long to wait for a process that writes; a recorder holds the file for some 20 ms every second or two."""
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "512MB",  # enough for any of our reads, and DuckDB would fill whatever it may

@@ -133,9 +133,9 @@ class Journal:
 
     async def _pause(self) -> None:
         """Wait for work, and then a little, so that a write is worth it."""
-        if not self._pending and not self._writers:
+        if not self._pending and not self._finishing:
             self._wake = trio.Event()
-            if not self._finishing:
+            with trio.move_on_at(self._next_due_at() - WRITE_EVERY_S):
                 await self._wake.wait()
         await trio.sleep(0 if self._finishing and not self._is_syncing else WRITE_EVERY_S)
 
@@ -171,13 +171,24 @@ class Journal:
             self._synced_at, self._is_syncing = now, True
             nursery.start_soon(self._sync, writer)
 
+    def _next_due_at(self) -> float:
+        """Tell when the segment is to be synced or closed next; infinity without one."""
+        if self._is_syncing or any(writer.unwritten_bytes for writer in self._writers):
+            return -math.inf
+        if self._writer is None:
+            return math.inf
+        sync_at = self._synced_at + SYNC_EVERY_S if self._writer.unsafe_bytes else math.inf
+        return min(sync_at, self._opened_at + self._wait_s(self._writer))
+
+    def _wait_s(self, writer: SegmentWriter) -> float:
+        """Tell how old the segment is at least before it is closed and handed on."""
+        is_large = writer.size >= WORTH_AN_INGEST_BYTES
+        return min(self.close_after_s, CLOSE_AFTER_S) if is_large else self.close_after_s
+
     def _is_due(self, writer: SegmentWriter, now: float) -> bool:
         taker_waits = self.segments.statistics().tasks_waiting_receive > 0
-        is_large = writer.size >= WORTH_AN_INGEST_BYTES
-        wait_s = min(self.close_after_s, CLOSE_AFTER_S) if is_large else self.close_after_s
-        return (
-            self._finishing or writer.size >= LARGEST_SEGMENT_BYTES or (taker_waits and now >= self._opened_at + wait_s)
-        )
+        is_old = now >= self._opened_at + self._wait_s(writer)
+        return self._finishing or writer.size >= LARGEST_SEGMENT_BYTES or (taker_waits and is_old)
 
     async def _sync(self, writer: SegmentWriter) -> None:
         await self._or_retry(lambda: self._in_thread(writer.sync))

@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import hypothesis.strategies as st
 import polars as pl
 import pytest
-from hypothesis import given
 from recordings import START, at, make_recording, reading, steady
 
 from analysis.explore import Excerpt, explore
-from analysis.session_events import number_events
 from recorder.errors import StorageError, UsageError
 
 
@@ -220,31 +217,6 @@ def test_events_are_told_by_session_and_name(whole: Excerpt) -> None:
     ]
     assert whole.room_events().collect()["session"].to_list() == [1]
     assert whole.only(room="r2").connection_events().collect().is_empty()
-
-
-@given(
-    bounds=st.lists(st.integers(0, 1000), min_size=2, max_size=8, unique=True).map(sorted),
-    events=st.lists(st.integers(-200, 1200), max_size=10),
-)
-def test_event_belongs_to_the_session_it_falls_in_or_else_the_nearest(bounds: list[int], events: list[int]) -> None:
-    spans = list(zip(bounds[::2], bounds[1::2], strict=False))
-    sessions = pl.DataFrame(
-        {
-            "room_id": ["r"] * len(spans),
-            "session": pl.Series(range(1, len(spans) + 1), dtype=pl.Int64),
-            "started_at": [at(start) for start, _ in spans],
-            "ended_at": [at(end) for _, end in spans],
-        }
-    )
-    rows = pl.DataFrame({"room_id": ["r"] * len(events), "at": [at(s) for s in events]}, schema_overrides=_AT)
-    numbered = number_events(rows, "at", sessions)
-    assert numbered["at"].to_list() == sorted(at(s) for s in events)
-    for session, when in numbered.select("session", "at").iter_rows():
-        away = [max((at(start) - when), (when - at(end)), timedelta()) for start, end in spans]
-        assert away[session - 1] == min(away)
-
-
-_AT = {"room_id": pl.String(), "at": pl.Datetime("us", "UTC")}
 
 
 def test_room_without_a_session_has_events_of_none(tmp_path: Path) -> None:

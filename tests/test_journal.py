@@ -167,6 +167,31 @@ async def test_a_large_segment_does_not_wait_as_long_as_a_small_one(
     nursery.cancel_scope.cancel()
 
 
+class StepCounter(trio.abc.Instrument):
+    """Counts how often a task is given its turn."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002 - trio names it
+        self.steps += 1
+
+
+async def test_a_segment_that_waits_costs_nothing(tmp_path: Path, nursery: trio.Nursery) -> None:
+    """A room of a few people is recorded beside a game: nothing may run twenty times a second for it."""
+    journal = Journal(tmp_path / "journal", "run")
+    journal.close_after_s = 10.0
+    nursery.start_soon(journal.run)
+    journal.append(reading(0))
+    await trio.sleep(1.5)  # it is written and synced, and not due to be closed
+    counter = StepCounter()
+    trio.lowlevel.add_instrument(counter)
+    await trio.sleep(1.0)
+    trio.lowlevel.remove_instrument(counter)
+    assert counter.steps <= 3
+    nursery.cancel_scope.cancel()
+
+
 async def test_segments_come_out_in_order_and_hold_every_row_once(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal", "run")
     journal.close_after_s = 0.05
