@@ -58,6 +58,7 @@ def open_database(path: Path, patience_s: float = PATIENCE_S) -> Iterator[duckdb
     connection = _connect(path, patience_s)
     try:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar_print = false")  # it would be in the midst of our output
         _check_version(connection, path)
         yield connection
     except _FILE_FAULTS as error:

@@ -99,6 +99,7 @@ def _attached(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def _start_engine() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config=CONFIG)
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar_print = false")  # it would be in the midst of our output
     return connection
 
 

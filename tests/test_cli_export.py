@@ -77,6 +77,21 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_bytes().decode(), newline="")))
 
 
+def test_how_far_an_export_has_come_is_told(tmp_path: Path) -> None:
+    path = make_recording(tmp_path / "a.duckdb")
+    with duckdb.connect(path) as connection:
+        connection.execute(
+            "INSERT INTO heart_rate SELECT 'r1', 'ann', 60 + i % 90, make_timestamptz(i * 1000000),"
+            " make_timestamptz(i * 1000000), 'c1' FROM range(3_000_000) t(i)"
+        )
+    told = list[float]()
+    asked = Export(table="heart_rate", wanted=Filter(), definitions=Definitions(), members=pl.DataFrame(schema=MEMBERS))
+    assert write_export(Recording(path), asked, tmp_path / "a.csv", "csv", told.append) == 3_000_000
+    assert len(told) > 2
+    assert told == sorted(told)
+    assert 0 < told[-1] <= 1
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_parquet_gives_the_table_back_to_polars_duckdb_and_pandas(db: Path, tmp_path: Path, table: str) -> None:
     output = tmp_path / "out.parquet"

@@ -231,3 +231,17 @@ def test_reading_a_small_recording_imports_no_pyarrow_and_says_nothing(tmp_path:
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("opened_by", ["analysis.database", "recorder.database"])
+def test_a_query_that_takes_long_prints_nothing_in_the_midst_of_our_output(tmp_path: Path, opened_by: str) -> None:
+    """DuckDB would show its progress, on stdout, where it finds no script that is running."""
+    path = make_recording(tmp_path / "a.duckdb")
+    code = (
+        f"import pathlib, sys; from {opened_by} import open_database\n"
+        "with open_database(pathlib.Path(sys.argv[1])) as connection:\n"
+        "    connection.execute('SET progress_bar_time = 1')\n"
+        "    print(connection.execute('SELECT count(sin(i)) FROM range(20_000_000) t(i)').fetchall()[0][0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "20000000\n"
