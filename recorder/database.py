@@ -96,6 +96,12 @@ def _attached(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     _engines.append(connection)
 
 
+def stop_engines() -> None:
+    """Have DuckDB give back the memory that it keeps of what it did last."""
+    while _engines:
+        _engines.pop().close()
+
+
 def _start_engine() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config=CONFIG)
     connection.execute("SET TimeZone = 'UTC'")

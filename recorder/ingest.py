@@ -17,12 +17,15 @@ from time import time_ns
 
 import duckdb
 
-from recorder.database import faults_in_words, open_database
+from recorder.database import faults_in_words, open_database, stop_engines
 from recorder.rows import RejectedMessageRow
 from recorder.segment import FORMAT_VERSION, HEADER, KEPT, Segment, Survey, encode_line, read_lines, survey
 from recorder.tables import HEART_RATE, INGESTED_SEGMENTS, REJECTED_MESSAGES, TABLES, Column, Table
 
 LARGEST_BATCH_BYTES = 64 * 2**20
+_MANY_ROWS = 20_000
+"""Rows at once after which DuckDB would keep some 100 MB."""
+
 DAMAGED = "a line of the journal that a crash cut off, or a disk damaged"
 
 log = logging.getLogger(__name__)
@@ -45,6 +48,11 @@ class Ingested:
         self.segments += 1
         for table, count in rows.items():
             self.rows[table] += count
+
+    @property
+    def count(self) -> int:
+        """All rows together."""
+        return sum(self.rows.values())
 
     @property
     def readings(self) -> int:
@@ -95,12 +103,15 @@ def ingest(
         The database cannot be used. Whatever is raised, each segment is in, or as it was.
     """
     with _one_at_a_time:
+        before = total.count
         with open_database(database) as connection:
             done = []
             for segment in segments:
                 may_go_on()
                 if _ingest_once(connection, segment, total):
                     done.append(segment)
+        if total.count - before > _MANY_ROWS:
+            stop_engines()
         with faults_in_words(database):
             for segment in done:
                 _put_away(segment, keep=keep)

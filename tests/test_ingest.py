@@ -319,6 +319,21 @@ def test_batches_are_bounded_so_that_readers_get_their_turn(tmp_path: Path, monk
     assert next_batch([]) == []
 
 
+def test_duckdb_rests_after_a_little_and_is_stopped_after_much(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To start it takes longer than to bring in a little; but of much it would keep the memory."""
+    monkeypatch.setattr(database_module, "_engines", [])
+    write_segment(journal_of(database), "run-0", [reading(1)])
+    ingest(database, find_segments(journal_of(database)), Ingested())
+    resting = list(database_module._engines)
+    assert len(resting) == 1
+    write_segment(journal_of(database), "run-1", [reading(2)])
+    ingest(database, find_segments(journal_of(database)), Ingested())
+    assert database_module._engines == resting
+    write_segment(journal_of(database), "run-2", [reading(number) for number in range(20_001)])
+    ingest(database, find_segments(journal_of(database)), Ingested())
+    assert database_module._engines == []
+
+
 @pytest.fixture
 def failing_checkpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Let DuckDB's own checkpoints fail, as long as the list says how."""
