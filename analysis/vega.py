@@ -30,10 +30,12 @@ def vega_scripts() -> str:
 @cache
 def _begin() -> subprocess.Popen[bytes] | None:
     """Start the worker: a process, since V8 would hold this one's interpreter all the while."""
-    quiet = subprocess.DEVNULL
+    command = [sys.executable, "-P", "-c", _CODE]
+    quiet, no_window = subprocess.DEVNULL, getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would open one
     try:
-        command = [sys.executable, "-P", "-c", _CODE]
-        worker = subprocess.Popen(command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet)  # noqa: S603 - ourselves
+        worker = subprocess.Popen(  # noqa: S603 - ourselves
+            command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet, creationflags=no_window
+        )
     except OSError:
         return None
     # A report that fails leaves nothing running behind it.
