@@ -7,7 +7,16 @@ from statistics import median
 
 import duckdb
 from figures import Figure
-from streams import count_readings, open_client, open_recorder, open_server, read_count, require_count, spread
+from streams import (
+    count_readings,
+    open_client,
+    open_recorder,
+    open_server,
+    read_count,
+    require_count,
+    spread,
+    wait_until_drained,
+)
 
 MESSAGES = 1_000_000
 MESSAGES_BY_HAND = 5_000
@@ -50,6 +59,7 @@ def run_recorder(database: Path, messages: int) -> float:
         with open_recorder(server.port, database):
             began_at = server.wait_for_begin()
             server.wait_until_taken()
+            wait_until_drained(database)
         ended_at = time.monotonic()
     require_count(messages, count_readings(database), "readings stored")
     database.unlink()

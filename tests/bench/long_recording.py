@@ -5,7 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from figures import Figure
-from streams import count_readings, open_recorder, open_server, require_count, rss_mb, spread
+from streams import (
+    count_readings,
+    open_recorder,
+    open_server,
+    require_count,
+    rss_mb,
+    spread,
+    wait_until_drained,
+)
 
 MILLIONS = 10
 SETTLE_S = 1.5
@@ -34,10 +42,3 @@ def measure(scratch: Path) -> Iterator[Figure]:
         unit="MB more",
         details=f"after each million: {spread(after)} MB; 10,000,000 sent and stored",
     )
-
-
-def wait_until_drained(database: Path) -> None:
-    """Wait until the database has all of the journal but what is being written: a flood gets ahead of it."""
-    journal = database.with_name(f"{database.name}.journal")
-    while any(journal.glob("*.jsonl")):
-        time.sleep(0.1)

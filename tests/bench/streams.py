@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,6 +81,13 @@ def open_recorder(port: int, database: Path, rooms: int = 1) -> "Iterator[subpro
             raise subprocess.CalledProcessError(process.returncode, "pulsoid-rec record", stderr=said)
     finally:
         process.kill()
+
+
+def wait_until_drained(database: Path) -> None:
+    """Wait until the database has all of the journal but what is being written: a flood gets ahead of it."""
+    journal = database.with_name(f"{database.name}.journal")
+    while any(journal.glob("*.jsonl")):
+        time.sleep(0.1)
 
 
 @contextmanager
