@@ -84,10 +84,10 @@ def _format_of(output: Path) -> Format:
 
 
 @contextmanager
-def _progress(label: str) -> Iterator[Callable[[float], None]]:
+def _progress(label: str) -> Iterator[Callable[[float], None] | None]:
     """Show a bar on a terminal, once it has taken a second."""
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield None
         return
     from rich.console import Console
     from rich.progress import Progress
