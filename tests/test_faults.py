@@ -379,8 +379,8 @@ async def _start_and_interrupt(server: NumberedServer, database: Path, by: int, 
         sent.stopped_at = sent.stopped_at or 0.0
     assert ended.took_s < 5
     assert "Traceback" not in ended.said
-    # Until it has read its command line it may end as any program does.
-    assert ended.code == 0 or (after_s < 0.3 and len(server.connections) == connections), (after_s, ended)
+    # Until it has read its command line, which takes a slow machine long, it may end as any program does.
+    assert ended.code == 0 or (after_s < 0.8 and len(server.connections) == connections), (after_s, ended)
     assert not list(journal_of(database).glob("*.jsonl*")), "everything is in the database"
 
 
@@ -390,7 +390,7 @@ async def test_a_signal_at_any_instant_of_the_start_ends_it_in_good_order(
     rng = random.Random(SEED)
     for number in range(5):
         await _start_and_interrupt(server, database, (signal.SIGINT, signal.SIGTERM)[number % 2], rng.uniform(0, 1))
-    await _start_and_interrupt(server, database, signal.SIGINT, 1.5)
+    await _start_and_interrupt(server, database, signal.SIGINT, 3.0)
     result = balance(server, database)
     assert result.sent > 0
     assert result.lost == []
