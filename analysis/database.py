@@ -1,5 +1,6 @@
 """The DuckDB file, opened read-only for one read: waits until a recorder lets go of it, and says faults in words."""
 
+import contextlib
 import random
 import re
 import time
@@ -58,7 +59,8 @@ def open_database(path: Path, patience_s: float = PATIENCE_S) -> Iterator[duckdb
     connection = _connect(path, patience_s)
     try:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET enable_progress_bar_print = false")  # it would be in the midst of our output
+        with contextlib.suppress(duckdb.InvalidInputException):  # Jupyter without ipywidgets: there is none then
+            connection.execute("SET enable_progress_bar_print = false")  # it would be in the midst of our output
         _check_version(connection, path)
         yield connection
     except _FILE_FAULTS as error:

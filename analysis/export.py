@@ -116,8 +116,8 @@ def _copy(
 ) -> int:
     """Write a query's rows to a file, in a thread, so that its progress can be shown and Ctrl-C ends it."""
     connection.execute("SET TimeZone = 'UTC'; SET memory_limit = '1GB'")  # less makes Parquet's writer wait for it
-    is_counted = str(show_progress is not None).lower()
-    connection.execute(f"SET enable_progress_bar_print = false; SET enable_progress_bar = {is_counted}")
+    if show_progress is not None:
+        connection.execute("SET enable_progress_bar_print = false; SET enable_progress_bar = true")
     columns = connection.sql(f"DESCRIBE {query}").fetchall()
     if "FORMAT csv" in options:
         query = as_csv(query, [(name, kind) for name, kind, *_ in columns])

@@ -105,7 +105,8 @@ def stop_engines() -> None:
 def _start_engine() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config=CONFIG)
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET enable_progress_bar_print = false")  # it would be in the midst of our output
+    with contextlib.suppress(duckdb.InvalidInputException):  # Jupyter without ipywidgets: there is none then
+        connection.execute("SET enable_progress_bar_print = false")  # it would be in the midst of our output
     return connection
 
 
