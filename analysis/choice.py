@@ -1,7 +1,7 @@
 """What somebody types to choose a part of a recording, made into a filter; what is not there is told with what is."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
 
 import polars as pl
@@ -152,7 +152,7 @@ def choose_time(asked: Time, name: str, now: datetime) -> datetime:
         It is no time.
     """
     if isinstance(asked, date):  # which a datetime is, too
-        at = asked if isinstance(asked, datetime) else datetime(asked.year, asked.month, asked.day)  # noqa: DTZ001 - local
+        at = asked if isinstance(asked, datetime) else datetime.combine(asked, time.min)
         return at.astimezone(UTC)
     return parse_instant(str(asked), name, now)
 

@@ -111,7 +111,7 @@ def distribution_figure(part: Part, id_: str) -> Figure | None:
 
 def history_figures(report: ReportData, zone: tzinfo | None = None) -> list[Figure]:
     """Draw what only several sessions can show; nothing for a report of one."""
-    if report.sessions.height < 2:  # noqa: PLR2004 - several
+    if report.sessions.height <= 1:
         return []
     figures = [_figure("calendar", "When the sessions were", calendar(report.sessions, zone=zone, width=_FILL))]
     often = (

@@ -84,7 +84,8 @@ def _whom(apart: int, present: int, extreme: str) -> str:
     """Tell from whom one is apart: "the others" only where all of those are together."""
     if apart > 1:
         return f"{extreme} member's"
-    return "the other's" if present == 2 else "the others"  # noqa: PLR2004 - two: oneself and the other
+    others = present - 1
+    return "the other's" if others == 1 else "the others"
 
 
 def _departures(part: Part) -> list[Note]:

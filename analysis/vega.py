@@ -33,7 +33,7 @@ def _begin() -> subprocess.Popen[bytes] | None:
     command = [sys.executable, "-P", "-c", _CODE]
     quiet, no_window = subprocess.DEVNULL, getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would open one
     try:
-        worker = subprocess.Popen(  # noqa: S603 - ourselves
+        worker = subprocess.Popen(  # noqa: S603 - our own interpreter and code
             command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet, creationflags=no_window
         )
     except OSError:

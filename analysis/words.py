@@ -4,6 +4,7 @@ from datetime import date, datetime, timezone, tzinfo
 from typing import Final
 
 DASH: Final = "\N{EM DASH}"
+_ONE_PERCENT = 0.01
 """Stands for what is not known."""
 
 
@@ -49,8 +50,8 @@ def share_words(share: float | None) -> str:
     """Write a share of 1 in percent, never rounded up to all nor down to none; a dash for an unknown one."""
     if share is None:
         return DASH
-    if 0 < share < 0.01:  # noqa: PLR2004 - one percent
+    if 0 < share < _ONE_PERCENT:
         return "< 1 %"
-    if 0.99 < share < 1:  # noqa: PLR2004 - ninety-nine percent
+    if 1 - _ONE_PERCENT < share < 1:
         return "> 99 %"
     return f"{share:.0%}".replace("%", " %")

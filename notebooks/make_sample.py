@@ -42,12 +42,12 @@ def training(number: int, length_s: int) -> Iterator[Reading]:
         if place > 0 and (place + number) % 5 == 0:
             continue
         fitter = replace(person, effort=person.effort * (1 - 0.015 * number))
-        late_s = 200 if (place + number) % 4 == 3 else 0  # noqa: PLR2004 - one in four
+        late_s = 200 if (place + number + 1) % 4 == 0 else 0
         hearts.append((person, late_s, heart_rates(fitter, SEED + number, ROOM)))
     for second in range(length_s):
         for person, late_s, heart in hearts:
             bpm = next(heart)
-            slips = person is PEOPLE[-1] and 40 <= second % 90 < 40 + 4 * number  # noqa: PLR2004 - more each time
+            slips = person is PEOPLE[-1] and 0 <= second % 90 - 40 < 4 * number  # longer each time
             if bpm is not None and second >= late_s and not slips:
                 yield Reading(second + person.phase_ms / 1000, person.profile_id, bpm)
 
@@ -81,9 +81,7 @@ async def record(database: Path, play: Callable[[Simulator], Awaitable[None]]) -
         async def watch(recorder: Recorder) -> None:
             await simulator.wait_for_clients(ROOM)
             await play(simulator)
-            with trio.move_on_after(CATCH_UP_S):
-                while recorder.rooms[0].status.readings < simulator.readings(ROOM):  # noqa: ASYNC110 - a sample's need
-                    await trio.sleep(0.05)
+            await simulator.wait_until_counted(ROOM, lambda: recorder.rooms[0].status.readings, CATCH_UP_S)
             recorder.stop.set()
 
         await recorder.run(watch)

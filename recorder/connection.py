@@ -15,6 +15,7 @@ from recorder.watched_stream import QUEUED_MESSAGES, WatchedStream, Wire
 CONNECT_TIMEOUT_S = 10.0
 LARGEST_MESSAGE_BYTES = 4 * 2**20
 USER_AGENT = f"pulsoid-rec/{version('pulsoid-rec')}"
+_SWITCHING_PROTOCOLS = 101
 _RECEIVE_BYTES = 64 * 2**10
 
 
@@ -155,7 +156,7 @@ async def open_websocket(
 def _no_upgrade(server: Server, stream: WatchedStream, reader: Reader) -> CannotConnectError:
     # The library tells of a refusal after its last byte only, which may never come.
     status = reader.failure.status_code if isinstance(reader.failure, ConnectionRejected) else stream.http_status
-    if status is not None and status != 101:  # noqa: PLR2004 - Switching Protocols
+    if status is not None and status != _SWITCHING_PROTOCOLS:
         return CannotConnectError(f"the server answered {status} instead of opening a WebSocket", status)
     if stream.is_answered:
         return CannotConnectError("what the server answered does not open a WebSocket")

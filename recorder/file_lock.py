@@ -16,7 +16,7 @@ _BETWEEN_TRIES_S = 0.005
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(file: int, *, shared: bool = False) -> bool:  # noqa: ARG001 - there are no shared ones here
+    def _lock(file: int, *, shared: bool = False) -> bool:  # noqa: ARG001 - Windows has no shared locks by this call
         try:
             msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
         except OSError:

@@ -49,19 +49,19 @@ class _Message(msgspec.Struct, tag_field="kind", kw_only=True):
 
 
 class _HeartRateMessage(_Message, tag="heart_rate", kw_only=True):
-    heart_rate: _HeartRate  # type: ignore[assignment] # in place of none
+    heart_rate: _HeartRate  # type: ignore[assignment] # required here, forbidden in the base
 
 
 class _MemberUpdatedMessage(_Message, tag="room_member_updated", kw_only=True):
-    room_member_updated: _MemberUpdated  # type: ignore[assignment] # in place of none
+    room_member_updated: _MemberUpdated  # type: ignore[assignment] # required here, forbidden in the base
 
 
 class _MemberRemovedMessage(_Message, tag="room_member_removed", kw_only=True):
-    room_member_removed: _MemberRemoved  # type: ignore[assignment] # in place of none
+    room_member_removed: _MemberRemoved  # type: ignore[assignment] # required here, forbidden in the base
 
 
 class _RoomUpdatedMessage(_Message, tag="room_updated", kw_only=True):
-    room_updated: _RoomUpdated  # type: ignore[assignment] # in place of none
+    room_updated: _RoomUpdated  # type: ignore[assignment] # required here, forbidden in the base
 
 
 _decode = msgspec.json.Decoder(

@@ -85,9 +85,7 @@ async def _record(database: Path, console: "Console | None") -> "Recorder":
                 if show is not None:
                     nursery.start_soon(show, recorder)
                 await simulator.wait_until_played()
-                with trio.move_on_after(CATCH_UP_S):
-                    while recorder.rooms[0].status.readings < simulator.readings(ROOM):  # noqa: ASYNC110 - a demo's need
-                        await trio.sleep(0.05)
+                await simulator.wait_until_counted(ROOM, lambda: recorder.rooms[0].status.readings, CATCH_UP_S)
                 recorder.stop.set()
 
         await recorder.run(watch)

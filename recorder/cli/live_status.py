@@ -141,9 +141,8 @@ def _totals(recorder: Recorder, per_second: float) -> Text:
 
 def _age(seconds: float) -> str:
     """Write a duration as short as tells it: 7 s, 3 min 20 s, 2 h 5 min."""
-    whole = max(int(seconds), 0)
-    if whole < 60:  # noqa: PLR2004 - seconds in a minute
-        return f"{whole} s"
-    if whole < 3600:  # noqa: PLR2004 - seconds in an hour
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    minutes, whole_s = divmod(max(int(seconds), 0), 60)
+    hours, minutes_left = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes_left} min"
+    return f"{minutes} min {whole_s} s" if minutes else f"{whole_s} s"

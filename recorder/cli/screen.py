@@ -40,7 +40,7 @@ class Screen(io.TextIOBase):
         self._thread.start()
 
     @property
-    def encoding(self) -> str:  # type: ignore[override] # of a stream that is never any other
+    def encoding(self) -> str:  # type: ignore[override] # IO's could be set; this is the stream's for good
         """The encoding of the stream."""
         return self._stream.encoding
 

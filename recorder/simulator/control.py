@@ -1,7 +1,7 @@
 """The running server in the hands of a test: what is said, what happens to connections, what can be counted."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from operator import methodcaller
 from typing import Any
@@ -136,6 +136,12 @@ class Simulator:
     def connected(self, room_id: str) -> int:
         """Count the connections of a room."""
         return len(self._room(room_id).clients)
+
+    async def wait_until_counted(self, room_id: str, count: Callable[[], int], within_s: float) -> None:
+        """Wait until a client has counted as many readings as were sent in a room, at most for so long."""
+        with trio.move_on_after(within_s):
+            while count() < self.readings(room_id):  # noqa: ASYNC110 - whoever counts has a number, and no event
+                await trio.sleep(0.05)
 
     def readings(self, room_id: str) -> int:
         """Count the readings told in a room so far, whether or not anybody listened."""
