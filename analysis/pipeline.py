@@ -5,7 +5,7 @@ taken from the last to the first: then all that a slice has to know of the other
 comes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import polars as pl
@@ -54,6 +54,15 @@ class Selection:
         """The same, with `started_at` and `ended_at` of the session."""
         return _bounds_of_members(self.members, self.sessions)
 
+    def reader(self, connection: duckdb.DuckDBPyConnection) -> SliceReader:
+        """Give what reads it, slice by slice, from a connection that is open on the recording."""
+        return SliceReader(connection, self.parts, self.recorded)
+
+    def slices(self, slice_rows: int = SLICE_ROWS) -> list[Slice]:
+        """Cut it into slices of about so many rows, in the order of time."""
+        spans = Spans(self.definitions)
+        return plan_slices(self.activity, spans, self.wanted.since_us, self.wanted.until_us, slice_rows)
+
 
 def select(connection: duckdb.DuckDBPyConnection, wanted: Filter, definitions: Definitions) -> Selection:
     """Look over a recording, and find the sessions and members that a filter asks for."""
@@ -98,12 +107,10 @@ def read_tally(
     -------
     `room_id`, `session`, `profile_id` and `time_at_bpm.TALLY`, one row a member and bpm, in no order.
     """
-    definitions, spans = selection.definitions, Spans(selection.definitions)
-    since_us, until_us = selection.wanted.since_us, selection.wanted.until_us
-    reader = SliceReader(connection, selection.parts, selection.recorded)
+    definitions, reader = selection.definitions, selection.reader(connection)
     later = None
-    if until_us is not None:
-        later = reader.read_next(until_us, definitions.min_bpm, definitions.max_bpm)
+    if selection.wanted.until_us is not None:
+        later = reader.read_next(selection.wanted.until_us, definitions.min_bpm, definitions.max_bpm)
     highest_key = selection.activity.select("key").max().item() or 0
 
     def read(part: Slice) -> tuple[Slice, Packing | None, pl.Series | None]:
@@ -111,8 +118,7 @@ def read_tally(
         return part, packing, None if packing is None else reader.read_packed(part, packing.sql, packing.member_sql)
 
     tallies = [pl.DataFrame(schema={"key": pl.UInt32(), **TALLY})]
-    slices = reversed(plan_slices(selection.activity, spans, since_us, until_us, slice_rows))
-    for part, packing, packed in read_ahead(read, slices):
+    for part, packing, packed in read_ahead(read, reversed(selection.slices(slice_rows))):
         steps = None if packing is None or packed is None else step_packed(packed, packing)
         if packing is not None and steps is not None:
             tally, later = tally_packed(steps, packing, later)
@@ -144,11 +150,9 @@ def read_in_order(
     -------
     `key`, `occurred_at`, `received_at`, `bpm`, ordered by key, each member's in the order of `holds.tidy_readings`.
     """
-    reader = SliceReader(connection, selection.parts, selection.recorded)
-    wanted = selection.wanted
-    slices = plan_slices(selection.activity, Spans(selection.definitions), wanted.since_us, wanted.until_us, slice_rows)
+    reader = selection.reader(connection)
     # Readings at one instant, among which duplicates are, lie in one slice.
-    tidy = [tidy_readings(readings, _KEY)[0] for readings in read_ahead(reader.read, slices)]
+    tidy = [tidy_readings(part, _KEY)[0] for part in read_ahead(reader.read, selection.slices(slice_rows))]
     if not tidy:
         return reader.read(Slice(0, 0))
     return pl.concat(tidy).sort("key", maintain_order=True)
@@ -174,17 +178,16 @@ def read_recovery(
     -------
     `recovery.SCHEMA`, a row for each member with an effort, in no order.
     """
-    definitions, spans = selection.definitions, Spans(selection.definitions)
+    definitions = selection.definitions
     known = selection.members.join(people, on=MEMBER).filter(pl.col("hr_max").is_not_null()).select("key", "hr_max")
-    activity = selection.activity.join(known, on="key", how="semi")
-    reader = SliceReader(connection, selection.parts.join(known, on="key", how="semi"), selection.recorded)
+    theirs = replace(selection, activity=selection.activity.join(known, on="key", how="semi"))
+    reader = theirs.reader(connection)
 
     def read(part: Slice) -> tuple[Slice, pl.DataFrame]:
         return part, tidy_readings(reader.read(part.widen(*margins_us(definitions))), _KEY)[0]
 
-    slices = plan_slices(activity, spans, selection.wanted.since_us, selection.wanted.until_us, slice_rows)
     ended_us, falls = pl.col("ended_at").dt.epoch("us"), []
-    for part, readings in read_ahead(read, slices):
+    for part, readings in read_ahead(read, theirs.slices(slice_rows)):
         found = find_falls(readings.join(known, on="key", maintain_order="left"), definitions, _KEY)
         falls.append(found.filter((ended_us >= part.from_us) & (ended_us < part.until_us)))
     if not falls:

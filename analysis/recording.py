@@ -13,7 +13,6 @@ import duckdb
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from analysis.activity import Spans
 from analysis.database import PATIENCE_S, open_database, read_frame
 from analysis.definitions import Definitions
 from analysis.filters import Filter
@@ -22,7 +21,6 @@ from analysis.members import SCHEMA as MEMBERS
 from analysis.members import describe_members
 from analysis.pipeline import Selection, read_in_order, read_recovery, read_tally, select
 from analysis.sessions import INSTANT
-from analysis.slices import SliceReader, plan_slices
 from analysis.summary import summarize
 from analysis.time_at_bpm import time_at_bpm
 from recorder.tables import CONNECTION_EVENTS, MEMBER_EVENTS, ROOM_EVENTS, TABLES, Table
@@ -236,17 +234,13 @@ class Recording:
         return register_io_source(read, schema=READINGS)
 
     def _batches(self, wanted: Filter, definitions: Definitions) -> Iterator[pl.DataFrame]:
-        spans = Spans(definitions)
         with self.open_() as connection:
             selection = select(connection, wanted, definitions)
-            reader = SliceReader(connection, selection.parts, selection.recorded)
-            members = selection.members
-            for part in plan_slices(selection.activity, spans, wanted.since_us, wanted.until_us):
+            reader, members = selection.reader(connection), selection.members
+            for part in selection.slices():
                 yield reader.read(part).join(members, on="key").select(*READINGS).cast(READINGS)
 
-    def readings_in_order(
-        self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, people: pl.DataFrame | None = None
-    ) -> pl.DataFrame:
+    def readings_in_order(self, wanted: Filter, definitions: Definitions, people: pl.DataFrame) -> pl.DataFrame:
         """Read the readings without duplicates, all of them into memory.
 
         Parameters
@@ -254,7 +248,7 @@ class Recording:
         wanted, definitions
             As of `figures`.
         people
-            What to tell beside each reading, such as its member's name: `MEMBER` and further columns; None for nothing.
+            What to tell beside each reading, such as its member's name: `MEMBER` and further columns.
 
         Returns
         -------
@@ -265,7 +259,7 @@ class Recording:
             selection = select(connection, wanted, definitions)
             readings = read_in_order(connection, selection)
         # Keys are in the order of members, and a number sorts and joins faster than three texts.
-        members = selection.members if people is None else selection.members.join(people, on=MEMBER)
+        members = selection.members.join(people, on=MEMBER)
         named = members.columns[1:]
         return readings.join(members, on="key", maintain_order="left").select(*named, "occurred_at", "bpm")
 
