@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 
 from recorder.cli.demo import demo
 from recorder.cli.export import export
+from recorder.cli.interrupts import note_interrupts
 from recorder.cli.record import record
 from recorder.cli.recover import recover
 from recorder.cli.report import report
@@ -57,6 +58,7 @@ def options(
 
 def main() -> None:
     """Run the command line; whatever goes wrong ends in one line on stderr and its exit code."""
+    note_interrupts()
     gc.set_threshold(_COLLECT_AFTER)
     try:
         sys.exit(app(prog_name="pulsoid-rec", standalone_mode=False))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recorder.cli.interrupts import run_in_trio
 from recorder.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ def demo(
     Five people made up train for 20 minutes, at 60 times the speed, in a room of a Pulsoid server of our own. They are
     recorded over a real connection, and the report follows.
     """
-    import trio
-
     from recorder.cli.record import console_for_status, print_totals
     from recorder.cli.recording_log import open_log
     from recorder.cli.report import report
@@ -54,7 +53,7 @@ def demo(
     (folder / "members.toml").write_text(_members_toml(), encoding="utf-8")
     console = console_for_status()
     with open_log(database, console):
-        print_totals(trio.run(_record, database, console))
+        print_totals(run_in_trio(_record, database, console))
     page = folder / "report.html"
     report(db=database)
     report(db=database, format_="html", output=page)

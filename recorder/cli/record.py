@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recorder.cli.interrupts import note_interrupts, run_in_trio
 from recorder.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def record(
     """
     import signal
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, until the recorder itself listens for both
+    note_interrupts(signal.SIGTERM)  # as Ctrl-C, until the recorder itself listens for both
     try:
         from recorder.credentials import Credentials
         from recorder.record import Options
@@ -101,8 +102,6 @@ def run_recorder(options: "Options") -> None:
     """
     import os
 
-    import trio
-
     from recorder.cli.recording_log import open_log
     from recorder.cli.screen import open_screen
 
@@ -110,7 +109,7 @@ def run_recorder(options: "Options") -> None:
     with open_screen(), open_log(options.database, console := console_for_status()):
         options.credentials.read_token()  # before anything is made
         options.credentials.warn_if_shared()
-        trio.run(_run, options, console)
+        run_in_trio(_run, options, console)
 
 
 async def _run(options: "Options", console: "Console | None") -> None:

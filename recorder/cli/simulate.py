@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recorder.cli.interrupts import run_in_trio
 from recorder.errors import UsageError
 
 if TYPE_CHECKING:
@@ -144,15 +145,13 @@ def _plays(rooms: list[str], members: int, replay: Path | None, seed: int, cut_s
 def _run(config: "SimulatorConfig", *, once: bool) -> None:
     import logging
 
-    import trio
-
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
     log = logging.getLogger("simulator")
     log.setLevel(logging.INFO)
     log.addHandler(handler)
     try:
-        trio.run(_serve, config, once)
+        run_in_trio(_serve, config, once)
     except OSError as error:
         raise _port_error(config.port, error) from None
     finally:
