@@ -1,7 +1,9 @@
-"""Ctrl-C is not lost before trio listens, even where Python ignores it."""
+"""Ctrl-C is not lost before trio listens, even where Python ignores it, and tears no module that is being loaded."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -53,3 +55,36 @@ def test_an_interrupt_that_is_ignored_stays_so() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "goes on\n"
+
+
+LOAD_SLOWLY = """
+import signal, sys, time
+from recorder.cli.interrupts import note_interrupts, run_in_trio
+
+async def go_on():
+    print("went on")
+
+note_interrupts()
+try:
+    import slow_to_load
+    if "trio" in sys.argv:
+        run_in_trio(go_on)
+    time.sleep(5)
+    print("went on")
+except KeyboardInterrupt:
+    print("interrupted")
+time.sleep(0.2)  # and not a second time
+"""
+
+
+@pytest.mark.parametrize("then", ["trio", "other"])
+def test_an_interrupt_waits_until_a_module_is_loaded(tmp_path: Path, then: str) -> None:
+    module = tmp_path / "slow_to_load.py"
+    module.write_text("import signal; signal.raise_signal(signal.SIGINT); print('loaded')", encoding="utf-8")
+    command = [sys.executable, "-c", LOAD_SLOWLY, then]
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": paths}, timeout=30
+    )
+    assert done.stdout == "loaded\ninterrupted\n"
+    assert done.stderr == ""
