@@ -11,13 +11,14 @@ import duckdb
 import polars as pl
 
 from analysis.activity import read_activity
+from analysis.config_names import read_config_names
 from analysis.database import read_frame
 from analysis.definitions import Definitions
 from analysis.export_query import as_csv, exported_columns, quoted, session_ranges, table_query
 from analysis.filters import Filter, select_sessions
 from analysis.meanings import SUMMARY
 from analysis.members import NAME
-from analysis.recording import Recording, read_config_names
+from analysis.recording import Recording
 from analysis.sessions import list_sessions
 from recorder.errors import StorageError
 from recorder.tables import CONNECTION_EVENTS, HEART_RATE, MEMBER_EVENTS, ROOM_EVENTS

@@ -5,7 +5,6 @@ The file is opened read-only for each read and closed again, so that recorders c
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -13,16 +12,16 @@ import duckdb
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from analysis.config_names import ROOM_NAMES, read_config_names
 from analysis.database import PATIENCE_S, open_database, read_frame
 from analysis.definitions import Definitions
+from analysis.figures import Figures
 from analysis.filters import Filter
 from analysis.holds import MEMBER
 from analysis.members import SCHEMA as MEMBERS
 from analysis.members import describe_members
 from analysis.pipeline import Selection, read_in_order, read_recovery, read_tally, select
 from analysis.sessions import INSTANT
-from analysis.summary import summarize
-from analysis.time_at_bpm import time_at_bpm
 from recorder.tables import CONNECTION_EVENTS, MEMBER_EVENTS, ROOM_EVENTS, TABLES, Table
 
 EVERYTHING = Filter()
@@ -41,52 +40,6 @@ READINGS = pl.Schema(
 )
 
 Value = str | list[str] | datetime
-
-# The text `name` of a config; NULL where there is none, or only blanks.
-_CONFIG_NAME = (
-    "CASE WHEN json_valid(config) AND json_type(config, '$.name') = 'VARCHAR'"
-    " THEN nullif(trim(config ->> '$.name'), '') END"
-)
-_ROOM_NAMES = (
-    f"SELECT room_id, arg_max({_CONFIG_NAME}, (occurred_at, received_at)) AS name"
-    f" FROM room_events WHERE {_CONFIG_NAME} IS NOT NULL GROUP BY room_id"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """All figures of what a filter selected, before they are put together."""
-
-    sessions: pl.DataFrame
-    """As `Recording.sessions` gives them."""
-
-    people: pl.DataFrame
-    """As `members.describe_members` gives them."""
-
-    tally: pl.DataFrame
-    """As `pipeline.read_tally` gives it."""
-
-    recovery: pl.DataFrame
-    """As `pipeline.read_recovery` gives it."""
-
-    @property
-    def time_at_bpm(self) -> pl.DataFrame:
-        """The time at bpm: `time_at_bpm.SCHEMA`."""
-        return time_at_bpm(self.tally)
-
-    @property
-    def summary(self) -> pl.DataFrame:
-        """The summary: `summary.SCHEMA`."""
-        return summarize(self.tally, self.people, self.recovery)
-
-
-def read_config_names(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Read members' names: `room_id`, `profile_id`, and `config_name` of the latest config that has one."""
-    return read_frame(
-        connection,
-        f"SELECT room_id, profile_id, arg_max({_CONFIG_NAME}, (occurred_at, received_at)) AS config_name"
-        f" FROM member_events WHERE {_CONFIG_NAME} IS NOT NULL GROUP BY ALL",
-    )
 
 
 def _describe(connection: duckdb.DuckDBPyConnection, selection: Selection, members: pl.DataFrame) -> pl.DataFrame:
@@ -144,12 +97,12 @@ class Recording:
         return self._query(
             "SELECT room_id, any_value(name) AS name FROM (SELECT DISTINCT room_id FROM heart_rate UNION"
             " SELECT room_id FROM room_events UNION SELECT room_id FROM connection_events)"
-            f" LEFT JOIN ({_ROOM_NAMES}) USING (room_id) GROUP BY room_id ORDER BY room_id"
+            f" LEFT JOIN ({ROOM_NAMES}) USING (room_id) GROUP BY room_id ORDER BY room_id"
         )
 
     def room_names(self) -> dict[str, str]:
         """Read the rooms' names, by id: of the latest config that has one. Rooms without are left out."""
-        return dict(self._query(_ROOM_NAMES).iter_rows())
+        return dict(self._query(ROOM_NAMES).iter_rows())
 
     def sessions(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.DataFrame:
         """Read the sessions: `sessions.SCHEMA`, ordered by room and number."""
