@@ -46,15 +46,21 @@ test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest
 
 torture: $(VENV)/dev.stamp
-	$(BIN)/python tests/torture.py
+	PYTHONPATH=tests/support $(BIN)/python tests/torture.py
 
 soak: $(VENV)/dev.stamp
-	$(BIN)/python tests/soak.py
+	PYTHONPATH=tests/support $(BIN)/python tests/soak.py
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python tests/bench/run.py --write
 
-lint: $(VENV)/dev.stamp
+# mypy does not follow an editable install under another name, but it follows links.
+.links:
+	mkdir -p .links/pulsoid_rec
+	ln -sfn ../../recorder .links/pulsoid_rec/recorder
+	ln -sfn ../../analysis .links/pulsoid_rec/analysis
+
+lint: $(VENV)/dev.stamp | .links
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -62,11 +68,11 @@ lint: $(VENV)/dev.stamp
 
 # The parts of README.md that are made from the program itself.
 readme: $(VENV)/dev.stamp
-	$(BIN)/python tests/readme.py
+	PYTHONPATH=tests/support $(BIN)/python tests/readme.py
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) .links .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*

@@ -1,14 +1,36 @@
 """Analysis: from recorded tables to figures that can be trusted. It reads; nothing here writes to a recording.
 
-Read in the order a reading travels:
+    import pulsoid_rec.analysis as pr
 
-- `database` opens the file for one read; `recording` reads tables, `activity`, `slices` and `pipeline` what is large.
-- `filters` chooses rooms, sessions and time; `definitions` holds the few numbers that figures depend on.
-- `sessions`, `holds` and `time_at_bpm` are the definitions, as functions from frames to frames; `packed` is the last
-  two for large recordings. `summary` puts `zones`, `training_load`, `recovery` beside them; `members` knows who is who.
-- `presence`, `offline` and `quality` say in words (`notes`) what to know before trusting a figure.
-- `report_data` gathers what a report shows, `parts` takes it apart by session: `terminal` and `html` show it.
-- `charts`, `charts_members`, `charts_amounts` and `charts_history` draw, for the page and for notebooks alike.
-- `export` writes tables and the summary elsewhere; `meanings` says there what the columns are.
-- `explore` is for somebody at a notebook: `frames`, `grid`, `drawings` and `jupyter` are what that gives.
+    recording = pr.explore("data/pulsoid.duckdb")
+
+The rooms of this package, from top to bottom; each may import those below it, and none those above or beside it:
+
+- `cli`: the command `pulsoid-rec`, put together; it alone knows the recorder's commands, too.
+- `notebook`, `report`, `export`: what users see.
+- `charts`: what notebooks and pages draw.
+- `findings`: what to know before trusting a figure.
+- `reading`: from the DuckDB file to frames.
+- `metrics`: the definitions, pure.
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pulsoid_rec.analysis.metrics.definitions import Definitions
+    from pulsoid_rec.analysis.notebook.explore import Excerpt, explore
+
+__all__ = ["Definitions", "Excerpt", "explore"]
+
+
+def __getattr__(name: str) -> object:
+    """Import what a notebook needs when it is first used: the command line would wait for it otherwise."""
+    if name == "Definitions":
+        from pulsoid_rec.analysis.metrics import definitions  # noqa: PLC0415 - see above
+
+        return definitions.Definitions
+    if name in __all__:
+        from pulsoid_rec.analysis.notebook import explore  # noqa: PLC0415 - see above
+
+        return getattr(explore, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

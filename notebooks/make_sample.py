@@ -16,16 +16,16 @@ from pathlib import Path
 
 import trio
 
-from recorder.credentials import TOKEN_VARIABLE, Credentials
-from recorder.errors import PulsoidRecError, UsageError
-from recorder.messages import KINDS
-from recorder.record import Options, Recorder
-from recorder.server import parse_server
-from recorder.simulator.control import Simulator
-from recorder.simulator.people import heart_rates, make_people, play_people
-from recorder.simulator.play import Play, Reading
-from recorder.simulator.simulator import SimulatorConfig, open_simulator
-from recorder.simulator.tokens import DEMO_TOKEN
+from pulsoid_rec.recorder.connection.server_url import parse_server_url
+from pulsoid_rec.recorder.contract.errors import PulsoidRecError, UsageError
+from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE, Credentials
+from pulsoid_rec.recorder.pulsoid.messages import KINDS
+from pulsoid_rec.recorder.recorder import Options, Recorder
+from pulsoid_rec.recorder.simulator.control import Simulator
+from pulsoid_rec.recorder.simulator.people import heart_rates, make_people, play_people
+from pulsoid_rec.recorder.simulator.play import Play, Reading
+from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig, open_simulator
+from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 
 ROOM = "gym"
 SEED = 11
@@ -76,7 +76,7 @@ async def record(database: Path, play: Callable[[Simulator], Awaitable[None]]) -
     os.environ[TOKEN_VARIABLE] = DEMO_TOKEN
     members = Play({person.profile_id: person.config for person in PEOPLE}, readings=(), length_s=0)
     async with open_simulator(SimulatorConfig(rooms={ROOM: members})) as simulator:
-        recorder = Recorder(Options((ROOM,), database, parse_server(simulator.url), Credentials(), KINDS))
+        recorder = Recorder(Options((ROOM,), database, parse_server_url(simulator.url), Credentials(), KINDS))
 
         async def watch(recorder: Recorder) -> None:
             await simulator.wait_for_clients(ROOM)

@@ -1,15 +1,14 @@
-"""Recording: from the room's WebSocket to append-only DuckDB tables.
+"""Recording: from a room's WebSocket to append-only DuckDB tables.
 
-Read in the order a message travels:
+The rooms of this package, in the order of the data; each may import those below it, and none those above:
 
-- `server` is where it comes from; `connection` opens the WebSocket, over a `watched_stream`, where `text_frames` takes
-  messages out of the bytes; `credentials`, `token_check` and `token_refresh` know the token, and speak to the server by
-  `http_exchange`.
-- `room` records one room: `connection_state` decides when to try again, `endings` says how it ended.
-- `messages` tells what a frame says, as one of `rows`.
-- `journal` puts it on disk by `segment_writer`, in the files of `segment`; `file_lock` tells whose they are.
-- `ingester` decides when to bring them in, `ingest` does it, `recover` after a crash; `database` opens the file.
-- `tables` is the contract with the analysis; `errors` is what a user is told.
-- `record` runs it all for the rooms named; `status` tells how it goes.
-- `simulator` is a Pulsoid server of our own; `cli` is the command line.
+- `cli`: the commands that record, recover and simulate, and what they show on a terminal.
+- `simulator`: a Pulsoid server to develop and test against; it shares no code with the recorder.
+- `recorder`: one run of the recorder. `room` records one room; `status` holds the figures that a display shows.
+- `ingest`: from the journal into the DuckDB file, exactly once; `recover` after a crash.
+- `pulsoid`: what is Pulsoid's own: messages, credentials, checking and refreshing a token.
+- `connection`: one WebSocket connection: opening it, watching it, and when to reconnect.
+- `journal`: append-only files on disk that hold every row until it is committed to the database.
+- `disk`: lock files, syncing, and replacing a file as a whole.
+- `contract`: tables, errors and file names: all of the recorder that `analysis` may import.
 """

@@ -4,34 +4,33 @@ import contextlib
 import logging
 import math
 import random
-import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from http import HTTPStatus
 from time import time_ns
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
-from recorder.connection import CannotConnectError, Reader, open_stream, open_websocket
-from recorder.connection_state import ConnectionState, Event, State
-from recorder.credentials import Credentials
-from recorder.endings import NOT_UNDERSTOOD, End, end_of_attempt, end_of_live, refusal
-from recorder.errors import RefusedError, UsageError
-from recorder.journal import Journal
-from recorder.messages import parse_message
-from recorder.rows import ConnectionEventRow, RejectedMessageRow
-from recorder.server import Server
-from recorder.status import RoomStatus
-from recorder.token_refresh import TokenRefresh
-from recorder.watched_stream import WatchedStream
+from pulsoid_rec.recorder.connection.disconnects import NOT_UNDERSTOOD, End, end_of_attempt, end_of_live, refusal
+from pulsoid_rec.recorder.connection.reconnect import ConnectionState, Event, State
+from pulsoid_rec.recorder.connection.server_url import ServerUrl
+from pulsoid_rec.recorder.connection.watched_stream import WatchedStream
+from pulsoid_rec.recorder.connection.websocket import CannotConnectError, Reader, open_stream, open_websocket
+from pulsoid_rec.recorder.contract.errors import RefusedError, UsageError
+from pulsoid_rec.recorder.contract.ids import new_id
+from pulsoid_rec.recorder.journal.journal import Journal
+from pulsoid_rec.recorder.journal.rows import ConnectionEventRow, RejectedMessageRow
+from pulsoid_rec.recorder.pulsoid.credentials import Credentials
+from pulsoid_rec.recorder.pulsoid.messages import parse_message
+from pulsoid_rec.recorder.pulsoid.token_refresh import TokenRefresh
+from pulsoid_rec.recorder.status import RoomStatus
 
-PING_EVERY_S = 20.0
-PONG_WITHIN_S = 10.0
-SECOND_LOOK_S = 0.5
+PING_INTERVAL_S = 20.0
+PONG_TIMEOUT_S = 10.0
+RECHECK_DELAY_S = 0.5
 """If this process was stopped meanwhile, what came is still to be read."""
-GOODBYE_S = 0.5
+CLOSE_TIMEOUT_S = 0.5
 log = logging.getLogger(__name__)
 
 
@@ -58,7 +57,7 @@ class Room:
         self,
         room_id: str,
         *,
-        server: Server,
+        server: ServerUrl,
         credentials: Credentials,
         refresh: TokenRefresh,
         kinds: tuple[str, ...],
@@ -84,7 +83,7 @@ class Room:
         """Record until `stop` is set. Cancelled, it drops the connection where it is; all taken down stays so."""
         while not self._stop.is_set():
             self._enter(self.connection.state)
-            self._connection_id = _connection_id()
+            self._connection_id = new_id()
             end = await self._attempt()
             if end.event is Event.REFUSED:
                 self._on_refused(self, refusal(self.room_id, end.code, end.reason))
@@ -151,7 +150,7 @@ class Room:
                 end = self._end_of(websocket, is_dead=watch.is_dead)
                 if end.code in NOT_UNDERSTOOD:
                     self._note_not_understood(end, stream)
-                with trio.move_on_after(0 if watch.is_dead else GOODBYE_S):
+                with trio.move_on_after(0 if watch.is_dead else CLOSE_TIMEOUT_S):
                     await websocket.aclose()
             nursery.cancel_scope.cancel()
         return end
@@ -189,7 +188,7 @@ class Room:
         if self._stop.is_set():
             return End(Event.STOPPED, "closed", 1000, "the recorder was stopped")
         if is_dead:
-            return End(Event.ENDED, "lost", None, f"no answer to a ping for {PONG_WITHIN_S:.0f} s")
+            return End(Event.ENDED, "lost", None, f"no answer to a ping for {PONG_TIMEOUT_S:.0f} s")
         return end_of_live(websocket.closed.code, websocket.closed.reason) if websocket.closed else end_of_live(1006)
 
     def _note_not_understood(self, end: End, stream: WatchedStream) -> None:
@@ -228,20 +227,15 @@ class _Watch:
     async def run(self, reader: Reader) -> None:
         """Ping until nothing comes back, then stop the reader."""
         while not self.is_dead:
-            await trio.sleep(PING_EVERY_S)
+            await trio.sleep(PING_INTERVAL_S)
             pinged_at = trio.current_time()
-            with trio.move_on_after(PONG_WITHIN_S), contextlib.suppress(ConnectionClosed):
+            with trio.move_on_after(PONG_TIMEOUT_S), contextlib.suppress(ConnectionClosed):
                 await self._websocket.ping()
             if self._is_silent_since(pinged_at):
-                await trio.sleep(SECOND_LOOK_S)
+                await trio.sleep(RECHECK_DELAY_S)
                 self.is_dead = self._is_silent_since(pinged_at)
         reader.stop()
 
     def _is_silent_since(self, pinged_at: float) -> bool:
         # Any byte is as good a sign of life; and while we ourselves do not read, none can come.
         return self._stream.received_at < pinged_at and self._room.reads_since(pinged_at)
-
-
-def _connection_id() -> str:
-    """Make an id that sorts by time and is unique for ever."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from recorder.connection_state import State
-from recorder.rows import HeartRateRow, MemberEventRow, MessageRow, RejectedMessageRow
+from pulsoid_rec.recorder.connection.reconnect import State
+from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, MessageRow, RejectedMessageRow
 
 
 @dataclass

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from command import run_command
 
-from analysis.meanings import SUMMARY
-from analysis.summary import SCHEMA
-from recorder.tables import TABLES, Table
+from pulsoid_rec.analysis.metrics.columns import SUMMARY
+from pulsoid_rec.analysis.metrics.summary import SCHEMA
+from pulsoid_rec.recorder.contract.tables import TABLES, Table
 
 README = Path(__file__).parents[1] / "README.md"
 COMMANDS = ("record", "recover", "report", "sessions", "export", "simulate", "demo")

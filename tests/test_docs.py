@@ -4,7 +4,7 @@ import re
 
 from readme import README, generated_parts, with_parts
 
-from analysis.summary import SCHEMA
+from pulsoid_rec.analysis.metrics.summary import SCHEMA
 
 
 def test_the_generated_parts_of_the_readme_are_those_of_the_program() -> None:

@@ -31,7 +31,7 @@ from recorder_process import (
     wait_for_end,
 )
 
-from recorder.tables import SCHEMA_VERSION
+from pulsoid_rec.recorder.contract.tables import SCHEMA_VERSION
 
 SEED = int(os.environ.get("PULSOID_REC_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 _READ = (
@@ -166,7 +166,7 @@ async def test_reader_holding_the_file_costs_no_data_and_is_named_once(server: N
     ended = await end_quietly(server, process)
     assert ended.code == 0, ended.said
     require_all(server, database)
-    assert ended.said.count("is held by") == 1
+    assert ended.said.count("is locked by") == 1
     assert held_by(ended.said) == str(holder.pid)
     assert not journal_of(database).exists()
 

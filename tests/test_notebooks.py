@@ -42,7 +42,6 @@ def surroundings(tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv(variable, str(tmp_path / variable))
     for variable in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
-    monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
     monkeypatch.setenv("PULSOID_REC_DB", str(sample))
 
 

@@ -15,9 +15,9 @@ import pytest
 import trio
 from command import run_command
 
-from recorder.simulator.replay import read_replay
-from recorder.simulator.simulator import SimulatorConfig, open_simulator
-from recorder.simulator.tokens import DEMO_TOKEN
+from pulsoid_rec.recorder.simulator.replay import read_replay
+from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig, open_simulator
+from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 
 MATCHES = Path(__file__).parents[2] / "shared" / "data" / "team_matches"
 MAX_HOLD_S = 5.0

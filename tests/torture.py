@@ -41,7 +41,7 @@ def main() -> int:
     say("DUPLICATES", f"{found.duplicates:,}")
     say("the last run ended with", figures.ended.code)
     with TemporaryDirectory() as folder:
-        script = str(Path(__file__).with_name("kill_at_line.py"))
+        script = str(Path(__file__).with_name("support") / "kill_at_line.py")
         lines = subprocess.run(
             [sys.executable, script, folder, str(seed), str(trials)], check=True, capture_output=True, text=True
         )

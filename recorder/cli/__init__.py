@@ -1,1 +1,8 @@
-"""The command line: `app` puts the commands together, each other file is one of them."""
+"""The recorder's commands: `record`, `recover` and `simulate`, a file each.
+
+Only the composition root, `pulsoid_rec.analysis.cli`, imports from here.
+
+- `live_status`, `screen`, `recording_log`: what a recording shows, and where it is logged.
+- `interrupts`: Ctrl-C while modules are still being loaded.
+- `options`, `output`: options and printing that all commands share.
+"""

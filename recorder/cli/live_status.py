@@ -9,9 +9,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from recorder.connection_state import State
-from recorder.record import Recorder
-from recorder.status import RoomStatus
+from pulsoid_rec.recorder.connection.reconnect import State
+from pulsoid_rec.recorder.recorder import Recorder
+from pulsoid_rec.recorder.status import RoomStatus
 
 DRAW_EVERY_S = 1.0
 _STALE_AFTER_S = 15.0
@@ -127,7 +127,7 @@ def _name(status: RoomStatus, profile_id: str) -> str:
 
 def _totals(recorder: Recorder, per_second: float) -> Text:
     rows = sum(recorder.ingester.total.rows.values())
-    behind = recorder.journal.behind_bytes
+    behind = recorder.journal.backlog_bytes
     line = Text.assemble(
         (f"{_age(trio.current_time() - recorder.started_at)}", "bold"),
         f"  {per_second:,.0f} messages/s  {rows:,} rows in {recorder.options.database.name}",

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recorder.cli.interrupts import note_interrupts, run_in_trio
-from recorder.errors import UsageError
+from pulsoid_rec.recorder.cli.interrupts import note_interrupts, run_in_trio
+from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.wording import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from rich.console import Console
 
-    from recorder.record import Options, Recorder
+    from pulsoid_rec.recorder.recorder import Options, Recorder
 
 
 def record(
@@ -54,14 +55,14 @@ def record(
 
     note_interrupts(signal.SIGTERM)  # as Ctrl-C, until the recorder itself listens for both
     try:
-        from recorder.credentials import Credentials
-        from recorder.record import Options
-        from recorder.server import parse_server
+        from pulsoid_rec.recorder.connection.server_url import parse_server_url
+        from pulsoid_rec.recorder.pulsoid.credentials import Credentials
+        from pulsoid_rec.recorder.recorder import Options
 
         options = Options(
             rooms=_checked_rooms(rooms),
             database=db,
-            server=parse_server(server),
+            server=parse_server_url(server),
             credentials=Credentials(token_file),
             kinds=_checked_kinds(kinds),
             duration_s=duration,
@@ -81,7 +82,7 @@ def _checked_rooms(rooms: list[str]) -> tuple[str, ...]:
 
 
 def _checked_kinds(kinds: str | None) -> tuple[str, ...]:
-    from recorder.messages import KINDS
+    from pulsoid_rec.recorder.pulsoid.messages import KINDS
 
     if kinds is None:
         return KINDS
@@ -102,8 +103,8 @@ def run_recorder(options: "Options") -> None:
     """
     import os
 
-    from recorder.cli.recording_log import open_log
-    from recorder.cli.screen import open_screen
+    from pulsoid_rec.recorder.cli.recording_log import open_log
+    from pulsoid_rec.recorder.cli.screen import open_screen
 
     os.umask(0o077)  # what is made from here on is for its owner alone
     with open_screen(), open_log(options.database, console := console_for_status()):
@@ -113,7 +114,7 @@ def run_recorder(options: "Options") -> None:
 
 
 async def _run(options: "Options", console: "Console | None") -> None:
-    from recorder.record import Recorder
+    from pulsoid_rec.recorder.recorder import Recorder
 
     recorder = Recorder(options)
     try:
@@ -135,7 +136,7 @@ def status_on(console: "Console | None") -> "Callable[[Recorder], Awaitable[None
     """Return the task that shows a recorder's status there, if anywhere."""
     if console is None:
         return None
-    from recorder.cli.live_status import LiveStatus
+    from pulsoid_rec.recorder.cli.live_status import LiveStatus
 
     return LiveStatus(console).show
 
@@ -148,13 +149,9 @@ def print_totals(recorder: "Recorder") -> None:
     members = sum(len(room.status.latest) for room in recorder.rooms)
     rejected = rows["rejected_messages"]
     totals = (
-        f"Recorded {_count(rows['heart_rate'], 'reading')} of {_count(members, 'member')} in "
-        f"{_count(len(recorder.rooms), 'room')}"
+        f"Recorded {format_count(rows['heart_rate'], 'reading')} of {format_count(members, 'member')} in "
+        f"{format_count(len(recorder.rooms), 'room')}"
     )
     if rejected:
-        totals += f", and {_count(rejected, 'message')} not understood"
+        totals += f", and {format_count(rejected, 'message')} not understood"
     print(f"{totals}, into {recorder.options.database}.", file=sys.stderr)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -19,7 +19,7 @@ def open_log(database: Path, console: "Console | None") -> Iterator[None]:
     if file.exists() and file.stat().st_size > LARGEST_LOG_BYTES:
         file.replace(file.with_name(file.name + ".1"))
     handlers = [_screen(console), _file(file)]
-    root = logging.getLogger("recorder")
+    root = logging.getLogger("pulsoid_rec.recorder")
     before, logging.raiseExceptions = logging.raiseExceptions, False  # a full disk must not stop a recording here
     root.setLevel(logging.INFO)
     for handler in handlers:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recorder.errors import StorageError
+from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.wording import format_count
 
 if TYPE_CHECKING:
-    from recorder.recover import Recovered
+    from pulsoid_rec.recorder.ingest.recover import Recovered
 
 
 def recover(
@@ -26,7 +27,7 @@ def recover(
     import logging
     import os
 
-    from recorder.recover import recover as bring_in
+    from pulsoid_rec.recorder.ingest.recover import recover as bring_in
 
     os.umask(0o077)  # what is made from here on is for its owner alone
     logging.basicConfig(format="%(message)s")
@@ -34,7 +35,7 @@ def recover(
     print(_in_words(done, db), file=sys.stderr)
     if done.ingested.left:
         raise StorageError(
-            f"{_count(len(done.ingested.left), 'segment')} of the journal could not be brought in",
+            f"{format_count(len(done.ingested.left), 'segment')} of the journal could not be brought in",
             "See above; each stays where it is.",
         )
 
@@ -43,17 +44,11 @@ def _in_words(done: "Recovered", db: Path) -> str:
     found = done.ingested
     if found.segments:
         rejected = found.rows["rejected_messages"]
-        rows = _count(sum(found.rows.values()), "row")
-        text = (
-            f"Brought {rows} in, of which {_count(found.readings, 'reading')}, from {_count(found.segments, 'segment')}"
-        )
-        text += f" of the journal into {db}"
+        rows = format_count(sum(found.rows.values()), "row")
+        readings, segments = format_count(found.readings, "reading"), format_count(found.segments, "segment")
+        text = f"Brought {rows} in, of which {readings}, from {segments} of the journal into {db}"
         if rejected:
-            text += f"; {_count(rejected, 'row')} went into rejected_messages"
+            text += f"; {format_count(rejected, 'row')} went into rejected_messages"
     else:
         text = f"The journal holds nothing that {db} lacks"
     return f"{text}; a recorder is at work on it." if done.is_recording else f"{text}."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -16,7 +16,7 @@ from typing import TextIO
 
 MOST_WAITING = 200
 """Texts that may wait for the screen."""
-LAST_WORDS_S = 1.0
+FLUSH_TIMEOUT_S = 1.0
 """How long the end waits for the screen."""
 
 
@@ -61,8 +61,8 @@ class Screen(io.TextIOBase):
     def finish(self) -> None:
         """Write what waits, within a second or two; what the stream does not take by then is not said."""
         with contextlib.suppress(queue.Full):
-            self._waiting.put(None, timeout=LAST_WORDS_S)
-        self._thread.join(LAST_WORDS_S)
+            self._waiting.put(None, timeout=FLUSH_TIMEOUT_S)
+        self._thread.join(FLUSH_TIMEOUT_S)
         self._has_given_up = True
 
     def _write(self) -> None:

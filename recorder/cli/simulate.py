@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recorder.cli.interrupts import run_in_trio
-from recorder.errors import UsageError
+from pulsoid_rec.recorder.cli.interrupts import run_in_trio
+from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.wording import format_count
 
 if TYPE_CHECKING:
     import trio
 
-    from recorder.simulator.control import Simulator
-    from recorder.simulator.play import Play
-    from recorder.simulator.simulator import SimulatorConfig
+    from pulsoid_rec.recorder.simulator.control import Simulator
+    from pulsoid_rec.recorder.simulator.play import Play
+    from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 
 MEMBERS = 5
 ENDLESS_CUT_S = 3600.0
@@ -83,9 +84,9 @@ def simulate(
     Besides rooms it answers GET /api/v1/token/validate and POST /oauth2/token. That renews the token with
     refresh_token=demo-refresh-token, client_id=demo-client and client_secret=demo-secret.
     """
-    from recorder.simulator.faults import parse_faults
-    from recorder.simulator.simulator import SimulatorConfig
-    from recorder.simulator.tokens import DEMO_REFRESH_TOKEN, DEMO_TOKEN, Token
+    from pulsoid_rec.recorder.simulator.faults import parse_faults
+    from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
+    from pulsoid_rec.recorder.simulator.tokens import DEMO_REFRESH_TOKEN, DEMO_TOKEN, Token
 
     if replay is not None and members is not None:
         raise UsageError(
@@ -132,8 +133,8 @@ def _check_duration(duration_s: float | None) -> None:
 
 
 def _plays(rooms: list[str], members: int, replay: Path | None, seed: int, cut_s: float | None) -> "dict[str, Play]":
-    from recorder.simulator.people import play_people
-    from recorder.simulator.replay import read_replay
+    from pulsoid_rec.recorder.simulator.people import play_people
+    from pulsoid_rec.recorder.simulator.replay import read_replay
 
     if replay is not None:
         plays = dict.fromkeys(rooms, read_replay(replay))
@@ -163,7 +164,7 @@ async def _serve(config: "SimulatorConfig", once: bool) -> None:
 
     import trio
 
-    from recorder.simulator.simulator import open_simulator
+    from pulsoid_rec.recorder.simulator.simulator import open_simulator
 
     began = trio.current_time()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
@@ -191,7 +192,7 @@ def _welcome(simulator: "Simulator", config: "SimulatorConfig") -> str:
 
 
 def _with_token(token: str) -> str:
-    from recorder.simulator.tokens import DEMO_TOKEN
+    from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 
     # Whose token was named with --token we cannot know, so only our own is shown.
     shown = token if token == DEMO_TOKEN else "YOUR_TOKEN"
@@ -203,14 +204,10 @@ def _totals(simulator: "Simulator", config: "SimulatorConfig", took_s: float) ->
     sent = sum(simulator.sent(room_id).total() for room_id in config.rooms)
     refused = simulator.refused.total()
     return (
-        f"Played {_count(readings, 'reading')} and sent {_count(sent, 'message')} over "
-        f"{_count(simulator.accepted, 'connection')}"
+        f"Played {format_count(readings, 'reading')} and sent {format_count(sent, 'message')} over "
+        f"{format_count(simulator.accepted, 'connection')}"
         f"{f' ({refused:,} refused)' if refused else ''} in {took_s:.0f} s."
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _port_error(port: int, error: OSError) -> UsageError:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
-from recorder.simulator.client_stream import ClientStream
-from recorder.simulator.tokens import Token
-from recorder.simulator.wire import Kind
+from pulsoid_rec.recorder.simulator.client_stream import ClientStream
+from pulsoid_rec.recorder.simulator.tokens import Token
+from pulsoid_rec.recorder.simulator.wire import Kind
 
 CAPACITY = 20_000  # messages; over an hour of a room of five
-PATIENCE_S = 5.0
+WRITE_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
 _MOST_IN_A_WRITE = 500  # little enough for a slow client to show that it takes something
 _LARGE_WRITE_BYTES = 100_000

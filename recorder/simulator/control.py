@@ -8,12 +8,12 @@ from typing import Any
 
 import trio
 
-from recorder.simulator import wire
-from recorder.simulator.client import CUT, TOKEN_EXPIRED, Client, Ending
-from recorder.simulator.play import Reading
-from recorder.simulator.room import Room
-from recorder.simulator.server import Server
-from recorder.simulator.wire import Config
+from pulsoid_rec.recorder.simulator import wire
+from pulsoid_rec.recorder.simulator.client import CUT, TOKEN_EXPIRED, Client, Ending
+from pulsoid_rec.recorder.simulator.play import Reading
+from pulsoid_rec.recorder.simulator.room import Room
+from pulsoid_rec.recorder.simulator.server import Server
+from pulsoid_rec.recorder.simulator.wire import Config
 
 
 class Simulator:

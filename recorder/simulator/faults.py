@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
-from recorder.errors import UsageError
+from pulsoid_rec.recorder.contract.errors import UsageError
 
 MALFORMED = (
     b'{"kind":"heart_rate","timestamp":"2024-01-15T10:3',

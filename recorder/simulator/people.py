@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from random import Random
 from uuid import UUID
 
-from recorder.simulator.play import Play, Reading
-from recorder.simulator.wire import Config
+from pulsoid_rec.recorder.simulator.play import Play, Reading
+from pulsoid_rec.recorder.simulator.wire import Config
 
 NAMES = (
     "Ada", "Bruno", "Chioma", "Dmitri", "Elif", "Farid", "Greta", "Hiro", "Ines", "Jonas", "Kavya", "Liam",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import trio
 
-from recorder.simulator.wire import Config
+from pulsoid_rec.recorder.simulator.wire import Config
 
 _MOST_AT_ONCE = 500  # readings between two looks at whether the clients keep up
 

@@ -5,8 +5,8 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from recorder.errors import UsageError
-from recorder.simulator.play import Play, Reading
+from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.simulator.play import Play, Reading
 
 COLUMNS = ("time_s", "member", "bpm")
 LONGEST_S = 10 * 365 * 24 * 3600.0

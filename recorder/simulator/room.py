@@ -7,11 +7,11 @@ from random import Random
 
 import trio
 
-from recorder.simulator import wire
-from recorder.simulator.client import PATIENCE_S, REMOVED, TOO_SLOW, Client
-from recorder.simulator.faults import MALFORMED, Faults
-from recorder.simulator.play import Reading
-from recorder.simulator.wire import Config, Kind
+from pulsoid_rec.recorder.simulator import wire
+from pulsoid_rec.recorder.simulator.client import REMOVED, TOO_SLOW, WRITE_TIMEOUT_S, Client
+from pulsoid_rec.recorder.simulator.faults import MALFORMED, Faults
+from pulsoid_rec.recorder.simulator.play import Reading
+from pulsoid_rec.recorder.simulator.wire import Config, Kind
 
 
 class Room:
@@ -143,7 +143,7 @@ async def _with_patience(client: Client, wait: Callable[[], Awaitable[None]]) ->
     sent = -1
     while client.sent.total() > sent:
         sent = client.sent.total()
-        with trio.move_on_after(PATIENCE_S) as patience:
+        with trio.move_on_after(WRITE_TIMEOUT_S) as patience:
             await wait()
         if not patience.cancelled_caught:
             return

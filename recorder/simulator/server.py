@@ -13,13 +13,13 @@ from urllib.parse import parse_qsl, unquote
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
-from recorder.simulator.client import CUT, Client
-from recorder.simulator.client_stream import ClientStream
-from recorder.simulator.faults import Faults
-from recorder.simulator.http_request import BadRequestError, Request, Response, answer, read_request
-from recorder.simulator.room import Room
-from recorder.simulator.tokens import Refusal, Token, Tokens
-from recorder.simulator.wire import Kind
+from pulsoid_rec.recorder.simulator.client import CUT, Client
+from pulsoid_rec.recorder.simulator.client_stream import ClientStream
+from pulsoid_rec.recorder.simulator.faults import Faults
+from pulsoid_rec.recorder.simulator.http_request import BadRequestError, Request, Response, answer, read_request
+from pulsoid_rec.recorder.simulator.room import Room
+from pulsoid_rec.recorder.simulator.tokens import Refusal, Token, Tokens
+from pulsoid_rec.recorder.simulator.wire import Kind
 
 HANDSHAKE_TIMEOUT_S = 10.0
 LINGER_S = 1.0

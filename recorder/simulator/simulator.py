@@ -18,13 +18,13 @@ from random import Random
 
 import trio
 
-from recorder.simulator.client import GOING_AWAY
-from recorder.simulator.control import Simulator
-from recorder.simulator.faults import NO_FAULTS, Faults
-from recorder.simulator.play import Play, pace
-from recorder.simulator.room import Room
-from recorder.simulator.server import Server
-from recorder.simulator.tokens import (
+from pulsoid_rec.recorder.simulator.client import GOING_AWAY
+from pulsoid_rec.recorder.simulator.control import Simulator
+from pulsoid_rec.recorder.simulator.faults import NO_FAULTS, Faults
+from pulsoid_rec.recorder.simulator.play import Play, pace
+from pulsoid_rec.recorder.simulator.room import Room
+from pulsoid_rec.recorder.simulator.server import Server
+from pulsoid_rec.recorder.simulator.tokens import (
     DEMO_APPLICATION,
     DEMO_REFRESH_TOKEN,
     DEMO_TOKEN,
@@ -33,10 +33,10 @@ from recorder.simulator.tokens import (
     Token,
     Tokens,
 )
-from recorder.simulator.wire import Config
+from pulsoid_rec.recorder.simulator.wire import Config
 
 HOST = "127.0.0.1"  # Whoever is on the network has no business here.
-GOODBYE_S = 2.0
+CLOSE_TIMEOUT_S = 2.0
 
 log = logging.getLogger("simulator")  # apart from the recorder's own log
 
@@ -116,7 +116,7 @@ async def open_simulator(config: SimulatorConfig | None = None) -> AsyncIterator
         except Exception as error:  # noqa: BLE001 - raised again below, outside the nursery that would wrap it
             failure = error
         finally:
-            with trio.move_on_after(GOODBYE_S, shield=True):
+            with trio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
                 await simulator.close_connections(code=GOING_AWAY.code or 0, reason=GOING_AWAY.reason)
             nursery.cancel_scope.cancel()
     if failure is not None:

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
-from recorder.simulator.http_request import Request, Response
+from pulsoid_rec.recorder.simulator.http_request import Request, Response
 
 ROOM_SCOPE = "data:room:read"
 DEMO_TOKEN = "demo-token"  # noqa: S105 - opens nothing but the simulator

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from streams import require_count
 
-from recorder.database import open_database
+from pulsoid_rec.recorder.ingest.database import open_database
 
 
 def make_recording(path: Path, readings: int, members: int, rooms: int = 1) -> None:

@@ -11,7 +11,7 @@ from tempfile import TemporaryFile
 import psutil
 
 HERE = Path(__file__).parent
-PROGRAM = (sys.executable, "-c", "from recorder.cli.app import main; main()")
+PROGRAM = (sys.executable, "-c", "from pulsoid_rec.analysis.cli.app import main; main()")
 _LOOK_EVERY_S = 0.02
 
 

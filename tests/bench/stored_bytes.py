@@ -9,12 +9,12 @@ from pathlib import Path
 from figures import Figure
 from streams import count_readings, require_count
 
-from recorder.database import open_database
-from recorder.ingest import Ingested, ingest
-from recorder.messages import parse_message
-from recorder.segment import HEADER, Segment, encode_line
-from recorder.simulator.people import play_people
-from recorder.simulator.wire import heart_rate
+from pulsoid_rec.recorder.ingest.database import open_database
+from pulsoid_rec.recorder.ingest.ingest import Ingested, ingest
+from pulsoid_rec.recorder.journal.segment import HEADER, Segment, encode_line
+from pulsoid_rec.recorder.pulsoid.messages import parse_message
+from pulsoid_rec.recorder.simulator.people import play_people
+from pulsoid_rec.recorder.simulator.wire import heart_rate
 
 MEMBERS = 40
 HOURS = 6

@@ -17,7 +17,7 @@ import psutil
 from stream_server import TOKEN
 
 _HERE = Path(__file__).parent
-_RECORD = (sys.executable, "-c", "from recorder.cli.app import main; main()", "record")
+_RECORD = (sys.executable, "-c", "from pulsoid_rec.analysis.cli.app import main; main()", "record")
 
 
 class WrongCountError(Exception):

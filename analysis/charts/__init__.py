@@ -1,0 +1,7 @@
+"""The charts that the page and the notebooks draw, as Vega-Lite specifications made by altair.
+
+May import `findings` and what is below it. A `SessionView` goes in, a chart comes out.
+
+- `timeline`, `members`, `amounts`, `history`: the charts.
+- `data`, `layers`, `style`: readings thinned for drawing, layers put together, colours and type.
+"""

@@ -1,0 +1,130 @@
+"""Many sessions at once: when they were, and how one member's heart rate was in each."""
+
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from pulsoid_rec.analysis.charts.style import inline, light, styled
+from pulsoid_rec.analysis.findings.session_view import fixed_zone
+from pulsoid_rec.analysis.findings.wording import DASH, format_share
+from pulsoid_rec.recorder.contract.wording import format_duration
+
+
+def calendar(sessions: pl.DataFrame, *, zone: tzinfo | None = None, width: int | str = 760) -> alt.LayerChart:
+    """Draw sessions as bars on a clock, a row for each day that has one.
+
+    Parameters
+    ----------
+    sessions
+        `room_id`, `session`, `started_at`, `ended_at`, `members`, `readings`.
+    zone
+        Time zone of the clock; None for this computer's.
+    width
+        Pixels, or "container" to fill what the chart is put into.
+
+    Returns
+    -------
+    altair.LayerChart
+        The chart, the first day on top; no bar when there is no session.
+    """
+    rows = [piece for row in sessions.iter_rows(named=True) for piece in _days(row, zone)]
+    days = sorted({row["day"] for row in rows})
+    axis = alt.Axis(labelExpr="utcFormat(toDate(datum.value + 'T00:00Z'), '%a %d %b %Y')", labelColor=light("ink"))
+    hours = alt.Axis(values=list(range(0, 25, 3)), labelExpr="datum.value + ':00'", labelFlush=True)
+    told = [alt.Tooltip(f"{key}:N") for key in ("room", "session", "time", "length", "members", "readings")]
+    bars = (
+        alt.Chart(inline(rows))
+        .mark_bar(height=13, cornerRadius=2, fill=light("accent"), opacity=0.75, aria=False)
+        .encode(
+            y=alt.Y("day:N", sort=days, scale=alt.Scale(domain=days), axis=axis),
+            x=alt.X("from:Q", scale=alt.Scale(domain=[0, 24], nice=False), axis=hours),
+            x2="to:Q",
+            tooltip=told,
+        )
+    )
+    height = 22 * max(1, len(days))
+    return styled(alt.LayerChart(layer=[bars]).properties(width=width, height=height, description="Sessions by day"))
+
+
+def _days(session: dict[str, Any], zone: tzinfo | None) -> list[dict[str, Any]]:
+    """Cut a session at midnights, so that each piece lies in one day's row."""
+    begin, end = (
+        at.astimezone(fixed_zone(session["started_at"], zone)) for at in (session["started_at"], session["ended_at"])
+    )
+    told = {
+        "room": session["room_id"],
+        "session": session["session"],
+        "time": f"{begin:%H:%M} to {end:%H:%M}",
+        "length": format_duration((end - begin).total_seconds()),
+        "members": session["members"],
+        "readings": f"{session['readings']:,}",
+    }
+    pieces = []
+    midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
+    while midnight <= end:
+        from_h = max(0.0, (begin - midnight) / timedelta(hours=1))
+        # A session of seconds is to be seen, too.
+        to_h = max(from_h + 0.05, min(24.0, (end - midnight) / timedelta(hours=1)))
+        pieces.append(told | {"day": f"{midnight:%Y-%m-%d}", "from": round(from_h, 3), "to": round(to_h, 3)})
+        midnight += timedelta(days=1)
+    return pieces
+
+
+def member_history(
+    summary: pl.DataFrame, profile_id: str, *, zone: tzinfo | None = None, width: int | str = 760
+) -> alt.LayerChart:
+    """Draw one member's heart rate in each session: mean, and the range that holds nine tenths of the time.
+
+    Parameters
+    ----------
+    summary
+        Rows of the summary, of any sessions and members.
+    profile_id
+        The member.
+    zone
+        Time zone of the dates; None for this computer's.
+    width
+        Pixels, or "container" to fill what the chart is put into.
+
+    Returns
+    -------
+    altair.LayerChart
+        The chart, sessions side by side in order of time; sessions in which the member has no readings are left out.
+    """
+    mine = summary.filter((pl.col("profile_id") == profile_id) & pl.col("bpm_mean").is_not_null()).sort("first_at")
+    rows = [_session_row(row, zone) for row in mine.iter_rows(named=True)]
+    order = list(dict.fromkeys(row["label"] for row in rows))
+    x = alt.X("label:N", sort=order, scale=alt.Scale(domain=order), axis=alt.Axis(labelAngle=0, labelOverlap=True))
+    y = alt.Y("low:Q", scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(title="bpm", titleAngle=0, titleY=-8))
+    told = [
+        alt.Tooltip(f"{key}:N") for key in ("session", "date", "mean", "middle 90 %", "peak", "observed", "coverage")
+    ]
+    base = alt.Chart(inline(rows))
+    ranges = base.mark_rule(strokeWidth=6, strokeCap="round", stroke=light("quiet"), opacity=0.6, aria=False)
+    ranges = ranges.encode(x=x, y=y, y2="high:Q", tooltip=told)
+    means = base.mark_point(filled=True, size=60, opacity=1, fill=light("accent"), aria=False)
+    means = means.encode(x=x, y="bpm_mean:Q", tooltip=told)
+    return styled(
+        alt.LayerChart(layer=[ranges, means]).properties(width=width, height=140, description="Heart rate by session")
+    )
+
+
+def _session_row(row: dict[str, Any], zone: tzinfo | None) -> dict[str, Any]:
+    first_at: datetime = row["first_at"]
+    local = first_at.astimezone(fixed_zone(first_at, zone))
+    known = row["bpm_p05"] is not None
+    return {
+        "label": f"{local.day} {local:%b %H:%M}",
+        "session": row["session"],
+        "date": f"{local:%a} {local.day} {local:%b %Y, %H:%M}",
+        "low": row["bpm_p05"],
+        "high": row["bpm_p95"],
+        "bpm_mean": round(row["bpm_mean"], 1),
+        "mean": f"{row['bpm_mean']:.0f} bpm",
+        "middle 90 %": f"{row['bpm_p05']} to {row['bpm_p95']}" if known else DASH,
+        "peak": DASH if row["bpm_peak"] is None else str(row["bpm_peak"]),
+        "observed": format_duration(row["observed_s"]),
+        "coverage": format_share(row["coverage"]),
+    }

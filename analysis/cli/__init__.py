@@ -1,0 +1,5 @@
+"""The command `pulsoid-rec`, put together: the one place that knows both the recorder and the analysis.
+
+Nothing imports it. `app` lists the commands; `report`, `sessions`, `export` and `demo` are files of their own, the
+others are in `pulsoid_rec.recorder.cli`.
+"""

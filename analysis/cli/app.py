@@ -1,0 +1,101 @@
+"""The command `pulsoid-rec`: its commands, and what a user sees when one of them fails."""
+
+import gc
+import os
+import signal
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from pulsoid_rec.analysis.cli.demo import demo
+from pulsoid_rec.analysis.cli.export import export
+from pulsoid_rec.analysis.cli.report import report
+from pulsoid_rec.analysis.cli.sessions import sessions
+from pulsoid_rec.recorder.cli.interrupts import note_interrupts
+from pulsoid_rec.recorder.cli.record import record
+from pulsoid_rec.recorder.cli.recover import recover
+from pulsoid_rec.recorder.cli.simulate import simulate
+from pulsoid_rec.recorder.contract.errors import ExitCode, PulsoidRecError
+
+app = typer.Typer(
+    help="Record the heart rate of everybody in a Pulsoid room, and turn it into figures that can be trusted.",
+    epilog="Start with: pulsoid-rec demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # joins the lines of a paragraph, whatever the width
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+COMMANDS = (record, recover, report, sessions, export, simulate, demo)  # in the order of `--help`
+for command in COMMANDS:
+    app.command()(command)
+
+_COLLECT_AFTER = 50_000
+"""New objects after which Python looks for garbage. Loading a library makes many that stay: to look through them after
+every 700, as is usual, takes a tenth of the time of a small report.
+"""
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"pulsoid-rec {version('pulsoid-rec')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Record the heart rate of everybody in a Pulsoid room, and turn it into figures that can be trusted."""
+
+
+def main() -> None:
+    """Run the command line; whatever goes wrong ends in one line on stderr and its exit code."""
+    note_interrupts()
+    gc.set_threshold(_COLLECT_AFTER)
+    try:
+        sys.exit(app(prog_name="pulsoid-rec", standalone_mode=False))
+    except PulsoidRecError as error:
+        _end(f"{error}", error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(128 + signal.SIGINT)  # as a shell says it
+    except TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message(), file=sys.stderr)
+            sys.exit(ExitCode.USAGE)
+        _end(f"{error.format_message().rstrip('.')}. See `{_command(error)} --help`.", ExitCode.USAGE)
+    except BrokenPipeError:
+        # Whoever read our output has enough of it (`pulsoid-rec report | head`).
+        sys.stderr.close()
+        sys.exit(ExitCode.DONE)
+    except Exception as error:
+        if os.environ.get("PULSOID_REC_TRACEBACK"):
+            raise
+        _end(
+            f"A fault of pulsoid-rec itself: {_innermost(error)!r}. Please report it, with what is shown when "
+            "PULSOID_REC_TRACEBACK=1 is set; what was recorded is safe.",
+            ExitCode.FAULT,
+        )
+
+
+def _end(text: str, code: int) -> NoReturn:
+    print(f"pulsoid-rec: {text}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _command(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return context.command_path if context is not None else "pulsoid-rec"
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

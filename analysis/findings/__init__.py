@@ -1,0 +1,8 @@
+"""What to know before trusting a figure: gathered once for a report, taken apart by session, and put into words.
+
+May import `reading` and `metrics`; loads neither altair nor rich. A recording goes in, `ReportData` and notes come out.
+
+- `report_data`: all a report shows, of one state of the file; `session_view`: one session of it.
+- `notes`: gathers what `presence`, `offline` and `quality` find.
+- `wording`: durations, counts and shares as text.
+"""

@@ -1,0 +1,162 @@
+"""Which readings a command is about: rooms, sessions and a range of time, the same everywhere.
+
+Sessions, duplicates and holds are always worked out on whole sessions. A range of time then selects readings by when
+they occurred, each with its own hold and the gap that follows it, so that the figures of adjoining ranges add up.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import polars as pl
+
+from pulsoid_rec.recorder.contract.errors import UsageError
+
+Which = Literal["latest", "all"] | int
+"""A session's number, or which of them."""
+
+_WORDS: dict[str, Which] = {"latest": "latest", "all": "all"}
+_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What is asked for; by default everything.
+
+    Parameters
+    ----------
+    rooms
+        Rooms by id; all when empty.
+    members
+        Members by profile id; all when empty. Sessions that none of them took part in are left out.
+    session
+        `all`, a session's number (of each room), or `latest`: each room's last session that the range touches.
+    since, until
+        Range of time, aware; the first inclusive, the second exclusive.
+
+    Raises
+    ------
+    UsageError
+        The range ends before it begins.
+    """
+
+    rooms: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    session: Which = "all"
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            raise UsageError(
+                f"--since ({self.since:%Y-%m-%d %H:%M:%S%z}) is not before --until ({self.until:%Y-%m-%d %H:%M:%S%z})",
+                "Exchange the two, or leave one out.",
+            )
+
+    @property
+    def since_us(self) -> int | None:
+        """`since` in microseconds since 1970."""
+        return None if self.since is None else to_microseconds(self.since)
+
+    @property
+    def until_us(self) -> int | None:
+        """`until` in microseconds since 1970."""
+        return None if self.until is None else to_microseconds(self.until)
+
+    def __str__(self) -> str:
+        named = [
+            f"{noun if len(ids) == 1 else noun + 's'} {', '.join(ids)}"
+            for noun, ids in (("room", self.rooms), ("member", self.members))
+            if ids
+        ]
+        session = {"all": [], "latest": ["latest session"]}.get(str(self.session), [f"session {self.session}"])
+        times = [
+            f"{word} {instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            for word, instant in (("since", self.since), ("until", self.until))
+            if instant is not None
+        ]
+        return ", ".join([*named, *session, *times])
+
+
+def to_microseconds(instant: datetime) -> int:
+    """Give an aware instant in microseconds since 1970, exactly."""
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+def select_sessions(sessions: pl.DataFrame, wanted: Filter) -> pl.DataFrame:
+    """Select the sessions that a filter asks for.
+
+    Parameters
+    ----------
+    sessions
+        All of the recording's, as `sessions.list_sessions` gives them.
+    wanted
+        What is asked for.
+
+    Returns
+    -------
+    The rows selected, in their order.
+    """
+    if wanted.rooms:
+        sessions = sessions.filter(pl.col("room_id").is_in(wanted.rooms))
+    if wanted.since is not None:
+        sessions = sessions.filter(pl.col("ended_at") >= wanted.since)
+    if wanted.until is not None:
+        sessions = sessions.filter(pl.col("started_at") < wanted.until)
+    if wanted.session == "latest":
+        return sessions.filter(pl.col("session") == pl.col("session").max().over("room_id"))
+    if wanted.session == "all":
+        return sessions
+    return sessions.filter(pl.col("session") == wanted.session)
+
+
+def parse_session(text: str) -> Which:
+    """Parse `latest`, `all`, or a number from 1.
+
+    Raises
+    ------
+    UsageError
+        It is none of them.
+    """
+    word = text.strip().lower()
+    if word in _WORDS:
+        return _WORDS[word]
+    if re.fullmatch(r"[0-9]{1,18}", word) and int(word) > 0:
+        return int(word)
+    raise UsageError(f"--session cannot be {text!r}", "It is latest, all, or a number from 1; see `sessions`.")
+
+
+def parse_instant(text: str, option: str, now: datetime) -> datetime:
+    """Parse a time or a date, with or without an offset, or how long ago.
+
+    Parameters
+    ----------
+    text
+        ISO 8601, such as `2026-01-31 20:15`, local time unless it has an offset; a date stands for its first instant;
+        `30m`, `2h` or `3d` for that long ago (also `s` and `w`).
+    option
+        What it was given to, for the message.
+    now
+        The present, aware.
+
+    Returns
+    -------
+    Aware, UTC.
+
+    Raises
+    ------
+    UsageError
+        It is none of these, or lies beyond the years 1 to 9999.
+    """
+    ago = _AGO.fullmatch(text.strip())
+    try:
+        if ago:
+            return (now - timedelta(**{_UNITS[ago[2].lower()]: float(ago[1])})).astimezone(UTC)
+        return datetime.fromisoformat(text.strip()).astimezone(UTC)  # no offset: local time
+    except (ValueError, OverflowError, OSError) as error:
+        raise UsageError(
+            f"{option} cannot be {text!r}", "Give a time such as 2026-01-31T20:15, a date, or 30m, 2h, 3d for ago."
+        ) from error

@@ -1,0 +1,117 @@
+"""How long each reading stands for, and the gaps between plausible ones."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from pulsoid_rec.analysis.metrics.definitions import Definitions
+
+MEMBER = ("room_id", "session", "profile_id")
+"""Columns that tell one member's readings in one session from all others'."""
+
+ORDER = ("occurred_at", "received_at", "bpm")
+"""What puts a member's readings in order, however the rows lie."""
+
+
+def sort_and_deduplicate(readings: pl.DataFrame, by: Sequence[str] = MEMBER) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Put each member's readings in order, and leave duplicates out: the first received is kept.
+
+    Parameters
+    ----------
+    readings
+        `occurred_at`, `received_at`, `bpm` and the columns of `by`, in any order.
+    by
+        Columns that tell one member's readings in one session from all others'.
+
+    Returns
+    -------
+    The readings, in the order of time and each member's in that of `ORDER`; and how many rows were left out: columns
+    `by` and `duplicates`, for members that have any.
+    """
+    by = list(by)
+    # Recorded data is nearly in order, and then sorting by time alone is cheap; by all of ORDER it is not. So only
+    # readings that share their instant with another of the same member's are looked at more closely.
+    rows = readings.sort("occurred_at", maintain_order=True)
+    is_tied_to_last = pl.col("occurred_at").diff().over(by).dt.total_microseconds() == 0
+    rows = rows.with_columns(is_tied=is_tied_to_last.fill_null(value=False))
+    if not rows["is_tied"].any():
+        return rows.drop("is_tied"), rows.select(by).clear().with_columns(duplicates=pl.lit(0, pl.Int64))
+    rows = rows.with_columns(is_tied=pl.col("is_tied") | pl.col("is_tied").shift(-1, fill_value=False).over(by))
+    tied, rows = rows.filter("is_tied").drop("is_tied"), rows.filter(~pl.col("is_tied")).drop("is_tied")
+    kept = tied.sort(*by, *ORDER).unique(subset=[*by, "occurred_at", "bpm"], keep="first", maintain_order=True)
+    counts = [
+        frame.group_by(by).agg(duplicates=sign * pl.len().cast(pl.Int64)) for frame, sign in ((tied, 1), (kept, -1))
+    ]
+    duplicates = pl.concat(counts).group_by(by).agg(pl.col("duplicates").sum()).filter(pl.col("duplicates") > 0)
+    return pl.concat([rows, kept]).sort("occurred_at", maintain_order=True), duplicates
+
+
+def hold_readings(
+    readings: pl.DataFrame,
+    definitions: Definitions,
+    by: Sequence[str] = MEMBER,
+    later: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Work out how long each reading holds, and the gap that follows it.
+
+    A reading holds until the member's next one in the session, plausible or not, at most `max_hold_s`; the last holds
+    for no time. Of two at one instant the first received holds for no time.
+
+    Parameters
+    ----------
+    readings
+        As `sort_and_deduplicate` gives them.
+    definitions
+        Longest hold, and what is plausible.
+    by
+        Columns that tell one member's readings in one session from all others'.
+    later
+        Where these readings are but the earlier part: what `next_readings` said of the later part.
+
+    Returns
+    -------
+    The same rows in the same order, with `plausible_at` (`occurred_at` where the reading is plausible, else null),
+    `held_us` (Int64), and `gap_us` (Int64: the time to the next plausible reading of the session where that is longer
+    than a reading can hold, and this one is plausible; else null).
+    """
+    is_plausible = pl.col("bpm").is_between(definitions.min_bpm, definitions.max_bpm)
+    seen = readings.with_columns(plausible_at=pl.when(is_plausible).then("occurred_at"))
+    if later is not None and not later.is_empty():
+        # One row a member at the end stands for all that is later.
+        seen = pl.concat([seen, later], how="diagonal")
+    next_at = pl.col("occurred_at").shift(-1).over(by)
+    next_plausible_at = pl.col("plausible_at").shift(-1).backward_fill().over(by)
+    silence_us = (pl.col("next_plausible_at") - pl.col("plausible_at")).dt.total_microseconds()
+    held_us = (pl.col("next_at") - pl.col("occurred_at")).dt.total_microseconds()
+    return (
+        seen.lazy()
+        .with_columns(next_at=next_at, next_plausible_at=next_plausible_at)
+        .with_columns(
+            held_us=held_us.clip(upper_bound=definitions.max_hold_us).fill_null(0),
+            gap_us=pl.when(silence_us > definitions.max_hold_us).then(silence_us),
+        )
+        .drop("next_at", "next_plausible_at")
+        .head(readings.height)
+        .collect()
+    )
+
+
+def next_readings(held: pl.DataFrame, by: Sequence[str] = MEMBER, later: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Tell what readings before these need to know of them: when each member's next one comes.
+
+    Parameters
+    ----------
+    held
+        As `hold_readings` gives them.
+    by
+        Columns that tell one member's readings in one session from all others'.
+    later
+        What this function said of the part after these.
+
+    Returns
+    -------
+    Columns `by`, `occurred_at` (the member's first reading) and `plausible_at` (the first plausible one, or null).
+    """
+    columns = [*by, "occurred_at", "plausible_at"]
+    parts = [held.select(columns)] if later is None else [held.select(columns), later.select(columns)]
+    return pl.concat(parts).group_by(by).agg(pl.col("occurred_at").min(), pl.col("plausible_at").min())

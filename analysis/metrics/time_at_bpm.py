@@ -1,0 +1,119 @@
+"""Time at bpm: per room, session, member and bpm, the seconds held and the number of readings.
+
+It is the one heavy pass over the data. What comes of it, the tally, is small (some 200 rows a member) and exact, and
+tallies of separate stretches of time add up. All figures of the summary come from it.
+"""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from pulsoid_rec.analysis.metrics.durations import in_seconds
+from pulsoid_rec.analysis.metrics.holds import MEMBER
+from pulsoid_rec.analysis.metrics.sessions import INSTANT
+
+TALLY = pl.Schema(
+    {
+        "bpm": pl.Int32(),  # null: all that was not plausible
+        "held_us": pl.Int64(),
+        "readings": pl.Int64(),
+        "duplicates": pl.Int64(),
+        "first_at": INSTANT,
+        "last_at": INSTANT,
+        "gaps": pl.Int64(),
+        "longest_gap_us": pl.Int64(),
+    }
+)
+"""A tally's columns, after those that tell members apart."""
+
+SCHEMA = pl.Schema(
+    {
+        "room_id": pl.String(),
+        "session": pl.Int64(),
+        "profile_id": pl.String(),
+        "bpm": pl.Int32(),
+        "held_s": pl.Float64(),
+        "readings": pl.Int64(),
+    }
+)
+
+
+def tally_readings(held: pl.DataFrame, duplicates: pl.DataFrame, by: Sequence[str] = MEMBER) -> pl.DataFrame:
+    """Count and add up readings by member and bpm.
+
+    Parameters
+    ----------
+    held
+        As `hold_readings` gives them.
+    duplicates
+        As `sort_and_deduplicate` counted them.
+    by
+        Columns that tell one member's readings in one session from all others'.
+
+    Returns
+    -------
+    Columns `by` and `TALLY`, in no order.
+    """
+    is_plausible = pl.col("plausible_at").is_not_null()
+    counted = (
+        held.lazy()
+        .group_by(*by, pl.when(is_plausible).then("bpm").cast(TALLY["bpm"]))
+        .agg(
+            held_us=pl.col("held_us").sum(),
+            readings=pl.len().cast(pl.Int64),
+            duplicates=pl.lit(0, pl.Int64),
+            first_at=pl.col("plausible_at").min(),
+            last_at=pl.col("plausible_at").max(),
+            gaps=pl.col("gap_us").count().cast(pl.Int64),
+            longest_gap_us=pl.col("gap_us").max(),
+        )
+        .collect()
+    )
+    return pl.concat([counted, duplicates.select(*by, "duplicates")], how="diagonal").select(*by, *TALLY)
+
+
+def add_tallies(tallies: Sequence[pl.DataFrame], by: Sequence[str] = MEMBER) -> pl.DataFrame:
+    """Add up tallies of separate stretches of time.
+
+    Parameters
+    ----------
+    tallies
+        At least one.
+    by
+        Columns that tell one member's readings in one session from all others'.
+
+    Returns
+    -------
+    Columns `by` and `TALLY`, one row a member and bpm, in no order.
+    """
+    return (
+        pl.concat(tallies, how="vertical")
+        .group_by(*by, "bpm")
+        .agg(
+            pl.col("held_us", "readings", "duplicates").sum(),
+            pl.col("first_at").min(),
+            pl.col("last_at").max(),
+            pl.col("gaps").sum(),
+            pl.col("longest_gap_us").max(),
+        )
+    )
+
+
+def time_at_bpm(tally: pl.DataFrame) -> pl.DataFrame:
+    """Give the seconds held and the number of readings at each plausible bpm.
+
+    Parameters
+    ----------
+    tally
+        By room, session and member.
+
+    Returns
+    -------
+    `SCHEMA`, ordered by room, session, member and bpm.
+    """
+    return (
+        tally.filter(pl.col("bpm").is_not_null())
+        .with_columns(held_s=in_seconds(pl.col("held_us")))
+        .select(*SCHEMA)
+        .sort(*MEMBER, "bpm")
+    )

@@ -1,0 +1,81 @@
+"""Heart-rate zones, and the highest heart rate they are reckoned from."""
+
+import polars as pl
+
+from pulsoid_rec.analysis.metrics.durations import in_seconds
+
+ZONES = range(6)
+ZONE_PERCENTS = (50, 60, 70, 80, 90)
+"""Where zones 1 to 5 begin, in percent of HRmax, inclusive; what is below is zone 0 (Edwards 1993)."""
+
+
+def zone_of(bpm: pl.Expr, hr_max: pl.Expr) -> pl.Expr:
+    """Give the zone, 0 to 5, that a heart rate lies in.
+
+    Parameters
+    ----------
+    bpm
+        Beats per minute, whole.
+    hr_max
+        Beats per minute, to a tenth.
+
+    Notes
+    -----
+    Edwards, S. (1993). The Heart Rate Monitor Book. Compared in whole numbers, so that a heart rate that is exactly a
+    zone's lower bound is in that zone, whatever a float makes of it.
+    """
+    begun = [reaches(bpm, hr_max, percent).cast(pl.Int8) for percent in ZONE_PERCENTS]
+    return sum(begun, start=pl.lit(0, pl.Int8))
+
+
+def reaches(bpm: pl.Expr, hr_max: pl.Expr, percent: int) -> pl.Expr:
+    """Tell whether a heart rate is at or above so much of HRmax; parameters as of `zone_of`."""
+    return bpm.cast(pl.Int64) * 1000 >= (hr_max * 10).round().cast(pl.Int64) * percent
+
+
+def time_in_zones(held: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Add up the seconds in each zone.
+
+    Parameters
+    ----------
+    held
+        `bpm`, `held_us`, `hr_max` and the columns of `by`: plausible heart rates of members whose HRmax is known.
+    by
+        Columns that tell members apart.
+
+    Returns
+    -------
+    Columns `by` and `zone0_s` to `zone5_s`, one row a member.
+    """
+    zone = zone_of(pl.col("bpm"), pl.col("hr_max"))
+    in_zone = {f"zone{n}_s": in_seconds(pl.col("held_us").filter(pl.col("zone") == n).sum()) for n in ZONES}
+    return held.with_columns(zone=zone).group_by(by).agg(**in_zone)
+
+
+def hr_max_of(members: pl.DataFrame) -> pl.DataFrame:
+    """Work out each member's HRmax: their own, else from age, else unknown.
+
+    Parameters
+    ----------
+    members
+        `given_hr_max` Float64, `birth_year` Int64, both null where unknown, and `year` Int32: that of the session.
+
+    Returns
+    -------
+    The same rows with `hr_max` (Float64, to a tenth of a beat per minute) and `hr_max_source` (`given`, `age`, null).
+
+    Notes
+    -----
+    Tanaka, H., Monahan, K. D., Seals, D. R. (2001). Age-predicted maximal heart rate revisited. Journal of the
+    American College of Cardiology 37(1): HRmax = 208 - 0.7 x age.
+    """
+    age = pl.col("year") - pl.col("birth_year")
+    from_age = pl.when(age >= 0).then(((2080 - 7 * age) / 10).round(1))
+    given = pl.col("given_hr_max").round(1)
+    return members.with_columns(
+        hr_max=pl.coalesce(given, from_age),
+        hr_max_source=pl.when(given.is_not_null())
+        .then(pl.lit("given"))
+        .when(from_age.is_not_null())
+        .then(pl.lit("age")),
+    )

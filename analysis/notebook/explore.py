@@ -1,0 +1,140 @@
+"""A recording in the hands of somebody at a notebook: choose a part of it, and look at it as frames and pictures.
+
+from pulsoid_rec.analysis.notebook.explore import explore
+
+recording = explore("data/pulsoid.duckdb")
+recording.timeline()
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pulsoid_rec.analysis.metrics.definitions import Definitions
+from pulsoid_rec.analysis.metrics.filters import Which
+from pulsoid_rec.analysis.metrics.members import FILE_NAME
+from pulsoid_rec.analysis.notebook.charts import Drawings
+from pulsoid_rec.analysis.notebook.repr import contents_html, contents_words
+from pulsoid_rec.analysis.notebook.select import Ids, Time, choose_ids, choose_range, choose_session
+from pulsoid_rec.analysis.reading.recording import EVERYTHING, USUAL, Recording
+
+
+def explore(path: Path | str, *, members: Path | str | None = None, definitions: Definitions = USUAL) -> "Excerpt":
+    """Open a recording to look at, whether it is still being recorded or not.
+
+    The file is opened read-only for each read and closed again, so that no recorder is kept waiting.
+
+    Parameters
+    ----------
+    path
+        The DuckDB file that `pulsoid-rec record` writes.
+    members
+        What is known of the members, a TOML file. Unless given it is `members.toml` beside the recording, if there.
+    definitions
+        What counts as plausible, held and one session.
+
+    Returns
+    -------
+    Excerpt
+        All of the recording; `only` chooses a part of it.
+
+    Raises
+    ------
+    StorageError
+        There is no such file, it is not a recording, it is damaged, or somebody holds it.
+    UsageError
+        The members file cannot be read, or says something that cannot be.
+
+    Examples
+    --------
+    >>> recording = explore("data/pulsoid.duckdb")
+    >>> recording  # what is in it
+    >>> recording.timeline()
+    >>> recording.only(session=2, member="Ada").readings().collect()
+    >>> explore("data/pulsoid.duckdb", definitions=Definitions(max_hold_s=10))
+    """
+    recording = Recording(path)
+    with recording.open_():  # which says what is wrong with the file, if anything is
+        pass
+    beside = recording.path.with_name(FILE_NAME)
+    members_file = Path(members) if members is not None else beside if beside.is_file() else None
+    whole = Excerpt(recording, EVERYTHING, definitions, members_file)
+    whole.known_members()
+    return whole
+
+
+class Excerpt(Drawings):
+    """A part of a recording: rooms, sessions, members, and a range of time.
+
+    `explore` gives the whole recording as one, `only` a part of it. In a notebook it shows what is in it.
+
+    - Lists: `rooms`, `sessions`, `members`.
+    - Results: `summary`, `time_at_bpm`, `notes`.
+    - Rows: `readings`, `grid`, `member_events`, `room_events`, `connection_events`, `sql`.
+    - Pictures: `timeline`, `zone_bars`, `distribution`, `small_multiples`, `calendar`, `history`.
+
+    Frames are polars frames; instants in them are UTC. Each call, and each `collect` of those that are lazy, reads the
+    file as it is then.
+    """
+
+    __slots__ = ()
+
+    def only(
+        self,
+        *,
+        room: Ids | None = None,
+        session: Which | str | None = None,
+        member: Ids | None = None,
+        since: Time | None = None,
+        until: Time | None = None,
+    ) -> "Excerpt":
+        """Choose a part of it.
+
+        Parameters
+        ----------
+        room
+            A room's id or name, or a list of several.
+        session
+            A session's number, or `"latest"`: each room's last one, at the time of each read.
+        member
+            A member's name or profile id, or a list of several. Sessions that none of them took part in are left out.
+        since, until
+            Range of time, the first inclusive, the second exclusive: a `datetime`, a `date`, or text such as
+            `"2026-01-31 20:15"`, or `"2h"` for two hours ago. Local time, unless it has an offset.
+
+        Returns
+        -------
+        Excerpt
+            That part; this one stays as it is.
+
+        Raises
+        ------
+        UsageError
+            Something of it is not there, and the message says what is; or the range of time is empty.
+
+        Examples
+        --------
+        >>> recording.only(room="demo", session=3)
+        >>> recording.only(member=["Ada", "Bruno"], since="3d")
+        >>> recording.only(session="latest").only(member="Ada").readings().collect()
+        """
+        wanted, where = self.wanted, str(self.recording.path)
+        if room is not None:
+            names = {id_: name or id_ for id_, name in self.rooms().select("room_id", "name").iter_rows()}
+            wanted = replace(wanted, rooms=choose_ids(room, names, "room", where))
+        if session is not None:
+            which = choose_session(session, replace(self, wanted=wanted).sessions(), where)
+            if isinstance(which, int) or wanted.session == "all":
+                wanted = replace(wanted, session=which)
+        if member is not None:
+            names = dict(replace(self, wanted=wanted).members().select("profile_id", "name").iter_rows())
+            within = f"{wanted} of {where}" if str(wanted) else where
+            wanted = replace(wanted, members=choose_ids(member, names, "member", within))
+        since_at, until_at = choose_range(since, until, wanted, datetime.now(UTC))
+        return replace(self, wanted=replace(wanted, since=since_at, until=until_at))
+
+    def __repr__(self) -> str:
+        return contents_words(self)
+
+    def _repr_html_(self) -> str:
+        return contents_html(self)

@@ -1,0 +1,289 @@
+"""What can be read of an excerpt of a recording, as polars frames."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pulsoid_rec.analysis.findings.presence import presence_notes
+from pulsoid_rec.analysis.findings.quality import quality_notes
+from pulsoid_rec.analysis.findings.report_data import ReportData, read_report
+from pulsoid_rec.analysis.findings.session_view import session_views
+from pulsoid_rec.analysis.metrics.definitions import Definitions
+from pulsoid_rec.analysis.metrics.filters import Filter
+from pulsoid_rec.analysis.metrics.grid import column_names
+from pulsoid_rec.analysis.metrics.members import NAME, read_members
+from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
+from pulsoid_rec.analysis.metrics.session_events import choose_events, numbered_schema
+from pulsoid_rec.analysis.metrics.time_at_bpm import SCHEMA as TIME_AT_BPM
+from pulsoid_rec.analysis.reading.grid_reading import read_grid
+from pulsoid_rec.analysis.reading.lazy import lazily
+from pulsoid_rec.analysis.reading.recording import EVERYTHING, READINGS, Recording
+from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS, ROOM_EVENTS, Table
+
+MOST_READINGS = 20_000_000
+"""Readings that are gathered one by one for pictures and notes, at most."""
+
+ReadEvents = Callable[[Sequence[str] | None, datetime | None, datetime | None], pl.DataFrame]
+"""Reads a table of events of these rooms, from one instant to another."""
+
+_CONFIG_NAMES = pl.Schema({"room_id": pl.String(), "profile_id": pl.String(), "config_name": pl.String()})
+_NOTES = pl.Schema(
+    {"room_id": pl.String(), "session": pl.Int64(), "profile_id": pl.String(), "kind": pl.String(), "text": pl.String()}
+)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Frames:
+    """An excerpt's frames.
+
+    Parameters
+    ----------
+    recording
+        What it is an excerpt of.
+    wanted
+        Its rooms, sessions, members and range of time.
+    definitions
+        What counts as plausible, held and one session.
+    members_file
+        What is known of the members; None for nothing.
+    """
+
+    recording: Recording
+    wanted: Filter
+    definitions: Definitions
+    members_file: Path | None
+
+    def known_members(self) -> pl.DataFrame:
+        """Read what the members file says of the members: `members.SCHEMA`; no rows without a file."""
+        return pl.DataFrame(schema=MEMBERS) if self.members_file is None else read_members(self.members_file)
+
+    def rooms(self) -> pl.DataFrame:
+        """List the rooms.
+
+        Returns
+        -------
+        pl.DataFrame
+            `room_id`, `name` (null where the room has none), `sessions`, `members`, `readings`, `first_at`, `last_at`,
+            ordered by id; counts are of whole sessions. A room in which nobody ever sent a reading has zeros.
+        """
+        counts = (
+            self._taking_part()
+            .group_by("room_id")
+            .agg(
+                sessions=pl.col("session").n_unique().cast(pl.Int64),
+                members=pl.col("profile_id").n_unique().cast(pl.Int64),
+                readings=pl.col("readings").sum().cast(pl.Int64),
+                first_at=pl.col("first_at").min(),
+                last_at=pl.col("last_at").max(),
+            )
+        )
+        rooms = self.recording.rooms()
+        if self.wanted != EVERYTHING:
+            rooms = rooms.filter(pl.col("room_id").is_in([*self.wanted.rooms, *counts["room_id"]]))
+        rooms = rooms.join(counts, on="room_id", how="left", maintain_order="left")
+        return rooms.with_columns(pl.col("sessions", "members", "readings").fill_null(0))
+
+    def sessions(self) -> pl.DataFrame:
+        """List the sessions.
+
+        Returns
+        -------
+        pl.DataFrame
+            `room_id`, `session`, `started_at`, `ended_at`, `members`, `readings`, ordered by room and number: of each
+            whole session, whatever members and range of time were chosen.
+        """
+        return self.recording.sessions(self.wanted, self.definitions)
+
+    def members(self) -> pl.DataFrame:
+        """List the members.
+
+        Returns
+        -------
+        pl.DataFrame
+            `room_id`, `profile_id`, `name`, `sessions`, `readings`, `first_at`, `last_at`, ordered by room and name;
+            of whole sessions. Who never sent a reading is in `member_events` alone.
+        """
+        return (
+            self._taking_part()
+            .group_by("room_id", "profile_id", "name")
+            .agg(
+                sessions=pl.len().cast(pl.Int64),
+                readings=pl.col("readings").sum().cast(pl.Int64),
+                first_at=pl.col("first_at").min(),
+                last_at=pl.col("last_at").max(),
+            )
+            .sort("room_id", "name", "profile_id")
+        )
+
+    def _taking_part(self) -> pl.DataFrame:
+        return self.recording.members(self.wanted, self.definitions, self.known_members())
+
+    def readings(self) -> pl.LazyFrame:
+        """Read the readings as they were recorded, duplicates and implausible ones too.
+
+        Returns
+        -------
+        pl.LazyFrame
+            `room_id`, `session`, `profile_id`, `name`, `bpm`, `occurred_at`, `received_at`, nearly always in the order
+            of time.
+
+        Examples
+        --------
+        >>> recording.only(session="latest").readings().filter(pl.col("bpm") >= 150).collect()
+        """
+        return self._named(self.recording.readings(self.wanted, self.definitions), READINGS)
+
+    def time_at_bpm(self) -> pl.LazyFrame:
+        """Work out how long each member's heart was at each rate: what mean, quantiles, zones and loads come from.
+
+        Returns
+        -------
+        pl.LazyFrame
+            `room_id`, `session`, `profile_id`, `name`, `bpm`, `held_s` (seconds), `readings`, ordered by the first
+            three and bpm. Rows of one member add up, over sessions and over recordings.
+        """
+        read = partial(self.recording.time_at_bpm, self.wanted, self.definitions)
+        return self._named(lazily(TIME_AT_BPM, read), TIME_AT_BPM)
+
+    def summary(self) -> pl.DataFrame:
+        """Summarize each member's part in each session: the figures of `pulsoid-rec report`.
+
+        Returns
+        -------
+        pl.DataFrame
+            `summary.SCHEMA`, one row per room, session and member, ordered by room, session and name. README.md says
+            what each figure means. Zones and loads are null where `members.toml` does not tell enough.
+        """
+        return self.recording.summary(self.wanted, self.definitions, self.known_members())
+
+    def grid(self, *, every_s: int = 1) -> pl.DataFrame:
+        """Lay the readings on a grid of time: a row a second, a column a member.
+
+        A cell is the value of the member's reading that holds at that very instant, or null where none does: across a
+        gap nothing is drawn on, and implausible readings are left out. It is a sample, not a mean.
+
+        Parameters
+        ----------
+        every_s
+            Seconds from row to row, whole.
+
+        Returns
+        -------
+        pl.DataFrame
+            `room_id`, `session`, `at`, then the members' columns, by name and in its order. Rows are whole seconds of
+            sessions, whether anybody was there or not; between sessions there are none.
+
+        Examples
+        --------
+        >>> recording.only(session="latest").grid().select(pl.corr("Ada", "Bruno"))
+        """
+        if isinstance(every_s, bool) or not isinstance(every_s, int) or every_s < 1:
+            raise UsageError(f"every_s cannot be {every_s!r}", "It is a whole number of seconds, at least 1.")
+        return read_grid(self.recording, self.wanted, self.definitions, column_names(self.members()), every_s)
+
+    def member_events(self) -> pl.LazyFrame:
+        """Read who was added, changed or removed: the table `member_events`, with `session` and `name`.
+
+        `session` is the one that an event falls in, else the nearest in time; the rows are in the order of time.
+        """
+        return self._events(self.recording.member_events, MEMBER_EVENTS, "occurred_at")
+
+    def room_events(self) -> pl.LazyFrame:
+        """Read the rooms' settings: the table `room_events`, with `session` as of `member_events`."""
+        return self._events(self.recording.room_events, ROOM_EVENTS, "occurred_at")
+
+    def connection_events(self) -> pl.LazyFrame:
+        """Read when recorders were connected: the table `connection_events`, with `session` as of `member_events`."""
+        return self._events(self.recording.connection_events, CONNECTION_EVENTS, "at")
+
+    def _events(self, read: ReadEvents, table: Table, at: str) -> pl.LazyFrame:
+        def read_chosen() -> pl.DataFrame:
+            everything = self.recording.sessions(Filter(rooms=self.wanted.rooms), self.definitions)
+            chosen = self.recording.sessions(replace(self.wanted, members=()), self.definitions)
+            events = read(self.wanted.rooms or None, self.wanted.since, self.wanted.until)
+            return choose_events(events, at, self.wanted, everything, chosen)
+
+        schema = numbered_schema(table)
+        events = lazily(schema, read_chosen)
+        return self._named(events, schema) if "profile_id" in schema else events
+
+    def notes(self) -> pl.DataFrame:
+        """Tell in words what to know before trusting a figure: who came late, silences, doubtful sensors, lost time.
+
+        Returns
+        -------
+        pl.DataFrame
+            `room_id`, `session`, `profile_id` (null where a note is about the recorder or the whole session), `kind`,
+            `text`, ordered by session.
+        """
+        report = self.report()
+        parts = session_views(report)
+        notes = [*presence_notes(report, parts), *quality_notes(parts, report.options)]
+        rows = [(note.room_id, note.session, note.profile_id, note.kind, note.text) for note in notes]
+        return pl.DataFrame(rows, schema=_NOTES, orient="row").sort("room_id", "session", maintain_order=True)
+
+    def sql(self, query: str, values: Sequence[Any] = ()) -> pl.DataFrame:
+        """Ask the whole recording, not only this excerpt, in DuckDB's SQL; README.md lists the tables.
+
+        Parameters
+        ----------
+        query
+            A statement; `?` stands for a value. DuckDB 2 reserves `at`: write `"at"`.
+        values
+            The values.
+
+        Raises
+        ------
+        duckdb.Error
+            The statement is wrong, or would write: the file is opened for reading alone.
+
+        Examples
+        --------
+        >>> recording.sql("SELECT profile_id, max(bpm) FROM heart_rate WHERE bpm < ? GROUP BY ALL", [231])
+        """
+        with self.recording.open_() as connection:
+            frame: pl.DataFrame = connection.sql(query, params=list(values)).pl()
+            return frame
+
+    def report(self, *, readings: bool = True) -> ReportData:
+        """Gather what pictures and notes are made from.
+
+        Parameters
+        ----------
+        readings
+            False where the figures are enough, which is quicker.
+
+        Raises
+        ------
+        UsageError
+            There are no readings in the excerpt, or too many to be gathered one by one.
+        """
+        at_most = MOST_READINGS if readings else 0
+        report = read_report(self.recording, self.wanted, self.known_members(), self.definitions, at_most=at_most)
+        if report.summary.is_empty():
+            raise UsageError(f"There are no readings{_of(self.wanted)}", "Look at sessions() and members().")
+        if readings and report.readings.is_empty():
+            raise UsageError(
+                f"More than {MOST_READINGS:,} readings{_of(self.wanted)} are too many to draw",
+                "Choose fewer with only(session=..., since=..., until=...).",
+            )
+        return report
+
+    def _named(self, rows: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
+        """Put members' names beside their ids."""
+        config_names = lazily(_CONFIG_NAMES, self.recording.config_names)
+        known = lazily(MEMBERS, self.known_members).select("profile_id", "given_name")
+        named = rows.join(config_names, on=["room_id", "profile_id"], how="left", maintain_order="left")
+        named = named.join(known, on="profile_id", how="left", maintain_order="left").with_columns(name=NAME)
+        place = list(schema).index("profile_id") + 1
+        return named.select(*list(schema)[:place], "name", *list(schema)[place:])
+
+
+def _of(wanted: Filter) -> str:
+    return f" of {wanted}" if str(wanted) else ""

@@ -1,0 +1,39 @@
+"""How notebooks show charts: drawn by what JupyterLab itself brings, so that nothing is fetched from the network."""
+
+from typing import Any, TypeVar
+
+import altair as alt
+
+from pulsoid_rec.analysis.charts.style import light
+
+_NAME = "pulsoid-rec"
+_MIME_TYPE = "application/vnd.vegalite.v5+json"
+"""JupyterLab 4 draws this itself, with Vega-Lite 5; it knows no type of Vega-Lite 6, which altair 6 writes."""
+
+_ELSEWHERE = "A chart, for JupyterLab or VS Code to draw. Elsewhere: import altair; altair.renderers.enable('png')"
+
+Picture = TypeVar("Picture", alt.LayerChart, alt.ConcatChart)
+
+
+def shown(picture: Picture, title: str, subtitle: str = "") -> Picture:
+    """Put a title above a finished chart, and let notebooks show it without a network."""
+    show_offline()
+    heading = alt.Title(title, subtitle=subtitle, subtitleColor=light("muted"), subtitlePadding=4, offset=10)
+    titled: Picture = picture.properties(title=heading)
+    return titled
+
+
+def show_offline() -> None:
+    """Let altair's charts be shown without a network, unless another renderer was chosen.
+
+    Altair's own renderer has the browser fetch Vega from the network each time; this one hands the chart itself over,
+    for JupyterLab or VS Code to draw.
+    """
+    if _NAME not in alt.renderers.names():
+        alt.renderers.register(_NAME, _bundle)
+    if alt.renderers.active == "default":
+        alt.renderers.enable(_NAME)
+
+
+def _bundle(spec: dict[str, Any], **_options: Any) -> dict[str, Any]:
+    return {_MIME_TYPE: spec, "text/plain": _ELSEWHERE}

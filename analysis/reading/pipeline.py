@@ -1,0 +1,196 @@
+"""The stream: readings -> sessions -> holds -> tally of time at bpm, over a recording of any size.
+
+The steps themselves are in `sessions`, `holds` and `time_at_bpm`; here they are called slice after slice. Slices are
+taken from the last to the first: then all that a slice has to know of the others is when each member's next reading
+comes.
+"""
+
+from dataclasses import dataclass, replace
+
+import duckdb
+import polars as pl
+
+from pulsoid_rec.analysis.metrics.definitions import Definitions
+from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions
+from pulsoid_rec.analysis.metrics.holds import MEMBER, hold_readings, next_readings, sort_and_deduplicate
+from pulsoid_rec.analysis.metrics.recovery import SCHEMA as RECOVERY
+from pulsoid_rec.analysis.metrics.recovery import find_falls, largest_falls, margins_us
+from pulsoid_rec.analysis.metrics.sessions import list_sessions
+from pulsoid_rec.analysis.metrics.time_at_bpm import TALLY, add_tallies, tally_readings
+from pulsoid_rec.analysis.reading.buckets import Spans, read_activity
+from pulsoid_rec.analysis.reading.packed import Packing, choose_packing, step_packed, tally_packed
+from pulsoid_rec.analysis.reading.slices import SLICE_ROWS, Slice, SliceReader, plan_slices, read_ahead
+
+_KEY = ("key",)
+_TALLY_ROWS = 2_000_000
+"""How many rows of tallies may gather before they are added up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What a filter selects of a recording."""
+
+    sessions: pl.DataFrame
+    """As `sessions.list_sessions` gives them."""
+
+    activity: pl.DataFrame
+    """As `read_activity` gives it, of these sessions, with `key` (UInt32): a number for each member and session."""
+
+    recorded: pl.DataFrame | None
+    """`room_id`, `profile_id`, `started_at` and `ended_at` of the session, for each member and session of the file;
+    None where only some rooms were looked at.
+    """
+
+    wanted: Filter
+    definitions: Definitions
+
+    @property
+    def members(self) -> pl.DataFrame:
+        """`key`, `room_id`, `session`, `profile_id`: one row for each member and session."""
+        return self.activity.select("key", *MEMBER).unique().sort("key")
+
+    @property
+    def parts(self) -> pl.DataFrame:
+        """The same, with `started_at` and `ended_at` of the session."""
+        return _bounds_of_members(self.members, self.sessions)
+
+    def reader(self, connection: duckdb.DuckDBPyConnection) -> SliceReader:
+        """Give what reads it, slice by slice, from a connection that is open on the recording."""
+        return SliceReader(connection, self.parts, self.recorded)
+
+    def slices(self, slice_rows: int = SLICE_ROWS) -> list[Slice]:
+        """Cut it into slices of about so many rows, in the order of time."""
+        spans = Spans(self.definitions)
+        return plan_slices(self.activity, spans, self.wanted.since_us, self.wanted.until_us, slice_rows)
+
+
+def select(connection: duckdb.DuckDBPyConnection, wanted: Filter, definitions: Definitions) -> Selection:
+    """Look over a recording, and find the sessions and members that a filter asks for."""
+    activity = read_activity(connection, definitions, wanted.rooms)
+    sessions = list_sessions(activity)
+    recorded = None if wanted.rooms else _bounds_of_members(activity.select(MEMBER).unique(), sessions)
+    if wanted.members:
+        activity = activity.filter(pl.col("profile_id").is_in(wanted.members))
+        sessions = sessions.join(activity, on=["room_id", "session"], how="semi")
+    sessions = select_sessions(sessions, wanted)
+    activity = activity.join(sessions.select("room_id", "session"), on=["room_id", "session"], how="semi")
+    return Selection(
+        sessions=sessions,
+        activity=activity.with_columns(key=pl.struct(MEMBER).rank("dense").cast(pl.UInt32)),
+        recorded=recorded,
+        wanted=wanted,
+        definitions=definitions,
+    )
+
+
+def _bounds_of_members(members: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+    """Put `started_at` and `ended_at` of their session beside members."""
+    bounds = sessions.select("room_id", "session", "started_at", "ended_at")
+    return members.join(bounds, on=["room_id", "session"])
+
+
+def read_tally(
+    connection: duckdb.DuckDBPyConnection, selection: Selection, slice_rows: int = SLICE_ROWS
+) -> pl.DataFrame:
+    """Tally what a filter selects: the one heavy pass over the readings.
+
+    Parameters
+    ----------
+    connection
+        Open on the recording.
+    selection
+        What to read.
+    slice_rows
+        How many rows to read at once, about.
+
+    Returns
+    -------
+    `room_id`, `session`, `profile_id` and `time_at_bpm.TALLY`, one row a member and bpm, in no order.
+    """
+    definitions, reader = selection.definitions, selection.reader(connection)
+    later = None
+    if selection.wanted.until_us is not None:
+        later = reader.read_next(selection.wanted.until_us, definitions.min_bpm, definitions.max_bpm)
+    highest_key = selection.activity.select("key").max().item() or 0
+
+    def read(part: Slice) -> tuple[Slice, Packing | None, pl.Series | None]:
+        packing = choose_packing(part, highest_key, definitions)
+        return part, packing, None if packing is None else reader.read_packed(part, packing.sql, packing.member_sql)
+
+    tallies = [pl.DataFrame(schema={"key": pl.UInt32(), **TALLY})]
+    for part, packing, packed in read_ahead(read, reversed(selection.slices(slice_rows))):
+        steps = None if packing is None or packed is None else step_packed(packed, packing)
+        if packing is not None and steps is not None:
+            tally, later = tally_packed(steps, packing, later)
+        else:
+            readings, duplicates = sort_and_deduplicate(reader.read(part), _KEY)
+            held = hold_readings(readings, definitions, _KEY, later)
+            tally, later = tally_readings(held, duplicates, _KEY), next_readings(held, _KEY, later)
+        tallies.append(tally)
+        if sum(tally.height for tally in tallies[1:]) > max(_TALLY_ROWS, tallies[0].height):
+            tallies = [add_tallies(tallies, _KEY)]
+    return selection.members.join(add_tallies(tallies, _KEY), on="key").drop("key")
+
+
+def read_in_order(
+    connection: duckdb.DuckDBPyConnection, selection: Selection, slice_rows: int = SLICE_ROWS
+) -> pl.DataFrame:
+    """Read what a filter selects one by one, without duplicates.
+
+    Parameters
+    ----------
+    connection
+        Open on the recording.
+    selection
+        What to read.
+    slice_rows
+        How many rows to read at once, about; in the end all are in memory.
+
+    Returns
+    -------
+    `key`, `occurred_at`, `received_at`, `bpm`, ordered by key, each member's as `holds.sort_and_deduplicate` has them.
+    """
+    reader = selection.reader(connection)
+    # Readings at one instant, among which duplicates are, lie in one slice.
+    tidy = [sort_and_deduplicate(part, _KEY)[0] for part in read_ahead(reader.read, selection.slices(slice_rows))]
+    if not tidy:
+        return reader.read(Slice(0, 0))
+    return pl.concat(tidy).sort("key", maintain_order=True)
+
+
+def read_recovery(
+    connection: duckdb.DuckDBPyConnection, selection: Selection, people: pl.DataFrame, slice_rows: int = SLICE_ROWS
+) -> pl.DataFrame:
+    """Work out the recovery of members whose HRmax is known, from efforts that end within what a filter selects.
+
+    Parameters
+    ----------
+    connection
+        Open on the recording.
+    selection
+        What to read.
+    people
+        `room_id`, `session`, `profile_id`, `hr_max`.
+    slice_rows
+        How many rows to read at once, about.
+
+    Returns
+    -------
+    `recovery.SCHEMA`, a row for each member with an effort, in no order.
+    """
+    definitions = selection.definitions
+    known = selection.members.join(people, on=MEMBER).filter(pl.col("hr_max").is_not_null()).select("key", "hr_max")
+    theirs = replace(selection, activity=selection.activity.join(known, on="key", how="semi"))
+    reader = theirs.reader(connection)
+
+    def read(part: Slice) -> tuple[Slice, pl.DataFrame]:
+        return part, sort_and_deduplicate(reader.read(part.widen(*margins_us(definitions))), _KEY)[0]
+
+    ended_us, falls = pl.col("ended_at").dt.epoch("us"), []
+    for part, readings in read_ahead(read, theirs.slices(slice_rows)):
+        found = find_falls(readings.join(known, on="key", maintain_order="left"), definitions, _KEY)
+        falls.append(found.filter((ended_us >= part.from_us) & (ended_us < part.until_us)))
+    if not falls:
+        return pl.DataFrame(schema=RECOVERY)
+    largest = largest_falls(pl.concat(falls), _KEY)
+    return selection.members.join(largest, on="key").select(*RECOVERY)

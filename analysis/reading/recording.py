@@ -1,0 +1,279 @@
+"""A recording, to read: its rooms, sessions, members, readings and events as polars frames.
+
+The file is opened read-only for each read and closed again, so that recorders can go on writing to it in between.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from pulsoid_rec.analysis.metrics.definitions import Definitions
+from pulsoid_rec.analysis.metrics.filters import Filter
+from pulsoid_rec.analysis.metrics.holds import MEMBER
+from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
+from pulsoid_rec.analysis.metrics.members import describe_members
+from pulsoid_rec.analysis.metrics.results import Results
+from pulsoid_rec.analysis.metrics.sessions import INSTANT
+from pulsoid_rec.analysis.reading.config_names import ROOM_NAMES, read_config_names
+from pulsoid_rec.analysis.reading.database import LOCK_TIMEOUT_S, open_database, read_frame
+from pulsoid_rec.analysis.reading.pipeline import Selection, read_in_order, read_recovery, read_tally, select
+from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS, ROOM_EVENTS, TABLES, Table
+
+EVERYTHING = Filter()
+USUAL = Definitions()
+NOBODY = pl.DataFrame(schema=MEMBERS)
+
+READINGS = pl.Schema(
+    {
+        "room_id": pl.String(),
+        "session": pl.Int64(),
+        "profile_id": pl.String(),
+        "bpm": pl.Int32(),
+        "occurred_at": INSTANT,
+        "received_at": INSTANT,
+    }
+)
+
+Value = str | list[str] | datetime
+
+
+def _describe(connection: duckdb.DuckDBPyConnection, selection: Selection, members: pl.DataFrame) -> pl.DataFrame:
+    """Say who the members selected are, as `members.describe_members` does."""
+    started = selection.sessions.select("room_id", "session", "started_at")
+    present = selection.members.drop("key").join(started, on=["room_id", "session"])
+    return describe_members(present, read_config_names(connection), members)
+
+
+class Recording:
+    """A database that `pulsoid-rec record` writes, whether it still runs or not.
+
+    In a notebook, `pulsoid_rec.analysis.explore` is the shorter way: it takes names and words, and draws.
+
+    Parameters
+    ----------
+    path
+        The DuckDB file.
+    lock_timeout_s
+        How long each read may wait for a recorder to let go of the file, in seconds.
+
+    Raises
+    ------
+    StorageError
+        By each read: the file is not there, is not a recording, is of a newer version or damaged, or somebody else
+        holds it for longer than `lock_timeout_s`.
+    """
+
+    def __init__(self, path: Path | str, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
+        self.path = Path(path)
+        self.lock_timeout_s = lock_timeout_s
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def __repr__(self) -> str:
+        return f"Recording({str(self.path)!r})"
+
+    def open_(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """Open the file for SQL of your own, read-only; recorders wait until you close it."""
+        if self._connection is not None:
+            return nullcontext(self._connection)
+        return open_database(self.path, self.lock_timeout_s)
+
+    @contextmanager
+    def snapshot(self) -> Iterator["Recording"]:
+        """Give the recording as it is now: all reads in the block are of one state of the file, and one opening.
+
+        Recorders wait until the block ends.
+        """
+        now = Recording(self.path, self.lock_timeout_s)
+        with self.open_() as now._connection:
+            yield now
+
+    def rooms(self) -> pl.DataFrame:
+        """Read the rooms: `room_id`, and `name` of the latest config that has one, else null; ordered by id."""
+        return self._query(
+            "SELECT room_id, any_value(name) AS name FROM (SELECT DISTINCT room_id FROM heart_rate UNION"
+            " SELECT room_id FROM room_events UNION SELECT room_id FROM connection_events)"
+            f" LEFT JOIN ({ROOM_NAMES}) USING (room_id) GROUP BY room_id ORDER BY room_id"
+        )
+
+    def room_names(self) -> dict[str, str]:
+        """Read the rooms' names, by id: of the latest config that has one. Rooms without are left out."""
+        return dict(self._query(ROOM_NAMES).iter_rows())
+
+    def sessions(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.DataFrame:
+        """Read the sessions: `sessions.SCHEMA`, ordered by room and number."""
+        with self.open_() as connection:
+            return select(connection, wanted, definitions).sessions
+
+    def members(
+        self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
+    ) -> pl.DataFrame:
+        """Read who took part in which session; parameters as of `results`.
+
+        Returns
+        -------
+        `room_id`, `session`, `profile_id`, `name`, `first_at`, `last_at`, `readings`, ordered by the first three: each
+        member's first and last reading in the session and their count, whatever the range of time.
+        """
+        with self.open_() as connection:
+            selection = select(connection, wanted, definitions)
+            sent = selection.activity.group_by(MEMBER).agg(
+                pl.col("first_at").min(), pl.col("last_at").max(), pl.col("readings").sum()
+            )
+            people = _describe(connection, selection, members)
+            return people.select(*MEMBER, "name").join(sent, on=MEMBER).sort(MEMBER)
+
+    def config_names(self) -> pl.DataFrame:
+        """Read the names in members' configs: `room_id`, `profile_id`, and `config_name` of the latest that has one."""
+        with self.open_() as connection:
+            return read_config_names(connection)
+
+    def results(
+        self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
+    ) -> Results:
+        """Work out all results, of one state of the file.
+
+        Parameters
+        ----------
+        wanted
+            Rooms, sessions and range of time.
+        definitions
+            What counts as plausible, held and one session.
+        members
+            What is known of the members, as `members.read_members` gives it.
+        """
+        with self.open_() as connection:
+            selection = select(connection, wanted, definitions)
+            tally = read_tally(connection, selection)
+            people = _describe(connection, selection, members)
+            return Results(selection.sessions, people, tally, read_recovery(connection, selection, people))
+
+    def time_at_bpm(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.DataFrame:
+        """Work out the time at bpm: `time_at_bpm.SCHEMA`."""
+        return self.results(wanted, definitions).time_at_bpm
+
+    def summary(
+        self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
+    ) -> pl.DataFrame:
+        """Summarize each member's part in each session: `summary.SCHEMA`; parameters as of `results`."""
+        return self.results(wanted, definitions, members).summary
+
+    def readings(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.LazyFrame:
+        """Read the readings as they were recorded, duplicates and implausible ones too.
+
+        Returns
+        -------
+        `READINGS`, in the order of time within a member nearly always, but not surely. Each `collect` opens the file,
+        reads slice after slice and closes it.
+        """
+
+        def read(
+            columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, _batch: int | None
+        ) -> Iterator[pl.DataFrame]:
+            for batch in self._batches(wanted, definitions):
+                frame = batch if predicate is None else batch.filter(predicate)
+                frame = frame if columns is None else frame.select(columns)
+                if rows is not None:
+                    frame = frame.head(rows)
+                    rows -= frame.height
+                yield frame
+                if rows == 0:
+                    return
+
+        return register_io_source(read, schema=READINGS)
+
+    def _batches(self, wanted: Filter, definitions: Definitions) -> Iterator[pl.DataFrame]:
+        with self.open_() as connection:
+            selection = select(connection, wanted, definitions)
+            reader, members = selection.reader(connection), selection.members
+            for part in selection.slices():
+                yield reader.read(part).join(members, on="key").select(*READINGS).cast(READINGS)
+
+    def readings_in_order(self, wanted: Filter, definitions: Definitions, people: pl.DataFrame) -> pl.DataFrame:
+        """Read the readings without duplicates, all of them into memory.
+
+        Parameters
+        ----------
+        wanted, definitions
+            As of `results`.
+        people
+            What to tell beside each reading, such as its member's name: `MEMBER` and further columns.
+
+        Returns
+        -------
+        `room_id`, `session`, `profile_id`, the further columns, `occurred_at`, `bpm`; ordered by room, session, profile
+        and time.
+        """
+        with self.open_() as connection:
+            selection = select(connection, wanted, definitions)
+            readings = read_in_order(connection, selection)
+        # Keys are in the order of members, and a number sorts and joins faster than three texts.
+        members = selection.members.join(people, on=MEMBER)
+        named = members.columns[1:]
+        return readings.join(members, on="key", maintain_order="left").select(*named, "occurred_at", "bpm")
+
+    def member_events(
+        self, rooms: Sequence[str] | None = None, since: datetime | None = None, until: datetime | None = None
+    ) -> pl.DataFrame:
+        """Read the table `member_events`, in the order of time; both bounds are inclusive."""
+        return self._events(MEMBER_EVENTS, "occurred_at", rooms, since, until)
+
+    def room_events(
+        self, rooms: Sequence[str] | None = None, since: datetime | None = None, until: datetime | None = None
+    ) -> pl.DataFrame:
+        """Read the table `room_events`, in the order of time; both bounds are inclusive."""
+        return self._events(ROOM_EVENTS, "occurred_at", rooms, since, until)
+
+    def connection_events(
+        self, rooms: Sequence[str] | None = None, since: datetime | None = None, until: datetime | None = None
+    ) -> pl.DataFrame:
+        """Read the table `connection_events`, in the order of time; both bounds are inclusive."""
+        return self._events(CONNECTION_EVENTS, "at", rooms, since, until)
+
+    def last_received(self) -> pl.DataFrame:
+        """Read what unended connections brought last, where a recorder was killed or still runs.
+
+        Returns
+        -------
+        `room_id`, `connection_id`, `last_received_at`: one row for each connection that was opened, has neither
+        `closed` nor `lost`, and brought anything.
+        """
+        brought = " UNION ALL ".join(
+            f"SELECT connection_id, received_at FROM {table.name} SEMI JOIN unended USING (connection_id)"
+            for table in TABLES
+            if {"connection_id", "received_at"} <= {column.name for column in table.columns}
+        )
+        return self._query(
+            "WITH unended AS (SELECT connection_id, any_value(room_id) AS room_id FROM connection_events"
+            " GROUP BY connection_id HAVING bool_or(event = 'opened') AND NOT bool_or(event IN ('closed', 'lost')))"
+            f" SELECT room_id, connection_id, max(received_at) AS last_received_at FROM ({brought})"
+            " JOIN unended USING (connection_id) GROUP BY ALL ORDER BY ALL"
+        )
+
+    def ingested_segments(self, segments: Sequence[str]) -> list[str]:
+        """Tell which of these segments of a journal the database has."""
+        known = "SELECT DISTINCT segment FROM ingested_segments WHERE list_contains(?, segment)"
+        return self._query(known, [list(segments)])["segment"].to_list()
+
+    def _events(
+        self, table: Table, at: str, rooms: Sequence[str] | None, since: datetime | None, until: datetime | None
+    ) -> pl.DataFrame:
+        conditions, values = ["true"], list[Value]()
+        if rooms is not None:
+            conditions.append("list_contains(?, room_id)")
+            values.append(list(rooms))
+        for bound, comparison in ((since, ">="), (until, "<=")):
+            if bound is not None:
+                conditions.append(f'"{at}" {comparison} ?')
+                values.append(bound)
+        return self._query(
+            f'FROM {table.name} WHERE {" AND ".join(conditions)} ORDER BY "{at}", {table.columns[-1].name}', values
+        )
+
+    def _query(self, sql: str, values: Sequence[Value] = ()) -> pl.DataFrame:
+        with self.open_() as connection:
+            return read_frame(connection, sql, values)

@@ -1,0 +1,179 @@
+"""Readings read a slice of time after another, so that memory stays bounded however many there are."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from threading import Lock
+from typing import TypeVar
+
+import duckdb
+import polars as pl
+
+from pulsoid_rec.analysis.reading.buckets import Spans
+from pulsoid_rec.analysis.reading.database import read_frame, write_temporary
+
+SLICE_ROWS = 2_000_000
+"""Rows read at once: enough for polars to be fast, some 200 MB with all that is worked out of them."""
+
+Frames = TypeVar("Frames")
+
+_IN_SESSION = "occurred_at BETWEEN make_timestamptz(started_us) AND make_timestamptz(ended_us)"
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A stretch of time: from an instant, in microseconds since 1970, up to and without another."""
+
+    from_us: int
+    until_us: int
+
+    def widen(self, before_us: int, after_us: int) -> "Slice":
+        """Give the slice with a margin on either side."""
+        return Slice(self.from_us - before_us, self.until_us + after_us)
+
+
+def plan_slices(
+    activity: pl.DataFrame, spans: Spans, since_us: int | None, until_us: int | None, slice_rows: int = SLICE_ROWS
+) -> list[Slice]:
+    """Cut time into slices of about `slice_rows` rows; where nothing was sent, there are none.
+
+    Parameters
+    ----------
+    activity
+        What is to be read: `span`, `readings`.
+    spans
+        What `span` counts.
+    since_us, until_us
+        Bounds in microseconds since 1970, the second exclusive.
+    slice_rows
+        How many rows to aim at; readings at one instant are never parted.
+
+    Returns
+    -------
+    In the order of time, none overlapping.
+    """
+    by_span = activity.group_by("span").agg(pl.col("readings").sum()).sort("span")
+    before = (pl.col("readings").cum_sum() - pl.col("readings")) // slice_rows
+    groups = by_span.group_by(before.alias("group"), maintain_order=True).agg(
+        pl.col("span").min().alias("first"), pl.col("span").max().alias("last"), pl.col("readings").sum()
+    )
+    slices: list[Slice] = []
+    for first, last, readings in groups.select("first", "last", "readings").iter_rows():
+        whole = Slice(spans.start_us(first), spans.start_us(last + 1))
+        slices += _split(whole, max(1, readings // slice_rows))
+    clipped = (
+        Slice(
+            part.from_us if since_us is None else max(part.from_us, since_us),
+            part.until_us if until_us is None else min(part.until_us, until_us),
+        )
+        for part in slices
+    )
+    return [part for part in clipped if part.from_us < part.until_us]
+
+
+def _split(whole: Slice, parts: int) -> Iterator[Slice]:
+    """Cut a slice into equal parts."""
+    length_us = whole.until_us - whole.from_us
+    cuts = [whole.from_us + length_us * part // parts for part in range(parts + 1)]
+    return (Slice(start, end) for start, end in pairwise(cuts))
+
+
+def read_ahead(read: Callable[[Slice], Frames], slices: Iterable[Slice]) -> Iterator[Frames]:
+    """Read slice after slice, the next one in a thread of its own while the one before is worked on.
+
+    Parameters
+    ----------
+    read
+        What reads a slice; it is called for one slice at a time.
+    slices
+        The slices, in the order wanted.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        waiting: Future[Frames] | None = None
+        for part in slices:
+            coming = thread.submit(read, part)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = coming
+        if waiting is not None:
+            yield waiting.result()
+
+
+class SliceReader:
+    """Reads the readings of chosen members in chosen sessions, as `key`, a number for each member and session.
+
+    Parameters
+    ----------
+    connection
+        Open on a recording.
+    parts
+        What to read: `key`, `room_id`, `profile_id`, and `started_at` and `ended_at` of the session.
+    recorded
+        The same columns but `key`, of all that the file holds, to be read or not; None where that is not known. It is
+        what makes reading fast.
+    """
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, parts: pl.DataFrame, recorded: pl.DataFrame | None = None
+    ) -> None:
+        self._connection = connection
+        self._recorded = recorded
+        self._lock = Lock()  # a connection is for one thread at a time
+        bounds = pl.col("started_at", "ended_at").dt.epoch("us")
+        columns = "key UINTEGER, room_id VARCHAR, profile_id VARCHAR, started_us BIGINT, ended_us BIGINT"
+        write_temporary(connection, "part", columns, parts.select("key", "room_id", "profile_id", bounds))
+
+    def read(self, part: Slice) -> pl.DataFrame:
+        """Read a slice: `key`, `occurred_at`, `received_at`, `bpm`, in no order."""
+        return self._read("key, occurred_at, received_at, bpm", part)
+
+    def read_packed(self, part: Slice, packed: str, member: str) -> pl.Series:
+        """Read a slice, each reading packed into one number, sorted.
+
+        Parameters
+        ----------
+        part
+            The slice.
+        packed
+            The number, as SQL over `member`, `occurred_at` and `bpm`.
+        member
+            What of it each member has in all of the slice, as SQL over `key`.
+        """
+        numbers = self._read(f"{packed} AS packed", part, f"*, {member} AS member")["packed"]
+        # Here, and not where they are worked on, as then there is as much to do in this thread as in that one. To sort
+        # by two threads takes as long as by one: they share the work badly.
+        return numbers.sort(multithreaded=False)
+
+    def read_next(self, from_us: int, min_bpm: int, max_bpm: int) -> pl.DataFrame:
+        """Read each member's first reading from an instant on, as `holds.next_readings` gives it."""
+        is_plausible = f"bpm BETWEEN {min_bpm:d} AND {max_bpm:d}"
+        firsts = f"key, min(occurred_at) AS occurred_at, min(occurred_at) FILTER ({is_plausible}) AS plausible_at"
+        return read_frame(
+            self._connection,
+            f"SELECT {firsts} FROM heart_rate JOIN (FROM part WHERE ended_us >= {from_us}) USING (room_id, profile_id)"
+            f" WHERE {_IN_SESSION} AND occurred_at >= make_timestamptz({from_us}) GROUP BY key",
+        )
+
+    def _read(self, columns: str, part: Slice, of_members: str = "*") -> pl.DataFrame:
+        parts = f"SELECT {of_members} FROM part WHERE ended_us >= {part.from_us} AND started_us < {part.until_us}"
+        # Texts are compressed as places in a dictionary, and to join by one of them DuckDB need not look at each row's.
+        join = (
+            "USING (profile_id)"
+            if self._is_told_by_profile(part)
+            else f"USING (room_id, profile_id) WHERE {_IN_SESSION}"
+        )
+        query = (
+            f"SELECT {columns} FROM (FROM heart_rate WHERE occurred_at >= make_timestamptz({part.from_us})"
+            f" AND occurred_at < make_timestamptz({part.until_us})) JOIN ({parts}) {join}"
+        )
+        with self._lock:
+            return read_frame(self._connection, query)
+
+    def _is_told_by_profile(self, part: Slice) -> bool:
+        """Tell whether all readings of a profile in this slice are of one room and session."""
+        if self._recorded is None:
+            return False
+        started_us, ended_us = (pl.col(bound).dt.epoch("us") for bound in ("started_at", "ended_at"))
+        met = self._recorded.filter((ended_us >= part.from_us) & (started_us < part.until_us))
+        return met["profile_id"].n_unique() == met.height

@@ -1,0 +1,80 @@
+"""Where the server is: its URL, taken apart once and checked."""
+
+import ipaddress
+import ssl
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from pulsoid_rec.recorder.contract.errors import UsageError
+
+DEFAULT_SERVER = "wss://dev.pulsoid.net"
+_PORTS = {"ws": 80, "wss": 443}
+_PATH_CHARACTERS = "/%:@!$&'()*+,;=~"
+
+
+@dataclass(frozen=True)
+class ServerUrl:
+    """A Pulsoid server. `tls` says how its certificate is checked; None for `ws`, which has none."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    prefix: str = ""
+
+    @property
+    def authority(self) -> str:
+        """Host and port, as the Host header has them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS["wss" if self.tls else "ws"] else f"{host}:{self.port}"
+
+    @property
+    def is_this_machine(self) -> bool:
+        """Whether it is on the loopback interface, where nobody else listens in."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def room_path(self, room_id: str, kinds: tuple[str, ...]) -> str:
+        """Path and query of a room's stream. The token is not in it: URLs end up in logs."""
+        return f"{self.prefix}/api/v2/data/rooms/{quote(room_id, safe='')}/real_time?kinds={','.join(kinds)}"
+
+    @property
+    def validate_path(self) -> str:
+        """Path of the token check."""
+        return f"{self.prefix}/api/v1/token/validate"
+
+    @property
+    def refresh_path(self) -> str:
+        """Path of the token refresh."""
+        return f"{self.prefix}/oauth2/token"
+
+
+def parse_server_url(url: str) -> ServerUrl:
+    """Take a server's URL apart.
+
+    Raises
+    ------
+    UsageError
+        It is not `ws://HOST[:PORT]` or `wss://HOST[:PORT]`, with a path before it perhaps.
+    """
+    hint = f"Give it as {DEFAULT_SERVER} or ws://127.0.0.1:8765."
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+        if host is not None:
+            host.encode("idna")  # as it is looked up
+    except ValueError as error:
+        raise UsageError(f"--server {_without_secrets(url)!r} is not a URL ({error})", hint) from None
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        # What stands there may be a secret: it is not repeated.
+        raise UsageError("--server takes no user, password, query or fragment", hint)
+    if parts.scheme not in _PORTS or not host or port == 0:
+        raise UsageError(f"--server {url!r} is not the URL of a WebSocket server", hint)
+    tls = ssl.create_default_context() if parts.scheme == "wss" else None
+    return ServerUrl(host, port or _PORTS[parts.scheme], tls, quote(parts.path.rstrip("/"), safe=_PATH_CHARACTERS))
+
+
+def _without_secrets(url: str) -> str:
+    """Cut off what stands before an @ and after a ? or #."""
+    return url.rpartition("@")[2].partition("?")[0].partition("#")[0]

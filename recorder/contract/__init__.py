@@ -1,0 +1,9 @@
+"""What the recorder and its readers agree on: tables, errors, file names, and what DuckDB's errors mean.
+
+Imports nothing of the project. Everybody may import it; it is all of the recorder that `analysis` may.
+
+- `tables`: each table and column, from which DDL, schemas and documentation are made.
+- `errors`: the errors a user sees, with their exit codes.
+- `journal_files`: where a database's journal is, and what its files are called.
+- `duckdb_errors`: DuckDB's and the system's errors, translated into one sentence.
+"""

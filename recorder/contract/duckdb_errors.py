@@ -1,0 +1,106 @@
+"""DuckDB's and the system's errors about a database file, translated into one sentence and what to do about it."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
+
+
+def _any_of(*texts: str) -> re.Pattern[str]:
+    return re.compile("|".join(texts), re.IGNORECASE)
+
+
+class _Fault(NamedTuple):
+    """What an error's text matches, what it means for the file {0}, and what a writer and a reader can do about it."""
+
+    pattern: re.Pattern[str]
+    message: str
+    if_writing: str
+    if_reading: str
+
+
+_OTHER_FILE = "Choose another file with --db."
+_SAME_PROCESS = _any_of("unique file handle")
+_LOCKED = _any_of("could not set lock", "conflicting lock", "being used by another process", _SAME_PROCESS.pattern)
+_HOLDER = re.compile(r"held in (.+?) \(PID (\d+)\)", re.IGNORECASE)
+_FAULTS = (
+    _Fault(
+        _any_of("no space left", "not enough space", "disk.*full", "quota exceeded", "file too large"),
+        "There is no space left on the disk for {0}",
+        "Free some; nothing recorded is lost.",
+        "Free some, and try again.",
+    ),
+    _Fault(
+        _any_of("too many open files"),
+        "Cannot open {0}: too many files are open",
+        "Allow more (`ulimit -n`), or record fewer rooms at once.",
+        "Allow more (`ulimit -n`), and try again.",
+    ),
+    _Fault(
+        _any_of("permission denied", "operation not permitted", "read-only file system", "access is denied"),
+        "Cannot open {0}: permission denied",
+        f"It must be readable and writable. {_OTHER_FILE}",
+        f"It must be readable. {_OTHER_FILE}",
+    ),
+    _Fault(_any_of("is a directory"), "{0} is a folder", _OTHER_FILE, _OTHER_FILE),
+    _Fault(
+        _any_of("not a valid duckdb"),
+        "{0} is not a DuckDB file",
+        f"It was not changed. {_OTHER_FILE}",
+        _OTHER_FILE,
+    ),
+    _Fault(
+        _any_of("corrupt", "checksum", "could not read enough bytes"),
+        "{0} is damaged",
+        "Move it away and keep it: DuckDB may read part of it. The journal beside it is intact.",
+        "Keep it: DuckDB may read part of it. Read from a backup; pulsoid-rec never changes what is recorded.",
+    ),
+)
+
+
+def is_lock_error(error: Exception) -> bool:
+    """Return whether an error says that the file is locked, by another process or in this one."""
+    return bool(_LOCKED.search(str(error)))
+
+
+def storage_error(error: Exception, path: Path, *, writing: bool) -> StorageError:
+    """Translate an error about a database file.
+
+    Parameters
+    ----------
+    error
+        What DuckDB or the system raised.
+    path
+        The file.
+    writing
+        True for the recorder, which retries by itself; False for a command that only reads.
+
+    Returns
+    -------
+    StorageError
+        To be raised; a `DatabaseBusyError` where the file is locked.
+    """
+    text = str(error)
+    if is_lock_error(error):
+        retry = "Retrying until it is released." if writing else "Try again when that process has ended."
+        return DatabaseBusyError(f"{path} is locked by {_lock_holder(text)}", retry)
+    for fault in _FAULTS:
+        if fault.pattern.search(text):
+            return StorageError(fault.message.format(path), fault.if_writing if writing else fault.if_reading)
+    if isinstance(error, OSError):
+        return StorageError(f"Cannot open {path}: {(error.strerror or text).lower()}", _OTHER_FILE)
+    first_line = text.splitlines()[0] if text else type(error).__name__
+    return StorageError(
+        f"Cannot {'write' if writing else 'read'} {path}: {first_line}",
+        "If it is damaged, move it away and keep it; the journal beside it is intact."
+        if writing
+        else "If it is damaged, copy it away, and read from a backup; pulsoid-rec never changes what is recorded.",
+    )
+
+
+def _lock_holder(text: str) -> str:
+    if _SAME_PROCESS.search(text):
+        return "this very process"
+    holder = _HOLDER.search(text)
+    return f"{Path(holder[1]).name} (process {holder[2]})" if holder else "another process"

@@ -1,0 +1,57 @@
+"""What can go wrong, as the user is told of it: what happened, what to do, and the exit code."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a command ended, for scripts."""
+
+    DONE = 0
+    FAULT = 1
+    USAGE = 2
+    REFUSED = 3
+    STORAGE = 4
+
+
+class PulsoidRecError(Exception):
+    """A fault the user can do something about.
+
+    Parameters
+    ----------
+    message
+        What happened, as a clause without a full stop.
+    hint
+        What to do about it, as a sentence.
+    """
+
+    exit_code = ExitCode.FAULT
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.hint}"
+
+
+class UsageError(PulsoidRecError):
+    """The command was given something it cannot work with."""
+
+    exit_code = ExitCode.USAGE
+
+
+class RefusedError(PulsoidRecError):
+    """The server refused the token or the room."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class StorageError(PulsoidRecError):
+    """The database, the journal or the disk cannot be used."""
+
+    exit_code = ExitCode.STORAGE
+
+
+class DatabaseBusyError(StorageError):
+    """Another process has the database file open; it will be released."""

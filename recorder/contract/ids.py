@@ -1,0 +1,9 @@
+"""Ids for runs of the recorder and for connections."""
+
+import secrets
+from datetime import UTC, datetime
+
+
+def new_id() -> str:
+    """Return an id that is unique for ever; ids sort by the second in which they were made."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"

@@ -1,0 +1,49 @@
+"""What a journal's folder and its files are called.
+
+A segment is called `RUN-NUMBER.jsonl.open` while it is written, and `RUN-NUMBER.jsonl` from when it is closed. A
+recorder holds `RUN.lock` as long as it lives.
+"""
+
+from pathlib import Path
+
+CLOSED_SUFFIX = ".jsonl"
+OPEN_SUFFIX = ".jsonl.open"
+LOCK_SUFFIX = ".lock"
+
+
+def journal_folder(database: Path) -> Path:
+    """Return the folder of a database's journal."""
+    return database.with_name(database.name + ".journal")
+
+
+def segment_paths(folder: Path) -> list[Path]:
+    """List the segments in a journal's folder, open and closed, by name; a folder that is not there has none."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.endswith((CLOSED_SUFFIX, OPEN_SUFFIX)))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def segment_name(path: Path) -> str:
+    """Return the name of a segment, `RUN-NUMBER`: what `ingested_segments` notes, whether it was closed or not."""
+    return path.name.removesuffix(".open").removesuffix(CLOSED_SUFFIX)
+
+
+def run_id_of(path: Path) -> str:
+    """Return the run that a segment is of."""
+    return segment_name(path).rpartition("-")[0]
+
+
+def lock_path(folder: Path, run_id: str) -> Path:
+    """Return the lock file of a recorder's run."""
+    return folder / (run_id + LOCK_SUFFIX)
+
+
+def open_path(folder: Path, name: str) -> Path:
+    """Return the file of a segment that is being written."""
+    return folder / (name + OPEN_SUFFIX)
+
+
+def closed_path(folder: Path, name: str) -> Path:
+    """Return the file of a segment that is complete."""
+    return folder / (name + CLOSED_SUFFIX)

@@ -1,0 +1,130 @@
+"""The table contract between recorder, analysis and users, as data.
+
+The DDL, the polars schemas and the README's tables are made from what stands here. Rows are stored as the room sent
+them, and only ever appended; judging them is the analysis' work.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+SCHEMA_VERSION = 1
+"""Raised with every change of the tables; `ingest.database` holds the step that brings older files up to it."""
+
+SqlType = Literal["VARCHAR", "INTEGER", "BIGINT", "TIMESTAMPTZ", "JSON"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its SQL type, whether it may be NULL, and what it means."""
+
+    name: str
+    type: SqlType
+    meaning: str
+    null: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its columns in order, and what a row is."""
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+
+    @property
+    def ddl(self) -> str:
+        """The statement that makes the table where there is none."""
+        # Quoted, since DuckDB 2 reserves `at`.
+        columns = ", ".join(f'"{c.name}" {c.type}{"" if c.null else " NOT NULL"}' for c in self.columns)
+        return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns})"
+
+
+_ROOM = Column("room_id", "VARCHAR", "the room, as named to `record`")
+_PROFILE = Column("profile_id", "VARCHAR", "the member")
+_OCCURRED = Column("occurred_at", "TIMESTAMPTZ", "when it happened: the server's `timestamp`")
+_RECEIVED = Column("received_at", "TIMESTAMPTZ", "when it arrived, by the recorder's own clock")
+_CONNECTION = Column("connection_id", "VARCHAR", "the connection that brought it")
+
+HEART_RATE = Table(
+    "heart_rate",
+    "A reading of a member's heart rate.",
+    (
+        _ROOM,
+        _PROFILE,
+        Column("bpm", "INTEGER", "beats per minute, as sent: 0 and 900 are stored too"),
+        _OCCURRED,
+        _RECEIVED,
+        _CONNECTION,
+    ),
+)
+
+MEMBER_EVENTS = Table(
+    "member_events",
+    "A member was added or changed (`updated`), or left the room (`removed`).",
+    (
+        _ROOM,
+        _PROFILE,
+        Column("event", "VARCHAR", "`updated` or `removed`"),
+        Column("config", "JSON", "the member's settings, word for word; NULL when removed", null=True),
+        _OCCURRED,
+        _RECEIVED,
+        _CONNECTION,
+    ),
+)
+
+ROOM_EVENTS = Table(
+    "room_events",
+    "The room's settings, as first sent on each connection and at each change.",
+    (_ROOM, Column("config", "JSON", "the room's settings, word for word"), _OCCURRED, _RECEIVED, _CONNECTION),
+)
+
+CONNECTION_EVENTS = Table(
+    "connection_events",
+    "The recorder's connection to the room was `opened`, `closed`, `refused` or `lost`.",
+    (
+        _ROOM,
+        _CONNECTION,
+        Column("event", "VARCHAR", "`opened`, `closed` (in good order), `refused` (by the server) or `lost`"),
+        Column("at", "TIMESTAMPTZ", "when, by the recorder's own clock"),
+        Column("code", "INTEGER", "WebSocket close code, or HTTP status when refused", null=True),
+        Column("reason", "VARCHAR", "why, in words", null=True),
+    ),
+)
+
+REJECTED_MESSAGES = Table(
+    "rejected_messages",
+    "What arrived and was not understood, kept for good.",
+    (
+        Column("room_id", "VARCHAR", "the room; NULL where a damaged journal does not tell", null=True),
+        Column("connection_id", "VARCHAR", "the connection; NULL where a damaged journal does not tell", null=True),
+        Column("received_at", "TIMESTAMPTZ", "when it arrived, by the recorder's own clock"),
+        Column("reason", "VARCHAR", "why it was not understood"),
+        Column("raw", "VARCHAR", "the message, word for word"),
+    ),
+)
+
+TABLES = (HEART_RATE, MEMBER_EVENTS, ROOM_EVENTS, CONNECTION_EVENTS, REJECTED_MESSAGES)
+"""What users read."""
+
+INGESTED_SEGMENTS = Table(
+    "ingested_segments",
+    "The recorder's own note of what it has brought in from its journal.",
+    (
+        Column("segment", "VARCHAR", "name of the journal's segment"),
+        Column("rows", "BIGINT", "rows it brought"),
+        Column("ingested_at", "TIMESTAMPTZ", "when it was committed"),
+    ),
+)
+
+SCHEMA_VERSIONS = Table(
+    "schema_versions",
+    "Each version these tables have had; the highest holds.",
+    (
+        Column("version", "INTEGER", "version of the tables"),
+        Column("since", "TIMESTAMPTZ", "when the file was brought to it"),
+        Column("program", "VARCHAR", "version of pulsoid-rec that did so"),
+    ),
+)
+
+BOOKKEEPING = (INGESTED_SEGMENTS, SCHEMA_VERSIONS)
+"""What the recorder keeps for itself."""

@@ -1,0 +1,133 @@
+"""Writing a segment so that neither a crash nor a disk that refuses for a while costs a line."""
+
+import os
+import shutil
+import threading
+from collections import deque
+from pathlib import Path
+
+from pulsoid_rec.recorder.contract.journal_files import closed_path, open_path
+from pulsoid_rec.recorder.disk.sync import sync_file, sync_folder
+from pulsoid_rec.recorder.journal.segment import HEADER, Segment
+
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
+
+
+class SegmentRemovedError(Exception):
+    """Somebody removed the file of a segment that was being written."""
+
+
+class SegmentWriter:
+    """Writes a new segment.
+
+    `take` is for the task that has the lines, and never waits. All else may block and raise `OSError`, and is for
+    worker threads: one may `write` while another waits for the disk in `sync`. After a failure nothing is lost: what
+    the disk is not known to have is kept, and the next `write`, `sync` or `close` writes it.
+
+    Parameters
+    ----------
+    folder
+        The journal's folder; made, for its owner alone, where it is not there.
+    name
+        Name of the segment, unique for ever: `RUN-NUMBER`.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path = open_path(folder, name)
+        self._closed_path = closed_path(folder, name)
+        self._file: int | None = os.open(self._path, _FLAGS, 0o600)
+        self._writing = threading.Lock()
+        self._unsynced: deque[bytes | bytearray] = deque([HEADER])  # what the disk is not known to have, oldest first
+        # Positions in the file: what the disk has for sure <= what the file has <= what was taken.
+        self._synced = self._written = 0
+        self.size = len(HEADER)
+        """Bytes of the segment so far."""
+
+    @property
+    def unwritten_bytes(self) -> int:
+        """Bytes taken that the file does not have yet."""
+        return self.size - self._written
+
+    @property
+    def unsynced_bytes(self) -> int:
+        """Bytes taken that the disk is not known to have; memory has them."""
+        return self.size - self._synced
+
+    def take(self, lines: bytes | bytearray) -> None:
+        """Take whole lines, to be written by the next `write`; they must not change any more."""
+        self._unsynced.append(lines)
+        self.size += len(lines)
+
+    def write(self) -> None:
+        """Write all that is not in the file yet."""
+        with self._writing:
+            assert self._file is not None
+            start = self._synced
+            for lines in tuple(self._unsynced):
+                while self._written < start + len(lines):
+                    os.lseek(self._file, self._written, os.SEEK_SET)
+                    self._written += os.write(self._file, memoryview(lines)[self._written - start :])
+                start += len(lines)
+
+    def sync(self) -> None:
+        """Write, and see to it that the disk has all that was taken before."""
+        self.write()
+        assert self._file is not None
+        reached = self._written
+        is_first = self._synced == 0
+        try:
+            sync_file(self._file)
+        except OSError:
+            # The system may have dropped what it could not write, and say nothing the next time: it is written anew.
+            with self._writing:
+                self._written = self._synced
+            raise
+        if is_first:
+            sync_folder(self._path.parent)
+        with self._writing:
+            while self._unsynced and self._synced + len(self._unsynced[0]) <= reached:
+                self._synced += len(self._unsynced.popleft())
+
+    def close(self) -> Segment:
+        """Sync and close. To be called once all was taken; and again, if it fails.
+
+        Raises
+        ------
+        SegmentRemovedError
+            Somebody removed the file, and what it held could not be saved.
+        """
+        if self._file is not None:
+            self.sync()
+            if not self._path.exists():
+                self._restore()
+            self.close_unsynced()
+        try:
+            self._path.rename(self._closed_path)
+        except FileNotFoundError as error:
+            raise SegmentRemovedError from error
+        return Segment(self._closed_path)
+
+    def close_unsynced(self) -> None:
+        """Close the file as it is, as a crash would."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _restore(self) -> None:
+        """Write anew a file that somebody removed: as long as it is open, its content is still there."""
+        assert self._file is not None
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        restored = os.open(self._path, _FLAGS, 0o600)
+        try:
+            os.lseek(self._file, 0, os.SEEK_SET)
+            with open(self._file, "rb", closefd=False) as removed, open(restored, "wb", closefd=False) as copy:
+                shutil.copyfileobj(removed, copy)
+            sync_file(restored)
+        except BaseException:
+            os.close(restored)
+            self._path.unlink()
+            raise
+        os.close(self._file)
+        self._file = restored
+        sync_folder(self._path.parent)

@@ -1,0 +1,172 @@
+"""What a frame from the room says. Pure: a text in, a row out, and it never raises.
+
+Pulsoid sends JSON objects with a `kind`, a `timestamp` and one payload field named as the kind. New fields are let
+pass; whatever else is not as documented becomes a `RejectedMessageRow` that says why.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, MessageRow, RejectedMessageRow, RoomEventRow
+
+KINDS = ("heart_rate", "room_member_updated", "room_member_removed", "room_updated")
+"""The kinds of message there are; asked for by name, since the server's default is the first alone."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class _HeartRate(msgspec.Struct):
+    profile_id: str
+    bpm: Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]  # the column is an INTEGER
+
+
+class _MemberUpdated(msgspec.Struct):
+    profile_id: str
+    config: Raw
+
+
+class _MemberRemoved(msgspec.Struct):
+    profile_id: str
+
+
+class _RoomUpdated(msgspec.Struct):
+    room_id: str
+    config: Raw
+
+
+class _Message(msgspec.Struct, tag_field="kind", kw_only=True):
+    """What every message may have: each kind requires its own payload, and allows no other; null says nothing."""
+
+    timestamp: datetime
+    heart_rate: UnsetType | None = UNSET
+    room_member_updated: UnsetType | None = UNSET
+    room_member_removed: UnsetType | None = UNSET
+    room_updated: UnsetType | None = UNSET
+
+
+class _HeartRateMessage(_Message, tag="heart_rate", kw_only=True):
+    heart_rate: _HeartRate  # type: ignore[assignment] # required here, forbidden in the base
+
+
+class _MemberUpdatedMessage(_Message, tag="room_member_updated", kw_only=True):
+    room_member_updated: _MemberUpdated  # type: ignore[assignment] # required here, forbidden in the base
+
+
+class _MemberRemovedMessage(_Message, tag="room_member_removed", kw_only=True):
+    room_member_removed: _MemberRemoved  # type: ignore[assignment] # required here, forbidden in the base
+
+
+class _RoomUpdatedMessage(_Message, tag="room_updated", kw_only=True):
+    room_updated: _RoomUpdated  # type: ignore[assignment] # required here, forbidden in the base
+
+
+_decode = msgspec.json.Decoder(
+    _HeartRateMessage | _MemberUpdatedMessage | _MemberRemovedMessage | _RoomUpdatedMessage
+).decode
+
+
+def parse_message(frame: str, *, room_id: str, connection_id: str, received_at: int) -> MessageRow:
+    """Tell what a frame says.
+
+    Parameters
+    ----------
+    frame
+        The text frame, as received.
+    room_id, connection_id
+        Where it came from.
+    received_at
+        When it was received, in microseconds since 1970, UTC.
+
+    Returns
+    -------
+    MessageRow
+        The row to store. What cannot be understood is a `RejectedMessageRow` with the reason; nothing is raised.
+    """
+    try:
+        message = _decode(frame)
+        return _row(message, frame, room_id, connection_id, received_at)
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except OverflowError:
+        reason = "`timestamp` is outside the years 1 to 9999"
+    except ValueError as error:  # msgspec's errors are such, too
+        reason = _in_words(str(error)) if frame else "it is empty"
+    return RejectedMessageRow(room_id, connection_id, received_at, reason, frame)
+
+
+def _row(message: _Message, frame: str, room_id: str, connection_id: str, received_at: int) -> MessageRow:
+    occurred_at = _microseconds(message.timestamp)
+    if isinstance(message, _HeartRateMessage):
+        reading = message.heart_rate
+        return HeartRateRow(room_id, connection_id, reading.profile_id, reading.bpm, occurred_at, received_at, frame)
+    if isinstance(message, _MemberUpdatedMessage):
+        member = message.room_member_updated
+        config = _json_object(member.config)
+        return MemberEventRow(
+            room_id, connection_id, member.profile_id, "updated", config, occurred_at, received_at, frame
+        )
+    if isinstance(message, _MemberRemovedMessage):
+        gone = message.room_member_removed
+        return MemberEventRow(room_id, connection_id, gone.profile_id, "removed", None, occurred_at, received_at, frame)
+    assert isinstance(message, _RoomUpdatedMessage)
+    config = _json_object(message.room_updated.config)
+    return RoomEventRow(room_id, connection_id, config, occurred_at, received_at, frame)
+
+
+def _microseconds(instant: datetime) -> int:
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)  # a timestamp without an offset is taken as UTC
+    elif instant.tzinfo is not UTC:
+        instant = instant.astimezone(UTC)  # raises OverflowError where UTC has no such year
+    since = instant - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _json_object(config: Raw) -> str:
+    text = bytes(config).decode()
+    if not text.startswith("{"):
+        raise ValueError("`config` is not an object")
+    return text
+
+
+# What msgspec says of a message, and what we say: the groups are filled in, types with a name of their own.
+_WORDS = [
+    (re.compile(pattern), words)
+    for pattern, words in (
+        ("Input data was truncated", "it breaks off in the middle"),
+        ("JSON is malformed: (.*)", "it is not JSON: {0}"),
+        (r"Expected `object`, got `(\w+)`", "it is {0}, not an object"),
+        (r"Expected `str`(?:, got `\w+`)? - at `\$\.kind`", "`kind` is not a text"),
+        ("Invalid value '(.*)' - at `\\$\\.kind`", "there is no kind {0!r}"),
+        (r"Object missing required field `(\w+)`", "`{0}` is missing"),
+        (r"Object missing required field `(\w+)` - at `\$\.(\S+)`", "`{1}.{0}` is missing"),
+        (r"Invalid RFC3339 encoded datetime - at `\$\.(\S+)`", "`{0}` is no instant such as 2024-01-15T10:30:00Z"),
+        (rf"Expected `null`, got `\w+` - at `\$\.({'|'.join(KINDS)})`", "it has a second payload, `{0}`"),
+        (r"Expected `(\w+)`, got `(\w+)` - at `\$\.(\S+)`", "`{2}` is {1}, not {0}"),
+        (r"Expected `int` ([<>]=) (\S+) - at `\$\.(\S+)`", "`{2}` is not {0} {1}"),
+        (r"Integer value out of range - at `\$\.(\S+)`", "`{0}` is too large a number"),
+    )
+]
+_TYPES = {
+    "array": "an array",
+    "bool": "true or false",
+    "datetime": "an instant",
+    "float": "a number with a fraction or an exponent",
+    "int": "a whole number",
+    "null": "null",
+    "object": "an object",
+    "str": "a text",
+}
+_LONGEST_REASON = 200
+
+
+def _in_words(fault: str) -> str:
+    """Say what is wrong with a message, rather than what a decoder expected."""
+    for pattern, words in _WORDS:
+        if found := pattern.fullmatch(fault):
+            return words.format(*(_TYPES.get(group, group) for group in found.groups()))[:_LONGEST_REASON]
+    return fault[:_LONGEST_REASON]

@@ -1,0 +1,179 @@
+"""Recording: rooms, journal and ingest at work together, from the first connection to the orderly end."""
+
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from pulsoid_rec.recorder.connection.server_url import ServerUrl
+from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, PulsoidRecError, RefusedError, StorageError
+from pulsoid_rec.recorder.contract.ids import new_id
+from pulsoid_rec.recorder.contract.journal_files import journal_folder
+from pulsoid_rec.recorder.ingest.database import open_database, require_possible
+from pulsoid_rec.recorder.ingest.schedule import Ingester
+from pulsoid_rec.recorder.journal.journal import Journal
+from pulsoid_rec.recorder.journal.segment import find_segments
+from pulsoid_rec.recorder.pulsoid.credentials import Credentials
+from pulsoid_rec.recorder.pulsoid.token_refresh import TokenRefresh, find_good_token
+from pulsoid_rec.recorder.room import Room
+
+DISCONNECT_TIMEOUT_S = 1.5
+"""How long the rooms have to say goodbye."""
+SHUTDOWN_TIMEOUT_S = 4.0
+"""How long it may take altogether until all is in the database."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to record, from where, and into what."""
+
+    rooms: tuple[str, ...]
+    database: Path
+    server: ServerUrl
+    credentials: Credentials
+    kinds: tuple[str, ...]
+    duration_s: float | None = None
+    keep_journal: bool = False
+
+
+class Recorder:
+    """One run of the recorder; to be made and run inside trio."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.started_at = trio.current_time()
+        self.stop = trio.Event()
+        self.is_ending = False
+        folder = journal_folder(options.database)
+        try:
+            self.left_behind = find_segments(folder)
+            self.journal = Journal(folder, new_id())
+        except OSError as error:
+            raise StorageError(
+                f"The journal {folder} cannot be written: {error.strerror or error}",
+                "Give yourself the right to, or name another database with --db.",
+            ) from error
+        self.ingester = Ingester(options.database, self.journal, keep_journal=options.keep_journal)
+        self._refresh = TokenRefresh(options.server, options.credentials)
+        self.rooms = [
+            Room(
+                room_id,
+                server=options.server,
+                credentials=options.credentials,
+                refresh=self._refresh,
+                kinds=options.kinds,
+                journal=self.journal,
+                stop=self.stop,
+                on_refused=self._on_refused,
+            )
+            for room_id in options.rooms
+        ]
+        self._checking = trio.CancelScope()
+        self._refused: dict[str, RefusedError] = {}
+        self._error: PulsoidRecError | None = None
+
+    async def run(self, show: Callable[["Recorder"], Awaitable[None]] | None = None) -> None:
+        """Record until a signal comes, the duration is over, or the server refuses every room at the start.
+
+        Parameters
+        ----------
+        show
+            A task that shows how it goes; cancelled at the end.
+
+        Raises
+        ------
+        RefusedError
+            The server refused the token, or every room, before there was anything to record.
+        StorageError
+            The database cannot be used, or not all is in it at the end.
+        """
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._watch_signals, nursery.cancel_scope)
+                try:
+                    await self._check()
+                    if show is not None:
+                        nursery.start_soon(show, self)
+                    if self.options.duration_s is not None:
+                        nursery.start_soon(self._stop_after, self.options.duration_s)
+                    await self._record()
+                except PulsoidRecError as error:
+                    self._error = error
+                nursery.cancel_scope.cancel()
+        finally:
+            self.journal.release()
+        if self._error is not None:
+            raise self._error
+        self._require_all_in()
+
+    async def _check(self) -> None:
+        """See what stands in the way before anything is recorded."""
+        require_possible(self.options.database)
+        if self.options.database.exists():
+            try:
+                await trio.to_thread.run_sync(_try_database, self.options.database)
+            except DatabaseBusyError as error:
+                log.info("%s Meanwhile all goes into the journal.", error)
+        with self._checking:
+            await find_good_token(self.options.server, self.options.credentials, self._refresh)
+
+    async def _record(self) -> None:
+        async with trio.open_nursery() as storage:
+            storage.start_soon(self.journal.run)
+            storage.start_soon(partial(self.ingester.run, self.left_behind))
+            async with trio.open_nursery() as rooms:
+                for room in self.rooms:
+                    rooms.start_soon(room.run)
+                await self.stop.wait()
+                self.is_ending = True
+                rooms.cancel_scope.deadline = trio.current_time() + DISCONNECT_TIMEOUT_S
+                storage.cancel_scope.deadline = trio.current_time() + SHUTDOWN_TIMEOUT_S
+            self.journal.finish()
+
+    async def _watch_signals(
+        self, everything: trio.CancelScope, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
+            async for _ in signals:
+                if self.is_ending or self.stop.is_set():
+                    everything.cancel()
+                    return
+                self.stop.set()
+                self._checking.cancel()  # a server that does not answer must not hold the end
+
+    async def _stop_after(self, duration_s: float) -> None:
+        await trio.sleep(duration_s)
+        self.stop.set()
+
+    def _on_refused(self, room: Room, error: RefusedError) -> None:
+        """End the command if there is no room left that might be recorded; else go on with the others."""
+        self._refused[room.room_id] = error
+        if len(self._refused) == len(self.rooms) and not any(room.connection.was_live for room in self.rooms):
+            self._error = error
+            self.stop.set()
+
+    def _require_all_in(self) -> None:
+        unwritten = self.journal.unwritten_bytes
+        if unwritten:
+            raise StorageError(
+                f"The last {unwritten:,} bytes received could not be written to the journal",
+                "Free some space on the disk before you record again.",
+            )
+        if not self.ingester.is_done or self.journal.backlog_bytes:
+            why = f" ({self.ingester.trouble.message})" if self.ingester.trouble else ""
+            raise StorageError(
+                f"Not everything is in the database yet{why}: the rest is safe in the journal",
+                "`pulsoid-rec recover` brings it in, and so does the next `record`.",
+            )
+
+
+def _try_database(path: Path) -> None:
+    with open_database(path):
+        pass

@@ -1,0 +1,281 @@
+"""Charts draw what was recorded: extremes kept, gaps open, colours that everybody can tell apart."""
+
+import json
+import math
+from datetime import UTC, timedelta, timezone
+from itertools import pairwise
+from typing import Any
+
+import altair as alt
+import polars as pl
+import pytest
+import vl_convert
+from hypothesis import given
+from hypothesis import strategies as st
+from report_samples import START, at, readings_of, report_of
+
+from pulsoid_rec.analysis.charts.amounts import distribution, zone_bars
+from pulsoid_rec.analysis.charts.data import bpm_domain, hover_columns, lines, thin, together, wall_ms
+from pulsoid_rec.analysis.charts.history import calendar, member_history
+from pulsoid_rec.analysis.charts.members import member_timeline, members_values, small_multiples
+from pulsoid_rec.analysis.charts.timeline import timeline
+from pulsoid_rec.analysis.findings.report_data import ReportData
+from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
+
+Series = dict[str, list[tuple[float, int]]]
+
+
+def part_of(report: ReportData) -> SessionView:
+    (part,) = session_views(report, UTC)
+    return part
+
+
+def crowd(members: int, seconds: int) -> ReportData:
+    series = {
+        f"p{i:02}": [(s, int(90 + i + 20 * math.sin(s / 40 + i))) for s in range(seconds) if s % 97 > i % 20]
+        for i in range(members)
+    }
+    return report_of(readings_of(series), hr_max={f"p{i:02}": 180.0 for i in range(0, members, 2)})
+
+
+def datasets(chart: alt.LayerChart) -> list[Any]:
+    """Give a chart's data, in no promised order."""
+    return [json.loads(text) for text in chart.to_dict()["datasets"].values()]
+
+
+def drawn_member(part: SessionView, profile_id: str) -> alt.LayerChart:
+    return member_timeline(part, profile_id, members_values(part)[profile_id])
+
+
+def drawn_lines(chart: alt.LayerChart) -> list[dict[str, Any]]:
+    (found,) = [rows for rows in datasets(chart) if rows and "bpm" in rows[0] and isinstance(rows[0]["bpm"], list)]
+    return list(found)
+
+
+# Steps on both sides of the longest hold, and of what a bucket is wide.
+STEP_S = st.sampled_from([0.0, 0.4, 1.0, 5.0, 5.1, 20.0])
+STEPS = st.lists(st.tuples(STEP_S, st.sampled_from([0, 60, 61, 75, 90, 140, 250])), max_size=60)
+SEEN = STEPS.filter(lambda steps: any(30 <= bpm <= 230 for _, bpm in steps))
+
+
+def timed(steps: list[tuple[float, int]]) -> list[tuple[float, int]]:
+    now, series = 0.0, []
+    for step, bpm in steps:
+        now += step
+        series.append((round(now, 1), bpm))
+    return series
+
+
+@given(st.dictionaries(st.sampled_from(["a", "b"]), STEPS, min_size=1), st.integers(1, 40))
+def test_every_bucket_keeps_its_lowest_highest_first_and_last(steps: Series, buckets: int) -> None:
+    series = {member: timed(each) for member, each in steps.items()}
+    end = max((t for each in series.values() for t, _ in each), default=0.0)
+    kept = thin(readings_of(series), START, at(end), max_hold_s=5.0, buckets=buckets)
+    span_us = max(1, round(end * 1e6))
+    for member, readings in series.items():
+        rows = [
+            (round((when - START).total_seconds(), 1), bpm)
+            for when, bpm in kept.filter(pl.col("profile_id") == member).select("occurred_at", "bpm").iter_rows()
+        ]
+        good = [(t, b) for t, b in readings if 30 <= b <= 230]
+        full: dict[int, list[tuple[float, int]]] = {}
+        thinned: dict[int, list[tuple[float, int]]] = {}
+        for into, source in ((full, good), (thinned, rows)):
+            for t, b in source:
+                into.setdefault(min(buckets - 1, round(t * 1e6) * buckets // span_us), []).append((t, b))
+        assert full.keys() == thinned.keys()
+        assert rows == sorted(rows, key=lambda row: row[0])
+        assert set(rows) <= set(good)
+        for bucket, readings_in in full.items():
+            values, kept_values = [b for _, b in readings_in], [b for _, b in thinned[bucket]]
+            assert (min(kept_values), max(kept_values)) == (min(values), max(values))
+            assert (thinned[bucket][0], thinned[bucket][-1]) == (readings_in[0], readings_in[-1])
+            assert len(kept_values) <= 4
+
+
+@given(SEEN, st.integers(1, 40))
+def test_a_line_is_broken_at_gaps_and_nowhere_else(steps: list[tuple[float, int]], buckets: int) -> None:
+    readings = timed(steps)
+    part = part_of(report_of(readings_of({"a": readings})))
+    thinned = thin(part.readings, part.started_at, part.ended_at, max_hold_s=5.0, buckets=buckets)
+    (drawn,) = lines(thinned, part)
+    first = readings[0][0]
+    good = [round(t - first, 1) for t, b in readings if 30 <= b <= 230]
+    gaps = [(a, b) for a, b in pairwise(good) if round(b - a, 1) > 5.0]
+    for (a, bpm_a), (b, bpm_b) in pairwise(zip(drawn["t"], drawn["bpm"], strict=True)):
+        crossed = any(a <= begin and end <= b for begin, end in gaps)
+        if bpm_a is not None and bpm_b is not None:
+            assert not crossed
+        elif bpm_b is None:
+            assert crossed
+
+
+def test_a_gap_of_one_reading_more_than_the_hold_breaks_the_line() -> None:
+    part = part_of(report_of(readings_of({"a": [(0, 80), (5, 81), (10.1, 82), (11, 83)]})))
+    (drawn,) = drawn_lines(timeline(part))
+    assert drawn["bpm"] == [80, 81, None, 82, 83]
+    assert drawn["t"] == [0.0, 5.0, 10.1, 10.1, 11.0]
+
+
+def test_a_longer_hold_closes_the_same_gap() -> None:
+    part = part_of(report_of(readings_of({"a": [(0, 80), (5, 81), (10.1, 82)]})))
+    assert drawn_lines(timeline(part, max_hold_s=6.0))[0]["bpm"] == [80, 81, 82]
+
+
+def test_implausible_readings_are_not_drawn() -> None:
+    part = part_of(report_of(readings_of({"a": [(0, 80), (1, 0), (2, 255), (3, 81)], "b": [(0, 0), (3, 0)]})))
+    assert [(line["name"], line["bpm"]) for line in drawn_lines(timeline(part))] == [("a", [80, 81])]
+
+
+def test_half_a_day_of_a_member_is_few_enough_points() -> None:
+    seconds = pl.int_range(0, 43_200, eager=True)
+    series = {"a": list(zip(seconds.to_list(), (60 + seconds * 7919 % 90).to_list(), strict=True))}
+    (drawn,) = drawn_lines(timeline(part_of(report_of(readings_of(series))), buckets=480))
+    assert len(drawn["t"]) <= 4 * 480
+
+
+@pytest.mark.parametrize("members", [1, 2, 6, 7, 40])
+def test_every_chart_of_a_session_is_one_that_vega_lite_takes(members: int) -> None:
+    part = part_of(crowd(members, 200))
+    one = next(iter(part.names))
+    charts = (timeline(part), drawn_member(part, one), zone_bars(part), distribution(part), small_multiples(part))
+    for chart in charts:
+        vl_convert.vegalite_to_vega(chart.to_dict())
+
+
+def test_charts_of_nothing_plausible_are_empty_and_no_error() -> None:
+    part = part_of(report_of(readings_of({"a": [(0, 0), (9, 0)], "b": [(3, 0)]})))
+    for chart in (
+        timeline(part),
+        drawn_member(part, "a"),
+        zone_bars(part),
+        distribution(part),
+        small_multiples(part),
+    ):
+        vl_convert.vegalite_to_vega(chart.to_dict())
+    assert drawn_lines_or_none(timeline(part)) == []
+
+
+def drawn_lines_or_none(chart: alt.LayerChart) -> list[Any]:
+    return [rows for rows in datasets(chart) if rows and isinstance(rows[0].get("bpm"), list)]
+
+
+def test_the_clock_of_a_chart_is_local_whatever_the_browser_thinks() -> None:
+    (part,) = session_views(
+        report_of(readings_of({"a": [(0, 80), (60, 90)]})), timezone(timedelta(hours=5, minutes=30))
+    )
+    local = wall_ms(part.started_at, part)
+    assert local - round(START.timestamp() * 1000) == 19_800_000
+    assert f"{local}" in json.dumps(timeline(part).to_dict())
+
+
+def test_zones_lie_behind_the_line_where_they_begin() -> None:
+    part = part_of(report_of(readings_of({"a": [(s, 60 + s) for s in range(140)]}), hr_max={"a": 200.0}))
+    (zones,) = [rows for rows in datasets(drawn_member(part, "a")) if rows and "zone" in rows[0]]
+    low, high = bpm_domain(part.readings)
+    assert (low, high) == (50, 210)
+    assert [(row["zone"], row["from"], row["to"]) for row in zones] == [
+        (1, 100, 120),
+        (2, 120, 140),
+        (3, 140, 160),
+        (4, 160, 180),
+        (5, 180, 210),
+    ]
+
+
+def test_without_hr_max_no_zones_are_drawn() -> None:
+    part = part_of(report_of(readings_of({"a": [(s, 60 + s) for s in range(140)]})))
+    assert not [rows for rows in datasets(drawn_member(part, "a")) if rows and "zone" in rows[0]]
+    assert datasets(zone_bars(part)) == [[]]
+
+
+def test_the_time_nobody_recorded_is_shaded() -> None:
+    report = report_of(
+        readings_of({"a": [(s, 80) for s in range(300) if not 100 < s < 160]}),
+        connection_events=[("c1", "opened", -5), ("c1", "lost", 100), ("c2", "opened", 160)],
+    )
+    part = part_of(report)
+    begin = wall_ms(part.started_at, part)
+    assert [{"from": begin + 100_000, "to": begin + 160_000}] in datasets(drawn_member(part, "a"))
+
+
+def test_bars_of_zones_add_up_to_what_was_observed() -> None:
+    part = part_of(crowd(4, 600))
+    (rows,) = datasets(zone_bars(part))
+    for id_, observed in part.summary.filter(pl.col("hr_max").is_not_null()).select("profile_id", "observed_s").rows():
+        ends = [(row["zone"], row["from"], row["to"]) for row in rows if row["id"] == id_]
+        assert ends == sorted(ends)
+        assert ends[0][1] == 0
+        assert ends[-1][2] == pytest.approx(observed, abs=0.05)
+        assert all(before[2] == after[1] for before, after in pairwise(ends))
+
+
+@given(SEEN)
+def test_hovering_tells_the_extremes_of_each_stretch(steps: list[tuple[float, int]]) -> None:
+    readings = timed(steps)
+    part = part_of(report_of(readings_of({"a": readings})))
+    span_us = max(1, round((readings[-1][0] - readings[0][0]) * 1e6))
+    expected: dict[int, list[int]] = {}
+    for t, bpm in readings:
+        if 30 <= bpm <= 230:
+            expected.setdefault(min(9, round((t - readings[0][0]) * 1e6) * 10 // span_us), []).append(bpm)
+    found = hover_columns(part.readings, part, 10)
+    assert {c: (low, high) for c, low, high in found.select("column", "low", "high").iter_rows()} == {
+        column: (min(values), max(values)) for column, values in expected.items()
+    }
+
+
+def test_many_members_are_summed_up_and_absence_stays_open() -> None:
+    series = {f"p{i}": [(s, 80 + 10 * i) for s in (*range(10), *range(90, 101))] for i in range(9)}
+    part = part_of(report_of(readings_of(series)))
+    told = together(hover_columns(part.readings, part, 10), part, 10)
+    assert told["present"] == ["9 members", *["nobody"] * 8, "9 members"]
+    assert (told["low"][0], told["quarter"][0], told["middle"][0], told["three_quarters"][0], told["high"][0]) == (
+        80,
+        100.0,
+        120.0,
+        140.0,
+        160,
+    )
+    assert told["middle"][1:9] == [None] * 8
+    assert told["highest"][0] == "160 p8"
+
+
+def test_two_members_of_one_name_have_two_labels() -> None:
+    report = report_of(
+        readings_of(
+            {"abcdefgh-1": [(0, 80), (9, 80)], "abcdefgh-2": [(0, 90), (9, 90)], "c": [(0, 70), (9, 70)]},
+            names={"abcdefgh-1": "Alex", "abcdefgh-2": "Alex", "c": "Kim"},
+        )
+    )
+    assert sorted(part_of(report).names.values()) == ["Alex (abcdefgh-1)", "Alex (abcdefgh-2)", "Kim"]
+
+
+def test_sessions_over_midnight_lie_in_two_days() -> None:
+    sessions = report_of(readings_of({"a": [(0, 80), (12 * 3600, 90)]})).sessions
+    (rows,) = datasets(calendar(sessions, zone=UTC))
+    assert [(row["day"], row["from"], row["to"]) for row in rows] == [
+        ("2026-03-04", 13.0, 24.0),
+        ("2026-03-05", 0.0, 1.0),
+    ]
+
+
+def test_one_members_sessions_stand_side_by_side() -> None:
+    readings = pl.concat(
+        [readings_of({"a": [(9000 * n + s, 80 + n) for s in range(60)]}, session=n) for n in (1, 2, 3)]
+        + [readings_of({"a": [(40_000, 0)], "b": [(40_000, 70)]}, session=4)]
+    )
+    chart = member_history(report_of(readings).summary, "a", zone=UTC)
+    (rows,) = datasets(chart)
+    assert [(row["label"], row["bpm_mean"]) for row in rows] == [
+        ("4 Mar 15:30", 81.0),
+        ("4 Mar 18:00", 82.0),
+        ("4 Mar 20:30", 83.0),
+    ]
+    vl_convert.vegalite_to_vega(chart.to_dict())
+
+
+def test_no_session_is_an_empty_calendar() -> None:
+    empty = report_of(readings_of({}))
+    assert datasets(calendar(empty.sessions)) == [[]]
+    assert datasets(member_history(empty.summary, "a")) == [[]]

@@ -1,0 +1,57 @@
+"""The scripts of a page: the same whoever puts them together, and never missing."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import vl_convert
+
+BUNDLE = vl_convert.javascript_bundle()  # type: ignore[call-arg] # its stub asks for an argument that it can do without
+
+
+def scripts_given(setting: str = "") -> str:
+    """Ask for the scripts in a fresh interpreter, after this code."""
+    code = (
+        "import sys\nfrom pulsoid_rec.analysis.report.vega import prepare_scripts, vega_scripts\n"
+        f"{setting}\nprepare_scripts()\nassert vega_scripts() is vega_scripts()\n"
+        "sys.stdout.buffer.write(vega_scripts().encode())\n"
+        "print(*(name for name in sys.modules if name == 'vl_convert'), end='', file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    here = "" if not setting else "vl_convert"
+    assert done.stderr.decode() == here, "who put them together?"
+    return done.stdout.decode()
+
+
+def test_another_process_puts_the_scripts_together() -> None:
+    assert scripts_given() == BUNDLE
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        pytest.param("sys.executable = 'no such file'", id="no-interpreter"),
+        pytest.param("sys.executable = ''", id="unknown-interpreter"),
+        pytest.param("from pulsoid_rec.analysis.report import vega; vega._CODE = 'raise SystemExit(1)'", id="it-fails"),
+    ],
+)
+def test_without_another_process_the_scripts_are_put_together_here(setting: str) -> None:
+    assert scripts_given(setting) == BUNDLE
+
+
+def test_a_report_that_fails_leaves_no_process_behind(tmp_path: Path) -> None:
+    beats = tmp_path / "beats"
+    worker = f"import time\nfile = open({str(beats)!r}, 'ab', 0)\nwhile file.write(b'.'):\n    time.sleep(0.01)"
+    code = (
+        "import pathlib, time; from pulsoid_rec.analysis.report import vega\n"
+        f"vega._CODE = {worker!r}; vega.prepare_scripts()\n"
+        f"while not pathlib.Path({str(beats)!r}).is_file():\n    time.sleep(0.01)\n"
+        "raise SystemExit(2)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
+    assert done.returncode == 2
+    size = beats.stat().st_size
+    time.sleep(0.5)
+    assert beats.stat().st_size == size

@@ -1,0 +1,109 @@
+"""`recover`: what a crash left comes in, in one line, and what a living recorder writes is left to it."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from journal_rows import as_stored, reading, stored, write_segment
+from recorder_process import journal_of, run_recover
+
+from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, UsageError
+from pulsoid_rec.recorder.contract.journal_files import lock_path
+from pulsoid_rec.recorder.disk.lock_file import LockFile, is_locked
+from pulsoid_rec.recorder.ingest import recover as recover_module
+from pulsoid_rec.recorder.ingest.database import open_database
+from pulsoid_rec.recorder.ingest.recover import recover
+from pulsoid_rec.recorder.journal.segment import Header, encode_line, find_segments
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "t.duckdb"
+
+
+def test_the_command_brings_in_what_a_crash_left_and_says_so_in_one_line(database: Path) -> None:
+    journal = journal_of(database)
+    write_segment(journal, "run-0", [reading(1), reading(2)])
+    torn = write_segment(journal, "run-1", [reading(3), reading(4)], is_open=True)
+    torn.write_bytes(torn.read_bytes()[:-10])
+    lock_path(journal, "run").touch()
+    done = run_recover(database)
+    assert done.returncode == 0
+    assert done.stdout == ""
+    said = done.stderr.splitlines()
+    assert "run-1.jsonl.open: 1 damaged line was kept in rejected_messages" in said[0]
+    brought = f"Brought 4 rows in, of which 3 readings, from 2 segments of the journal into {database}"
+    assert said[1:] == [f"{brought}; 1 row went into rejected_messages."]
+    assert {as_stored(reading(n)) for n in (1, 2, 3)} < set(stored(database))
+    assert not journal.exists()
+    again = run_recover(database)
+    assert (again.returncode, again.stderr) == (0, f"The journal holds nothing that {database} lacks.\n")
+    if sys.platform != "win32":
+        assert database.stat().st_mode & 0o777 == 0o600
+
+
+def test_without_database_and_journal_there_is_nothing_to_recover(database: Path) -> None:
+    with pytest.raises(UsageError, match="There is no recording"):
+        recover(database)
+    assert list(database.parent.iterdir()) == []
+
+
+def test_what_a_living_recorder_writes_is_left_to_it(database: Path) -> None:
+    journal = journal_of(database)
+    write_segment(journal, "dead-0", [reading(1)])
+    living = write_segment(journal, "living-0", [reading(2)], is_open=True)
+    lock = LockFile(lock_path(journal, "living"))
+    done = run_recover(database)
+    assert done.returncode == 0
+    assert done.stderr.endswith("; a recorder is at work on it.\n")
+    assert living.exists()
+    assert is_locked(lock_path(journal, "living"))
+    assert set(stored(database)) == {as_stored(reading(1))}
+    lock.release()
+    assert recover(database).ingested.readings == 1
+    assert not journal.exists()
+
+
+def test_what_cannot_be_brought_in_stays_and_is_a_fault(database: Path) -> None:
+    newer = write_segment(journal_of(database), "run-0", [])
+    newer.write_bytes(encode_line(Header(2)))
+    done = run_recover(database)
+    assert done.returncode == 4
+    assert "newer pulsoid-rec" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("pulsoid-rec: 1 segment of the journal could not be brought in.")
+    assert newer.exists()
+
+
+def test_a_damaged_database_leaves_the_journal_as_it_was(database: Path) -> None:
+    segment = write_segment(journal_of(database), "run-0", [reading(1)])
+    database.write_bytes(b"damaged" * 1000)
+    before = segment.read_bytes()
+    done = run_recover(database)
+    assert done.returncode == 4
+    assert done.stderr == (
+        f"pulsoid-rec: {database} is not a DuckDB file. It was not changed. Choose another file with --db.\n"
+    )
+    assert segment.read_bytes() == before
+    database.unlink()
+    assert recover(database).ingested.readings == 1
+
+
+def test_it_waits_for_readers_and_gives_up_in_the_end(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_database(database):
+        pass
+    write_segment(journal_of(database), "run-0", [reading(1)])
+    monkeypatch.setattr(recover_module, "LOCK_TIMEOUT_S", 0.2)
+    code = "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True); print(flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(database)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        assert reader.stdin is not None
+        reader.stdout.readline()
+        with pytest.raises(DatabaseBusyError):
+            recover(database)
+        assert len(find_segments(journal_of(database))) == 1
+        monkeypatch.setattr(recover_module, "LOCK_TIMEOUT_S", 10)
+        threading.Timer(0.3, reader.stdin.close).start()
+        assert recover(database).ingested.readings == 1

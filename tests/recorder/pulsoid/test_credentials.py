@@ -1,0 +1,154 @@
+"""The token: where it is read from, how it is replaced, and that nothing repeats it."""
+
+import json
+import logging
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE, Credentials, Pair
+
+TOKEN = "t0ken-nobody-may-see"
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "token"
+
+
+@pytest.mark.parametrize(
+    ("content", "pair"),
+    [
+        (TOKEN, Pair(TOKEN)),
+        (f"\ufeff  {TOKEN}\r\n\n", Pair(TOKEN)),
+        (json.dumps({"access_token": TOKEN}), Pair(TOKEN)),
+        (
+            json.dumps({"access_token": f" {TOKEN}\n", "refresh_token": "r", "server": "wss://x"}),
+            Pair(TOKEN, "r", "wss://x"),
+        ),
+        ("\ufeff\n" + json.dumps({"access_token": TOKEN, "refresh_token": "", "x": [1]}), Pair(TOKEN)),
+        (json.dumps({"access_token": TOKEN, "refresh_token": None, "server": 5}), Pair(TOKEN)),
+    ],
+)
+def test_a_file_holds_a_token_or_json_with_one(file: Path, content: str, pair: Pair) -> None:
+    file.write_text(content, encoding="utf-8")
+    assert Credentials(file).read() == pair
+    assert Credentials(file).read_token() == TOKEN
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"two " + TOKEN.encode(), "has blanks or other characters"),
+        (TOKEN.encode() + b"\nsecond line", "has blanks or other characters"),
+        ("tökén".encode() + TOKEN.encode(), "has blanks or other characters"),
+        (b"\xff" + TOKEN.encode(), "is not a text file"),
+        (b"{" + TOKEN.encode(), "begins as JSON does, and is none"),
+        (b'{"a":' * 5000 + TOKEN.encode(), "begins as JSON does, and is none"),
+        (b'{"token":"' + TOKEN.encode() + b'"}', "has no text `access_token`"),
+        (b'{"access_token":["' + TOKEN.encode() + b'"]}', "has no text `access_token`"),
+        (b'{"access_token":""}', "is empty"),
+    ],
+)
+def test_what_can_be_no_token_is_said_without_repeating_it(file: Path, content: bytes, words: str) -> None:
+    file.write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        Credentials(file).read_token()
+    assert words in caught.value.message
+    assert str(file) in caught.value.message
+    assert TOKEN not in str(caught.value) + repr(caught.value)
+
+
+def test_a_missing_file_a_folder_and_a_missing_variable_are_told_apart(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match="There is no token file"):
+        Credentials(file).read_token()
+    with pytest.raises(UsageError, match=r"cannot be read|Is a directory"):
+        Credentials(file.parent).read_token()
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    with pytest.raises(UsageError, match="There is no token"):
+        Credentials().read_token()
+    monkeypatch.setenv(TOKEN_VARIABLE, f" {TOKEN} ")
+    assert Credentials().read_token() == TOKEN
+
+
+def test_the_token_is_read_anew_each_time(file: Path) -> None:
+    credentials = Credentials(file)
+    for token in ("first", "second"):
+        file.write_text(token)
+        assert credentials.read_token() == token
+
+
+def test_nothing_shows_the_token_by_its_repr(file: Path) -> None:
+    file.write_text(json.dumps({"access_token": TOKEN, "refresh_token": TOKEN + "2"}))
+    credentials = Credentials(file)
+    assert TOKEN not in repr(credentials) + repr(credentials.read()) + str(credentials.read())
+
+
+@needs_posix
+def test_writing_changes_some_fields_keeps_the_others_and_is_for_the_owner_alone(file: Path) -> None:
+    file.write_text(json.dumps({"access_token": "old", "note": "Jürgen's ☕", "deep": {"a": [1, None]}}))
+    file.chmod(0o644)
+    Credentials(file).write({"access_token": "new", "refresh_token": "r"})
+    assert json.loads(file.read_text(encoding="utf-8")) == {
+        "access_token": "new",
+        "note": "Jürgen's ☕",
+        "deep": {"a": [1, None]},
+        "refresh_token": "r",
+    }
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert list(file.parent.iterdir()) == [file]
+
+
+@needs_posix
+def test_writing_through_a_link_leaves_the_link(file: Path, tmp_path: Path) -> None:
+    target = tmp_path / "elsewhere" / "real"
+    target.parent.mkdir()
+    target.write_text('{"access_token":"old"}')
+    file.symlink_to(target)
+    Credentials(file).write({"access_token": "new"})
+    assert file.is_symlink()
+    assert json.loads(target.read_text())["access_token"] == "new"
+
+
+@pytest.mark.parametrize("fault", ["write", "fsync", "replace"])
+def test_a_write_that_fails_leaves_the_file_as_it_was(file: Path, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    file.write_text('{"access_token":"old"}')
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    if fault == "write":
+        monkeypatch.setattr(os, "open", fail)
+    elif fault == "fsync":
+        monkeypatch.setattr(os, "fsync", fail)
+    else:
+        monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="No space"):
+        Credentials(file).write({"access_token": "new"})
+    monkeypatch.undo()
+    assert file.read_text() == '{"access_token":"old"}'
+    assert list(file.parent.iterdir()) == [file]
+
+
+@needs_posix
+@pytest.mark.parametrize(
+    ("mode", "is_shared"), [(0o600, False), (0o400, False), (0o640, True), (0o644, True), (0o604, True)]
+)
+def test_a_token_file_that_others_can_read_is_warned_about(
+    file: Path, caplog: pytest.LogCaptureFixture, mode: int, is_shared: bool
+) -> None:
+    file.write_text(TOKEN)
+    file.chmod(mode)
+    with caplog.at_level(logging.WARNING, logger="pulsoid_rec.recorder"):
+        Credentials(file).warn_if_shared()
+        Credentials().warn_if_shared()
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * is_shared
+    assert ("chmod 600" in caplog.text) is is_shared

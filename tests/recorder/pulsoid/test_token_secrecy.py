@@ -1,0 +1,168 @@
+"""No token in anything a recording leaves behind, whatever goes wrong: the command as a process, and a search."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+from recording_run import until
+
+from pulsoid_rec.recorder.simulator.control import Simulator
+from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig, open_simulator
+from pulsoid_rec.recorder.simulator.tokens import DEMO_APPLICATION, Token
+
+TOKEN = "t0ken-nobody-may-see-0123456789"
+REFRESH_TOKEN = "refr3sh-nobody-may-see-0123456789"
+SECRETS = [TOKEN, REFRESH_TOKEN, DEMO_APPLICATION.client_secret]
+HURRY = (
+    "from pulsoid_rec.recorder.connection import reconnect as c; "
+    "c.FIRST_DELAY_S = c.LONGEST_DELAY_S = c.REFUSED_DELAY_S = 0.05; "
+)
+MAIN = "from pulsoid_rec.analysis.cli.app import main; main()"
+STUMBLE = "from pulsoid_rec.recorder import room; room.parse_message = lambda *a, **k: 1 / 0; "
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="it ends the process with POSIX signals")
+
+
+@pytest.fixture
+def credentials(tmp_path: Path) -> Path:
+    """A credentials file, in a folder that is not searched."""
+    path = tmp_path / "secret" / "credentials.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"access_token": TOKEN, "refresh_token": REFRESH_TOKEN}))
+    return path
+
+
+def environment(**changes: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PULSOID")}
+    return kept | {
+        "PULSOID_CLIENT_ID": DEMO_APPLICATION.client_id,
+        "PULSOID_CLIENT_SECRET": DEMO_APPLICATION.client_secret,
+        "PULSOID_REC_TRACEBACK": "1",
+        "PYTHONUTF8": "1",
+        **changes,
+    }
+
+
+@asynccontextmanager
+async def process(
+    folder: Path, simulator: Simulator, *arguments: str, before: str = HURRY, **variables: str
+) -> AsyncIterator[trio.Process]:
+    """Run `record` with what it says in files of the folder, and look at its command line as others can."""
+    folder.mkdir()
+    command = [sys.executable, "-c", before + MAIN, "record", "demo", "--server", simulator.url]
+    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+        running = await trio.lowlevel.open_process(
+            [*command, "--db", str(folder / "a.duckdb"), "--keep-journal", *arguments],
+            stdout=out,
+            stderr=err,
+            stdin=subprocess.DEVNULL,
+            env=environment(**variables),
+        )
+        try:
+            yield running
+        finally:
+            if running.returncode is None:
+                running.send_signal(signal.SIGINT)
+            with trio.move_on_after(10):
+                await running.wait()
+            running.kill()
+
+
+def _keep_what_others_see(running: trio.Process, folder: Path) -> None:
+    for name in ("cmdline", "comm", "status"):
+        seen = Path(f"/proc/{running.pid}/{name}")
+        if seen.exists():
+            (folder / f"proc-{name}").write_bytes(seen.read_bytes())
+
+
+def search(folder: Path, secrets: list[str]) -> list[str]:
+    """List the files, by name or content, in which a secret is found; compressed ones are looked into."""
+    found = []
+    for path in folder.rglob("*"):
+        data = path.name.encode()
+        if path.is_file():
+            data += path.read_bytes()
+            if path.suffix == ".gz":
+                data += subprocess.run(["gzip", "-dc", path], capture_output=True, check=True).stdout
+        found += [str(path) for secret in secrets if secret.encode() in data]
+    return found
+
+
+async def test_a_run_through_every_failure_leaves_no_token_behind(tmp_path: Path, credentials: Path) -> None:
+    tokens = (Token(TOKEN, refresh_token=REFRESH_TOKEN),)
+    folder = tmp_path / "run"
+    async with open_simulator(SimulatorConfig(tokens=tokens)) as simulator:
+        async with process(folder, simulator, "--token-file", str(credentials)) as running:
+            await until(lambda: simulator.accepted == 1, 15)
+            _keep_what_others_see(running, folder)
+            await simulator.send_heart_rate("demo", "user-1", 72)
+            await simulator.send_raw("demo", "nonsense", '{"kind":"weather"}')
+            await simulator.drop_connections()
+            for status in (302, 401, 402, 403, 404, 500, 502):
+                simulator.refuse_with(status)
+                await simulator.drop_connections()
+                await until(lambda status=status: simulator.refused[status] > 1)  # type: ignore[misc]
+            simulator.refuse_with(None)
+            accepted = simulator.accepted
+            await until(lambda: simulator.accepted > accepted)
+            credentials_before = json.loads(credentials.read_text())
+            await simulator.send_bytes("demo", b"\x81\x02\xff\xff")  # not UTF-8
+            await until(lambda: simulator.accepted > accepted + 1)
+            await simulator.send_bytes("demo", b"\xf3\x05hello")  # no WebSocket
+            await until(lambda: simulator.accepted > accepted + 2)
+            credentials.write_text("{" + TOKEN)
+            await simulator.drop_connections()
+            await trio.sleep(0.2)
+            credentials.write_text(json.dumps(credentials_before))
+            await until(lambda: simulator.accepted > accepted + 3)
+            await simulator.send_heart_rate("demo", "user-2", 72)
+            await simulator.flush("demo")
+        new = json.loads(credentials.read_text())
+    assert running.returncode == 0, (folder / "stderr").read_text()
+    assert new["access_token"] != TOKEN  # a 401 among the failures was one refresh
+    log = (folder / "a.duckdb.log").read_text()
+    for word in ("refreshed", "401", "403", "500", "UTF-8", "no proper WebSocket", "begins as JSON does"):
+        assert word in log
+    assert search(folder, [*SECRETS, new["access_token"], new["refresh_token"]]) == []
+    assert search(credentials.parent, [new["access_token"]]) == [str(credentials)]  # the search does find
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [
+        (Token(TOKEN, scopes=()), "lacks the scope"),
+        (Token(TOKEN, premium=False), "paid plan"),
+        (Token(TOKEN, profile_id="stranger"), "not a member of room"),
+    ],
+)
+async def test_a_refusal_at_the_start_is_one_line_without_the_token(tmp_path: Path, token: Token, words: str) -> None:
+    folder = tmp_path / "run"
+    async with open_simulator(SimulatorConfig(tokens=(token,))) as simulator:
+        async with process(folder, simulator, PULSOID_TOKEN=TOKEN) as running:
+            with trio.fail_after(20):
+                await running.wait()
+    assert running.returncode == 3
+    said = (folder / "stderr").read_text()
+    assert words in said.splitlines()[-1]
+    assert "Traceback" not in said
+    assert search(folder, SECRETS) == []
+
+
+async def test_not_even_a_traceback_of_a_fault_of_ours_holds_the_token(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    async with open_simulator(SimulatorConfig(tokens=(Token(TOKEN),))) as simulator:
+        async with process(folder, simulator, before=HURRY + STUMBLE, PULSOID_TOKEN=TOKEN) as running:
+            await until(lambda: simulator.accepted == 1, 15)
+            await simulator.send_heart_rate("demo", "user-1", 72)
+            with trio.fail_after(20):
+                await running.wait()
+    assert running.returncode == 1
+    assert "ZeroDivisionError" in (folder / "stderr").read_text()
+    assert search(folder, SECRETS) == []

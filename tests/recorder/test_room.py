@@ -1,0 +1,615 @@
+"""A room against servers that misbehave: over real sockets, and judged by what is in the database."""
+
+import logging
+import os
+import ssl
+import time
+from pathlib import Path
+
+import pytest
+import trio
+import trustme
+from hostile_server import (
+    BINARY,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    Act,
+    Visit,
+    answer,
+    close,
+    frame,
+    open_hostile_server,
+    reading,
+    text,
+)
+from recording_run import connection_events, hurry, make_recorder, rows, running, until
+
+from pulsoid_rec.recorder import room
+from pulsoid_rec.recorder.connection import websocket as connection
+from pulsoid_rec.recorder.journal import journal
+from pulsoid_rec.recorder.journal.journal import Journal
+from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
+from pulsoid_rec.recorder.recorder import Recorder
+from pulsoid_rec.recorder.simulator.simulator import open_simulator
+from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
+
+BROKE_OFF = ("lost", 1006, "the connection broke off (1006)")
+STOPPED = ("closed", 1000, "the recorder was stopped")
+OPENED = ("opened", None, None)
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(TOKEN_VARIABLE, DEMO_TOKEN)
+    hurry(monkeypatch)
+    return tmp_path / "room.duckdb"
+
+
+async def stay(visit: Visit) -> None:
+    """Be a good server, whose room is silent."""
+    await visit.accept()
+    await visit.until_gone()
+
+
+def readings(recorder: Recorder) -> int:
+    return recorder.rooms[0].status.readings
+
+
+async def record(database: Path, *acts: Act, expect: int = 0) -> list[tuple[str, int | None, str | None]]:
+    """Record from a server that does these acts and then behaves; return what befell the connections."""
+    async with open_hostile_server(*acts, stay) as server, running(make_recorder(server.url, database)) as recorder:
+        await until(lambda: len(server.heads) == len(acts) + 1 and recorder.rooms[0].status.state == "live")
+        await until(lambda: readings(recorder) == expect)
+    events = connection_events(database)
+    assert events[-2:] == [OPENED, STOPPED]
+    return events[:-2]
+
+
+def stored(database: Path) -> list[str]:
+    """List who had a reading, in the order of the table."""
+    return [profile for (profile,) in rows(database, "SELECT profile_id FROM heart_rate ORDER BY rowid")]
+
+
+# No WebSocket comes about
+
+
+def answering(data: bytes, *, hang_up: bool = True) -> Act:
+    async def act(visit: Visit) -> None:
+        await visit.send(data)
+        if not hang_up:
+            await visit.until_gone()
+
+    return act
+
+
+async def hang_up(visit: Visit) -> None:
+    """Close without a word."""
+
+
+async def reset(visit: Visit) -> None:
+    await visit.reset()
+
+
+NO_UPGRADE = "the server answered {} instead of opening a WebSocket"
+NONSENSE = ("lost", None, "what the server answered does not open a WebSocket")
+
+
+ANSWERS: list[tuple[Act, tuple[str, int | None, str]]] = [
+    (hang_up, ("lost", None, "the server hung up before it answered")),
+    (reset, ("lost", None, "the server hung up before it answered")),
+    (answering(answer(500, b"oops")), ("refused", 500, NO_UPGRADE.format(500))),
+    (answering(answer(502, b"<html>Bad gateway</html>")), ("refused", 502, NO_UPGRADE.format(502))),
+    (answering(answer(503, b"to the end of it", length=False)), ("refused", 503, NO_UPGRADE.format(503))),
+    (
+        answering(answer(200, b"<!doctype html>", "Content-Type: text/html")),
+        ("refused", 200, NO_UPGRADE.format(200)),
+    ),
+    (answering(b"HTTP/1.0 400 Bad\r\n\r\n"), ("refused", 400, NO_UPGRADE.format(400))),
+    (answering(answer(103)), ("refused", 103, NO_UPGRADE.format(103))),
+    (answering(b"SSH-2.0-OpenSSH_9.6\r\n"), NONSENSE),
+    (answering(bytes(range(256)) * 50), NONSENSE),
+    (answering(b"HTTP/1.1 1O1 Switching\r\n\r\n"), NONSENSE),
+    (answering(b"HTTP/1.1 101 No upgrade\r\n\r\n"), NONSENSE),
+    (answering(b"HTTP/1.1 101 X\r\nConnection: \xfc\r\nUpgrade: websocket\r\n\r\n"), NONSENSE),
+    (
+        answering(b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: no\r\n\r\n"),
+        NONSENSE,
+    ),
+    (lambda visit: visit.accept(lines="Sec-WebSocket-Extensions: permessage-deflate\r\n"), NONSENSE),
+    (lambda visit: visit.accept(lines="Sec-WebSocket-Protocol: \xfc\r\n"), NONSENSE),
+]
+
+
+async def part(visit: Visit) -> None:
+    """Be a good server that has to go."""
+    await visit.accept(close(1001))
+    await visit.until_gone()
+
+
+async def test_whatever_is_answered_that_opens_no_websocket_is_noted_and_tried_again(database: Path) -> None:
+    acts = [one for act, _ in ANSWERS for one in (act, part)]
+    events = await record(database, *acts)
+    parted = [OPENED, ("closed", 1001, "the server is going away (1001)")]
+    assert events == [one for _, event in ANSWERS for one in (event, *parted)]
+
+
+@pytest.mark.parametrize(
+    ("data", "event"),
+    [
+        (b"", ("lost", None, "localhost:{} does not answer")),
+        (b"HTTP/1.1 101 Swi", NONSENSE),
+        (b"HTTP/1.1 502 Bad\r\n\r\nwithout an end", ("refused", 502, NO_UPGRADE.format(502))),
+        (b"HTTP/1.1 401 No\r\nContent-Length: 999\r\n\r\n", ("refused", 401, NO_UPGRADE.format(401))),
+    ],
+)
+async def test_an_upgrade_that_is_never_answered_to_its_end_is_given_up(
+    database: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, event: tuple[str, int | None, str]
+) -> None:
+    monkeypatch.setattr(connection, "CONNECT_TIMEOUT_S", 0.2)
+    silent = answering(data, hang_up=False)
+    async with open_hostile_server(stay, silent, stay) as server:
+        async with running(make_recorder(server.url, database, "a", "b")) as recorder:
+            await until(lambda: len(server.heads) == 3)
+            await until(lambda: all(room.status.state == "live" for room in recorder.rooms))
+    kind, code, reason = event
+    assert (kind, code, reason.format(server.port)) in connection_events(database)
+
+
+async def test_a_redirect_is_not_followed_and_its_target_never_sees_the_token(database: Path) -> None:
+    async with open_hostile_server(stay) as elsewhere:
+        to_there = answering(answer(302, b"", f"Location: {elsewhere.url}/"))
+        redirected = answer(307, b"", f"Location: {elsewhere.url.replace('ws', 'http', 1)}/")
+        async with open_hostile_server(to_there, stay, validate=redirected) as server:
+            async with running(make_recorder(server.url, database)) as recorder:
+                await until(lambda: recorder.rooms[0].status.state == "live")
+        assert [b"Bearer demo-token" in head for head in server.heads] == [True, True]
+        assert elsewhere.heads == []
+    assert connection_events(database)[0] == ("refused", 302, NO_UPGRADE.format(302))
+
+
+async def test_a_port_where_nobody_listens_is_tried_until_somebody_does(database: Path) -> None:
+    async with open_hostile_server(stay) as server:
+        url = server.url
+    async with running(make_recorder(url, database)) as recorder:
+        await until(lambda: recorder.rooms[0].connection.failures > 2)
+    assert connection_events(database) == [
+        ("lost", None, f"no connection to localhost:{server.port}: connection refused")
+    ]
+
+
+async def test_a_name_that_does_not_resolve_is_said_and_tried_again(database: Path) -> None:
+    async with running(make_recorder("wss://nobody.invalid", database)) as recorder:
+        await until(lambda: recorder.rooms[0].connection.failures > 1)
+    assert connection_events(database) == [("lost", None, "no connection to nobody.invalid: its name is not known")]
+
+
+# TLS
+
+
+def certificate(authority: trustme.CA, name: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(name).configure_cert(context)
+    return context
+
+
+async def test_tls_with_a_certificate_of_an_authority_in_ssl_cert_file_is_trusted(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+
+    async def talk(visit: Visit) -> None:
+        await visit.accept(text(reading(1)))
+        await visit.until_gone()
+
+    async with open_hostile_server(talk, tls=certificate(authority, "localhost")) as server:
+        async with running(make_recorder(server.url, database)) as recorder:
+            await until(lambda: readings(recorder) == 1)
+    assert stored(database) == ["user-1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_known", "words"),
+    [
+        ("localhost", False, "unable to get local issuer certificate"),
+        ("elsewhere.example", True, "Hostname mismatch, certificate is not valid for 'localhost'."),
+    ],
+)
+async def test_tls_with_a_wrong_certificate_gets_no_token(
+    database: Path, monkeypatch: pytest.MonkeyPatch, name: str, is_known: bool, words: str
+) -> None:
+    authority = trustme.CA()
+    (authority if is_known else trustme.CA()).cert_pem.write_to_path(database.with_name("ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(database.with_name("ca.pem")))
+    async with open_hostile_server(stay, tls=certificate(authority, name)) as server:
+        async with running(make_recorder(server.url, database)) as recorder:
+            await until(lambda: recorder.rooms[0].connection.failures > 1)
+        assert server.heads == []
+    [(kind, code, reason)] = connection_events(database)
+    assert (kind, code) == ("lost", None)
+    assert reason is not None
+    assert reason.startswith(f"no safe connection to localhost:{server.port}: its certificate is not to be trusted")
+    assert words in reason
+
+
+async def test_a_server_without_tls_is_told_from_one_that_is_not_there(database: Path) -> None:
+    async with open_hostile_server(stay) as server:
+        async with running(make_recorder(server.url.replace("ws", "wss", 1), database)) as recorder:
+            await until(lambda: recorder.rooms[0].connection.failures > 0)
+    [(_, _, reason)] = connection_events(database)
+    assert reason is not None
+    assert reason.startswith(f"no safe connection to localhost:{server.port}: it does not speak TLS as we do")
+
+
+# A connection ends
+
+
+async def test_what_came_with_the_answer_and_before_the_end_is_taken_down(database: Path) -> None:
+    async def drop(visit: Visit) -> None:
+        await visit.accept(*(text(reading(n)) for n in range(200)))
+
+    assert await record(database, drop, expect=200) == [OPENED, BROKE_OFF]
+    assert stored(database) == [f"user-{n}" for n in range(200)]
+
+
+@pytest.mark.parametrize("is_safe", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("is_reset", [False, True], ids=["closed", "reset"])
+async def test_what_arrived_before_a_reset_is_taken_down_with_pings_among_it(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_reset: bool, is_safe: bool
+) -> None:
+    count = 500
+    pieces = [part for n in range(count) for part in (text(reading(n)), frame(PING, b"are you there"))]
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+
+    async def rush(visit: Visit) -> None:
+        await visit.accept(*pieces)
+        if is_reset:
+            await visit.reset()
+        await trio.aclose_forcefully(visit.wire)
+
+    tls = certificate(authority, "localhost") if is_safe else None
+    async with open_hostile_server(rush, stay, tls=tls) as server:
+        async with running(make_recorder(server.url, database)) as recorder:
+            await until(lambda: len(server.heads) == 2 and recorder.rooms[0].status.state == "live")
+    assert stored(database) == [f"user-{n}" for n in range(count)]
+    assert connection_events(database)[:2] == [OPENED, BROKE_OFF]
+
+
+async def test_accepting_and_dropping_a_hundred_times_loses_nothing(database: Path) -> None:
+    def dropping(number: int) -> Act:
+        async def act(visit: Visit) -> None:
+            await visit.accept(text(reading(number)))
+
+        return act
+
+    assert await record(database, *map(dropping, range(100)), expect=100) == [OPENED, BROKE_OFF] * 100
+    assert stored(database) == [f"user-{n}" for n in range(100)]
+
+
+ENDS: list[tuple[list[bytes], tuple[str, int, str]]] = [
+    ([close(1000)], ("closed", 1000, "the server ended the connection (1000)")),
+    ([close(1001, "bye")], ("closed", 1001, "the server is going away (1001: bye)")),
+    (
+        [close(1008, "token expired")],
+        ("closed", 1008, "the server ended the connection, by its rules (1008: token expired)"),
+    ),
+    ([close(1011)], ("closed", 1011, "the server ended the connection, over a fault of its own (1011)")),
+    ([close(4321, "\x1b[2Jpwned\n")], ("closed", 4321, "the server ended the connection (4321: ?[2Jpwned?)")),
+    ([frame(0x8)], ("closed", 1005, "the server ended the connection (1005)")),
+    (
+        [close(1000), frame(PING, b"late"), text(reading(9))],
+        ("closed", 1000, "the server ended the connection (1000)"),
+    ),
+    ([frame(0x8, b"\x03")], ("lost", 1002, "what the server sent is no proper WebSocket (1002)")),
+    ([close(1005)], ("lost", 1002, "what the server sent is no proper WebSocket (1002)")),
+    ([frame(0x3)], ("lost", 1002, "what the server sent is no proper WebSocket (1002)")),
+    ([frame(TEXT, b"x", flags=0x40)], ("lost", 1002, "what the server sent is no proper WebSocket (1002)")),
+    ([frame(CONTINUATION, b"of nothing")], ("lost", 1002, "what the server sent is no proper WebSocket (1002)")),
+    (
+        [frame(PING, b"in pieces", final=False)],
+        ("lost", 1002, "what the server sent is no proper WebSocket (1002)"),
+    ),
+    (
+        [frame(TEXT, b"a", final=False), text("b")],
+        ("lost", 1002, "what the server sent is no proper WebSocket (1002)"),
+    ),
+    ([b"\x81\xff" + b"\xff" * 8], ("lost", 1002, "what the server sent is no proper WebSocket (1002)")),
+    ([text(b'{"kind":"\xff"}')], ("lost", 1007, "the server sent a text that is not UTF-8 (1007)")),
+    ([text(b"\xed\xa0\x80")], ("lost", 1007, "the server sent a text that is not UTF-8 (1007)")),
+    ([text(b"\xc3")], ("lost", 1007, "the server sent a text that is not UTF-8 (1007)")),
+]
+
+
+async def test_each_end_and_why_is_a_row_and_nothing_before_it_is_lost(database: Path) -> None:
+    def ending(number: int, frames: list[bytes]) -> Act:
+        async def act(visit: Visit) -> None:
+            await visit.accept(*(text(reading(n)) for n in range(100 * number, 100 * number + 100)), *frames)
+            await visit.until_gone()
+
+        return act
+
+    acts = [ending(number, frames) for number, (frames, _) in enumerate(ENDS)]
+    events = await record(database, *acts, expect=100 * len(ENDS))
+    assert events == [one for _, event in ENDS for one in (OPENED, event)]
+    assert stored(database) == [f"user-{n}" for n in range(100 * len(ENDS))]
+
+
+async def test_what_is_not_utf_8_and_all_that_came_with_it_is_kept_as_bytes(database: Path) -> None:
+    async def rush(visit: Visit) -> None:
+        await visit.accept()
+        await visit.send(text(reading(1)), text(b'{"kind":"J\xfcrgen"}'), text(reading(2)))
+        await visit.until_gone()
+
+    assert await record(database, rush, expect=1) == [OPENED, ENDS[-1][1]]
+    [(reason, raw)] = rows(database, "SELECT reason, raw FROM rejected_messages")
+    assert reason == "the server sent a text that is not UTF-8 (1007); these are the last bytes of that connection"
+    assert '{"kind":"J\\xfcrgen"}' in raw
+    assert reading(2) in raw
+
+
+async def test_a_message_that_is_too_large_costs_none_of_those_before_it(
+    database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def flood(visit: Visit) -> None:
+        await visit.accept(*(text(reading(n)) for n in range(40)))
+        # Small ones and the end of the large one in a packet: the small ones are then still queued.
+        await visit.send(frame(TEXT, b"x" * (connection.LARGEST_MESSAGE_BYTES - 10), final=False))
+        await visit.send(frame(CONTINUATION, b"y" * 9), *(text(reading(n)) for n in range(40, 50)))
+        await visit.send(
+            *(text(reading(n)) for n in range(50, 90)), text(b"z" * (connection.LARGEST_MESSAGE_BYTES + 1))
+        )
+        await visit.until_gone()
+
+    with caplog.at_level(logging.INFO, logger="pulsoid_rec.recorder"):
+        events = await record(database, flood, expect=90)
+    assert events == [OPENED, ("lost", 1009, "the server sent a message that is too large (1009)")]
+    assert stored(database) == [f"user-{n}" for n in range(90)]
+    [(size,), _] = rows(database, "SELECT length(raw) FROM rejected_messages ORDER BY rowid")
+    assert size == connection.LARGEST_MESSAGE_BYTES - 1
+    assert "the server sent a message that is too large (1009). Trying again in" in caplog.text
+
+
+async def test_messages_queued_before_one_that_is_too_large_are_taken_down(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LARGEST_MESSAGE_BYTES", 500)
+
+    async def flood(visit: Visit) -> None:
+        long_way = (frame(0x1, reading(n).encode(), final=False) + frame(0x0) for n in range(60))
+        await visit.accept(*long_way, text(b"z" * 501))
+        await visit.until_gone()
+
+    events = await record(database, flood, expect=60)
+    assert events == [OPENED, ("lost", 1009, "the server sent a message that is too large (1009)")]
+
+
+# Frames of every shape
+
+
+async def test_a_message_of_2_mib_is_kept_word_for_word(database: Path) -> None:
+    profile = "ä" * 2**20
+    message = reading(1).replace("user-1", profile)
+
+    async def talk(visit: Visit) -> None:
+        await visit.accept(text(message))
+        await visit.until_gone()
+
+    async with open_hostile_server(talk) as server, running(make_recorder(server.url, database)) as recorder:
+        await until(lambda: readings(recorder) == 1)
+    assert stored(database) == [profile]
+
+
+async def test_frames_cut_into_fragments_and_bytes_are_put_together(database: Path) -> None:
+    messages = [reading(n).replace("user", "Jürgen ☕") for n in range(3)]
+
+    async def dribble(visit: Visit) -> None:
+        await visit.accept()
+        for message in messages:
+            data = message.encode()
+            frames = [frame(TEXT, data[:1], final=False), frame(PING, b"!")]
+            frames += [frame(CONTINUATION, data[n : n + 1], final=False) for n in range(1, len(data))]
+            frames += [frame(PONG), frame(CONTINUATION)]
+            await visit.send(*frames[: len(frames) // 2])
+            for byte in b"".join(frames[len(frames) // 2 :]):
+                await visit.send(bytes([byte]))
+        await visit.until_gone()
+
+    async with open_hostile_server(dribble) as server, running(make_recorder(server.url, database)) as recorder:
+        await until(lambda: readings(recorder) == 3)
+    assert stored(database) == [f"Jürgen ☕-{n}" for n in range(3)]
+
+
+async def test_binary_frames_are_ignored(database: Path) -> None:
+    async def talk(visit: Visit) -> None:
+        binary = frame(BINARY, reading(0).encode())
+        await visit.accept(binary, text(reading(1)), binary, frame(BINARY), text(reading(2)))
+        await visit.until_gone()
+
+    async with open_hostile_server(talk) as server, running(make_recorder(server.url, database)) as recorder:
+        await until(lambda: readings(recorder) == 2)
+    assert stored(database) == ["user-1", "user-2"]
+    assert rows(database, "SELECT count(*) FROM rejected_messages") == [(0,)]
+
+
+async def test_pings_behind_a_full_queue_are_answered_and_cost_no_message(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "MOST_IN_MEMORY_BYTES", 100_000)  # some 300 messages; then the receiver is held back
+    said = b""
+
+    async def rush(visit: Visit) -> None:
+        nonlocal said
+        await visit.accept(*(text(reading(n)) for n in range(300)), frame(PING, b"behind"))
+        await visit.send(*(text(reading(n)) for n in range(300, 500)), frame(PING, b"and again"))
+        while data := await visit.receive():
+            said += data
+
+    def are_answered() -> bool:
+        return all(bytes([0x80 | PONG, 0x80 | len(payload)]) in said for payload in (b"behind", b"and again"))
+
+    async with open_hostile_server(rush) as server, running(make_recorder(server.url, database)) as recorder:
+        await until(lambda: are_answered() and readings(recorder) == 500)
+        assert len(server.heads) == 1
+    assert stored(database) == [f"user-{n}" for n in range(500)]
+
+
+async def test_stopping_in_a_flood_with_pings_leaves_no_hole(database: Path) -> None:
+    told = 0
+
+    async def flood(visit: Visit) -> None:
+        nonlocal told
+        await visit.accept()
+        while True:
+            await visit.send(*(text(reading(n)) + frame(PING, b"?") for n in range(told, told + 50)))
+            told += 50
+
+    async with open_hostile_server(flood) as server:
+        with trio.fail_after(5):
+            async with running(make_recorder(server.url, database)) as recorder:
+                await until(lambda: readings(recorder) > 2000)
+    profiles = stored(database)
+    assert len(profiles) > 2000
+    assert profiles == [f"user-{n}" for n in range(len(profiles))]
+    assert connection_events(database) == [OPENED, STOPPED]
+
+
+# Dead, silent, or unwilling to part
+
+
+async def test_a_peer_that_stops_answering_is_left_for_a_new_connection(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "PING_INTERVAL_S", 0.1)
+    monkeypatch.setattr(room, "PONG_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(room, "RECHECK_DELAY_S", 0.05)
+    async with open_simulator() as simulator, running(make_recorder(simulator.url, database)) as recorder:
+        await simulator.wait_for_clients("demo")
+        await simulator.send_heart_rate("demo", "user-1", 72)
+        await until(lambda: readings(recorder) == 1)
+        simulator.stall_connections()
+        await until(lambda: simulator.accepted == 2)
+        await until(lambda: recorder.rooms[0].status.state == "live")
+        await simulator.send_heart_rate("demo", "user-2", 72)
+        await until(lambda: readings(recorder) == 2)
+    assert connection_events(database) == [OPENED, ("lost", None, "no answer to a ping for 0 s"), OPENED, STOPPED]
+
+
+async def test_a_room_that_is_silent_but_alive_is_never_reconnected(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "PING_INTERVAL_S", 0.02)
+    monkeypatch.setattr(room, "PONG_TIMEOUT_S", 0.2)
+    pings = 0
+
+    async def answer_pings_late(visit: Visit) -> None:
+        nonlocal pings
+        await visit.accept()
+        while data := await visit.receive():
+            if data[0] == 0x89:
+                pings += 1
+                await trio.sleep(0.05)
+                mask, payload = data[2:6], data[6:10]
+                await visit.send(frame(PONG, bytes(a ^ b for a, b in zip(mask, payload, strict=True))))
+
+    async with open_hostile_server(answer_pings_late) as server, running(make_recorder(server.url, database)):
+        await until(lambda: pings > 8)
+        assert len(server.heads) == 1
+    assert connection_events(database) == [OPENED, STOPPED]
+
+
+async def test_a_peer_that_answers_no_ping_but_goes_on_talking_is_not_dead(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "PING_INTERVAL_S", 0.02)
+    monkeypatch.setattr(room, "PONG_TIMEOUT_S", 0.1)
+
+    async def talk(visit: Visit) -> None:
+        await visit.accept()
+        for n in range(30):
+            await visit.send(text(reading(n)))
+            await trio.sleep(0.02)
+        await visit.until_gone()
+
+    async with open_hostile_server(talk) as server, running(make_recorder(server.url, database)) as recorder:
+        await until(lambda: readings(recorder) == 30)
+        assert len(server.heads) == 1
+
+
+async def test_a_receiver_that_the_journal_holds_back_does_not_take_the_server_for_dead(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "PING_INTERVAL_S", 0.05)
+    monkeypatch.setattr(room, "PONG_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(room, "RECHECK_DELAY_S", 0.05)
+    is_held = True
+
+    async def wait_for_space(_: Journal) -> None:
+        while is_held:
+            await trio.sleep(0.01)
+
+    monkeypatch.setattr(Journal, "is_full", property(lambda _: is_held))
+    monkeypatch.setattr(Journal, "wait_for_space", wait_for_space)
+
+    async def talk(visit: Visit) -> None:
+        await visit.accept(text(reading(0)))
+        await trio.sleep(0.1)
+        await visit.send(*(text(reading(n)) for n in range(1, 200)))
+        await visit.until_gone()
+
+    async with open_hostile_server(talk) as server, running(make_recorder(server.url, database)) as recorder:
+        await until(lambda: readings(recorder) == 1)
+        await trio.sleep(0.5)
+        assert readings(recorder) == 1
+        is_held = False
+        await until(lambda: readings(recorder) == 200)
+        assert len(server.heads) == 1
+
+
+async def test_a_process_that_was_stopped_for_a_while_does_not_take_the_server_for_dead(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "PING_INTERVAL_S", 0.01)
+    monkeypatch.setattr(room, "PONG_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(room, "RECHECK_DELAY_S", 0.02)
+    stops = 0
+
+    async def answer_and_stop_everything(visit: Visit) -> None:
+        nonlocal stops
+        await visit.accept()
+        while (data := await visit.receive()) and stops < 10:
+            if data[0] == 0x89:
+                os.write(visit.wire.socket.fileno(), text(reading(stops)))
+                stops += 1
+                # As a laptop does that falls asleep: when it wakes, the answer is there, and the time is over.
+                time.sleep(0.07)  # noqa: ASYNC251 - so that nothing runs
+        await visit.until_gone()
+
+    async with open_hostile_server(answer_and_stop_everything) as server:
+        async with running(make_recorder(server.url, database)) as recorder:
+            await until(lambda: readings(recorder) == 10)
+        assert len(server.heads) == 1
+
+
+async def test_a_peer_that_never_closes_does_not_hold_the_end(database: Path) -> None:
+    async def ignore(visit: Visit) -> None:
+        await visit.accept()
+        await trio.sleep_forever()  # it reads nothing, answers nothing, and never closes
+
+    async with open_hostile_server(ignore) as server:
+        with trio.fail_after(3):
+            async with running(make_recorder(server.url, database)) as recorder:
+                await until(lambda: recorder.rooms[0].status.state == "live")
+    assert connection_events(database) == [OPENED, STOPPED]
+
+
+async def test_a_server_that_never_answers_the_upgrade_does_not_hold_the_end(database: Path) -> None:
+    async with open_hostile_server(answering(b"", hang_up=False)) as server:
+        with trio.fail_after(3):
+            async with running(make_recorder(server.url, database)):
+                await until(lambda: len(server.heads) == 1)
+    assert not database.exists()

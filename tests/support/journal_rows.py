@@ -1,0 +1,114 @@
+"""Rows for tests of journal and ingest: any there can be, and what the tables must hold of them afterwards."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from hypothesis import strategies as st
+
+from pulsoid_rec.recorder.journal.rows import (
+    AnyRow,
+    ConnectionEventRow,
+    HeartRateRow,
+    MemberEventRow,
+    RejectedMessageRow,
+    RoomEventRow,
+)
+from pulsoid_rec.recorder.journal.segment import HEADER, encode_line
+
+_EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999, in microseconds
+_text = st.text(st.characters(codec="utf-8"), max_size=20)
+_instant = st.integers(_EARLIEST, _LATEST)
+_config = st.dictionaries(_text, st.none() | st.booleans() | st.integers() | _text, max_size=3).map(json.dumps)
+
+rows: st.SearchStrategy[AnyRow] = st.one_of(
+    st.builds(HeartRateRow, _text, _text, _text, st.integers(-(2**31), 2**31 - 1), _instant, _instant, _text),
+    st.builds(
+        MemberEventRow,
+        _text,
+        _text,
+        _text,
+        st.sampled_from(["updated", "removed"]),
+        st.none() | _config,
+        _instant,
+        _instant,
+        _text,
+    ),
+    st.builds(RoomEventRow, _text, _text, _config, _instant, _instant, _text),
+    st.builds(
+        ConnectionEventRow,
+        _text,
+        _text,
+        st.sampled_from(["opened", "closed", "lost", "refused"]),
+        _instant,
+        st.none() | st.integers(0, 9999),
+        st.none() | _text,
+    ),
+    st.builds(RejectedMessageRow, st.none() | _text, st.none() | _text, _instant, _text, _text),
+)
+
+
+def reading(number: int, room_id: str = "room") -> HeartRateRow:
+    """A reading that can be told from all others."""
+    return HeartRateRow(room_id, "connection", f"p{number}", 60 + number % 100, number, number + 1, f'{{"n":{number}}}')
+
+
+def write_segment(folder: Path, name: str, content: Iterable[AnyRow], *, is_open: bool = False) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.jsonl{'.open' if is_open else ''}"
+    path.write_bytes(HEADER + b"".join(map(encode_line, content)))
+    return path
+
+
+def as_stored(row: AnyRow) -> tuple[Any, ...]:
+    """What the tables hold of a row: the table's name, and its columns in order, instants in microseconds."""
+    match row:
+        case HeartRateRow():
+            return (
+                "heart_rate",
+                row.room_id,
+                row.profile_id,
+                row.bpm,
+                row.occurred_at,
+                row.received_at,
+                row.connection_id,
+            )
+        case MemberEventRow():
+            return (
+                "member_events",
+                row.room_id,
+                row.profile_id,
+                row.event,
+                row.config,
+                row.occurred_at,
+                row.received_at,
+                row.connection_id,
+            )
+        case RoomEventRow():
+            return ("room_events", row.room_id, row.config, row.occurred_at, row.received_at, row.connection_id)
+        case ConnectionEventRow():
+            return ("connection_events", row.room_id, row.connection_id, row.event, row.at, row.code, row.reason)
+        case RejectedMessageRow():
+            return ("rejected_messages", row.room_id, row.connection_id, row.received_at, row.reason, row.raw)
+
+
+_SELECT = {
+    "heart_rate": "room_id, profile_id, bpm, epoch_us(occurred_at), epoch_us(received_at), connection_id",
+    "member_events": "room_id, profile_id, event, config::VARCHAR, epoch_us(occurred_at), epoch_us(received_at), "
+    "connection_id",
+    "room_events": "room_id, config::VARCHAR, epoch_us(occurred_at), epoch_us(received_at), connection_id",
+    "connection_events": 'room_id, connection_id, event, epoch_us("at"), code, reason',
+    "rejected_messages": "room_id, connection_id, epoch_us(received_at), reason, raw",
+}
+
+
+def stored(database: Path) -> Counter[tuple[Any, ...]]:
+    """Count every row of every table."""
+    found: Counter[tuple[Any, ...]] = Counter()
+    with duckdb.connect(database, read_only=True) as connection:
+        for table, columns in _SELECT.items():
+            found.update((table, *row) for row in connection.execute(f"SELECT {columns} FROM {table}").fetchall())
+    return found

@@ -1,0 +1,75 @@
+"""A recorder at work in this process, and what it has put into its database."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import trio
+
+from pulsoid_rec.recorder import room
+from pulsoid_rec.recorder.connection import reconnect as connection_state
+from pulsoid_rec.recorder.connection.server_url import ServerUrl, parse_server_url
+from pulsoid_rec.recorder.pulsoid.credentials import Credentials
+from pulsoid_rec.recorder.pulsoid.messages import KINDS
+from pulsoid_rec.recorder.recorder import Options, Recorder
+from pulsoid_rec.recorder.simulator.control import Simulator
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let reconnects come at once, and goodbyes be short."""
+    monkeypatch.setattr(connection_state, "FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(connection_state, "LONGEST_DELAY_S", 0.01)
+    monkeypatch.setattr(connection_state, "REFUSED_DELAY_S", 0.02)
+    monkeypatch.setattr(room, "CLOSE_TIMEOUT_S", 0.05)
+
+
+def make_recorder(server: str | ServerUrl, database: Path, *rooms: str, token_file: Path | None = None) -> Recorder:
+    """Make a recorder of these rooms."""
+    where = parse_server_url(server) if isinstance(server, str) else server
+    return Recorder(Options(rooms or ("demo",), database, where, Credentials(token_file), KINDS))
+
+
+@asynccontextmanager
+async def running(recorder: Recorder) -> AsyncIterator[Recorder]:
+    """Record while the block runs, then end in good order."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(recorder.run)
+        yield recorder
+        recorder.stop.set()
+
+
+@asynccontextmanager
+async def recording(simulator: Simulator, database: Path, *rooms: str, **changes: Any) -> AsyncIterator[Recorder]:
+    """Record from the simulator while the block runs, then end in good order."""
+    options = {"kinds": KINDS} | changes
+    recorder = Recorder(Options(rooms, database, parse_server_url(simulator.url), Credentials(), **options))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(recorder.run)
+        for room in rooms:
+            await simulator.wait_for_clients(room)
+        yield recorder
+        recorder.stop.set()
+
+
+def rows(database: Path, query: str) -> list[tuple[Any, ...]]:
+    """Ask the database."""
+    with duckdb.connect(database, read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+def connection_events(database: Path) -> list[tuple[str, int | None, str | None]]:
+    """List what befell the connections, in order."""
+    return [(event, code, reason) for event, code, reason in rows(database, _EVENTS)]
+
+
+_EVENTS = "SELECT event, code, reason FROM connection_events ORDER BY rowid"
+
+
+async def until(condition: Callable[[], bool], within_s: float = 10) -> None:
+    """Wait for something to become true."""
+    with trio.fail_after(within_s):
+        while not condition():
+            await trio.sleep(0.005)

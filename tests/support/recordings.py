@@ -1,0 +1,80 @@
+"""Recordings for tests: real DuckDB files, made from rows."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+from readings import MATCHES, START, Reading, at, match_readings, reading, steady
+
+from pulsoid_rec.recorder.contract.tables import BOOKKEEPING, HEART_RATE, SCHEMA_VERSION, TABLES
+
+__all__ = [
+    "MATCHES",
+    "START",
+    "Reading",
+    "append_readings",
+    "at",
+    "make_recording",
+    "match_readings",
+    "reading",
+    "readings_frame",
+    "steady",
+]
+
+
+def make_recording(
+    path: Path,
+    readings: Iterable[Reading] = (),
+    *,
+    member_events: Sequence[Sequence[Any]] = (),
+    room_events: Sequence[Sequence[Any]] = (),
+    connection_events: Sequence[Sequence[Any]] = (),
+    version: int = SCHEMA_VERSION,
+) -> Path:
+    """Make a database as a recorder would, with these rows.
+
+    Parameters
+    ----------
+    path
+        A file that is not there yet.
+    readings
+        Rows of `heart_rate`, in the order in which they are stored.
+    member_events, room_events, connection_events
+        Rows of these tables, all their columns.
+    version
+        Version of the tables that the file claims.
+    """
+    with duckdb.connect(path, config={"storage_compatibility_version": "v1.5.0"}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for table in (*TABLES, *BOOKKEEPING):
+            connection.execute(table.ddl)
+        connection.execute("INSERT INTO schema_versions VALUES (?, now(), '0.1.0')", [version])
+        append_readings(connection, readings)
+        for name, rows in (
+            ("member_events", member_events),
+            ("room_events", room_events),
+            ("connection_events", connection_events),
+        ):
+            for row in rows:
+                connection.execute(f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})", list(row))
+    return path
+
+
+def readings_frame(readings: Iterable[Reading]) -> pl.DataFrame:
+    """Make a frame of readings, in their order."""
+    instant = pl.Datetime("us", "UTC")
+    types = (pl.String(), pl.String(), pl.Int32(), instant, instant)
+    schema = pl.Schema(zip(Reading._fields, types, strict=True))
+    return pl.DataFrame([tuple(row) for row in readings], schema=schema, orient="row")
+
+
+def append_readings(connection: duckdb.DuckDBPyConnection, readings: Iterable[Reading]) -> None:
+    """Append rows to `heart_rate`, in their order."""
+    columns = [column.name for column in HEART_RATE.columns]
+    frame = readings_frame(readings).with_columns(connection_id=pl.lit("c1")).select(columns)
+    if not frame.is_empty():
+        connection.register("rows", frame.to_arrow())
+        connection.execute("INSERT INTO heart_rate SELECT * FROM rows")
+        connection.unregister("rows")
