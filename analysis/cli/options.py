@@ -110,11 +110,6 @@ def read_members_beside(database: Path, members: Path | None) -> "pl.DataFrame":
     UsageError
         The one named is not there, or says something that cannot be.
     """
-    import polars as pl
+    from pulsoid_rec.analysis.reading.members_file import find_members_file, read_members
 
-    from pulsoid_rec.analysis.metrics.members import FILE_NAME, SCHEMA, read_members
-
-    if members is not None:
-        return read_members(members)
-    beside = database.with_name(FILE_NAME)
-    return read_members(beside) if beside.is_file() else pl.DataFrame(schema=SCHEMA)
+    return read_members(find_members_file(database, members))

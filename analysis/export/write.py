@@ -16,7 +16,7 @@ from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions
 from pulsoid_rec.analysis.metrics.members import NAME
 from pulsoid_rec.analysis.metrics.sessions import list_sessions
-from pulsoid_rec.analysis.reading.buckets import read_activity
+from pulsoid_rec.analysis.reading.buckets import read_buckets
 from pulsoid_rec.analysis.reading.config_names import read_config_names
 from pulsoid_rec.analysis.reading.database import read_frame
 from pulsoid_rec.analysis.reading.recording import Recording
@@ -98,7 +98,7 @@ def _query(connection: duckdb.DuckDBPyConnection, export: Export) -> str:
     """Say in SQL what is exported of a table."""
     table, ranges = TABLES[export.table], None
     if export.wanted.session != "all":
-        sessions = list_sessions(read_activity(connection, export.definitions, export.wanted.rooms))
+        sessions = list_sessions(read_buckets(connection, export.definitions, export.wanted.rooms))
         ranges = session_ranges(select_sessions(sessions, export.wanted), sessions, table)
     names = pl.DataFrame(schema={"room_id": pl.String, "profile_id": pl.String, "name": pl.String})
     if any(column.name == "profile_id" for column in table.columns):

@@ -66,7 +66,8 @@ def hold_readings(
     by
         Columns that tell one member's readings in one session from all others'.
     later
-        Where these readings are but the earlier part: what `next_readings` said of the later part.
+        Where these readings are only the earlier part: each member's first ones of the later part, columns `by`,
+        `occurred_at`, and `plausible_at` of the first plausible one, or null.
 
     Returns
     -------
@@ -94,24 +95,3 @@ def hold_readings(
         .head(readings.height)
         .collect()
     )
-
-
-def next_readings(held: pl.DataFrame, by: Sequence[str] = MEMBER, later: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Tell what readings before these need to know of them: when each member's next one comes.
-
-    Parameters
-    ----------
-    held
-        As `hold_readings` gives them.
-    by
-        Columns that tell one member's readings in one session from all others'.
-    later
-        What this function said of the part after these.
-
-    Returns
-    -------
-    Columns `by`, `occurred_at` (the member's first reading) and `plausible_at` (the first plausible one, or null).
-    """
-    columns = [*by, "occurred_at", "plausible_at"]
-    parts = [held.select(columns)] if later is None else [held.select(columns), later.select(columns)]
-    return pl.concat(parts).group_by(by).agg(pl.col("occurred_at").min(), pl.col("plausible_at").min())

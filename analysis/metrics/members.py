@@ -1,28 +1,42 @@
-"""Who the members are: their names, and what `members.toml` says of them."""
+"""Who the members are: what `members.toml` says of them, and the names they go by."""
 
 import tomllib
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import polars as pl
+from msgspec import Meta
 
 from pulsoid_rec.analysis.metrics.zones import hr_max_of
 from pulsoid_rec.recorder.contract.errors import UsageError
 
-FILE_NAME = "members.toml"
-"""Looked for beside the database."""
 
-KEYS: Mapping[str, tuple[tuple[type, ...], str]] = {
-    "name": ((str,), "a text"),
-    "birth_year": ((int,), "a year such as 1990"),
-    "sex": ((str,), '"female" or "male"'),
-    "hr_max": ((int, float), "beats per minute, from 60 to 250"),
-    "hr_rest": ((int, float), "beats per minute, from 20 to 150"),
+class Member(msgspec.Struct, forbid_unknown_fields=True):
+    """A member's table in `members.toml`; every line is optional."""
+
+    name: Annotated[str, Meta(pattern=r"\S")] | None = None
+    birth_year: Annotated[int, Meta(ge=1900)] | None = None
+    sex: Literal["female", "male"] | None = None
+    hr_max: Annotated[float, Meta(ge=60, le=250)] | None = None
+    hr_rest: Annotated[float, Meta(ge=20, le=150)] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no single line shows to be wrong."""
+        if self.birth_year is not None and self.birth_year > datetime.now(UTC).year:
+            raise ValueError("birth_year is in the future")
+        if self.hr_rest is not None and self.hr_max is not None and self.hr_rest >= self.hr_max:
+            raise ValueError("hr_rest is not below hr_max")
+
+
+_MEANINGS = {
+    "name": "a text",
+    "birth_year": "a year such as 1990",
+    "sex": '"female" or "male"',
+    "hr_max": "beats per minute, from 60 to 250",
+    "hr_rest": "beats per minute, from 20 to 150",
 }
-"""What may be said of a member: its types, and what it is."""
 
 SCHEMA = pl.Schema(
     {
@@ -35,21 +49,21 @@ SCHEMA = pl.Schema(
     }
 )
 
-_EARLIEST_BIRTH_YEAR = 1900
-_BOUNDS = {"hr_max": (60, 250), "hr_rest": (20, 150)}
 _ID_CHARACTERS = 8
 
 NAME = pl.coalesce("given_name", "config_name", pl.col("profile_id").str.head(_ID_CHARACTERS))
 """A member's name: the file's, else the config's, else the id's first 8 characters."""
 
 
-def read_members(path: Path) -> pl.DataFrame:
-    """Read a members file: a table per profile id.
+def parse_members(text: str, source: str) -> pl.DataFrame:
+    """Parse a members file: a table per profile id.
 
     Parameters
     ----------
-    path
-        A TOML file that exists.
+    text
+        The file's content, TOML.
+    source
+        The file's name, for messages.
 
     Returns
     -------
@@ -58,65 +72,36 @@ def read_members(path: Path) -> pl.DataFrame:
     Raises
     ------
     UsageError
-        The file cannot be read, is not TOML, or says something that cannot be.
+        It is not TOML, or a line cannot be right.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         where = str(error).replace("end of document", f"its end, line {len(text.splitlines())}")
-        raise UsageError(f"{path} is not valid TOML: {where}", "Mend that line.") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text", "Save it as UTF-8.") from error
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", "Name a members file with --members.") from error
-    return pl.DataFrame([_parse_member(path, *item) for item in content.items()], schema=SCHEMA, orient="row")
+        raise UsageError(f"{source} is not valid TOML: {where}", "Correct that line.") from error
+    members = ((profile_id, _parse_member(table, profile_id, source)) for profile_id, table in content.items())
+    rows = [(id_, m.name and m.name.strip(), m.birth_year, m.sex, m.hr_max, m.hr_rest) for id_, m in members]
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def _parse_member(path: Path, profile_id: str, said: Any) -> tuple[Any, ...]:
-    """Check all that is said of one member."""
-    where = f"{path}, member {profile_id!r}"
-    if not isinstance(said, dict):
+def _parse_member(table: Any, profile_id: str, source: str) -> Member:
+    if not isinstance(table, dict):
         raise UsageError(
-            f"{path}: {profile_id!r} stands outside of any member",
+            f"{source}: {profile_id!r} is not in any member's table",
             'Put it below a line with the member\'s profile id, such as ["user-1"].',
         )
-    for key, value in said.items():
-        _check(where, key, value)
-    if said.get("hr_rest", 0) >= said.get("hr_max", float("inf")):
-        raise UsageError(f"{where}: hr_rest is not below hr_max", "Mend one of the two.")
-    name = said.get("name")
-    return (
-        profile_id,
-        name.strip() if name is not None else None,
-        said.get("birth_year"),
-        said.get("sex"),
-        said.get("hr_max"),
-        said.get("hr_rest"),
-    )
-
-
-def _check(where: str, key: str, value: Any) -> None:
-    """Raise unless the key is known and its value can be."""
-    if key not in KEYS:
-        near = get_close_matches(key, KEYS, n=1, cutoff=0.5)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Known keys are {', '.join(KEYS)}."
-        raise UsageError(f"{where}: unknown key {key!r}", hint)
-    types, meaning = KEYS[key]
-    if not isinstance(value, types) or isinstance(value, bool) or not _can_be(key, value):
-        raise UsageError(f"{where}: {key} cannot be {value!r}", f"It is {meaning}.")
-
-
-def _can_be(key: str, value: Any) -> bool:
-    """Tell whether a value of the right type makes sense."""
-    if key in _BOUNDS:
-        lowest, highest = _BOUNDS[key]
-        return bool(lowest <= value <= highest)
-    if key == "birth_year":
-        return bool(_EARLIEST_BIRTH_YEAR <= value <= datetime.now(UTC).year)
-    if key == "sex":
-        return value in {"female", "male"}
-    return bool(value.strip())
+    where = f"{source}, member {profile_id!r}"
+    if unknown := [key for key in table if key not in _MEANINGS]:
+        near = get_close_matches(unknown[0], _MEANINGS, n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known keys are {', '.join(_MEANINGS)}."
+        raise UsageError(f"{where}: unknown key {unknown[0]!r}", hint)
+    try:
+        return msgspec.convert(table, Member)
+    except msgspec.ValidationError as error:
+        key = str(error).rpartition("$.")[2].rstrip("`")
+        if key not in table:  # a rule about two of them
+            raise UsageError(f"{where}: {error}", "Correct the file.") from None
+        raise UsageError(f"{where}: {key} cannot be {table[key]!r}", f"It is {_MEANINGS[key]}.") from None
 
 
 def describe_members(present: pl.DataFrame, config_names: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:

@@ -38,40 +38,6 @@ SCHEMA = pl.Schema(
 )
 
 
-def tally_readings(held: pl.DataFrame, duplicates: pl.DataFrame, by: Sequence[str] = MEMBER) -> pl.DataFrame:
-    """Count and add up readings by member and bpm.
-
-    Parameters
-    ----------
-    held
-        As `hold_readings` gives them.
-    duplicates
-        As `sort_and_deduplicate` counted them.
-    by
-        Columns that tell one member's readings in one session from all others'.
-
-    Returns
-    -------
-    Columns `by` and `TALLY`, in no order.
-    """
-    is_plausible = pl.col("plausible_at").is_not_null()
-    counted = (
-        held.lazy()
-        .group_by(*by, pl.when(is_plausible).then("bpm").cast(TALLY["bpm"]))
-        .agg(
-            held_us=pl.col("held_us").sum(),
-            readings=pl.len().cast(pl.Int64),
-            duplicates=pl.lit(0, pl.Int64),
-            first_at=pl.col("plausible_at").min(),
-            last_at=pl.col("plausible_at").max(),
-            gaps=pl.col("gap_us").count().cast(pl.Int64),
-            longest_gap_us=pl.col("gap_us").max(),
-        )
-        .collect()
-    )
-    return pl.concat([counted, duplicates.select(*by, "duplicates")], how="diagonal").select(*by, *TALLY)
-
-
 def add_tallies(tallies: Sequence[pl.DataFrame], by: Sequence[str] = MEMBER) -> pl.DataFrame:
     """Add up tallies of separate stretches of time.
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Which
-from pulsoid_rec.analysis.metrics.members import FILE_NAME
 from pulsoid_rec.analysis.notebook.charts import Drawings
 from pulsoid_rec.analysis.notebook.repr import contents_html, contents_words
 from pulsoid_rec.analysis.notebook.select import Ids, Time, choose_ids, choose_range, choose_session
+from pulsoid_rec.analysis.reading.members_file import find_members_file
 from pulsoid_rec.analysis.reading.recording import EVERYTHING, USUAL, Recording
 
 
@@ -56,8 +56,7 @@ def explore(path: Path | str, *, members: Path | str | None = None, definitions:
     recording = Recording(path)
     with recording.open_():  # which says what is wrong with the file, if anything is
         pass
-    beside = recording.path.with_name(FILE_NAME)
-    members_file = Path(members) if members is not None else beside if beside.is_file() else None
+    members_file = find_members_file(recording.path, None if members is None else Path(members))
     whole = Excerpt(recording, EVERYTHING, definitions, members_file)
     whole.known_members()
     return whole

@@ -16,12 +16,13 @@ from pulsoid_rec.analysis.findings.session_view import session_views
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.grid import column_names
-from pulsoid_rec.analysis.metrics.members import NAME, read_members
+from pulsoid_rec.analysis.metrics.members import NAME
 from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
 from pulsoid_rec.analysis.metrics.session_events import choose_events, numbered_schema
 from pulsoid_rec.analysis.metrics.time_at_bpm import SCHEMA as TIME_AT_BPM
 from pulsoid_rec.analysis.reading.grid_reading import read_grid
 from pulsoid_rec.analysis.reading.lazy import lazily
+from pulsoid_rec.analysis.reading.members_file import read_members
 from pulsoid_rec.analysis.reading.recording import EVERYTHING, READINGS, Recording
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS, ROOM_EVENTS, Table
@@ -61,7 +62,7 @@ class Frames:
 
     def known_members(self) -> pl.DataFrame:
         """Read what the members file says of the members: `members.SCHEMA`; no rows without a file."""
-        return pl.DataFrame(schema=MEMBERS) if self.members_file is None else read_members(self.members_file)
+        return read_members(self.members_file)
 
     def rooms(self) -> pl.DataFrame:
         """List the rooms.

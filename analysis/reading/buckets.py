@@ -1,6 +1,6 @@
-"""Activity: who sent readings when, by spans of a quarter of an hour; small, whatever the size of the table.
+"""Buckets: how many readings each member sent in each quarter of an hour. Small, whatever the size of the table.
 
-It comes of one quick look over the table, and from it come the sessions, and the slices in which the readings are read.
+One quick scan of the table gives them; the sessions, and the slices in which readings are read, come from them.
 """
 
 from collections.abc import Sequence
@@ -12,38 +12,38 @@ from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.sessions import number_stretches
 from pulsoid_rec.analysis.reading.database import read_frame
 
-_LONGEST_SPAN_US = 15 * 60 * 1_000_000
+_LONGEST_US = 15 * 60 * 1_000_000
 _BEFORE_ALL_US = 10**17
-"""More microseconds than lie between the year 1 and 1970: division would round earlier instants the other way."""
+"""More microseconds than lie between the year 1 and 1970: SQL's division would round earlier instants upwards."""
 
 
-class Spans:
-    """Time cut into spans, none longer than the silence that would begin a session.
+class Buckets:
+    """Time cut into buckets of equal width, none longer than the silence that begins a new session.
 
     Parameters
     ----------
     definitions
-        What they depend on: `session_gap_s`.
+        Its `session_gap_s` limits the width.
     """
 
     def __init__(self, definitions: Definitions) -> None:
-        self.width_us = min(_LONGEST_SPAN_US, definitions.session_gap_us)
+        self.width_us = min(_LONGEST_US, definitions.session_gap_us)
         self._offset_us = self.width_us * (_BEFORE_ALL_US // self.width_us + 1)
 
     @property
     def sql(self) -> str:
-        """The number of the span that `occurred_at` lies in, as SQL."""
+        """The number of the bucket of `occurred_at`, as SQL."""
         return f"(epoch_us(occurred_at) + {self._offset_us}) // {self.width_us}"
 
-    def start_us(self, span: int) -> int:
-        """Tell when a span starts, in microseconds since 1970."""
-        return span * self.width_us - self._offset_us
+    def start_us(self, bucket: int) -> int:
+        """Return when a bucket starts, in microseconds since 1970."""
+        return bucket * self.width_us - self._offset_us
 
 
-def read_activity(
+def read_buckets(
     connection: duckdb.DuckDBPyConnection, definitions: Definitions, rooms: Sequence[str] = ()
 ) -> pl.DataFrame:
-    """Read who sent readings when.
+    """Count the readings of each member in each bucket, and number the sessions.
 
     Parameters
     ----------
@@ -56,13 +56,13 @@ def read_activity(
 
     Returns
     -------
-    `room_id`, `profile_id`, `span` (Int64), `first_at`, `last_at`, `readings` (all rows, duplicates and implausible
+    `room_id`, `profile_id`, `bucket` (Int64), `first_at`, `last_at`, `readings` (all rows, duplicates and implausible
     ones too), `session`, ordered by room and time. An empty recording gives no rows.
     """
     only = f"WHERE room_id IN ({', '.join('?' * len(rooms))})" if rooms else ""
     stretches = read_frame(
         connection,
-        f"SELECT room_id, profile_id, {Spans(definitions).sql} AS span, min(occurred_at) AS first_at,"
+        f"SELECT room_id, profile_id, {Buckets(definitions).sql} AS bucket, min(occurred_at) AS first_at,"
         f" max(occurred_at) AS last_at, count(*) AS readings FROM heart_rate {only} GROUP BY ALL",
         rooms,
     )

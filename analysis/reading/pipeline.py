@@ -6,19 +6,20 @@ comes.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import duckdb
 import polars as pl
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions
-from pulsoid_rec.analysis.metrics.holds import MEMBER, hold_readings, next_readings, sort_and_deduplicate
+from pulsoid_rec.analysis.metrics.holds import MEMBER, sort_and_deduplicate
 from pulsoid_rec.analysis.metrics.recovery import SCHEMA as RECOVERY
 from pulsoid_rec.analysis.metrics.recovery import find_falls, largest_falls, margins_us
 from pulsoid_rec.analysis.metrics.sessions import list_sessions
-from pulsoid_rec.analysis.metrics.time_at_bpm import TALLY, add_tallies, tally_readings
-from pulsoid_rec.analysis.reading.buckets import Spans, read_activity
-from pulsoid_rec.analysis.reading.packed import Packing, choose_packing, step_packed, tally_packed
+from pulsoid_rec.analysis.metrics.time_at_bpm import TALLY, add_tallies
+from pulsoid_rec.analysis.reading.buckets import Buckets, read_buckets
+from pulsoid_rec.analysis.reading.packed import Packing, plan_packings, tally_slice
 from pulsoid_rec.analysis.reading.slices import SLICE_ROWS, Slice, SliceReader, plan_slices, read_ahead
 
 _KEY = ("key",)
@@ -33,8 +34,8 @@ class Selection:
     sessions: pl.DataFrame
     """As `sessions.list_sessions` gives them."""
 
-    activity: pl.DataFrame
-    """As `read_activity` gives it, of these sessions, with `key` (UInt32): a number for each member and session."""
+    buckets: pl.DataFrame
+    """As `read_buckets` gives it, of these sessions, with `key` (UInt32): a number for each member and session."""
 
     recorded: pl.DataFrame | None
     """`room_id`, `profile_id`, `started_at` and `ended_at` of the session, for each member and session of the file;
@@ -47,7 +48,7 @@ class Selection:
     @property
     def members(self) -> pl.DataFrame:
         """`key`, `room_id`, `session`, `profile_id`: one row for each member and session."""
-        return self.activity.select("key", *MEMBER).unique().sort("key")
+        return self.buckets.select("key", *MEMBER).unique().sort("key")
 
     @property
     def parts(self) -> pl.DataFrame:
@@ -60,23 +61,23 @@ class Selection:
 
     def slices(self, slice_rows: int = SLICE_ROWS) -> list[Slice]:
         """Cut it into slices of about so many rows, in the order of time."""
-        spans = Spans(self.definitions)
-        return plan_slices(self.activity, spans, self.wanted.since_us, self.wanted.until_us, slice_rows)
+        bounds = self.wanted.since_us, self.wanted.until_us
+        return plan_slices(self.buckets, Buckets(self.definitions), *bounds, slice_rows)
 
 
 def select(connection: duckdb.DuckDBPyConnection, wanted: Filter, definitions: Definitions) -> Selection:
     """Look over a recording, and find the sessions and members that a filter asks for."""
-    activity = read_activity(connection, definitions, wanted.rooms)
-    sessions = list_sessions(activity)
-    recorded = None if wanted.rooms else _bounds_of_members(activity.select(MEMBER).unique(), sessions)
+    buckets = read_buckets(connection, definitions, wanted.rooms)
+    sessions = list_sessions(buckets)
+    recorded = None if wanted.rooms else _bounds_of_members(buckets.select(MEMBER).unique(), sessions)
     if wanted.members:
-        activity = activity.filter(pl.col("profile_id").is_in(wanted.members))
-        sessions = sessions.join(activity, on=["room_id", "session"], how="semi")
+        buckets = buckets.filter(pl.col("profile_id").is_in(wanted.members))
+        sessions = sessions.join(buckets, on=["room_id", "session"], how="semi")
     sessions = select_sessions(sessions, wanted)
-    activity = activity.join(sessions.select("room_id", "session"), on=["room_id", "session"], how="semi")
+    buckets = buckets.join(sessions.select("room_id", "session"), on=["room_id", "session"], how="semi")
     return Selection(
         sessions=sessions,
-        activity=activity.with_columns(key=pl.struct(MEMBER).rank("dense").cast(pl.UInt32)),
+        buckets=buckets.with_columns(key=pl.struct(MEMBER).rank("dense").cast(pl.UInt32)),
         recorded=recorded,
         wanted=wanted,
         definitions=definitions,
@@ -111,21 +112,14 @@ def read_tally(
     later = None
     if selection.wanted.until_us is not None:
         later = reader.read_next(selection.wanted.until_us, definitions.min_bpm, definitions.max_bpm)
-    highest_key = selection.activity.select("key").max().item() or 0
 
-    def read(part: Slice) -> tuple[Slice, Packing | None, pl.Series | None]:
-        packing = choose_packing(part, highest_key, definitions)
-        return part, packing, None if packing is None else reader.read_packed(part, packing.sql, packing.member_sql)
+    def read(packing: Packing) -> tuple[Packing, pl.Series]:
+        return packing, reader.read_packed(packing.part, packing.sql, packing.members_sql)
 
+    packings = list(plan_packings(selection.parts.sort("key"), selection.slices(slice_rows), definitions))
     tallies = [pl.DataFrame(schema={"key": pl.UInt32(), **TALLY})]
-    for part, packing, packed in read_ahead(read, reversed(selection.slices(slice_rows))):
-        steps = None if packing is None or packed is None else step_packed(packed, packing)
-        if packing is not None and steps is not None:
-            tally, later = tally_packed(steps, packing, later)
-        else:
-            readings, duplicates = sort_and_deduplicate(reader.read(part), _KEY)
-            held = hold_readings(readings, definitions, _KEY, later)
-            tally, later = tally_readings(held, duplicates, _KEY), next_readings(held, _KEY, later)
+    for packing, packed in read_ahead(read, reversed(packings)):
+        tally, later = tally_slice(packed, packing, later, partial(reader.read, packing.part))
         tallies.append(tally)
         if sum(tally.height for tally in tallies[1:]) > max(_TALLY_ROWS, tallies[0].height):
             tallies = [add_tallies(tallies, _KEY)]
@@ -180,7 +174,7 @@ def read_recovery(
     """
     definitions = selection.definitions
     known = selection.members.join(people, on=MEMBER).filter(pl.col("hr_max").is_not_null()).select("key", "hr_max")
-    theirs = replace(selection, activity=selection.activity.join(known, on="key", how="semi"))
+    theirs = replace(selection, buckets=selection.buckets.join(known, on="key", how="semi"))
     reader = theirs.reader(connection)
 
     def read(part: Slice) -> tuple[Slice, pl.DataFrame]:

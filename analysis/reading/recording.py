@@ -121,7 +121,7 @@ class Recording:
         """
         with self.open_() as connection:
             selection = select(connection, wanted, definitions)
-            sent = selection.activity.group_by(MEMBER).agg(
+            sent = selection.buckets.group_by(MEMBER).agg(
                 pl.col("first_at").min(), pl.col("last_at").max(), pl.col("readings").sum()
             )
             people = _describe(connection, selection, members)

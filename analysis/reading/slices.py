@@ -10,12 +10,13 @@ from typing import TypeVar
 import duckdb
 import polars as pl
 
-from pulsoid_rec.analysis.reading.buckets import Spans
+from pulsoid_rec.analysis.reading.buckets import Buckets
 from pulsoid_rec.analysis.reading.database import read_frame, write_temporary
 
 SLICE_ROWS = 2_000_000
 """Rows read at once: enough for polars to be fast, some 200 MB with all that is worked out of them."""
 
+What = TypeVar("What")
 Frames = TypeVar("Frames")
 
 _IN_SESSION = "occurred_at BETWEEN make_timestamptz(started_us) AND make_timestamptz(ended_us)"
@@ -29,21 +30,27 @@ class Slice:
     until_us: int
 
     def widen(self, before_us: int, after_us: int) -> "Slice":
-        """Give the slice with a margin on either side."""
+        """Return the slice with a margin on either side."""
         return Slice(self.from_us - before_us, self.until_us + after_us)
+
+    def split(self, parts: int) -> list["Slice"]:
+        """Cut the slice into parts of equal length."""
+        length_us = self.until_us - self.from_us
+        cuts = [self.from_us + length_us * part // parts for part in range(parts + 1)]
+        return [Slice(start, end) for start, end in pairwise(cuts)]
 
 
 def plan_slices(
-    activity: pl.DataFrame, spans: Spans, since_us: int | None, until_us: int | None, slice_rows: int = SLICE_ROWS
+    buckets: pl.DataFrame, time: Buckets, since_us: int | None, until_us: int | None, slice_rows: int = SLICE_ROWS
 ) -> list[Slice]:
     """Cut time into slices of about `slice_rows` rows; where nothing was sent, there are none.
 
     Parameters
     ----------
-    activity
-        What is to be read: `span`, `readings`.
-    spans
-        What `span` counts.
+    buckets
+        What is to be read: `bucket`, `readings`.
+    time
+        What the buckets are.
     since_us, until_us
         Bounds in microseconds since 1970, the second exclusive.
     slice_rows
@@ -53,15 +60,14 @@ def plan_slices(
     -------
     In the order of time, none overlapping.
     """
-    by_span = activity.group_by("span").agg(pl.col("readings").sum()).sort("span")
+    sizes = buckets.group_by("bucket").agg(pl.col("readings").sum()).sort("bucket")
     before = (pl.col("readings").cum_sum() - pl.col("readings")) // slice_rows
-    groups = by_span.group_by(before.alias("group"), maintain_order=True).agg(
-        pl.col("span").min().alias("first"), pl.col("span").max().alias("last"), pl.col("readings").sum()
+    groups = sizes.group_by(before.alias("group"), maintain_order=True).agg(
+        pl.col("bucket").min().alias("first"), pl.col("bucket").max().alias("last"), pl.col("readings").sum()
     )
     slices: list[Slice] = []
     for first, last, readings in groups.select("first", "last", "readings").iter_rows():
-        whole = Slice(spans.start_us(first), spans.start_us(last + 1))
-        slices += _split(whole, max(1, readings // slice_rows))
+        slices += Slice(time.start_us(first), time.start_us(last + 1)).split(max(1, readings // slice_rows))
     clipped = (
         Slice(
             part.from_us if since_us is None else max(part.from_us, since_us),
@@ -72,32 +78,25 @@ def plan_slices(
     return [part for part in clipped if part.from_us < part.until_us]
 
 
-def _split(whole: Slice, parts: int) -> Iterator[Slice]:
-    """Cut a slice into equal parts."""
-    length_us = whole.until_us - whole.from_us
-    cuts = [whole.from_us + length_us * part // parts for part in range(parts + 1)]
-    return (Slice(start, end) for start, end in pairwise(cuts))
-
-
-def read_ahead(read: Callable[[Slice], Frames], slices: Iterable[Slice]) -> Iterator[Frames]:
-    """Read slice after slice, the next one in a thread of its own while the one before is worked on.
+def read_ahead(read: Callable[[What], Frames], slices: Iterable[What]) -> Iterator[Frames]:
+    """Read slice after slice, the next one in a thread of its own while the caller works on the one before.
 
     Parameters
     ----------
     read
-        What reads a slice; it is called for one slice at a time.
+        Reads a slice; it is called for one slice at a time.
     slices
         The slices, in the order wanted.
     """
     with ThreadPoolExecutor(1) as thread:
-        waiting: Future[Frames] | None = None
+        pending: Future[Frames] | None = None
         for part in slices:
-            coming = thread.submit(read, part)
-            if waiting is not None:
-                yield waiting.result()
-            waiting = coming
-        if waiting is not None:
-            yield waiting.result()
+            following = thread.submit(read, part)
+            if pending is not None:
+                yield pending.result()
+            pending = following
+        if pending is not None:
+            yield pending.result()
 
 
 class SliceReader:
@@ -110,8 +109,8 @@ class SliceReader:
     parts
         What to read: `key`, `room_id`, `profile_id`, and `started_at` and `ended_at` of the session.
     recorded
-        The same columns but `key`, of all that the file holds, to be read or not; None where that is not known. It is
-        what makes reading fast.
+        The same columns but `key`, of all that the file holds, to be read or not; None where that is not known. With
+        it most slices are read by a faster join.
     """
 
     def __init__(
@@ -128,7 +127,7 @@ class SliceReader:
         """Read a slice: `key`, `occurred_at`, `received_at`, `bpm`, in no order."""
         return self._read("key, occurred_at, received_at, bpm", part)
 
-    def read_packed(self, part: Slice, packed: str, member: str) -> pl.Series:
+    def read_packed(self, part: Slice, packed: str, members: str) -> pl.Series:
         """Read a slice, each reading packed into one number, sorted.
 
         Parameters
@@ -136,17 +135,16 @@ class SliceReader:
         part
             The slice.
         packed
-            The number, as SQL over `member`, `occurred_at` and `bpm`.
-        member
-            What of it each member has in all of the slice, as SQL over `key`.
+            The number, as SQL over the columns of `members`, `occurred_at` and `bpm`.
+        members
+            What the number needs of each member and session, as SQL over `key` and `started_us`.
         """
-        numbers = self._read(f"{packed} AS packed", part, f"*, {member} AS member")["packed"]
-        # Here, and not where they are worked on, as then there is as much to do in this thread as in that one. To sort
-        # by two threads takes as long as by one: they share the work badly.
+        numbers = self._read(f"{packed} AS packed", part, f"*, {members}")["packed"]
+        # Sorted here, since reading ahead this thread has time for it; two threads share that work badly.
         return numbers.sort(multithreaded=False)
 
     def read_next(self, from_us: int, min_bpm: int, max_bpm: int) -> pl.DataFrame:
-        """Read each member's first reading from an instant on, as `holds.next_readings` gives it."""
+        """Read each member's first reading from an instant on: `key`, `occurred_at`, and `plausible_at` or null."""
         is_plausible = f"bpm BETWEEN {min_bpm:d} AND {max_bpm:d}"
         firsts = f"key, min(occurred_at) AS occurred_at, min(occurred_at) FILTER ({is_plausible}) AS plausible_at"
         return read_frame(
@@ -157,10 +155,10 @@ class SliceReader:
 
     def _read(self, columns: str, part: Slice, of_members: str = "*") -> pl.DataFrame:
         parts = f"SELECT {of_members} FROM part WHERE ended_us >= {part.from_us} AND started_us < {part.until_us}"
-        # Texts are compressed as places in a dictionary, and to join by one of them DuckDB need not look at each row's.
+        # Texts are compressed as places in a dictionary, so that a join by one of them is fast; by two it is not.
         join = (
             "USING (profile_id)"
-            if self._is_told_by_profile(part)
+            if self._has_one_session_a_profile(part)
             else f"USING (room_id, profile_id) WHERE {_IN_SESSION}"
         )
         query = (
@@ -170,8 +168,8 @@ class SliceReader:
         with self._lock:
             return read_frame(self._connection, query)
 
-    def _is_told_by_profile(self, part: Slice) -> bool:
-        """Tell whether all readings of a profile in this slice are of one room and session."""
+    def _has_one_session_a_profile(self, part: Slice) -> bool:
+        """Return whether all readings of a profile in this slice are of one room and session."""
         if self._recorded is None:
             return False
         started_us, ended_us = (pl.col(bound).dt.epoch("us") for bound in ("started_at", "ended_at"))

@@ -2,9 +2,10 @@
 
 import polars as pl
 from recordings import at, reading, readings_frame
+from reference_tally import next_readings
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
-from pulsoid_rec.analysis.metrics.holds import hold_readings, next_readings, sort_and_deduplicate
+from pulsoid_rec.analysis.metrics.holds import hold_readings, sort_and_deduplicate
 
 BY = ("profile_id",)
 

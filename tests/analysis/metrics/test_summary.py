@@ -25,6 +25,7 @@ from recordings import (
     readings_frame,
     steady,
 )
+from reference_tally import tally_readings
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
@@ -34,7 +35,7 @@ from pulsoid_rec.analysis.metrics.members import describe_members
 from pulsoid_rec.analysis.metrics.recovery import SCHEMA as RECOVERY
 from pulsoid_rec.analysis.metrics.sessions import list_sessions, number_stretches
 from pulsoid_rec.analysis.metrics.summary import SCHEMA, summarize
-from pulsoid_rec.analysis.metrics.time_at_bpm import add_tallies, tally_readings
+from pulsoid_rec.analysis.metrics.time_at_bpm import add_tallies
 from pulsoid_rec.analysis.reading.pipeline import read_recovery, read_tally, select
 from pulsoid_rec.analysis.reading.recording import Recording
 

@@ -1,4 +1,4 @@
-"""The packed tally of a slice equals the one worked out the long way, and says when it cannot be had."""
+"""The packed tally of a slice equals the reference, whatever the readings, sessions and definitions."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,12 +6,13 @@ import duckdb
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference_tally import next_readings, tally_readings
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
-from pulsoid_rec.analysis.metrics.holds import hold_readings, next_readings, sort_and_deduplicate
+from pulsoid_rec.analysis.metrics.holds import hold_readings, sort_and_deduplicate
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
-from pulsoid_rec.analysis.metrics.time_at_bpm import add_tallies, tally_readings
-from pulsoid_rec.analysis.reading.packed import Packing, choose_packing, step_packed, tally_packed
+from pulsoid_rec.analysis.metrics.time_at_bpm import add_tallies
+from pulsoid_rec.analysis.reading.packed import Packing, plan_packings, tally_slice
 from pulsoid_rec.analysis.reading.slices import Slice
 
 BY = ("key",)
@@ -27,31 +28,32 @@ def frame(rows: list[Row]) -> pl.DataFrame:
     return pl.DataFrame([(key, at, at, bpm) for key, at, bpm in instants], schema=SCHEMA, orient="row")
 
 
-def packed(readings: pl.DataFrame, packing: Packing) -> pl.Series:
+def packed(readings: pl.DataFrame, packing: Packing, parts: pl.DataFrame) -> pl.Series:
     """Pack readings as the recording is packed: in SQL."""
+    started = parts.select("key", started_us=pl.col("started_at").dt.epoch("us"))
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.register("readings", readings.to_arrow())
-        members = f"(SELECT *, {packing.member_sql} AS member FROM readings)"
+        connection.register("readings", readings.join(started, on="key").to_arrow())
+        members = f"(SELECT *, {packing.members_sql} FROM readings)"
         numbers: pl.DataFrame = connection.sql(f"SELECT {packing.sql} AS packed FROM {members} ORDER BY packed").pl()
     return numbers["packed"]
 
 
-def packing_of(length_us: int, definitions: Definitions, highest_key: int = 9) -> Packing:
-    packing = choose_packing(Slice(FROM_US, FROM_US + length_us), highest_key, definitions)
-    assert packing is not None
-    return packing
+def parts_of(keys: dict[int, tuple[int, int]]) -> pl.DataFrame:
+    """Say when the session of each key starts and ends, in microseconds after the start."""
+    rows = [(key, *(START + timedelta(microseconds=us) for us in bounds)) for key, bounds in sorted(keys.items())]
+    return pl.DataFrame(rows, schema={"key": pl.UInt32(), "started_at": INSTANT, "ended_at": INSTANT}, orient="row")
 
 
 LENGTH_US = 40_000_000
+KEYS = (0, 1, 2, 9)
 ROWS = st.lists(
     st.tuples(
-        st.sampled_from([0, 1, 2, 9]),
+        st.sampled_from(KEYS),
         st.one_of(st.integers(0, LENGTH_US - 1), st.sampled_from([0, 1, 5_000_000, 10_000_000, LENGTH_US - 1])),
         st.sampled_from([-(2**31), 0, 29, 30, 80, 230, 231, 1022, 1023, 1024, 2**31 - 1]),
     ),
     max_size=30,
-    unique_by=lambda row: row[:2],
 )
 LATER = st.lists(
     st.tuples(st.sampled_from([0, 2, 7]), st.integers(LENGTH_US, 10**12), st.sampled_from([0, 80])),
@@ -64,14 +66,22 @@ DEFINITIONS = st.sampled_from(
         Definitions(max_hold_s=0.000001),
         Definitions(max_hold_s=1000),
         Definitions(min_bpm=0, max_bpm=1022),
+        Definitions(min_bpm=-5, max_bpm=100_000),
+        Definitions(min_bpm=80, max_bpm=80),
+        Definitions(min_bpm=-(2**20), max_bpm=2**20),
     ]
 )
 
 
-@settings(max_examples=150, deadline=None)
-@given(rows=ROWS, later_rows=st.one_of(st.none(), LATER), definitions=DEFINITIONS)
-def test_packed_tally_equals_the_long_way(
-    rows: list[Row], later_rows: list[Row] | None, definitions: Definitions
+@settings(max_examples=200, deadline=None)
+@given(
+    rows=ROWS,
+    later_rows=st.one_of(st.none(), LATER),
+    definitions=DEFINITIONS,
+    started_us=st.lists(st.integers(-(10**15), 0), min_size=len(KEYS), max_size=len(KEYS)),
+)
+def test_packed_tally_equals_the_reference(
+    rows: list[Row], later_rows: list[Row] | None, definitions: Definitions, started_us: list[int]
 ) -> None:
     later = None
     if later_rows is not None:
@@ -80,14 +90,16 @@ def test_packed_tally_equals_the_long_way(
     held = hold_readings(readings, definitions, BY, later)
     expected, expected_next = tally_readings(held, duplicates, BY), next_readings(held, BY, later)
 
-    packing = packing_of(LENGTH_US, definitions)
-    steps = step_packed(packed(frame(rows), packing), packing)
-    assert steps is not None
-    tally, following = tally_packed(steps, packing, later)
+    parts = parts_of({key: (start_us, 10**15) for key, start_us in zip(KEYS, started_us, strict=True)})
+    [packing] = plan_packings(parts, [Slice(FROM_US, FROM_US + LENGTH_US)], definitions)
+    numbers = packed(frame(rows), packing, parts)
+    assert packing.pack(frame(rows)).sort().equals(numbers)
+    tally, following = tally_slice(numbers, packing, later, lambda: frame(rows))
 
     # Where in a member's part a figure stands does not matter: the summary adds them up by member.
     def by_bpm(tally: pl.DataFrame) -> pl.DataFrame:
-        return add_tallies([tally], BY).select("key", "bpm", "held_us", "readings").sort("key", "bpm")
+        sums = add_tallies([tally], BY).select("key", "bpm", "held_us", "readings")
+        return sums.filter(pl.col("readings") > 0).sort("key", "bpm")
 
     def by_member(tally: pl.DataFrame) -> pl.DataFrame:
         sums = pl.col("duplicates", "gaps").sum()
@@ -100,35 +112,48 @@ def test_packed_tally_equals_the_long_way(
     assert following.sort("key").equals(expected_next.sort("key"))
 
 
-@given(rows=ROWS.filter(bool), bpm=st.integers(0, 300))
-def test_two_readings_of_a_member_at_one_instant_are_refused(rows: list[Row], bpm: int) -> None:
-    packing = packing_of(LENGTH_US, Definitions())
-    assert step_packed(packed(frame([*rows, (*rows[0][:2], bpm)]), packing), packing) is None
-
-
 def test_members_last_and_anothers_first_reading_are_no_neighbours() -> None:
-    packing = packing_of(8, Definitions())
-    steps = step_packed(packed(frame([(0, 7, 80), (1, 0, 80)]), packing), packing)
-    assert steps is not None
-    assert steps["has_next"].to_list() == [False, False]
-    assert steps["held_us"].to_list() == [0, 0]
+    parts = parts_of({0: (0, 7), 1: (0, 7)})
+    [packing] = plan_packings(parts, [Slice(FROM_US, FROM_US + 8)], Definitions())
+    rows = frame([(0, 7, 80), (1, 0, 80)])
+    tally, _ = tally_slice(packed(rows, packing, parts), packing, None, lambda: rows)
+    assert add_tallies([tally], BY)["held_us"].to_list() == [0, 0]
 
 
-def test_what_does_not_fit_is_not_packed() -> None:
-    day = Slice(0, 86_400_000_000)
-    assert choose_packing(day, 2**13, Definitions()) is not None
-    assert choose_packing(day, 2**14, Definitions()) is None
-    assert choose_packing(day, 1, Definitions(max_bpm=1023)) is None
-    assert choose_packing(day, 1, Definitions(min_bpm=-1)) is None
+DAY_US = 86_400_000_000
+
+
+def plan(parts: dict[int, tuple[int, int]], length_us: int, definitions: Definitions) -> list[Packing]:
+    return list(plan_packings(parts_of(parts), [Slice(FROM_US, FROM_US + length_us)], definitions))
+
+
+def test_months_of_sessions_of_hundreds_of_members_are_one_slice() -> None:
+    """The time is counted from each session's start, so that the length of the recording does not matter."""
+    sessions = {
+        300 * day + member: (day * DAY_US, day * DAY_US + DAY_US // 2) for day in range(300) for member in range(300)
+    }
+    [packing] = plan(sessions, 300 * DAY_US, Definitions())
+    assert packing.fits
+
+
+def test_what_does_not_fit_is_cut_into_halves_until_it_does() -> None:
+    definitions = Definitions(min_bpm=-(2**31), max_bpm=2**31 - 1)  # 33 bits for bpm alone
+    packings = plan(dict.fromkeys(range(300), (0, DAY_US)), DAY_US, definitions)
+    assert len(packings) > 1
+    assert all(packing.fits for packing in packings)
+    parts = [packing.part for packing in packings]
+    assert (parts[0].from_us, parts[-1].until_us) == (FROM_US, FROM_US + DAY_US)
+    assert [part.until_us for part in parts[:-1]] == [part.from_us for part in parts[1:]]
 
 
 def test_highest_numbers_that_fit_are_told_apart() -> None:
-    day = Slice(0, 86_400_000_000)
-    definitions = Definitions(max_bpm=1022)
-    packing = choose_packing(day, 2**14 - 1, definitions)
-    assert packing is not None
-    rows = [(2**14 - 1, 86_400_000_000 - 1 - FROM_US, 1022), (2**14 - 1, -FROM_US, 30), (0, -FROM_US, 1022)]
-    steps = step_packed(packed(frame(rows), packing), packing)
-    assert steps is not None
-    values = steps.select(packing.key.alias("k"), packing.bpm.alias("b"), at=packing.occurred_at.dt.epoch("us"))
-    assert values.rows() == [(0, 1022, 0), (2**14 - 1, 30, 0), (2**14 - 1, 1022, 86_400_000_000 - 1)]
+    definitions = Definitions(min_bpm=0, max_bpm=1022)  # 10 bits, 38 for the day, 15 for the key
+    highest = 7 + 2**15 - 1
+    parts = parts_of({7: (0, DAY_US), highest: (0, DAY_US)})
+    [packing] = plan_packings(parts, [Slice(FROM_US, FROM_US + DAY_US)], definitions)
+    assert packing.time_bits + packing.bpm_bits + 15 == 63
+    rows = frame([(highest, DAY_US - 1, 1022), (highest, 0, 30), (7, 0, 1022)])
+    numbers = packed(rows, packing, parts)
+    values = pl.DataFrame({"packed": numbers}).select(k=packing.key, b=packing.bpm, t=packing.time_us)
+    assert values.rows() == [(7, 1022, 0), (highest, 30, 0), (highest, 1022, DAY_US - 1)]
+    assert len(plan({0: (0, DAY_US), 2**15: (0, DAY_US)}, DAY_US, definitions)) > 1

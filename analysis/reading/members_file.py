@@ -1,0 +1,41 @@
+"""`members.toml`, the file in which a recording's owner says who the members are."""
+
+from pathlib import Path
+
+import polars as pl
+
+from pulsoid_rec.analysis.metrics.members import SCHEMA, parse_members
+from pulsoid_rec.recorder.contract.errors import UsageError
+
+FILE_NAME = "members.toml"
+"""Looked for beside the database."""
+
+
+def find_members_file(database: Path, named: Path | None = None) -> Path | None:
+    """Return the members file named, else the one beside the database, else None."""
+    beside = database.with_name(FILE_NAME)
+    return named if named is not None else beside if beside.is_file() else None
+
+
+def read_members(path: Path | None) -> pl.DataFrame:
+    """Read a members file; None gives no rows.
+
+    Returns
+    -------
+    `members.SCHEMA`, one row a member in the file's order, null where nothing is said.
+
+    Raises
+    ------
+    UsageError
+        The file cannot be read, is not TOML, or a line of it cannot be right.
+    """
+    if path is None:
+        return pl.DataFrame(schema=SCHEMA)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text", "Save it as UTF-8.") from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"Cannot read {path}: {reason}", "Choose another members file with --members.") from error
+    return parse_members(text, str(path))
