@@ -1,9 +1,9 @@
-"""The few numbers the figures depend on, and their defaults."""
+"""The few numbers that all results depend on, and their defaults."""
 
 from dataclasses import dataclass
 
 MICROSECONDS = 1_000_000
-"""In a second: durations are whole microseconds inside, and seconds only at the end."""
+"""Microseconds in a second: durations are whole microseconds inside, and seconds only at the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,30 +7,30 @@ import polars as pl
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 
 MEMBER = ("room_id", "session", "profile_id")
-"""Columns that tell one member's readings in one session from all others'."""
+"""Columns that identify one member in one session."""
 
 ORDER = ("occurred_at", "received_at", "bpm")
-"""What puts a member's readings in order, however the rows lie."""
+"""The order of a member's readings, whatever the order of the rows."""
 
 
 def sort_and_deduplicate(readings: pl.DataFrame, by: Sequence[str] = MEMBER) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Put each member's readings in order, and leave duplicates out: the first received is kept.
+    """Sort each member's readings, and leave duplicates out: the first received is kept.
 
     Parameters
     ----------
     readings
         `occurred_at`, `received_at`, `bpm` and the columns of `by`, in any order.
     by
-        Columns that tell one member's readings in one session from all others'.
+        Columns that identify one member in one session.
 
     Returns
     -------
-    The readings, in the order of time and each member's in that of `ORDER`; and how many rows were left out: columns
-    `by` and `duplicates`, for members that have any.
+    The readings ordered by time, each member's by `ORDER`; and the number of rows left out: columns `by` and
+    `duplicates`, for members that have any.
     """
     by = list(by)
-    # Recorded data is nearly in order, and then sorting by time alone is cheap; by all of ORDER it is not. So only
-    # readings that share their instant with another of the same member's are looked at more closely.
+    # Recorded data is nearly sorted, and then sorting by time alone is cheap; by all of ORDER it is not. So only a
+    # member's readings at one instant are sorted by all of it.
     rows = readings.sort("occurred_at", maintain_order=True)
     is_tied_to_last = pl.col("occurred_at").diff().over(by).dt.total_microseconds() == 0
     rows = rows.with_columns(is_tied=is_tied_to_last.fill_null(value=False))
@@ -64,7 +64,7 @@ def hold_readings(
     definitions
         Longest hold, and what is plausible.
     by
-        Columns that tell one member's readings in one session from all others'.
+        Columns that identify one member in one session.
     later
         Where these readings are only the earlier part: each member's first ones of the later part, columns `by`,
         `occurred_at`, and `plausible_at` of the first plausible one, or null.
@@ -78,7 +78,7 @@ def hold_readings(
     is_plausible = pl.col("bpm").is_between(definitions.min_bpm, definitions.max_bpm)
     seen = readings.with_columns(plausible_at=pl.when(is_plausible).then("occurred_at"))
     if later is not None and not later.is_empty():
-        # One row a member at the end stands for all that is later.
+        # One row a member, at the end, stands for all later readings.
         seen = pl.concat([seen, later], how="diagonal")
     next_at = pl.col("occurred_at").shift(-1).over(by)
     next_plausible_at = pl.col("plausible_at").shift(-1).backward_fill().over(by)

@@ -67,7 +67,7 @@ def parse_members(text: str, source: str) -> pl.DataFrame:
 
     Returns
     -------
-    `SCHEMA`, one row a member in the file's order, null where nothing is said.
+    `SCHEMA`, one row a member in the file's order, null where the file says nothing.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def _parse_member(table: Any, profile_id: str, source: str) -> Member:
 
 
 def describe_members(present: pl.DataFrame, config_names: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
-    """Put together what is known of each member.
+    """Combine what is known of each member.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def describe_members(present: pl.DataFrame, config_names: pl.DataFrame, members:
 
 
 def labels(summary: pl.DataFrame) -> dict[str, str]:
-    """Give each member a label that no other has: the name, with the id's beginning where two share a name.
+    """Label each member uniquely: by the name, with the id's beginning where two share a name.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ SCHEMA = pl.Schema({"room_id": pl.String(), "session": pl.Int64(), "profile_id":
 
 
 def margins_us(definitions: Definitions) -> tuple[int, int]:
-    """Tell how much of the readings before and after an effort's end is needed, in microseconds."""
+    """Return how much time before and after an effort's end its readings are needed for, in microseconds."""
     return EFFORT_US + definitions.max_hold_us, max(LATER_US[1], definitions.max_hold_us + 1)
 
 
@@ -39,7 +39,7 @@ def find_falls(readings: pl.DataFrame, definitions: Definitions, by: Sequence[st
     definitions
         What is plausible, and what ends a run.
     by
-        Columns that tell one member's readings in one session from all others'.
+        Columns that identify one member in one session.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def _before_end_us() -> pl.Expr:
 
 
 def _with_later_mean(efforts: pl.DataFrame, seen: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Add the mean a minute after each effort: the difference of what had been summed up at the window's two ends."""
+    """Add the mean a minute after each effort: the difference of the cumulative sums at the window's two ends."""
     sums = seen.select(
         *by,
         "occurred_at",
@@ -117,14 +117,14 @@ def _with_later_mean(efforts: pl.DataFrame, seen: pl.DataFrame, by: list[str]) -
 
 
 def largest_falls(falls: pl.DataFrame, by: Sequence[str] = MEMBER) -> pl.DataFrame:
-    """Give each member's largest fall.
+    """Find each member's largest fall.
 
     Parameters
     ----------
     falls
         As `find_falls` gives them.
     by
-        Columns that tell one member's readings in one session from all others'.
+        Columns that identify one member in one session.
 
     Returns
     -------

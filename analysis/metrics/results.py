@@ -1,4 +1,4 @@
-"""All figures of an excerpt, as far as they are worked out together."""
+"""All results for what a filter selects, worked out together."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from pulsoid_rec.analysis.metrics.time_at_bpm import time_at_bpm
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All figures of what a filter selected, before they are put together."""
+    """The results for what a filter selects."""
 
     sessions: pl.DataFrame
     """As `Recording.sessions` gives them."""

@@ -1,4 +1,4 @@
-"""Sessions of a room: readings with no long silence of everybody between them, numbered by time."""
+"""Sessions: readings of a room with no long silence of all its members between them, numbered by time."""
 
 import polars as pl
 
@@ -17,14 +17,14 @@ SCHEMA = pl.Schema(
 
 
 def number_stretches(stretches: pl.DataFrame, session_gap_us: int) -> pl.DataFrame:
-    """Say of each stretch of readings which of its room's sessions it belongs to.
+    """Number the session of its room that each stretch of readings belongs to.
 
     Parameters
     ----------
     stretches
-        Any number of readings a row: `room_id`, `first_at`, `last_at`, and whatever else. Within a stretch there is
-        no silence longer than `session_gap_us`; a single reading is a stretch too. All of the room's are needed,
-        of all members, whether plausible or not, or the numbers are others.
+        `room_id`, `first_at`, `last_at` and any other columns: one or more readings a row, with no silence longer
+        than `session_gap_us` within it. All readings of the room are needed, of all members and plausible or not,
+        or the numbers change.
     session_gap_us
         Longest silence within a session, in microseconds.
 

@@ -1,7 +1,7 @@
 """Time at bpm: per room, session, member and bpm, the seconds held and the number of readings.
 
-It is the one heavy pass over the data. What comes of it, the tally, is small (some 200 rows a member) and exact, and
-tallies of separate stretches of time add up. All figures of the summary come from it.
+It is the one heavy pass over the data. Its result, the tally, is small (some 200 rows a member) and exact, and the
+tallies of separate stretches of time add up. All results of the summary come from it.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ TALLY = pl.Schema(
         "longest_gap_us": pl.Int64(),
     }
 )
-"""A tally's columns, after those that tell members apart."""
+"""A tally's columns, after those that identify members."""
 
 SCHEMA = pl.Schema(
     {
@@ -46,7 +46,7 @@ def add_tallies(tallies: Sequence[pl.DataFrame], by: Sequence[str] = MEMBER) -> 
     tallies
         At least one.
     by
-        Columns that tell one member's readings in one session from all others'.
+        Columns that identify one member in one session.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def add_tallies(tallies: Sequence[pl.DataFrame], by: Sequence[str] = MEMBER) -> 
 
 
 def time_at_bpm(tally: pl.DataFrame) -> pl.DataFrame:
-    """Give the seconds held and the number of readings at each plausible bpm.
+    """Convert a tally to the seconds held and the number of readings at each plausible bpm.
 
     Parameters
     ----------

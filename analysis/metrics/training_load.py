@@ -12,7 +12,7 @@ BANISTER_FACTORS = {"male": (0.64, 1.92), "female": (0.86, 1.67)}
 
 
 def training_loads(held: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Add up each member's training load.
+    """Sum each member's training load.
 
     Parameters
     ----------
@@ -20,12 +20,12 @@ def training_loads(held: pl.DataFrame, by: list[str]) -> pl.DataFrame:
         `bpm`, `held_us`, `hr_max`, `hr_rest`, `sex` and the columns of `by`: plausible heart rates of members whose
         HRmax is known.
     by
-        Columns that tell members apart.
+        Columns that identify members.
 
     Returns
     -------
     Columns `by`, `trimp_edwards` and `trimp_banister` (Float64), one row a member. Banister's is null unless
-    resting heart rate and sex are known, and HRmax is above the one.
+    resting heart rate and sex are known, and HRmax is above the resting heart rate.
 
     Notes
     -----

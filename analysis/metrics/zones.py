@@ -1,4 +1,4 @@
-"""Heart-rate zones, and the highest heart rate they are reckoned from."""
+"""Heart-rate zones, and the highest heart rate (HRmax) they are based on."""
 
 import polars as pl
 
@@ -10,7 +10,7 @@ ZONE_PERCENTS = (50, 60, 70, 80, 90)
 
 
 def zone_of(bpm: pl.Expr, hr_max: pl.Expr) -> pl.Expr:
-    """Give the zone, 0 to 5, that a heart rate lies in.
+    """Return the zone of a heart rate, 0 to 5.
 
     Parameters
     ----------
@@ -29,19 +29,19 @@ def zone_of(bpm: pl.Expr, hr_max: pl.Expr) -> pl.Expr:
 
 
 def reaches(bpm: pl.Expr, hr_max: pl.Expr, percent: int) -> pl.Expr:
-    """Tell whether a heart rate is at or above so much of HRmax; parameters as of `zone_of`."""
+    """Return whether a heart rate is at or above a percentage of HRmax; parameters as of `zone_of`."""
     return bpm.cast(pl.Int64) * 1000 >= (hr_max * 10).round().cast(pl.Int64) * percent
 
 
 def time_in_zones(held: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Add up the seconds in each zone.
+    """Sum the seconds in each zone.
 
     Parameters
     ----------
     held
         `bpm`, `held_us`, `hr_max` and the columns of `by`: plausible heart rates of members whose HRmax is known.
     by
-        Columns that tell members apart.
+        Columns that identify members.
 
     Returns
     -------

@@ -1,11 +1,11 @@
-"""A stream of Arrow data on its way from DuckDB to polars."""
+"""Passes a stream of Arrow data from DuckDB to polars."""
 
 
 class ArrowStream:
     """A capsule of Arrow data, as polars takes it.
 
-    It stands in a module of its own since polars keeps the types of what it was given to the end of the process: of
-    DuckDB's own type, or one whose module imports DuckDB, DuckDB would then complain on stderr that it leaked.
+    In a module of its own, since polars keeps the types it was given until the process ends: were it DuckDB's own type,
+    or one whose module imports DuckDB, DuckDB would report a leak on stderr then.
 
     Parameters
     ----------
@@ -17,5 +17,5 @@ class ArrowStream:
         self._capsule = capsule
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Hand the stream over."""
+        """Return the capsule."""
         return self._capsule

@@ -1,24 +1,26 @@
-"""What a journal holds that the database does not have yet: a report made now would miss it."""
+"""What a journal holds that is not in the database yet, so that a report would miss it."""
 
 import time
 from typing import NamedTuple
 
 from pulsoid_rec.analysis.reading.recording import Recording
+from pulsoid_rec.recorder.contract.journal_files import journal_folder, segment_name, segment_paths
 
 USUAL_DELAY_S = 5.0
+"""A recorder ingests its journal every second or two; what is younger than this is no cause for concern."""
+
 _LONGER_THAN_A_HEADER = 200  # bytes
-"""A recorder brings its journal in every second or so; what is younger than this is no cause for concern."""
 
 
 class Backlog(NamedTuple):
-    """Files of a journal that wait to be brought in."""
+    """Files of a journal that are not in the database yet."""
 
     files: int
     size_bytes: int
 
 
 def find_backlog(recording: Recording, now: float | None = None) -> Backlog:
-    """Find what waits in the journal beside a recording for longer than is usual.
+    """Find what has been in the journal beside a recording for longer than is usual.
 
     Parameters
     ----------
@@ -32,18 +34,17 @@ def find_backlog(recording: Recording, now: float | None = None) -> Backlog:
     Number of files and bytes; zeros where there is no journal.
     """
     now = time.time() if now is None else now
-    waiting: dict[str, int] = {}
-    folder = recording.path.with_name(recording.path.name + ".journal")
-    for path in sorted(folder.glob("*.jsonl*")) if folder.is_dir() else ():
+    backlog: dict[str, int] = {}
+    for path in segment_paths(journal_folder(recording.path)):
         try:
             status = path.stat()
             # The first line names the format; a recorder in a silent room has a segment with nothing else.
             holds_rows = status.st_size > _LONGER_THAN_A_HEADER or path.read_bytes().count(b"\n") > 1
         except OSError:
-            continue  # brought in just now, and removed
+            continue  # ingested and removed just now
         if now - status.st_mtime > USUAL_DELAY_S and holds_rows:
-            waiting[path.name.removesuffix(".open").removesuffix(".jsonl")] = status.st_size
-    if waiting:
-        for segment in recording.ingested_segments(list(waiting)):
-            del waiting[segment]
-    return Backlog(len(waiting), sum(waiting.values()))
+            backlog[segment_name(path)] = status.st_size
+    if backlog:
+        for segment in recording.ingested_segments(list(backlog)):
+            del backlog[segment]
+    return Backlog(len(backlog), sum(backlog.values()))

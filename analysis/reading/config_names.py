@@ -1,11 +1,11 @@
-"""The names that configs give to rooms and members: of the latest config that has one."""
+"""The names of rooms and members: those in the latest config that has one."""
 
 import duckdb
 import polars as pl
 
 from pulsoid_rec.analysis.reading.database import read_frame
 
-# The text `name` of a config; NULL where there is none, or only blanks.
+# The text `name` of a config; NULL where there is none or a blank one.
 _CONFIG_NAME = (
     "CASE WHEN json_valid(config) AND json_type(config, '$.name') = 'VARCHAR'"
     " THEN nullif(trim(config ->> '$.name'), '') END"

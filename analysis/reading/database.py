@@ -1,4 +1,4 @@
-"""The DuckDB file, opened read-only for one read: waits until a recorder lets go of it, and says faults in words."""
+"""Opens the DuckDB file read-only for one read; waits while a recorder writes to it."""
 
 import contextlib
 import random
@@ -27,7 +27,7 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 
 _FEW_ROWS = 10_000
 _PAUSE_S = (0.01, 0.1)
-# What DuckDB raises for a file it cannot make sense of, as against a query that we got wrong.
+# What DuckDB raises for a damaged file, not for a wrong query.
 _FILE_FAULTS = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
 
 
@@ -64,7 +64,7 @@ def open_database(path: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Iterato
 
 
 def read_frame(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any] = ()) -> pl.DataFrame:
-    """Read what a query gives.
+    """Run a query and return its rows as a frame.
 
     Parameters
     ----------
@@ -75,12 +75,12 @@ def read_frame(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence
     values
         Its parameters.
     """
-    # Not `.pl()`, which goes by way of pyarrow, whose import takes longer than a small report.
+    # Not `.pl()`, which needs pyarrow: importing that takes longer than a small report.
     return pl.DataFrame(ArrowStream(connection.sql(sql, params=list(values)).__arrow_c_stream__()))
 
 
 def write_temporary(connection: duckdb.DuckDBPyConnection, name: str, columns: str, frame: pl.DataFrame) -> None:
-    """Make a temporary table of a frame.
+    """Create a temporary table from a frame.
 
     Parameters
     ----------

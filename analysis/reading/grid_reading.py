@@ -1,4 +1,4 @@
-"""What a grid is made of, read from a recording: readings with their holds, in a range of time and just around it."""
+"""Reads a grid from a recording: readings with their holds, in a range of time and just around it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +16,7 @@ from pulsoid_rec.analysis.reading.recording import Recording
 def read_grid(
     recording: Recording, wanted: Filter, definitions: Definitions, columns: Mapping[str, str], every_s: int
 ) -> pl.DataFrame:
-    """Lay what a filter selects on a grid.
+    """Read what a filter selects as a grid.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def _moved(instant: datetime | None, by: timedelta) -> datetime | None:
 
 
 def _later(lasts: pl.DataFrame, around: Filter) -> pl.DataFrame | None:
-    """Tell which members have readings after those read: all that is to know of them is that they are far enough."""
+    """Return which members have readings after those read; all that matters is that they are far enough away."""
     if around.until is None:
         return None
     later = lasts.filter(pl.col("last_at") >= around.until)

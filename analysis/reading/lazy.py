@@ -1,4 +1,4 @@
-"""Frames that are read when they are collected, and anew each time: of the file as it is then."""
+"""Lazy frames that read the file at each `collect`."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,7 +7,7 @@ from polars.io.plugins import register_io_source
 
 
 def lazily(schema: pl.Schema, read: Callable[[], pl.DataFrame]) -> pl.LazyFrame:
-    """Put off a read until a LazyFrame is collected.
+    """Return a LazyFrame that reads when it is collected.
 
     Parameters
     ----------

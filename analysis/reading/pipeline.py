@@ -1,7 +1,6 @@
-"""The stream: readings -> sessions -> holds -> tally of time at bpm, over a recording of any size.
+"""From readings to the tally of time at bpm, over a recording of any size, slice by slice.
 
-The steps themselves are in `sessions`, `holds` and `time_at_bpm`; here they are called slice after slice. Slices are
-taken from the last to the first: then all that a slice has to know of the others is when each member's next reading
+Slices are taken from the last to the first: then all a slice needs of the others is when each member's next reading
 comes.
 """
 
@@ -24,7 +23,7 @@ from pulsoid_rec.analysis.reading.slices import SLICE_ROWS, Slice, SliceReader, 
 
 _KEY = ("key",)
 _TALLY_ROWS = 2_000_000
-"""How many rows of tallies may gather before they are added up."""
+"""Rows of tallies that may gather before they are added up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +55,7 @@ class Selection:
         return _bounds_of_members(self.members, self.sessions)
 
     def reader(self, connection: duckdb.DuckDBPyConnection) -> SliceReader:
-        """Give what reads it, slice by slice, from a connection that is open on the recording."""
+        """Return a reader of it, slice by slice, for a connection that is open on the recording."""
         return SliceReader(connection, self.parts, self.recorded)
 
     def slices(self, slice_rows: int = SLICE_ROWS) -> list[Slice]:
@@ -66,7 +65,7 @@ class Selection:
 
 
 def select(connection: duckdb.DuckDBPyConnection, wanted: Filter, definitions: Definitions) -> Selection:
-    """Look over a recording, and find the sessions and members that a filter asks for."""
+    """Find the sessions and members that a filter selects."""
     buckets = read_buckets(connection, definitions, wanted.rooms)
     sessions = list_sessions(buckets)
     recorded = None if wanted.rooms else _bounds_of_members(buckets.select(MEMBER).unique(), sessions)
@@ -85,7 +84,7 @@ def select(connection: duckdb.DuckDBPyConnection, wanted: Filter, definitions: D
 
 
 def _bounds_of_members(members: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
-    """Put `started_at` and `ended_at` of their session beside members."""
+    """Add `started_at` and `ended_at` of their session to members."""
     bounds = sessions.select("room_id", "session", "started_at", "ended_at")
     return members.join(bounds, on=["room_id", "session"])
 
@@ -102,7 +101,7 @@ def read_tally(
     selection
         What to read.
     slice_rows
-        How many rows to read at once, about.
+        Rows to read at once, about.
 
     Returns
     -------
@@ -138,7 +137,7 @@ def read_in_order(
     selection
         What to read.
     slice_rows
-        How many rows to read at once, about; in the end all are in memory.
+        Rows to read at once, about; in the end all are in memory.
 
     Returns
     -------
@@ -166,7 +165,7 @@ def read_recovery(
     people
         `room_id`, `session`, `profile_id`, `hr_max`.
     slice_rows
-        How many rows to read at once, about.
+        Rows to read at once, about.
 
     Returns
     -------

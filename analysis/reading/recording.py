@@ -1,6 +1,6 @@
-"""A recording, to read: its rooms, sessions, members, readings and events as polars frames.
+"""A recording: its rooms, sessions, members, readings and events as polars frames.
 
-The file is opened read-only for each read and closed again, so that recorders can go on writing to it in between.
+The file is opened read-only for each read and closed again, so that recorders can write to it in between.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ Value = str | list[str] | datetime
 
 
 def _describe(connection: duckdb.DuckDBPyConnection, selection: Selection, members: pl.DataFrame) -> pl.DataFrame:
-    """Say who the members selected are, as `members.describe_members` does."""
+    """Describe the members selected, as `members.describe_members` does."""
     started = selection.sessions.select("room_id", "session", "started_at")
     present = selection.members.drop("key").join(started, on=["room_id", "session"])
     return describe_members(present, read_config_names(connection), members)
@@ -59,13 +59,13 @@ class Recording:
     path
         The DuckDB file.
     lock_timeout_s
-        How long each read may wait for a recorder to let go of the file, in seconds.
+        How long each read may wait while a recorder has the file open, in seconds.
 
     Raises
     ------
     StorageError
-        By each read: the file is not there, is not a recording, is of a newer version or damaged, or somebody else
-        holds it for longer than `lock_timeout_s`.
+        By each read: the file is not there, is not a recording, is of a newer version or damaged, or is locked for
+        longer than `lock_timeout_s`.
     """
 
     def __init__(self, path: Path | str, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
@@ -84,7 +84,7 @@ class Recording:
 
     @contextmanager
     def snapshot(self) -> Iterator["Recording"]:
-        """Give the recording as it is now: all reads in the block are of one state of the file, and one opening.
+        """Open the file once: all reads in the block are of one state of it.
 
         Recorders wait until the block ends.
         """
@@ -201,7 +201,7 @@ class Recording:
         wanted, definitions
             As of `results`.
         people
-            What to tell beside each reading, such as its member's name: `MEMBER` and further columns.
+            Columns to add to each reading, such as its member's name: `MEMBER` and further columns.
 
         Returns
         -------
@@ -211,7 +211,7 @@ class Recording:
         with self.open_() as connection:
             selection = select(connection, wanted, definitions)
             readings = read_in_order(connection, selection)
-        # Keys are in the order of members, and a number sorts and joins faster than three texts.
+        # Keys are in the order of members, and one number joins faster than three columns.
         members = selection.members.join(people, on=MEMBER)
         named = members.columns[1:]
         return readings.join(members, on="key", maintain_order="left").select(*named, "occurred_at", "bpm")
@@ -235,7 +235,7 @@ class Recording:
         return self._events(CONNECTION_EVENTS, "at", rooms, since, until)
 
     def last_received(self) -> pl.DataFrame:
-        """Read what unended connections brought last, where a recorder was killed or still runs.
+        """Read when connections without an end last received something: their recorder was killed, or still runs.
 
         Returns
         -------
@@ -255,7 +255,7 @@ class Recording:
         )
 
     def ingested_segments(self, segments: Sequence[str]) -> list[str]:
-        """Tell which of these segments of a journal the database has."""
+        """Return which of these segments of a journal are in the database."""
         known = "SELECT DISTINCT segment FROM ingested_segments WHERE list_contains(?, segment)"
         return self._query(known, [list(segments)])["segment"].to_list()
 

@@ -1,4 +1,4 @@
-"""Readings read a slice of time after another, so that memory stays bounded however many there are."""
+"""Reads readings slice by slice of time, so that memory stays bounded however many there are."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +14,7 @@ from pulsoid_rec.analysis.reading.buckets import Buckets
 from pulsoid_rec.analysis.reading.database import read_frame, write_temporary
 
 SLICE_ROWS = 2_000_000
-"""Rows read at once: enough for polars to be fast, some 200 MB with all that is worked out of them."""
+"""Rows read at once: enough for polars to be fast; some 200 MB with everything derived from them."""
 
 What = TypeVar("What")
 Frames = TypeVar("Frames")
@@ -43,7 +43,7 @@ class Slice:
 def plan_slices(
     buckets: pl.DataFrame, time: Buckets, since_us: int | None, until_us: int | None, slice_rows: int = SLICE_ROWS
 ) -> list[Slice]:
-    """Cut time into slices of about `slice_rows` rows; where nothing was sent, there are none.
+    """Cut time into slices of about `slice_rows` rows, leaving out times in which nothing was sent.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def plan_slices(
     since_us, until_us
         Bounds in microseconds since 1970, the second exclusive.
     slice_rows
-        How many rows to aim at; readings at one instant are never parted.
+        Rows a slice, about; readings at one instant are never separated.
 
     Returns
     -------

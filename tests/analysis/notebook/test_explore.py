@@ -186,7 +186,7 @@ def test_members_file_beside_the_recording_is_heeded_and_another_can_be_named(wh
     other.write_text("[ann]\nage = 7\n", encoding="utf-8")
     with pytest.raises(UsageError, match="unknown key 'age'"):
         explore(whole.recording.path, members=other)
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="Cannot read"):
         explore(whole.recording.path, members=tmp_path / "none.toml")
 
 
