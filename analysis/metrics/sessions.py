@@ -17,7 +17,7 @@ SCHEMA = pl.Schema(
 
 
 def number_stretches(stretches: pl.DataFrame, session_gap_us: int) -> pl.DataFrame:
-    """Number the session of its room that each stretch of readings belongs to.
+    """Add the number of the session that each stretch of readings belongs to.
 
     Parameters
     ----------
