@@ -12,7 +12,7 @@ SAMPLE := data/notebooks/pulsoid.duckdb
 DB ?= $(SAMPLE)
 
 .DELETE_ON_ERROR:
-.PHONY: demo notebooks test torture soak bench lint readme format clean
+.PHONY: demo notebooks test torture soak bench lint readme pictures format clean
 
 # The demo needs what a user needs; tests and checks need the developer's tools as well.
 $(VENV)/user.stamp: pyproject.toml constraints.txt
@@ -69,6 +69,10 @@ lint: $(VENV)/dev.stamp | .links
 # The parts of README.md that are made from the program itself.
 readme: $(VENV)/dev.stamp
 	PYTHONPATH=tests/support $(BIN)/python tests/readme.py
+
+# The pictures of README.md. That of the page needs Chromium.
+pictures: $(VENV)/dev.stamp
+	PYTHONPATH=tests/support $(BIN)/python tests/generate_pictures.py
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
