@@ -12,7 +12,7 @@ SAMPLE := data/notebooks/pulsoid.duckdb
 DB ?= $(SAMPLE)
 
 .DELETE_ON_ERROR:
-.PHONY: demo notebooks test torture soak bench lint readme pictures format clean
+.PHONY: demo notebooks test torture soak bench lint docs pictures format clean
 
 # The demo needs what a user needs; tests and checks need the developer's tools as well.
 $(VENV)/user.stamp: pyproject.toml constraints.txt
@@ -66,9 +66,9 @@ lint: $(VENV)/dev.stamp | .links
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-# The parts of README.md that are made from the program itself.
-readme: $(VENV)/dev.stamp
-	PYTHONPATH=tests/support $(BIN)/python tests/readme.py
+# The parts of docs/ that are made from the program itself.
+docs: $(VENV)/dev.stamp
+	PYTHONPATH=tests/support $(BIN)/python tests/generate_docs.py
 
 # The pictures of README.md. That of the page needs Chromium.
 pictures: $(VENV)/dev.stamp

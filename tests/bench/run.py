@@ -1,4 +1,4 @@
-"""Run the benchmarks, and print their table; `--write` puts it into README.md.
+"""Run the benchmarks, and print their table; `--write` puts it into docs/how-fast.md.
 
 python run.py [--only 1,2,6] [--write]
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 from figures import Figure, to_markdown
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-fast.md"
 BENCHMARKS = {
     "flooded_room": (1, 2),
     "many_rooms": (3,),
@@ -72,20 +72,20 @@ def measure(wanted: set[int]) -> tuple[list[Figure], list[str]]:
 
 
 def write(table: str) -> None:
-    """Put the table into README.md."""
-    text = README.read_text(encoding="utf-8")
+    """Put the table into docs/how-fast.md."""
+    text = PAGE.read_text(encoding="utf-8")
     pattern = re.compile(r"(<!-- benchmarks: [^\n]*-->\n).*?(<!-- end of benchmarks -->)", re.DOTALL)
     changed, count = pattern.subn(lambda found: f"{found[1]}\n{table}\n{found[2]}", text)
     if count != 1:
-        raise ValueError(f"README.md has {count} places for benchmarks")
-    README.write_text(changed, encoding="utf-8")
+        raise ValueError(f"{PAGE} has {count} places for benchmarks")
+    PAGE.write_text(changed, encoding="utf-8")
 
 
 def main() -> int:
     """Run the benchmarks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="numbers of lines, with commas between them")
-    parser.add_argument("--write", action="store_true", help="put the table into README.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/how-fast.md")
     options = parser.parse_args()
     every = {line for lines in BENCHMARKS.values() for line in lines}
     figures, failed = measure({int(number) for number in options.only.split(",")} if options.only else every)
