@@ -62,22 +62,24 @@ class Packing:
 
     @property
     def fits(self) -> bool:
-        """Whether the numbers fit into 63 bits."""
+        """Whether the numbers, and what they are added up from, fit into 63 bits."""
         keys = int(self.base["key"][-1]) - self._lowest_key
-        return keys.bit_length() + self.time_bits + self.bpm_bits <= _BITS
+        length_us = self.part.until_us - self.part.from_us
+        return max(keys.bit_length() + self.time_bits, length_us.bit_length()) + self.bpm_bits <= _BITS
 
     @property
-    def members_sql(self) -> str:
-        """What a number needs of each member and session, as SQL over `key` and `started_us`."""
-        member = f"(key::BIGINT - {self._lowest_key}) << {self.time_bits + self.bpm_bits} AS member"
-        return f"{member}, greatest(started_us, {self.part.from_us}) AS base_us"
+    def member_sql(self) -> str:
+        """What is added to a number for its member and session, as SQL over `key` and `started_us`."""
+        member = f"(key::BIGINT - {self._lowest_key}) << {self.time_bits + self.bpm_bits}"
+        offset_us = f"greatest(started_us - {self.part.from_us}, 0)"
+        return f"({member}) - ({offset_us} << {self.bpm_bits})"
 
     @property
     def sql(self) -> str:
-        """The number, as SQL over the columns of `members_sql`, `occurred_at` and `bpm`."""
+        """The number, as SQL over `member` (that is `member_sql`), `occurred_at` and `bpm`."""
         lowest, highest = self.definitions.min_bpm, self.definitions.max_bpm
         code = f"CASE WHEN bpm BETWEEN {lowest} AND {highest} THEN bpm::BIGINT - {lowest} ELSE {self._implausible} END"
-        return f"member | ((epoch_us(occurred_at) - base_us) << {self.bpm_bits}) | ({code})"
+        return f"member + ((epoch_us(occurred_at) - {self.part.from_us}) << {self.bpm_bits}) + ({code})"
 
     def pack(self, readings: pl.DataFrame) -> pl.Series:
         """Pack readings (`key`, `occurred_at`, `bpm`) as `sql` does, in their order."""

@@ -113,7 +113,7 @@ def read_tally(
         later = reader.read_next(selection.wanted.until_us, definitions.min_bpm, definitions.max_bpm)
 
     def read(packing: Packing) -> tuple[Packing, pl.Series]:
-        return packing, reader.read_packed(packing.part, packing.sql, packing.members_sql)
+        return packing, reader.read_packed(packing.part, packing.sql, packing.member_sql)
 
     packings = list(plan_packings(selection.parts.sort("key"), selection.slices(slice_rows), definitions))
     tallies = [pl.DataFrame(schema={"key": pl.UInt32(), **TALLY})]

@@ -127,7 +127,7 @@ class SliceReader:
         """Read a slice: `key`, `occurred_at`, `received_at`, `bpm`, in no order."""
         return self._read("key, occurred_at, received_at, bpm", part)
 
-    def read_packed(self, part: Slice, packed: str, members: str) -> pl.Series:
+    def read_packed(self, part: Slice, packed: str, member: str) -> pl.Series:
         """Read a slice, each reading packed into one number, sorted.
 
         Parameters
@@ -135,11 +135,11 @@ class SliceReader:
         part
             The slice.
         packed
-            The number, as SQL over the columns of `members`, `occurred_at` and `bpm`.
-        members
+            The number, as SQL over `member`, `occurred_at` and `bpm`.
+        member
             What the number needs of each member and session, as SQL over `key` and `started_us`.
         """
-        numbers = self._read(f"{packed} AS packed", part, f"*, {members}")["packed"]
+        numbers = self._read(f"{packed} AS packed", part, f"*, {member} AS member")["packed"]
         # Sorted here, since reading ahead this thread has time for it; two threads share that work badly.
         return numbers.sort(multithreaded=False)
 

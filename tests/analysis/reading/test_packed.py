@@ -34,7 +34,7 @@ def packed(readings: pl.DataFrame, packing: Packing, parts: pl.DataFrame) -> pl.
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("readings", readings.join(started, on="key").to_arrow())
-        members = f"(SELECT *, {packing.members_sql} FROM readings)"
+        members = f"(SELECT *, {packing.member_sql} AS member FROM readings)"
         numbers: pl.DataFrame = connection.sql(f"SELECT {packing.sql} AS packed FROM {members} ORDER BY packed").pl()
     return numbers["packed"]
 
@@ -137,13 +137,13 @@ def test_months_of_sessions_of_hundreds_of_members_are_one_slice() -> None:
 
 
 def test_what_does_not_fit_is_cut_into_halves_until_it_does() -> None:
-    definitions = Definitions(min_bpm=-(2**31), max_bpm=2**31 - 1)  # 33 bits for bpm alone
-    packings = plan(dict.fromkeys(range(300), (0, DAY_US)), DAY_US, definitions)
-    assert len(packings) > 1
+    parts = {0: (0, DAY_US), 2**20: (0, DAY_US)}  # 21 bits for the key, 38 for the day, 8 for bpm
+    packings = plan(parts, DAY_US, Definitions())
+    assert len(packings) == 16
     assert all(packing.fits for packing in packings)
-    parts = [packing.part for packing in packings]
-    assert (parts[0].from_us, parts[-1].until_us) == (FROM_US, FROM_US + DAY_US)
-    assert [part.until_us for part in parts[:-1]] == [part.from_us for part in parts[1:]]
+    slices = [packing.part for packing in packings]
+    assert (slices[0].from_us, slices[-1].until_us) == (FROM_US, FROM_US + DAY_US)
+    assert [part.until_us for part in slices[:-1]] == [part.from_us for part in slices[1:]]
 
 
 def test_highest_numbers_that_fit_are_told_apart() -> None:
