@@ -1,6 +1,6 @@
 """The table contract between recorder, analysis and users, as data.
 
-The DDL, the polars schemas and the README's tables are made from what stands here. Rows are stored as the room sent
+The DDL, the polars schemas and the docs are made from what stands here. Rows are stored as the room sent
 them, and only ever appended; judging them is the analysis' work.
 """
 
