@@ -37,7 +37,7 @@ def demo(
     recorded over a real connection, and the report follows.
     """
     from pulsoid_rec.analysis.cli.report import report
-    from pulsoid_rec.recorder.cli.record import console_for_status, print_totals
+    from pulsoid_rec.recorder.cli.record import open_console, print_totals
     from pulsoid_rec.recorder.cli.recording_log import open_log
 
     if folder is None:
@@ -51,7 +51,7 @@ def demo(
     folder.mkdir(parents=True)
     database = folder / "pulsoid.duckdb"
     (folder / "members.toml").write_text(_members_toml(), encoding="utf-8")
-    console = console_for_status()
+    console = open_console()
     with open_log(database, console):
         print_totals(run_in_trio(_record, database, console))
     page = folder / "report.html"
@@ -64,7 +64,7 @@ async def _record(database: Path, console: "Console | None") -> "Recorder":
     """Play the workout and record it."""
     import trio
 
-    from pulsoid_rec.recorder.cli.record import status_on
+    from pulsoid_rec.recorder.cli.record import show_status_on
     from pulsoid_rec.recorder.connection.server_url import parse_server_url
     from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE, Credentials
     from pulsoid_rec.recorder.pulsoid.messages import KINDS
@@ -77,7 +77,7 @@ async def _record(database: Path, console: "Console | None") -> "Recorder":
     workout = play_people(PEOPLE, SEED, ROOM).first(WORKOUT_S)
     async with open_simulator(SimulatorConfig(rooms={ROOM: workout}, speed=SPEED, seed=SEED)) as simulator:
         recorder = Recorder(Options((ROOM,), database, parse_server_url(simulator.url), Credentials(), KINDS))
-        show = status_on(console)
+        show = show_status_on(console)
 
         async def watch(recorder: Recorder) -> None:
             async with trio.open_nursery() as nursery:

@@ -9,20 +9,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from pulsoid_rec.analysis.cli.options import (
-    DEFAULT_DB,
-    DbOption,
-    ForceOption,
-    MaxBpmOption,
-    MaxHoldOption,
-    MembersOption,
-    MinBpmOption,
-    RoomOption,
-    SessionGapOption,
-    SinceOption,
-    UntilOption,
-)
+from pulsoid_rec.analysis.cli import options
+from pulsoid_rec.recorder.cli.options import DbOption
+from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.wording import format_count
 
 TableName = Literal["heart_rate", "member_events", "room_events", "connection_events", "summary"]
 Format = Literal["csv", "parquet"]
@@ -38,66 +29,62 @@ def export(
     table: Annotated[TableName, typer.Option(help="What to export.")] = "heart_rate",
     format_: Annotated[Format | None, typer.Option("--format", help="The file's format.", show_default="by -o")] = None,
     db: DbOption = DEFAULT_DB,
-    room: RoomOption = None,
-    session: Annotated[
-        str | None,
-        typer.Option(metavar="WHICH", help="latest, all, or a session's number.", show_default="all"),
-    ] = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    members: MembersOption = None,
-    max_hold: MaxHoldOption = 5.0,
-    min_bpm: MinBpmOption = 30,
-    max_bpm: MaxBpmOption = 230,
-    session_gap: SessionGapOption = 900.0,
-    force: ForceOption = False,
+    room: options.RoomOption = None,
+    session: Annotated[str, typer.Option(metavar="WHICH", help="latest, all, or a session's number.")] = "all",
+    since: options.SinceOption = None,
+    until: options.UntilOption = None,
+    members: options.MembersOption = None,
+    max_hold: options.MaxHoldOption = options.DEFAULTS.max_hold_s,
+    min_bpm: options.MinBpmOption = options.DEFAULTS.min_bpm,
+    max_bpm: options.MaxBpmOption = options.DEFAULTS.max_bpm,
+    session_gap: options.SessionGapOption = options.DEFAULTS.session_gap_s,
+    force: options.ForceOption = False,
 ) -> None:
     """Write a table, or the summary, to a CSV or Parquet file.
 
     Rows are as recorded, duplicates and implausible ones too, with the member's name beside the id. Times are UTC. A
-    cell of a CSV file is what was sent: should a name begin with =, a spreadsheet may take it for a formula.
+    cell of a CSV file is what was sent: if a name begins with =, a spreadsheet may take it for a formula.
     """
-    from pulsoid_rec.analysis.cli.no_data import say_what_exists
-    from pulsoid_rec.analysis.cli.options import parse_definitions, parse_filter, read_members_beside
-    from pulsoid_rec.analysis.cli.output import check_new_file, open_new_file, say
+    from pulsoid_rec.analysis.cli.output import check_new_file, open_new_file, print_message, print_no_match
     from pulsoid_rec.analysis.export.write import Export, write_export
     from pulsoid_rec.analysis.reading.recording import Recording
 
-    format_ = format_ or _format_of(output)
+    format_ = format_ or _infer_format(output)
     check_new_file(output, force=force)
-    wanted = parse_filter(room, session, since, until, "all")
-    definitions = parse_definitions(max_hold, min_bpm, max_bpm, session_gap)
-    asked = Export(table=table, wanted=wanted, definitions=definitions, members=read_members_beside(db, members))
+    wanted = options.parse_filter(room, session, since, until)
+    definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm)
+    known = options.read_members_beside(db, members)
+    content = Export(table=table, wanted=wanted, definitions=definitions, members=known)
     recording = Recording(db)
-    with open_new_file(output, force=force) as temporary, _progress(f"{output.name} ") as show:
-        rows = write_export(recording, asked, temporary, format_, show)
+    with open_new_file(output, force=force) as temporary, _open_progress(output.name) as show:
+        rows = write_export(recording, content, temporary, format_, show)
     if rows == 0 and table in {"heart_rate", "summary"}:
-        say_what_exists(recording, wanted)
-    say(f"Wrote {rows:,} row{'' if rows == 1 else 's'} of {table} to {output}.")
+        print_no_match(recording, wanted, definitions)
+    print_message(f"Wrote {format_count(rows, 'row')} of {table} to {output}.")
 
 
-def _format_of(output: Path) -> Format:
+def _infer_format(output: Path) -> Format:
     formats: dict[str, Format] = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet"}
     if output.suffix.lower() not in formats:
-        raise UsageError(f"{output.name} does not tell the format", "Add --format csv or --format parquet.")
+        raise UsageError(f"The name {output.name} does not show the format", "Add --format csv or --format parquet.")
     return formats[output.suffix.lower()]
 
 
 @contextmanager
-def _progress(label: str) -> Iterator[Callable[[float], None] | None]:
-    """Show a bar on a terminal, once it has taken a second."""
+def _open_progress(label: str) -> Iterator[Callable[[float], None] | None]:
+    """Yield what shows a share of 1 as a bar, from the first second on; None without a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
     from rich.progress import Progress
 
-    began = time.monotonic()
+    started_at = time.monotonic()
     with Progress(console=Console(stderr=True), transient=True, disable=False, auto_refresh=False) as progress:
         task = progress.add_task(label, total=1.0, visible=False)
 
         def show(share: float) -> None:
-            progress.update(task, completed=share, visible=time.monotonic() - began > _PROGRESS_DELAY_S)
+            progress.update(task, completed=share, visible=time.monotonic() - started_at > _PROGRESS_DELAY_S)
             progress.refresh()
 
         yield show

@@ -6,22 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pulsoid_rec.analysis.cli.options import (
-    DEFAULT_DB,
-    DbOption,
-    ForceOption,
-    MaxBpmOption,
-    MaxHoldOption,
-    MembersOption,
-    MinBpmOption,
-    OutputOption,
-    RoomOption,
-    SessionGapOption,
-    SessionOption,
-    SinceOption,
-    UntilOption,
-)
+from pulsoid_rec.analysis.cli import options
+from pulsoid_rec.recorder.cli.options import DbOption
+from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.wording import format_count
 
 if TYPE_CHECKING:
     from pulsoid_rec.analysis.findings.report_data import ReportData
@@ -29,62 +18,67 @@ if TYPE_CHECKING:
 
 Format = Literal["table", "json", "html"]
 
-AT_MOST = {"table": 2_000_000, "json": 0, "html": 20_000_000}
-"""How many readings are gathered one by one: for notes on sensors, for none, for charts."""
+MOST_READINGS = {"table": 2_000_000, "json": 0, "html": 20_000_000}
+"""How many readings are loaded one by one: for notes on sensors, for nothing, for charts."""
 
 
 def report(
     *,
     db: DbOption = DEFAULT_DB,
-    room: RoomOption = None,
-    session: SessionOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    members: MembersOption = None,
-    max_hold: MaxHoldOption = 5.0,
-    min_bpm: MinBpmOption = 30,
-    max_bpm: MaxBpmOption = 230,
-    session_gap: SessionGapOption = 900.0,
+    room: options.RoomOption = None,
+    session: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHICH", help="latest, all, or a session's number.", show_default="latest; all with a range"
+        ),
+    ] = None,
+    since: options.SinceOption = None,
+    until: options.UntilOption = None,
+    members: options.MembersOption = None,
+    max_hold: options.MaxHoldOption = options.DEFAULTS.max_hold_s,
+    min_bpm: options.MinBpmOption = options.DEFAULTS.min_bpm,
+    max_bpm: options.MaxBpmOption = options.DEFAULTS.max_bpm,
+    session_gap: options.SessionGapOption = options.DEFAULTS.session_gap_s,
     format_: Annotated[
         Format | None,
         typer.Option("--format", help="For people, for programs, or a page.", show_default="by -o, else table"),
     ] = None,
-    output: OutputOption = None,
-    force: ForceOption = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="PATH", help="Write to this file.", show_default="the screen"),
+    ] = None,
+    force: options.ForceOption = False,
 ) -> None:
     """Summarize what was recorded: heart rate, time in zones and load of each member.
 
-    Without --session, --since and --until it is about the latest session of each room. It may run while a recorder
+    Without --session, --since and --until it covers the latest session of each room. It may run while a recorder
     does. Names, ages and highest heart rates of members come from members.toml; without them zones and load are
     unknown.
     """
-    from pulsoid_rec.analysis.cli.no_data import say_what_exists
-    from pulsoid_rec.analysis.cli.options import parse_definitions, parse_filter, read_members_beside
-    from pulsoid_rec.analysis.cli.output import check_new_file
+    from pulsoid_rec.analysis.cli.output import check_new_file, print_no_match
     from pulsoid_rec.analysis.findings.report_data import read_report
     from pulsoid_rec.analysis.reading.recording import Recording
     from pulsoid_rec.analysis.report.vega import prepare_scripts
 
-    format_ = format_ or _format_of(output)
+    format_ = format_ or _infer_format(output)
     if output is not None:
         check_new_file(output, force=force)
     elif format_ == "html" and sys.stdout.isatty():
-        raise UsageError("A page is nothing for the screen", "Name a file for it: -o report.html.")
-    wanted = parse_filter(room, session, since, until, "latest")
-    definitions = parse_definitions(max_hold, min_bpm, max_bpm, session_gap)
+        raise UsageError("A page cannot be shown on a terminal", "Choose a file for it: -o report.html.")
+    wanted = options.parse_filter(room, session, since, until, default_session="latest")
+    definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm)
     recording = Recording(db)
     if format_ == "html":
         prepare_scripts()
-    known = read_members_beside(db, members)
-    data = read_report(recording, wanted, known, definitions, at_most=AT_MOST[format_])
-    _say_what_is_pending(recording)
+    known = options.read_members_beside(db, members)
+    data = read_report(recording, wanted, known, definitions, at_most=MOST_READINGS[format_])
+    _print_backlog(recording)
     if data.summary.is_empty():
-        say_what_exists(recording, wanted)
+        print_no_match(recording, wanted, definitions)
     _write(data, format_, output, force=force)
 
 
-def _format_of(output: Path | None) -> Format:
-    """Tell the format from a file's name."""
+def _infer_format(output: Path | None) -> Format:
     suffixes: dict[str, Format] = {".json": "json", ".html": "html", ".htm": "html"}
     return suffixes.get(output.suffix.lower(), "table") if output is not None else "table"
 
@@ -101,7 +95,7 @@ def _write(data: "ReportData", format_: Format, output: Path | None, *, force: b
 
         if data.readings.is_empty() and not data.summary.is_empty():
             raise UsageError(
-                f"A page of more than {AT_MOST['html']:,} readings would be too large for a browser",
+                f"A page of more than {MOST_READINGS['html']:,} readings would be too large for a browser",
                 "Choose fewer with --session, --since or --room.",
             )
         write_text(render_report(data), output, force=force)
@@ -115,14 +109,13 @@ def _write(data: "ReportData", format_: Format, output: Path | None, *, force: b
             show_report(data, terminal)
 
 
-def _say_what_is_pending(recording: "Recording") -> None:
-    from pulsoid_rec.analysis.cli.output import say
+def _print_backlog(recording: "Recording") -> None:
+    from pulsoid_rec.analysis.cli.output import print_message
     from pulsoid_rec.analysis.reading.backlog import find_backlog
 
-    pending = find_backlog(recording)
-    if pending.files:
-        files = "1 file" if pending.files == 1 else f"{pending.files:,} files"
-        say(
-            f"The journal holds {files} ({pending.size_bytes:,} bytes) that the database does not have yet, and this "
-            "does not show. `record` brings them in."
+    backlog = find_backlog(recording)
+    if backlog.files:
+        print_message(
+            f"The journal holds {format_count(backlog.files, 'file')} ({format_count(backlog.size_bytes, 'byte')}) not "
+            "yet in the database, nor in this report. `record` or `recover` brings them in."
         )

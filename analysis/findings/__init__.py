@@ -4,5 +4,6 @@ May import `reading` and `metrics`; loads neither altair nor rich. A recording g
 
 - `report_data`: all a report shows, of one state of the file; `session_view`: one session of it.
 - `notes`: gathers what `presence`, `offline` and `quality` find.
+- `what_exists`: what to choose from, for the message when a choice finds nothing.
 - `wording`: durations, counts and shares as text.
 """

@@ -1,6 +1,6 @@
-"""Which readings a command is about: rooms, sessions and a range of time, the same everywhere.
+"""Which readings are wanted: rooms, members, sessions and a range of time, the same for every command and notebook.
 
-Sessions, duplicates and holds are always worked out on whole sessions. A range of time then selects readings by when
+Sessions, duplicates and holds are always computed on whole sessions. A range of time then selects readings by when
 they occurred, each with its own hold and the gap that follows it, so that the figures of adjoining ranges add up.
 """
 
@@ -16,7 +16,6 @@ from pulsoid_rec.recorder.contract.errors import UsageError
 Which = Literal["latest", "all"] | int
 """A session's number, or which of them."""
 
-_WORDS: dict[str, Which] = {"latest": "latest", "all": "all"}
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,7 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """What is asked for; by default everything.
+    """A choice of readings; by default everything.
 
     Parameters
     ----------
@@ -52,7 +51,7 @@ class Filter:
     def __post_init__(self) -> None:
         if self.since is not None and self.until is not None and self.since >= self.until:
             raise UsageError(
-                f"--since ({self.since:%Y-%m-%d %H:%M:%S%z}) is not before --until ({self.until:%Y-%m-%d %H:%M:%S%z})",
+                f"since ({_format_instant(self.since)}) is not before until ({_format_instant(self.until)})",
                 "Exchange the two, or leave one out.",
             )
 
@@ -74,32 +73,24 @@ class Filter:
         ]
         session = {"all": [], "latest": ["latest session"]}.get(str(self.session), [f"session {self.session}"])
         times = [
-            f"{word} {instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-            for word, instant in (("since", self.since), ("until", self.until))
+            f"{bound} {_format_instant(instant)}"
+            for bound, instant in (("since", self.since), ("until", self.until))
             if instant is not None
         ]
         return ", ".join([*named, *session, *times])
 
 
+def _format_instant(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def to_microseconds(instant: datetime) -> int:
-    """Give an aware instant in microseconds since 1970, exactly."""
+    """Convert an aware instant to microseconds since 1970, exactly."""
     return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
 def select_sessions(sessions: pl.DataFrame, wanted: Filter) -> pl.DataFrame:
-    """Select the sessions that a filter asks for.
-
-    Parameters
-    ----------
-    sessions
-        All of the recording's, as `sessions.list_sessions` gives them.
-    wanted
-        What is asked for.
-
-    Returns
-    -------
-    The rows selected, in their order.
-    """
+    """Select the rows of `sessions`, which must hold all of the recording's, that a filter matches; order is kept."""
     if wanted.rooms:
         sessions = sessions.filter(pl.col("room_id").is_in(wanted.rooms))
     if wanted.since is not None:
@@ -113,20 +104,15 @@ def select_sessions(sessions: pl.DataFrame, wanted: Filter) -> pl.DataFrame:
     return sessions.filter(pl.col("session") == wanted.session)
 
 
-def parse_session(text: str) -> Which:
-    """Parse `latest`, `all`, or a number from 1.
-
-    Raises
-    ------
-    UsageError
-        It is none of them.
-    """
+def parse_session(text: str, option: str) -> Which:
+    """Parse `latest`, `all`, or a number from 1, typed for `option`; raise `UsageError` for anything else."""
     word = text.strip().lower()
-    if word in _WORDS:
-        return _WORDS[word]
+    which: dict[str, Which] = {"latest": "latest", "all": "all"}
+    if word in which:
+        return which[word]
     if re.fullmatch(r"[0-9]{1,18}", word) and int(word) > 0:
         return int(word)
-    raise UsageError(f"--session cannot be {text!r}", "It is latest, all, or a number from 1; see `sessions`.")
+    raise UsageError(f"{option} cannot be {text!r}", "Choose latest, all, or a number from 1; see `sessions`.")
 
 
 def parse_instant(text: str, option: str, now: datetime) -> datetime:
@@ -138,7 +124,7 @@ def parse_instant(text: str, option: str, now: datetime) -> datetime:
         ISO 8601, such as `2026-01-31 20:15`, local time unless it has an offset; a date stands for its first instant;
         `30m`, `2h` or `3d` for that long ago (also `s` and `w`).
     option
-        What it was given to, for the message.
+        What it was typed for, for the message.
     now
         The present, aware.
 
@@ -158,5 +144,5 @@ def parse_instant(text: str, option: str, now: datetime) -> datetime:
         return datetime.fromisoformat(text.strip()).astimezone(UTC)  # no offset: local time
     except (ValueError, OverflowError, OSError) as error:
         raise UsageError(
-            f"{option} cannot be {text!r}", "Give a time such as 2026-01-31T20:15, a date, or 30m, 2h, 3d for ago."
+            f"{option} cannot be {text!r}", "Use a time such as 2026-01-31T20:15, a date, or 30m, 2h or 3d ago."
         ) from error

@@ -2,10 +2,10 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from pulsoid_rec.recorder.cli.options import DbOption
+from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.wording import format_count
 
@@ -13,42 +13,35 @@ if TYPE_CHECKING:
     from pulsoid_rec.recorder.ingest.recover import Recovered
 
 
-def recover(
-    *,
-    db: Annotated[Path, typer.Option(envvar="PULSOID_REC_DB", metavar="PATH", help="The database.")] = Path(
-        "data/pulsoid.duckdb"
-    ),
-) -> None:
+def recover(*, db: DbOption = DEFAULT_DB) -> None:
     """Bring in what a crash left in the journal.
 
-    `record` does so by itself when it starts; this is for when there is nothing more to record. What a recorder at work
-    is writing is left to it.
+    `record` does this by itself when it starts; use this when there is nothing more to record. Segments that a running
+    recorder is writing are left to it.
     """
     import logging
     import os
 
-    from pulsoid_rec.recorder.ingest.recover import recover as bring_in
+    from pulsoid_rec.recorder.ingest.recover import recover as recover_journal
 
-    os.umask(0o077)  # what is made from here on is for its owner alone
+    os.umask(0o077)  # files made from here on are readable by their owner alone
     logging.basicConfig(format="%(message)s")
-    done = bring_in(db)
-    print(_in_words(done, db), file=sys.stderr)
-    if done.ingested.left:
+    recovered = recover_journal(db)
+    print(_format_recovered(recovered, db), file=sys.stderr)
+    if recovered.ingested.left:
         raise StorageError(
-            f"{format_count(len(done.ingested.left), 'segment')} of the journal could not be brought in",
-            "See above; each stays where it is.",
+            f"{format_count(len(recovered.ingested.left), 'segment')} of the journal could not be brought in",
+            "The reasons are above; the files are unchanged.",
         )
 
 
-def _in_words(done: "Recovered", db: Path) -> str:
-    found = done.ingested
-    if found.segments:
-        rejected = found.rows["rejected_messages"]
-        rows = format_count(sum(found.rows.values()), "row")
-        readings, segments = format_count(found.readings, "reading"), format_count(found.segments, "segment")
-        text = f"Brought {rows} in, of which {readings}, from {segments} of the journal into {db}"
-        if rejected:
+def _format_recovered(recovered: "Recovered", db: Path) -> str:
+    ingested = recovered.ingested
+    text = f"The journal holds nothing that {db} lacks"
+    if ingested.segments:
+        rows, readings = sum(ingested.rows.values()), format_count(ingested.readings, "reading")
+        segments = format_count(ingested.segments, "segment")
+        text = f"Brought in {format_count(rows, 'row')} ({readings}) from {segments} of the journal into {db}"
+        if rejected := ingested.rows["rejected_messages"]:
             text += f"; {format_count(rejected, 'row')} went into rejected_messages"
-    else:
-        text = f"The journal holds nothing that {db} lacks"
-    return f"{text}; a recorder is at work on it." if done.is_recording else f"{text}."
+    return f"{text}; a recorder is writing to it." if recovered.is_recording else f"{text}."

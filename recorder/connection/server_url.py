@@ -5,9 +5,9 @@ import ssl
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
+from pulsoid_rec.recorder.contract.defaults import DEFAULT_SERVER
 from pulsoid_rec.recorder.contract.errors import UsageError
 
-DEFAULT_SERVER = "wss://dev.pulsoid.net"
 _PORTS = {"ws": 80, "wss": 443}
 _PATH_CHARACTERS = "/%:@!$&'()*+,;=~"
 

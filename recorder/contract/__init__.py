@@ -4,6 +4,7 @@ Imports nothing of the project. Everybody may import it; it is all of the record
 
 - `tables`: each table and column, from which DDL, schemas and documentation are made.
 - `errors`: the errors a user sees, with their exit codes.
+- `defaults`: the database and the server that are used unless others are named.
 - `journal_files`: where a database's journal is, and what its files are called.
 - `duckdb_errors`: DuckDB's and the system's errors, translated into one sentence.
 """

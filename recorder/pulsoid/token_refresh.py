@@ -15,8 +15,9 @@ from urllib.parse import urlencode
 import msgspec
 import trio
 
-from pulsoid_rec.recorder.connection.server_url import DEFAULT_SERVER, ServerUrl, parse_server_url
+from pulsoid_rec.recorder.connection.server_url import ServerUrl, parse_server_url
 from pulsoid_rec.recorder.connection.websocket import CannotConnectError
+from pulsoid_rec.recorder.contract.defaults import DEFAULT_SERVER
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.disk.lock_file import LockFile, is_locked
 from pulsoid_rec.recorder.pulsoid.credentials import Credentials, Pair

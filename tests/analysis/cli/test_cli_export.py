@@ -221,8 +221,8 @@ def test_parquet_tells_what_its_columns_mean(db: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (["-o", "out.xlsx"], 2, "out.xlsx does not tell the format"),
-        (["-o", "there.csv"], 2, "there.csv is there already"),
+        (["-o", "out.xlsx"], 2, "The name out.xlsx does not show the format"),
+        (["-o", "there.csv"], 2, "there.csv already exists"),
         (["-o", "."], 2, "is a folder"),
         (["-o", "no/out.csv"], 2, "There is no folder"),
         ([], 2, "-o"),

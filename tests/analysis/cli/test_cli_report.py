@@ -158,7 +158,7 @@ def test_empty_recording_is_no_fault(tmp_path: Path, format_: str) -> None:
     ("options", "words"),
     [
         (["--room", "r9"], "There is no room 'r9' in"),
-        (["--session", "7"], "r1 has sessions 1 to 2"),
+        (["--session", "7"], "No readings match session 7. Room r1 has sessions 1 to 2."),
         (["--since", "2026-03-05"], "readings from 2026-03-01 18:00:00 to 2026-03-01 19:23:49 UTC"),
         (["--since", "2026-03-01T18:30Z", "--until", "2026-03-01T18:40Z"], "No readings match since"),
     ],
@@ -178,7 +178,7 @@ def test_file_is_written_whole_and_never_over_another(db: Path, tmp_path: Path) 
     assert len(json.loads(output.read_text(encoding="utf-8"))) == 1
     again = report(db, "--session", "all", "-o", output)
     assert again.returncode == 2
-    assert "is there already" in again.stderr
+    assert "already exists" in again.stderr
     assert len(json.loads(output.read_text(encoding="utf-8"))) == 1
     assert report(db, "--session", "all", "-o", output, "--force").returncode == 0
     assert len(json.loads(output.read_text(encoding="utf-8"))) == 3
@@ -261,7 +261,7 @@ def test_sessions_of_an_unknown_room_are_none(db: Path) -> None:
     done = run_command("sessions", "--db", db, "--room", "r9")
     assert (done.returncode, done.stdout) == (0, "")
     assert "There is no room 'r9'" in done.stderr
-    assert "it holds r1" in done.stderr
+    assert "There is 1 room: r1 (The Room)." in done.stderr
 
 
 def test_what_is_printed_is_what_a_recording_gives(db: Path) -> None:

@@ -70,18 +70,18 @@ def test_microseconds_are_exact(instant: datetime) -> None:
 
 @pytest.mark.parametrize(("text", "expected"), [("latest", "latest"), (" ALL ", "all"), ("7", 7), ("012", 12)])
 def test_session_is_latest_all_or_a_number(text: str, expected: object) -> None:
-    assert parse_session(text) == expected
+    assert parse_session(text, "--session") == expected
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "first", "1.5", "²", "9" * 30])
 def test_other_sessions_are_told(text: str) -> None:
-    with pytest.raises(UsageError, match="latest, all, or a number"):
-        parse_session(text)
+    with pytest.raises(UsageError, match=r"--session cannot be .* latest, all, or a number"):
+        parse_session(text, "--session")
 
 
 def test_range_must_not_end_before_it_begins() -> None:
     for until in (NOW, NOW - timedelta(seconds=1)):
-        with pytest.raises(UsageError, match=r"--since .* is not before --until"):
+        with pytest.raises(UsageError, match=r"since .* UTC\) is not before until .* UTC\)"):
             Filter(since=NOW, until=until)
 
 

@@ -118,16 +118,19 @@ def test_session_that_no_chosen_member_took_part_in_is_left_out(whole: Excerpt) 
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        ({"room": "r3"}, r"no room 'r3' in .*duckdb\. There are r1 \(Team <b>One</b>\) and r2\."),
-        ({"member": "Adda"}, r"no member 'Adda' in .* Did you mean 'Ada'\? There are .*Ada.*Bobby"),
-        ({"session": 1, "room": "r1", "member": "bob"}, r"no member 'bob' in room r1, session 1 of .* There is Ada\."),
+        ({"room": "r3"}, r"no room 'r3' in .*duckdb\. There are 2 rooms: r1 \(Team <b>One</b>\), r2\."),
+        ({"member": "Adda"}, r"no member 'Adda' in .* Did you mean 'Ada'\? There are 3 members: .*, Ada, Bobby"),
+        (
+            {"session": 1, "room": "r1", "member": "bob"},
+            r"no member 'bob' in room r1, session 1 of .*There is 1 member: Ada\.",
+        ),
         ({"session": 3}, r"no session 3 in .*\. Room r1 has sessions 1 to 2; room r2 has session 1\."),
-        ({"session": 0}, "no session 0"),
-        ({"session": "last"}, 'session cannot be \'last\'. It is a number, "latest" or "all"'),
-        ({"session": True}, "session cannot be True"),
-        ({"session": 1.0}, "session cannot be 1.0"),
-        ({"room": []}, "No room was named"),
-        ({"member": [7]}, "no member 7"),
+        ({"session": 0}, "session cannot be '0'. Choose latest, all, or a number from 1"),
+        ({"session": "last"}, "session cannot be 'last'. Choose latest, all, or a number from 1"),
+        ({"session": True}, "session cannot be 'True'"),
+        ({"session": 1.0}, "session cannot be '1.0'"),
+        ({"room": []}, "room= is empty"),
+        ({"member": [7]}, "no member '7'"),
         ({"since": "yesterday"}, "since cannot be 'yesterday'"),
         ({"until": 5}, "until cannot be '5'"),
         ({"since": at(5), "until": at(5)}, "since .* is not before until"),
@@ -150,14 +153,14 @@ def test_name_that_two_members_share_asks_for_an_id(tmp_path: Path) -> None:
     events = [updated("r1", member, '{"name": "Ada"}', 0) for member in ("ann", "bob")]
     rows = [reading(0, 80), reading(0, 90, "bob")]
     whole = explore(make_recording(tmp_path / "p.duckdb", rows, member_events=events))
-    with pytest.raises(UsageError, match=r"2 members of .* are named 'Ada'\. Say which: ann and bob\."):
+    with pytest.raises(UsageError, match=r"2 members of .* are named 'Ada'\. Choose one by its id: ann, bob\."):
         whole.only(member="Ada")
     assert whole.only(member="bob").readings().collect()["bpm"].to_list() == [90]
 
 
 def test_long_lists_of_what_is_there_are_cut(tmp_path: Path) -> None:
     rows = [reading(0, 80, f"m{i:02}") for i in range(30)]
-    with pytest.raises(UsageError, match="m18, m19 and 10 more"):
+    with pytest.raises(UsageError, match=r"There are 30 members: .*, m18, m19 and 10 more\."):
         explore(make_recording(tmp_path / "p.duckdb", rows)).only(member="x")
 
 

@@ -22,7 +22,7 @@ NOBODY = "ws://127.0.0.1:1"
     [
         (["record"], {}, "Missing argument 'ROOM_ID"),
         (["record", ""], {"PULSOID_TOKEN": "t"}, "A room's id is empty"),
-        (["record", "a\nb"], {"PULSOID_TOKEN": "t"}, "A room's id has characters"),
+        (["record", "a\nb"], {"PULSOID_TOKEN": "t"}, "A room's id contains characters"),
         (["record", "x"], {}, "There is no token"),
         (["record", "x"], {"PULSOID_TOKEN": " \n"}, "The token in PULSOID_TOKEN is empty"),
         (["record", "x"], {"PULSOID_TOKEN": "a b"}, "cannot be a token"),
@@ -30,7 +30,11 @@ NOBODY = "ws://127.0.0.1:1"
         (["record", "x", "--server", "http://y"], {"PULSOID_TOKEN": "t"}, "is not the URL of a WebSocket server"),
         (["record", "x", "--server", "ws://:0x"], {"PULSOID_TOKEN": "t"}, "is not"),
         (["record", "x"], {"PULSOID_TOKEN": "t", "PULSOID_SERVER": "wss://user:secret@h"}, "takes no user, password"),
-        (["record", "x", "--kinds", "heart_rate,sleep"], {"PULSOID_TOKEN": "t"}, "there is no kind 'sleep'"),
+        (
+            ["record", "x", "--kinds", "heart_rate,sleep"],
+            {"PULSOID_TOKEN": "t"},
+            "There is no kind 'sleep' for",
+        ),
         (["record", "x", "--duration", "soon"], {"PULSOID_TOKEN": "t"}, "--duration"),
         (["record", "x", "--duration", "-1"], {"PULSOID_TOKEN": "t"}, "--duration"),
         (["record", "x", "--token", "t"], {}, "No such option: --token"),

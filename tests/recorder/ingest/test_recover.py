@@ -34,7 +34,7 @@ def test_the_command_brings_in_what_a_crash_left_and_says_so_in_one_line(databas
     assert done.stdout == ""
     said = done.stderr.splitlines()
     assert "run-1.jsonl.open: 1 damaged line was kept in rejected_messages" in said[0]
-    brought = f"Brought 4 rows in, of which 3 readings, from 2 segments of the journal into {database}"
+    brought = f"Brought in 4 rows (3 readings) from 2 segments of the journal into {database}"
     assert said[1:] == [f"{brought}; 1 row went into rejected_messages."]
     assert {as_stored(reading(n)) for n in (1, 2, 3)} < set(stored(database))
     assert not journal.exists()
@@ -57,7 +57,7 @@ def test_what_a_living_recorder_writes_is_left_to_it(database: Path) -> None:
     lock = LockFile(lock_path(journal, "living"))
     done = run_recover(database)
     assert done.returncode == 0
-    assert done.stderr.endswith("; a recorder is at work on it.\n")
+    assert done.stderr.endswith("; a recorder is writing to it.\n")
     assert living.exists()
     assert is_locked(lock_path(journal, "living"))
     assert set(stored(database)) == {as_stored(reading(1))}

@@ -1,0 +1,22 @@
+"""Options that several commands share, and the check of room ids."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pulsoid_rec.recorder.contract.errors import UsageError
+
+DbOption = Annotated[Path, typer.Option(envvar="PULSOID_REC_DB", metavar="PATH", help="The database.")]
+ServerOption = Annotated[
+    str, typer.Option(envvar="PULSOID_SERVER", metavar="URL", help="The server: wss://HOST or ws://HOST:PORT.")
+]
+
+
+def check_room_ids(rooms: list[str]) -> tuple[str, ...]:
+    """Return the ids without repetitions; raise `UsageError` for an id that no room can have."""
+    for room in rooms:
+        if not room or not room.isprintable():
+            fault = "is empty" if not room else "contains characters that cannot be printed"
+            raise UsageError(f"A room's id {fault}", "Use the id that Pulsoid shows for the room.")
+    return tuple(dict.fromkeys(rooms))
