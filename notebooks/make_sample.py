@@ -21,10 +21,9 @@ from pulsoid_rec.recorder.contract.errors import PulsoidRecError, UsageError
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE, Credentials
 from pulsoid_rec.recorder.pulsoid.messages import KINDS
 from pulsoid_rec.recorder.recorder import Options, Recorder
-from pulsoid_rec.recorder.simulator.control import Simulator
 from pulsoid_rec.recorder.simulator.people import heart_rates, make_people, play_people
 from pulsoid_rec.recorder.simulator.play import Play, Reading
-from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig, open_simulator
+from pulsoid_rec.recorder.simulator.simulator import Simulator, SimulatorConfig, open_simulator
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 
 ROOM = "gym"

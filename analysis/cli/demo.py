@@ -21,19 +21,19 @@ PEOPLE = 5
 WORKOUT_S = 1200.0
 SPEED = 60.0
 SEED = 4
-CATCH_UP_S = 2.0
+CATCH_UP_TIMEOUT_S = 2.0
 
 
 def demo(
     *,
     folder: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="A new folder to leave it all in.", show_default="data/demo-DATE-TIME"),
+        typer.Option(metavar="PATH", help="A new folder for its files.", show_default="data/demo-DATE-TIME"),
     ] = None,
 ) -> None:
     """See it work in under half a minute, with no account and no network.
 
-    Five people made up train for 20 minutes, at 60 times the speed, in a room of a Pulsoid server of our own. They are
+    Five made-up people train for 20 minutes, at 60 times the speed, in a room of a simulated Pulsoid server. They are
     recorded over a real connection, and the report follows.
     """
     from pulsoid_rec.analysis.cli.report import report
@@ -43,11 +43,12 @@ def demo(
     if folder is None:
         folder = Path("data", f"demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
     if folder.exists():
-        raise UsageError(f"{folder} is there already", "Name a folder that is not, with --folder.")
-    _say(
-        f"Five people train for 20 minutes. At {SPEED:.0f} times the speed that takes {WORKOUT_S / SPEED:.0f} seconds."
+        raise UsageError(f"{folder} already exists", "Choose a new folder with --folder.")
+    print(
+        f"Five people train for 20 minutes. At {SPEED:.0f} times the speed this takes {WORKOUT_S / SPEED:.0f} seconds.",
+        file=sys.stderr,
     )
-    os.umask(0o077)
+    os.umask(0o077)  # files made from here on are readable by their owner alone
     folder.mkdir(parents=True)
     database = folder / "pulsoid.duckdb"
     (folder / "members.toml").write_text(_members_toml(), encoding="utf-8")
@@ -57,7 +58,7 @@ def demo(
     page = folder / "report.html"
     report(db=database)
     report(db=database, format_="html", output=page)
-    _say(_what_next(database, page))
+    print(_format_next_steps(database, page), file=sys.stderr)
 
 
 async def _record(database: Path, console: "Console | None") -> "Recorder":
@@ -77,14 +78,14 @@ async def _record(database: Path, console: "Console | None") -> "Recorder":
     workout = play_people(PEOPLE, SEED, ROOM).first(WORKOUT_S)
     async with open_simulator(SimulatorConfig(rooms={ROOM: workout}, speed=SPEED, seed=SEED)) as simulator:
         recorder = Recorder(Options((ROOM,), database, parse_server_url(simulator.url), Credentials(), KINDS))
-        show = show_status_on(console)
+        show_status = show_status_on(console)
 
         async def watch(recorder: Recorder) -> None:
             async with trio.open_nursery() as nursery:
-                if show is not None:
-                    nursery.start_soon(show, recorder)
+                if show_status is not None:
+                    nursery.start_soon(show_status, recorder)
                 await simulator.wait_until_played()
-                await simulator.wait_until_counted(ROOM, lambda: recorder.rooms[0].status.readings, CATCH_UP_S)
+                await simulator.wait_until_counted(ROOM, lambda: recorder.rooms[0].status.readings, CATCH_UP_TIMEOUT_S)
                 recorder.stop.set()
 
         await recorder.run(watch)
@@ -92,32 +93,25 @@ async def _record(database: Path, console: "Console | None") -> "Recorder":
 
 
 def _members_toml() -> str:
-    """Say of the people made up what only they could know, so that the report has zones and loads."""
+    """Write what the made-up people know of themselves, so that the report has zones and loads."""
     from pulsoid_rec.recorder.simulator.people import make_people
 
     year = datetime.now(UTC).year
     tables = []
     for index, person in enumerate(make_people(PEOPLE, SEED, ROOM)):
-        # Age from Tanaka's formula, backwards; the last one keeps it private, and the report says what that costs.
-        age = round((208 - person.max_bpm) / 0.7)
         lines = [f"[{person.profile_id}]", f'name = "{person.name}"']
-        if index < PEOPLE - 1:
+        if index < PEOPLE - 1:  # the last one keeps it private, and the report shows what is then missing
+            age = round((208 - person.max_bpm) / 0.7)  # Tanaka's formula, solved for the age
             lines += [f"birth_year = {year - age}", f"hr_rest = {person.rest_bpm:.0f}"]
             lines += [f'sex = "{"female" if index % 2 == 0 else "male"}"']
         tables.append("\n".join(lines))
-    return "# What only the members can know of themselves; README.md tells what each line is for.\n\n" + "\n\n".join(
-        [*tables, ""]
-    )
+    return "\n\n".join(["# What only the members know of themselves; README.md explains each line.", *tables, ""])
 
 
-def _what_next(database: Path, page: Path) -> str:
+def _format_next_steps(database: Path, page: Path) -> str:
     return f"""
 Look at the report with its charts:   {page}
-See the sessions:                     pulsoid-rec sessions --db {database}
-Take the readings elsewhere:          pulsoid-rec export --db {database} -o readings.csv
-Record a room of your own:            pulsoid-rec record ROOM_ID     (README.md tells how to get a token)
-Everything of this demo is in         {database.parent}"""
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+List the sessions:                    pulsoid-rec sessions --db {database}
+Export the readings:                  pulsoid-rec export --db {database} -o readings.csv
+Record a room of your own:            pulsoid-rec record ROOM_ID     (README.md explains how to get a token)
+All files of this demo are in         {database.parent}"""

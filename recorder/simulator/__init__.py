@@ -1,9 +1,9 @@
-"""A Pulsoid server of our own: what users develop against, what the demo runs on, what the tests talk to.
+"""A Pulsoid server on this machine, to develop and test against; the demo records from it.
 
-- `simulator` is what a test or the demo opens, `control` what it is steered and counted with.
-- `server` answers HTTP and lets clients in; `tokens` says who may come in.
-- `room` holds a room's members and tells its clients what happens; `client` is one connection to it.
-- `play` is what happens in a room, by the clock; `people` makes it up, `replay` reads it from a file.
-- `faults` are troubles on request.
-- `wire` builds messages and frames; `http_request` and `client_stream` are what lies below the WebSocket.
+- `simulator` opens a server for a test, the demo or the command line.
+- `server` answers HTTP and lets clients in; `tokens` holds the tokens that may connect.
+- `room` holds a room's members and sends its clients what happens; `client` is one connection to it.
+- `play` is what happens in a room over time; `people` makes it up, `replay` reads it from a file.
+- `faults` are injected on request.
+- `wire` builds messages and frames; `http_request` and `client_stream` are below the WebSocket.
 """

@@ -1,6 +1,7 @@
 """One connection to a room: what is still to be sent, what was sent, and how it ends."""
 
 from collections import Counter, deque
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import trio
@@ -13,27 +14,26 @@ from pulsoid_rec.recorder.simulator.wire import Kind
 CAPACITY = 20_000  # messages; over an hour of a room of five
 WRITE_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
-_MOST_IN_A_WRITE = 500  # little enough for a slow client to show that it takes something
+_MOST_IN_A_WRITE = 500  # small enough to see that a slow client still reads
 _LARGE_WRITE_BYTES = 100_000
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How a connection ends: with a close frame of this code, or cut without a word when there is none."""
+class Disconnect:
+    """How a connection ends: with a close frame of this code, or without one where the code is None."""
 
     code: int | None
     reason: str
 
 
-CUT = Ending(None, "cut")
-TOKEN_EXPIRED = Ending(1008, "token expired")
-REMOVED = Ending(1008, "removed from the room")
-GOING_AWAY = Ending(1001, "server is going away")
-TOO_SLOW = Ending(None, "it does not read what it is sent")
+CUT = Disconnect(None, "cut")
+TOKEN_EXPIRED = Disconnect(1008, "token expired")
+GOING_AWAY = Disconnect(1001, "server is going away")
+TOO_SLOW = Disconnect(None, "it does not read what it is sent")
 
 
 class Outbox:
-    """What is still to be written, in order. Putting never waits; who cares for the bound waits for room."""
+    """Frames still to be written, in order. `enqueue` never waits; a sender that respects the capacity waits itself."""
 
     def __init__(self) -> None:
         self._frames: deque[tuple[str, bytes]] = deque()
@@ -43,43 +43,43 @@ class Outbox:
 
     @property
     def is_full(self) -> bool:
-        """Whether it holds as much as it should."""
+        """Whether it holds as many frames as it should."""
         return len(self._frames) >= CAPACITY
 
-    def put(self, kind: str, frame: bytes) -> None:
+    def enqueue(self, kind: str, frame: bytes) -> None:
         """Add a frame."""
         self._frames.append((kind, frame))
         self._filled.unpark_all()
 
-    async def take(self) -> list[tuple[str, bytes]]:
-        """Wait for frames, and take some; they count as being written until `written` is called."""
+    async def take_batch(self) -> list[tuple[str, bytes]]:
+        """Wait for frames, and take some; they count as being written until `mark_written` is called."""
         while not self._frames:
             await self._filled.park()
-        taken: list[tuple[str, bytes]] = []
+        batch: list[tuple[str, bytes]] = []
         size_bytes = 0
-        while self._frames and len(taken) < _MOST_IN_A_WRITE and size_bytes < _LARGE_WRITE_BYTES:
-            taken.append(self._frames.popleft())
-            size_bytes += len(taken[-1][1])
-        self._being_written = len(taken)
-        return taken
+        while self._frames and len(batch) < _MOST_IN_A_WRITE and size_bytes < _LARGE_WRITE_BYTES:
+            batch.append(self._frames.popleft())
+            size_bytes += len(batch[-1][1])
+        self._being_written = len(batch)
+        return batch
 
-    def written(self) -> None:
-        """Note that what was taken is with the operating system."""
+    def mark_written(self) -> None:
+        """Note that the batch taken was passed to the operating system."""
         self._being_written = 0
         self._emptied.unpark_all()
 
     def close(self) -> None:
-        """Forget what is left, and let go those who wait."""
+        """Discard the frames, and release all who wait."""
         self._frames.clear()
-        self.written()
+        self.mark_written()
 
-    async def wait_for_room(self) -> None:
-        """Wait until it is no longer full."""
+    async def wait_while_full(self) -> None:
+        """Wait until it has room for a frame."""
         while self.is_full:
             await self._emptied.park()
 
     async def wait_until_empty(self) -> None:
-        """Wait until everything put so far, and since, is written."""
+        """Wait until every frame is written, also those added meanwhile."""
         while self._frames or self._being_written:
             await self._emptied.park()
 
@@ -92,49 +92,40 @@ class Client:
     number
         Counts the connections of this server, for the log.
     token
-        What it came in with, and so who it is.
+        The token it connected with.
     kinds
-        What it subscribed to.
+        The kinds of message it subscribed to.
     stream
-        What lies below its WebSocket.
+        The stream below its WebSocket.
     """
 
     def __init__(self, number: int, token: Token, kinds: frozenset[str], stream: ClientStream) -> None:
         self.number = number
         self.token = token
         self.kinds = kinds
+        self.stream = stream
         self.outbox = Outbox()
         self.sent: Counter[str] = Counter()
-        self.knows_room = False
-        self.knows_members: set[str] = set()
+        self.has_room_config = False
+        self.known_members: set[str] = set()
         self.gone = trio.Event()
-        self._stream = stream
-        self._over = trio.Event()
-        self._ending: Ending | None = None
+        self._ending = trio.Event()
+        self._disconnect: Disconnect | None = None
 
-    def put(self, kind: Kind, frame: bytes) -> None:
+    def enqueue(self, kind: Kind, frame: bytes) -> None:
         """Queue a message, if the client subscribed to its kind."""
-        if kind in self.kinds and not self._over.is_set():
-            self.outbox.put(kind.value, frame)
+        if kind in self.kinds and not self._ending.is_set():
+            self.outbox.enqueue(kind.value, frame)
 
-    def put_raw(self, data: bytes) -> None:
+    def enqueue_raw(self, data: bytes) -> None:
         """Queue bytes, whatever the client subscribed to."""
-        if not self._over.is_set():
-            self.outbox.put("raw", data)
+        if not self._ending.is_set():
+            self.outbox.enqueue("raw", data)
 
-    def end(self, ending: Ending) -> None:
-        """Have the connection end; the first ending given is the one."""
-        self._ending = self._ending or ending
-        self._over.set()
-
-    @property
-    def is_dead(self) -> bool:
-        """Whether it neither says nor answers anything any more."""
-        return self._stream.is_dead
-
-    def stall(self) -> None:
-        """Have the connection go dead without closing."""
-        self._stream.go_dead()
+    def end(self, disconnect: Disconnect) -> None:
+        """Let the connection end; only the first call counts."""
+        self._disconnect = self._disconnect or disconnect
+        self._ending.set()
 
     async def run(self, websocket: WebSocketConnection, expires_in_s: float) -> str:
         """Serve the connection until the client leaves, its token expires, or `end` is called.
@@ -142,44 +133,53 @@ class Client:
         Returns
         -------
         str
-            Why it ended, for the log. Cancelled or not, the stream is closed afterwards.
+            Why it ended, for the log. The stream is closed afterwards, also when cancelled.
         """
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._ignore_incoming, websocket)
                 nursery.start_soon(self._write)
                 with trio.move_on_after(max(expires_in_s, 0)):
-                    await self._over.wait()
+                    await self._ending.wait()
                 if websocket.closed is None:
                     self.end(TOKEN_EXPIRED)
-                if self._ending is not None and self._ending.code is not None and not self.is_dead:
+                if (how := self._disconnect) and how.code is not None and not self.stream.is_stalled:
                     with trio.move_on_after(CLOSE_TIMEOUT_S):
                         await self.outbox.wait_until_empty()
-                        await websocket.aclose(self._ending.code, self._ending.reason)
+                        await websocket.aclose(how.code, how.reason)
                 nursery.cancel_scope.cancel()
         finally:
-            self._over.set()
+            self._ending.set()
             self.outbox.close()
-            await trio.aclose_forcefully(self._stream)
+            await trio.aclose_forcefully(self.stream)
             self.gone.set()
-        if self._ending is not None:
-            return self._ending.reason
+        if self._disconnect is not None:
+            return self._disconnect.reason
         return f"it left, {websocket.closed.code}" if websocket.closed else "it left"
 
     async def _ignore_incoming(self, websocket: WebSocketConnection) -> None:
-        # Room streams go one way: whatever the client sends, binary frames included, is not looked at.
+        # Room streams go one way: whatever the client sends, binary frames included, is ignored.
         try:
             while True:
                 await websocket.get_message()
         except ConnectionClosed:
-            self._over.set()
+            self._ending.set()
 
     async def _write(self) -> None:
         try:
             while True:
-                batch = await self.outbox.take()
-                await self._stream.send_all(b"".join([frame for _, frame in batch]))
+                batch = await self.outbox.take_batch()
+                await self.stream.send_all(b"".join([frame for _, frame in batch]))
                 self.sent.update([kind for kind, _ in batch])
-                self.outbox.written()
+                self.outbox.mark_written()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self._over.set()
+            self._ending.set()
+
+
+async def disconnect(clients: Collection[Client], how: Disconnect) -> None:
+    """End connections, and wait until they are gone."""
+    clients = tuple(clients)
+    for client in clients:
+        client.end(how)
+    for client in clients:
+        await client.gone.wait()

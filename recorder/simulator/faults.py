@@ -1,8 +1,7 @@
-"""Troubles on request, so that a recorder can be seen to cope with them."""
+"""Faults on request, to test how a recorder copes with them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from types import MappingProxyType
 from typing import Any
 
 from pulsoid_rec.recorder.contract.errors import UsageError
@@ -22,23 +21,7 @@ MALFORMED = (
 
 @dataclass(frozen=True)
 class Faults:
-    """What goes wrong by itself; None for what does not.
-
-    Parameters
-    ----------
-    drop
-        About every so many seconds each connection is cut, with no word of closing.
-    stall
-        After about so many seconds each connection goes dead: it stays open, and answers nothing, not even pings.
-    expire
-        Seconds that a token lives.
-    refuse
-        HTTP status with which every connection is refused.
-    garbage
-        About one reading in so many is followed by a malformed message.
-    repeat
-        So many of a room's latest readings come again on each new connection.
-    """
+    """Faults to inject, each with its number, as `simulate --help` describes them; None for those that do not occur."""
 
     drop: float | None = None
     stall: float | None = None
@@ -49,39 +32,30 @@ class Faults:
 
 
 NO_FAULTS = Faults()
-HELP = MappingProxyType(
-    {
-        "drop:S": "cut each connection about every S seconds",
-        "stall:S": "each connection goes dead after about S seconds, without closing",
-        "expire:S": "tokens live for S seconds",
-        "refuse:STATUS": "refuse every connection with this HTTP status",
-        "garbage:N": "about one reading in N is followed by a malformed message",
-        "repeat:N": "a new connection gets the room's latest N readings again",
-    }
-)
-_HINT = f"The faults are {', '.join(HELP)}."
+_NAMES = tuple(field.name for field in fields(Faults))
+_HINT = f"Write NAME:NUMBER; the names are {', '.join(_NAMES)}."
 
 
 def parse_faults(texts: Iterable[str]) -> Faults:
-    """Read faults written as `name:number`, such as `drop:30`.
+    """Parse faults written as `name:number`, such as `drop:30`.
 
     Raises
     ------
     UsageError
-        For an unknown name, a name given twice, or a number that makes no sense.
+        A name is unknown or repeated, or a number is out of range.
     """
     numbers: dict[str, Any] = {}
     for text in texts:
         name, _, number = text.partition(":")
-        if name not in (field.name for field in fields(Faults)):
+        if name not in _NAMES:
             raise UsageError(f"There is no fault {text!r}", _HINT)
         if name in numbers:
             raise UsageError(f"The fault {name!r} is given twice", "Give each fault once.")
-        numbers[name] = _number(name, number)
+        numbers[name] = _parse_number(name, number)
     return Faults(**numbers)
 
 
-def _number(name: str, text: str) -> float:
+def _parse_number(name: str, text: str) -> float:
     whole = name in ("refuse", "garbage", "repeat")
     lowest, highest = (300, 599) if name == "refuse" else (1, 10**6) if whole else (0.1, 10**6)
     try:

@@ -1,5 +1,6 @@
-"""HTTP/1.1 as far as the simulator needs it: one request a connection, one answer."""
+"""HTTP/1.1 as far as the simulator needs it: one request and one response per connection."""
 
+import http.client
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +15,7 @@ _RECEIVE_BYTES = 16 * 1024
 
 
 class BadRequestError(Exception):
-    """What the client sent is not HTTP, or too much of it."""
+    """The request is not HTTP, or too large."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -23,20 +24,9 @@ class BadRequestError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asks for.
+    """A request: its path still percent-encoded, headers by lower-case name, and all bytes received as `raw`.
 
-    Parameters
-    ----------
-    method, path
-        As sent; the path still percent-encoded.
-    query
-        The last value of each query parameter.
-    headers
-        By lower-case name; of a doubled one the last.
-    body
-        Empty for a WebSocket upgrade.
-    raw
-        All bytes received, for a WebSocket to start from.
+    Of a repeated query parameter or header, it holds the last value.
     """
 
     method: str
@@ -48,12 +38,12 @@ class Request:
 
     @property
     def wants_websocket(self) -> bool:
-        """Whether the client asks for the upgrade to a WebSocket."""
+        """Whether the client requests the upgrade to a WebSocket."""
         return self.headers.get("upgrade", "").lower() == "websocket"
 
     @property
-    def is_sound_handshake(self) -> bool:
-        """Whether the upgrade can be taken (RFC 6455, section 4.2.1)."""
+    def is_valid_handshake(self) -> bool:
+        """Whether the upgrade can be accepted (RFC 6455, section 4.2.1)."""
         connection = [word.strip().lower() for word in self.headers.get("connection", "").split(",")]
         return (
             "upgrade" in connection
@@ -64,7 +54,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """An answer: its status, and an object that is sent as JSON."""
+    """A response: its status, and an object that is sent as JSON."""
 
     status: int
     content: dict[str, Any]
@@ -72,17 +62,12 @@ class Response:
 
 
 async def read_request(stream: trio.abc.ReceiveStream) -> Request | None:
-    """Read one request.
-
-    Returns
-    -------
-    Request or None
-        None when the client left without a word.
+    """Read one request; None if the client closes before it is complete.
 
     Raises
     ------
     BadRequestError
-        When it is not HTTP, is cut off, or is too large.
+        It is not HTTP, or is too large.
     """
     connection = h11.Connection(h11.SERVER)
     raw = bytearray()
@@ -104,12 +89,12 @@ async def read_request(stream: trio.abc.ReceiveStream) -> Request | None:
             if len(body) > LARGEST_BODY_BYTES:
                 raise BadRequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         elif isinstance(event, h11.EndOfMessage) and head is not None:
-            return _request(head, bytes(body), bytes(raw))
-        else:  # The client closed its side, or there is nothing more to come.
+            return _make_request(head, bytes(body), bytes(raw))
+        else:  # the client closed its side
             return None
 
 
-def _request(head: h11.Request, body: bytes, raw: bytes) -> Request:
+def _make_request(head: h11.Request, body: bytes, raw: bytes) -> Request:
     try:
         url = urlsplit(head.target.decode("ascii"))
         query = parse_qs(url.query, keep_blank_values=True)
@@ -125,21 +110,14 @@ def _request(head: h11.Request, body: bytes, raw: bytes) -> Request:
     )
 
 
-async def answer(stream: trio.abc.SendStream, response: Response) -> None:
-    """Send the answer, and say that the connection closes after it."""
+async def send_response(stream: trio.abc.SendStream, response: Response) -> None:
+    """Send a response, after which the connection closes."""
     content = msgspec.json.encode(response.content)
     head = [
-        f"HTTP/1.1 {response.status} {_phrase(response.status)}",
+        f"HTTP/1.1 {response.status} {http.client.responses.get(response.status, 'Unknown')}",
         "Content-Type: application/json",
         f"Content-Length: {len(content)}",
         *(f"{name}: {value}" for name, value in response.headers),
         "Connection: close",
     ]
     await stream.send_all("\r\n".join([*head, "", ""]).encode("ascii") + content)
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"

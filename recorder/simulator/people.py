@@ -1,4 +1,4 @@
-"""People made up: each with a level of their own, who rest, train and recover together.
+"""Made-up people, each with a fitness of their own, who rest, train and recover together.
 
 Pure and reproducible: the same seed and room give the same people and the same heart rates, on every machine.
 """
@@ -30,22 +30,20 @@ _PHASES = (  # name, shortest and longest in s, lowest and highest share of the 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody made up.
+    """A made-up person.
 
     Parameters
     ----------
-    profile_id, name, color
-        As their room knows them.
     rest_bpm, max_bpm
-        The range of their heart.
+        Lowest and highest heart rate.
     effort
-        How hard they go, as a factor on what the group does.
+        How hard they train, as a factor on the group's load.
     rise_s, fall_s
         Time constants at which the heart follows a harder and an easier load.
     delay_s
         How much later than the group they change.
     phase_ms
-        Where within a second their sensor reports.
+        When within a second their sensor reports.
     """
 
     profile_id: str
@@ -61,14 +59,14 @@ class Person:
 
     @property
     def config(self) -> Config:
-        """What the room says of them."""
+        """Their config in the room."""
         return {"name": self.name, "color": self.color}
 
 
 def make_people(count: int, seed: int, room_id: str) -> list[Person]:
     """Make up people, who differ from one another and from those of another seed or room.
 
-    More of them begin with the same ones: the first 3 of 5 are the 3 of 3.
+    A larger count keeps the same people and adds more.
     """
     return [_make_person(index, Random(f"{seed}/{room_id}/person/{index}")) for index in range(count)]
 
@@ -90,7 +88,7 @@ def _make_person(index: int, random: Random) -> Person:
 
 
 def play_people(count: int, seed: int, room_id: str) -> Play:
-    """Make a play without end of people made up, each with a reading a second but for a dropout now and then."""
+    """Make a play without end of made-up people, each with a reading a second but for a dropout now and then."""
     people = make_people(count, seed, room_id)
     return Play({person.profile_id: person.config for person in people}, _Training(people, seed, room_id), math.inf)
 
@@ -111,7 +109,7 @@ class _Training:
 
 
 def loads(seed: int, room_id: str) -> Iterator[float]:
-    """Yield what the group does, second by second without end, as a share of the heart rate reserve (0 to 1)."""
+    """Yield the group's load for each second without end, as a share of the heart rate reserve (0 to 1)."""
     random = Random(f"{seed}/{room_id}/loads")
     for _name, shortest_s, longest_s, lowest, highest in itertools.cycle(_PHASES):
         load = random.uniform(lowest, highest)
@@ -119,10 +117,10 @@ def loads(seed: int, room_id: str) -> Iterator[float]:
 
 
 def heart_rates(person: Person, seed: int, room_id: str) -> Iterator[int | None]:
-    """Yield a person's heart rate, second by second without end; None in a dropout.
+    """Yield a person's heart rate for each second without end; None in a dropout.
 
-    The heart follows the load with first-order kinetics, quicker up than down. On it lie a slow drift (a mean-reverting
-    random walk), the swing of breathing, which effort takes away, and what a sensor smooths over some beats leaves.
+    The heart follows the load with first-order kinetics, quicker up than down. Added to it are a slow drift (a
+    mean-reverting random walk), the swing of breathing, which effort reduces, and the sensor's smoothed jitter.
     """
     random = Random(f"{seed}/{room_id}/heart/{person.profile_id}")
     reserve_bpm = person.max_bpm - person.rest_bpm

@@ -1,4 +1,4 @@
-"""What happens in a room, by the clock: who is in it, their readings in order, and the pace at which they come."""
+"""Plays: the members of a room, their readings in order, and the pace at which these are sent."""
 
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -10,11 +10,11 @@ import trio
 
 from pulsoid_rec.recorder.simulator.wire import Config
 
-_MOST_AT_ONCE = 500  # readings between two looks at whether the clients keep up
+_MOST_AT_ONCE = 500  # readings between two waits for slow clients
 
 
 class Reading(NamedTuple):
-    """One heart rate, at so many seconds of the play's own time."""
+    """One heart rate, `time_s` seconds after the play began."""
 
     time_s: float
     profile_id: str
@@ -23,16 +23,16 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True)
 class Play:
-    """What a room shows.
+    """What happens in a room.
 
     Parameters
     ----------
     members
         Each member's config, by profile id.
     readings
-        In order of time, none before 0 s; can be gone through more than once.
+        In order of time, none before 0 s; can be iterated over more than once.
     length_s
-        Its length in its own time, infinite when it never ends.
+        Its length, infinite if it never ends.
     """
 
     members: Mapping[str, Config]
@@ -40,7 +40,7 @@ class Play:
     length_s: float
 
     def first(self, length_s: float) -> "Play":
-        """Return the play cut off after `length_s` seconds of its own time."""
+        """Return its first `length_s` seconds."""
         if length_s >= self.length_s:
             return self
         return replace(self, readings=_Cut(self.readings, length_s), length_s=length_s)
@@ -56,10 +56,10 @@ class _Cut:
 
 
 def started_at(length_s: float, speed: float, now: datetime) -> datetime:
-    """Tell when, by event time, a play begins that is started now.
+    """Return the time of the first event of a play that is started at `now`.
 
-    Played faster than life its events begin in the past, so that the last one carries the time at which it is sent.
-    Otherwise they begin now. A whole second, rounded down, so that no event lies in the future.
+    Played faster than real time, its events begin in the past, so that the last one carries the time at which it is
+    sent; otherwise they begin now. A whole second, rounded down, so that no event lies in the future.
     """
     ahead_s = 0.0 if speed <= 1 else length_s - length_s / speed
     return (now - timedelta(seconds=ahead_s)).replace(microsecond=0)
@@ -68,31 +68,31 @@ def started_at(length_s: float, speed: float, now: datetime) -> datetime:
 async def pace(
     play: Play,
     speed: float,
-    tell: Callable[[Reading, datetime], None],
-    let_clients_catch_up: Callable[[], Awaitable[None]],
+    send: Callable[[Reading, datetime], None],
+    wait_for_slow_clients: Callable[[], Awaitable[None]],
 ) -> None:
-    """Tell each reading when it is due, all that is due at once, however late that is.
+    """Send each reading when it is due; if late, all that are due at once.
 
     Parameters
     ----------
     play
-        What to tell; faster than life only one with an end.
+        The play, which must have an end if it is faster than real time.
     speed
         Seconds of the play in a second.
-    tell
+    send
         Called with each reading and its event time.
-    let_clients_catch_up
+    wait_for_slow_clients
         Awaited before each pause, and now and then while there is none.
     """
     start = trio.current_time()
     start_at = started_at(play.length_s, speed, datetime.now(UTC))
-    for told, reading in enumerate(play.readings):
+    for number, reading in enumerate(play.readings):
         due = start + reading.time_s / speed
         if due > trio.current_time():
-            await let_clients_catch_up()
+            await wait_for_slow_clients()
             await trio.sleep_until(due)
-        elif told % _MOST_AT_ONCE == 0:
-            await let_clients_catch_up()
-        # Milliseconds are what a frame shows; adding them up as integers keeps a whole second whole.
-        tell(reading, start_at + timedelta(milliseconds=round(reading.time_s * 1000)))
-    await let_clients_catch_up()
+        elif number % _MOST_AT_ONCE == 0:
+            await wait_for_slow_clients()
+        # Frames have milliseconds; as integers they add up without rounding errors.
+        send(reading, start_at + timedelta(milliseconds=round(reading.time_s * 1000)))
+    await wait_for_slow_clients()

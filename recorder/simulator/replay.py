@@ -1,4 +1,4 @@
-"""A recording from a file, to be played again."""
+"""Reads a recording from a CSV file, as a play."""
 
 import csv
 import math
@@ -20,25 +20,26 @@ def read_replay(path: Path) -> Play:
     Parameters
     ----------
     path
-        UTF-8, with a header line; `time_s` in seconds, fractional if need be, in any order and from any start; `bpm` a
-        whole number, 0 or more. Further columns are not looked at.
+        UTF-8, with a header line; `time_s` in seconds, fractional or not, in any order and from any start; `bpm` a
+        whole number, 0 or more. Other columns are ignored.
 
     Returns
     -------
     Play
-        Every reading once, by time, the first one at 0 s; rows of one instant stay in the file's order. A member is
+        Every reading once, by time, the first one at 0 s; rows of one instant stay in the file's order. `member` is
         both profile id and name.
 
     Raises
     ------
     UsageError
-        When the file cannot be read, lacks a column, holds no reading, or a line of it makes no sense.
+        The file cannot be read, lacks a column, holds no reading, or has an invalid line.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             readings = sorted(_parse(file, path), key=lambda reading: reading.time_s)
     except OSError as error:
-        raise UsageError(f"The replay {path} cannot be read: {error.strerror}", _HINT) from None
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"Cannot read the replay {path}: {reason}", _HINT) from None
     except UnicodeDecodeError:
         raise UsageError(f"The replay {path} is not UTF-8 text", _HINT) from None
     except csv.Error as error:
@@ -47,7 +48,7 @@ def read_replay(path: Path) -> Play:
         raise UsageError(f"The replay {path} holds no reading", _HINT)
     first_s = readings[0].time_s
     if readings[-1].time_s - first_s > LONGEST_S:
-        raise UsageError(f"The replay {path} spans more than ten years", "Its time_s must be in seconds.")
+        raise UsageError(f"The replay {path} spans more than ten years", "Give time_s in seconds.")
     return Play(
         members={reading.profile_id: {"name": reading.profile_id} for reading in readings},
         readings=tuple(reading._replace(time_s=reading.time_s - first_s) for reading in readings),
@@ -62,24 +63,24 @@ def _parse(lines: Iterator[str], path: Path) -> Iterator[Reading]:
     for row in rows:
         where = f"Line {rows.line_num} of the replay {path}"
         if any(row[name] is None for name in COLUMNS):
-            raise UsageError(f"{where} is too short", _HINT)
+            raise UsageError(f"{where} has too few columns", _HINT)
         if not row["member"].strip():
-            raise UsageError(f"{where} names no member", _HINT)
-        yield Reading(_time_s(row["time_s"], where), row["member"].strip(), _bpm(row["bpm"], where))
+            raise UsageError(f"{where} has no member", _HINT)
+        yield Reading(_parse_time_s(row["time_s"], where), row["member"].strip(), _parse_bpm(row["bpm"], where))
 
 
-def _time_s(text: str, where: str) -> float:
+def _parse_time_s(text: str, where: str) -> float:
     try:
         time_s = float(text)
     except ValueError:
         time_s = math.nan
     if not math.isfinite(time_s):
-        raise UsageError(f"{where} says {text[:20]!r} for time_s", "It must be in seconds, such as 12 or 12.5.")
+        raise UsageError(f"{where} has {text[:20]!r} as time_s", "Give seconds, such as 12 or 12.5.")
     return time_s
 
 
-def _bpm(text: str, where: str) -> int:
+def _parse_bpm(text: str, where: str) -> int:
     digits = text.strip()
     if digits.isascii() and digits.isdigit() and len(digits) <= len(str(LARGEST_BPM)) and int(digits) <= LARGEST_BPM:
         return int(digits)
-    raise UsageError(f"{where} says {text[:20]!r} for bpm", "It must be a whole number, 0 or more.")
+    raise UsageError(f"{where} has {text[:20]!r} as bpm", "Give a whole number, 0 or more.")

@@ -1,4 +1,4 @@
-"""A room: its members, what they are sent, and who listens."""
+"""A room: its members, its connections, and what they are sent."""
 
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
@@ -8,7 +8,7 @@ from random import Random
 import trio
 
 from pulsoid_rec.recorder.simulator import wire
-from pulsoid_rec.recorder.simulator.client import REMOVED, TOO_SLOW, WRITE_TIMEOUT_S, Client
+from pulsoid_rec.recorder.simulator.client import TOO_SLOW, WRITE_TIMEOUT_S, Client
 from pulsoid_rec.recorder.simulator.faults import MALFORMED, Faults
 from pulsoid_rec.recorder.simulator.play import Reading
 from pulsoid_rec.recorder.simulator.wire import Config, Kind
@@ -24,9 +24,9 @@ class Room:
     members
         Each member's config, by profile id.
     faults
-        What goes wrong in it.
+        Faults to inject.
     random
-        When it goes wrong.
+        Decides when.
     """
 
     def __init__(self, room_id: str, members: dict[str, Config], faults: Faults, random: Random) -> None:
@@ -44,107 +44,79 @@ class Room:
         self._changed = trio.lowlevel.ParkingLot()
 
     def join(self, client: Client) -> None:
-        """Let a client listen."""
+        """Add a client."""
         self.clients.add(client)
         self.first_joined.set()
         self._changed.unpark_all()
 
     def leave(self, client: Client) -> None:
-        """Forget a client, but not what it was sent."""
+        """Remove a client, and keep the counts of what it was sent."""
         self.clients.discard(client)
         self._sent_before += client.sent
         self._changed.unpark_all()
 
     @property
     def sent(self) -> Counter[str]:
-        """Messages written to all connections so far, by kind; `raw` for those a test made up."""
+        """Messages written to all connections so far, by kind; malformed ones count as `raw`."""
         return sum((client.sent for client in self.clients), self._sent_before.copy())
 
     async def wait_for_clients(self, count: int) -> None:
-        """Wait until exactly so many clients are connected."""
+        """Wait until exactly `count` clients are connected."""
         while len(self.clients) != count:
             await self._changed.park()
 
-    def tell_reading(self, reading: Reading, at: datetime) -> None:
-        """Send a reading to all, and first to each what it has not been told: the room, then the member."""
+    def send_reading(self, reading: Reading, at: datetime) -> None:
+        """Send a reading to all clients; each first gets the room and the member if it has not had them yet."""
         if reading.profile_id not in self.members:
             return
         self.readings += 1
         frame = wire.text_frame(wire.heart_rate(reading.profile_id, reading.bpm, at))
-        garbage = self._faults.garbage is not None and self._random.random() < 1 / self._faults.garbage
+        has_garbage = self._faults.garbage is not None and self._random.random() < 1 / self._faults.garbage
         for client in self.clients:
-            if not client.knows_room:
-                self._introduce(client, at)
-            self._put_reading(client, reading, frame, at)
-            if garbage:
-                client.put_raw(wire.text_frame(self._random.choice(MALFORMED)))
+            if not client.has_room_config:
+                self._send_first_messages(client, at)
+            self._enqueue_reading(client, reading.profile_id, frame, at)
+            if has_garbage:
+                client.enqueue_raw(wire.text_frame(self._random.choice(MALFORMED)))
         self._latest.append((reading, at))
 
-    def _introduce(self, client: Client, at: datetime) -> None:
-        client.knows_room = True
-        client.put(Kind.ROOM_UPDATED, wire.text_frame(wire.room_updated(self.room_id, self.config, at)))
+    def _send_first_messages(self, client: Client, at: datetime) -> None:
+        client.has_room_config = True
+        client.enqueue(Kind.ROOM_UPDATED, wire.text_frame(wire.room_updated(self.room_id, self.config, at)))
         for earlier, then in self._latest:
             if earlier.profile_id in self.members:
-                again = wire.text_frame(wire.heart_rate(earlier.profile_id, earlier.bpm, then))
-                self._put_reading(client, earlier, again, then)
+                frame = wire.text_frame(wire.heart_rate(earlier.profile_id, earlier.bpm, then))
+                self._enqueue_reading(client, earlier.profile_id, frame, then)
 
-    def _put_reading(self, client: Client, reading: Reading, frame: bytes, at: datetime) -> None:
-        if reading.profile_id not in client.knows_members:
-            client.knows_members.add(reading.profile_id)
-            told = wire.member_updated(reading.profile_id, self.members[reading.profile_id], at)
-            client.put(Kind.ROOM_MEMBER_UPDATED, wire.text_frame(told))
-        client.put(Kind.HEART_RATE, frame)
+    def _enqueue_reading(self, client: Client, profile_id: str, frame: bytes, at: datetime) -> None:
+        if profile_id not in client.known_members:
+            client.known_members.add(profile_id)
+            member = wire.member_updated(profile_id, self.members[profile_id], at)
+            client.enqueue(Kind.ROOM_MEMBER_UPDATED, wire.text_frame(member))
+        client.enqueue(Kind.HEART_RATE, frame)
 
-    def update_config(self, config: Config, at: datetime) -> None:
-        """Change the room's config, and tell all."""
-        self.config = config
-        self._tell(Kind.ROOM_UPDATED, wire.room_updated(self.room_id, config, at))
-
-    def update_member(self, profile_id: str, config: Config, at: datetime) -> None:
-        """Add a member or change its config, and tell all."""
-        self.members[profile_id] = config
-        self._tell(Kind.ROOM_MEMBER_UPDATED, wire.member_updated(profile_id, config, at))
-
-    def remove_member(self, profile_id: str, at: datetime) -> None:
-        """Remove a member, tell all, and disconnect those who came with that member's token."""
-        del self.members[profile_id]
-        self._tell(Kind.ROOM_MEMBER_REMOVED, wire.member_removed(profile_id, at))
-        for client in self.clients:
-            client.knows_members.discard(profile_id)
-            if client.token.profile_id == profile_id:
-                client.end(REMOVED)
-
-    def _tell(self, kind: Kind, message: bytes) -> None:
-        frame = wire.text_frame(message)
-        self.for_each_client(lambda client: client.put(kind, frame))
-
-    def for_each_client(self, act: Callable[[Client], None]) -> None:
-        """Do something with each connection."""
-        for client in tuple(self.clients):
-            act(client)
-
-    async def let_clients_catch_up(self) -> None:
-        """Wait for clients whose outbox is full, until there is room again or patience is at its end."""
+    async def wait_for_slow_clients(self) -> None:
+        """Wait while a client's outbox is full; clients that read nothing at all are disconnected."""
         await trio.lowlevel.checkpoint()
         for client in tuple(self.clients):
             if client.outbox.is_full:
-                await _with_patience(client, client.outbox.wait_for_room)
+                await _wait_while_it_reads(client, client.outbox.wait_while_full)
 
     async def flush(self) -> None:
-        """Wait until all that was said so far is written to every connection but those gone dead on purpose."""
+        """Wait until everything sent so far is written to every connection that is not stalled."""
         await trio.lowlevel.checkpoint()
         for client in tuple(self.clients):
-            if not client.is_dead:
-                await _with_patience(client, client.outbox.wait_until_empty)
+            if not client.stream.is_stalled:
+                await _wait_while_it_reads(client, client.outbox.wait_until_empty)
 
 
-async def _with_patience(client: Client, wait: Callable[[], Awaitable[None]]) -> None:
-    # Whoever takes something, however slowly, is waited for; who takes nothing would hold up everybody else for ever.
+async def _wait_while_it_reads(client: Client, wait: Callable[[], Awaitable[None]]) -> None:
+    # A client that reads, however slowly, is waited for; one that reads nothing would hold up all others for ever.
     sent = -1
     while client.sent.total() > sent:
         sent = client.sent.total()
-        with trio.move_on_after(WRITE_TIMEOUT_S) as patience:
+        with trio.move_on_after(WRITE_TIMEOUT_S) as timeout:
             await wait()
-        if not patience.cancelled_caught:
+        if not timeout.cancelled_caught:
             return
     client.end(TOO_SLOW)

@@ -1,4 +1,4 @@
-"""The port: who asks for what, and what they are answered."""
+"""The port: parses requests, answers HTTP, and lets clients into rooms."""
 
 import itertools
 import logging
@@ -16,17 +16,22 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_st
 from pulsoid_rec.recorder.simulator.client import CUT, Client
 from pulsoid_rec.recorder.simulator.client_stream import ClientStream
 from pulsoid_rec.recorder.simulator.faults import Faults
-from pulsoid_rec.recorder.simulator.http_request import BadRequestError, Request, Response, answer, read_request
+from pulsoid_rec.recorder.simulator.http_request import (
+    BadRequestError,
+    Request,
+    Response,
+    read_request,
+    send_response,
+)
 from pulsoid_rec.recorder.simulator.room import Room
 from pulsoid_rec.recorder.simulator.tokens import Refusal, Token, Tokens
 from pulsoid_rec.recorder.simulator.wire import Kind
 
 HANDSHAKE_TIMEOUT_S = 10.0
-LINGER_S = 1.0
+LINGER_TIMEOUT_S = 1.0
 _ROOM_PATH = re.compile(r"/api/v2/data/rooms/([^/]+)/real_time")
 _VALIDATE_PATH = "/api/v1/token/validate"
 _RENEW_PATH = "/oauth2/token"
-_NOT_A_MEMBER = Response(HTTPStatus.FORBIDDEN, {"error_message": "not_a_member_of_the_room"})
 _GONE = (trio.BrokenResourceError, trio.ClosedResourceError, ConnectionClosed, OSError, ssl.SSLError)
 
 log = logging.getLogger("simulator")  # apart from the recorder's own log
@@ -38,13 +43,13 @@ class Server:
     Parameters
     ----------
     rooms
-        All there are, by id.
+        All rooms, by id.
     tokens
-        Who may come in.
+        Tokens that may connect.
     faults
-        What goes wrong.
+        Faults to inject.
     random
-        When it goes wrong.
+        Decides when.
     """
 
     def __init__(self, rooms: Mapping[str, Room], tokens: Tokens, faults: Faults, random: Random) -> None:
@@ -57,62 +62,68 @@ class Server:
         self._random = random
         self._numbers = itertools.count(1)
 
+    @property
+    def clients(self) -> list[Client]:
+        """The connections of all rooms."""
+        return [client for room in self.rooms.values() for client in room.clients]
+
     async def serve(self, stream: trio.abc.Stream) -> None:
-        """Serve one connection to its end, whatever the peer does; cancelled or not, the stream is closed."""
+        """Serve one connection until it ends, whatever the client does; cancelled or not, the stream is closed."""
         try:
             with trio.move_on_after(HANDSHAKE_TIMEOUT_S):
-                found = await self._receive(stream)
-            if found is not None:
-                request, room, token = found
-                await self._attend(ClientStream(stream, request.raw), request, room, token)
+                admitted = await self._receive(stream)
+            if admitted is not None:
+                request, room, token = admitted
+                await self._serve_client(ClientStream(stream, request.raw), request, room, token)
         except* _GONE:
-            pass  # It left in the middle of something: that is its right.
+            pass  # A client may leave at any time.
         finally:
             await trio.aclose_forcefully(stream)
 
     async def _receive(self, stream: trio.abc.Stream) -> tuple[Request, Room, Token] | None:
+        """Read a request and answer it; return it if it opens a WebSocket instead."""
         try:
             request = await read_request(stream)
         except BadRequestError as error:
-            await _answer_and_linger(stream, Response(error.status, {"error_message": "bad_request"}))
+            await _answer_and_linger(stream, _refuse(error.status, "bad_request"))
             return None
         if request is None:
             return None
-        found = self._decide(request)
-        if isinstance(found, Response):
-            await _answer_and_linger(stream, found)
+        outcome = self._dispatch(request)
+        if isinstance(outcome, Response):
+            await _answer_and_linger(stream, outcome)
             return None
-        return request, *found
+        return request, *outcome
 
-    def _decide(self, request: Request) -> Response | tuple[Room, Token]:
+    def _dispatch(self, request: Request) -> Response | tuple[Room, Token]:
         now_s = trio.current_time()
         if match := _ROOM_PATH.fullmatch(request.path):
-            found = self._admit(unquote(match[1]), request, now_s)
-            if isinstance(found, Response) and request.wants_websocket:
-                self.refused[found.status] += 1
-                log.info("refused a client with %d: %s", found.status, found.content["error_message"])
-            return found
+            outcome = self._admit(unquote(match[1]), request, now_s)
+            if isinstance(outcome, Response) and request.wants_websocket:
+                self.refused[outcome.status] += 1
+                log.info("refused a client with %d: %s", outcome.status, outcome.content["error_message"])
+            return outcome
         if request.path == _VALIDATE_PATH:
-            return _only("GET", request) or self.tokens.validate(request, now_s)
+            return _require_method("GET", request) or self.tokens.validate(request, now_s)
         if request.path == _RENEW_PATH:
             form = dict(parse_qsl(request.body.decode("latin-1")))
-            return _only("POST", request) or self.tokens.renew(form, now_s)
-        return Response(HTTPStatus.NOT_FOUND, {"error_message": "not_found"})
+            return _require_method("POST", request) or self.tokens.renew(form, now_s)
+        return _refuse(HTTPStatus.NOT_FOUND, "not_found")
 
     def _admit(self, room_id: str, request: Request, now_s: float) -> Response | tuple[Room, Token]:
-        if misuse := _only("GET", request) or _only_websocket(request):
+        if misuse := _require_method("GET", request) or _require_websocket(request):
             return misuse
         if self.refuse is not None:
-            return Response(self.refuse, {"error_message": "refused on request"})
+            return _refuse(self.refuse, "refused on request")
         token = self.tokens.check_upgrade(request, now_s)
         if isinstance(token, Refusal):
             return token.response(HTTPStatus.UNAUTHORIZED)
         room = self.rooms.get(room_id)
         if room is None or token.profile_id not in room.members:
-            return _NOT_A_MEMBER
+            return _refuse(HTTPStatus.FORBIDDEN, "not_a_member_of_the_room")
         return room, token
 
-    async def _attend(self, stream: ClientStream, request: Request, room: Room, token: Token) -> None:
+    async def _serve_client(self, stream: ClientStream, request: Request, room: Room, token: Token) -> None:
         kinds, unknown = parse_kinds(request.query.get("kinds"))
         expires_in_s = self.tokens.expires_in_s(token.access_token, trio.current_time())
         async with trio.open_nursery() as nursery:
@@ -123,37 +134,33 @@ class Server:
                 client = Client(next(self._numbers), token, kinds, stream)
                 self.accepted += 1
                 room.join(client)
-                wanted = "all kinds" if kinds == frozenset(Kind) else ", ".join(sorted(kinds)) or "no kind there is"
-                log.info("%s: client %d came for %s", room.room_id, client.number, wanted)
+                subscribed = "all kinds" if kinds == frozenset(Kind) else ", ".join(sorted(kinds)) or "no known kind"
+                log.info("%s: client %d connected for %s", room.room_id, client.number, subscribed)
                 if unknown:
-                    log.warning("%s: client %d asked for unknown kinds", room.room_id, client.number)
+                    log.warning("%s: client %d requested unknown kinds", room.room_id, client.number)
                 if room.played.is_set():
-                    log.info("%s: the play is over, client %d will see silence", room.room_id, client.number)
-                nursery.start_soon(self._trouble, client)
+                    log.info("%s: the play is over, client %d will receive nothing", room.room_id, client.number)
+                if self._faults.drop is not None:
+                    nursery.start_soon(self._call_after_about, self._faults.drop, lambda: client.end(CUT))
+                if self._faults.stall is not None:
+                    nursery.start_soon(self._call_after_about, self._faults.stall, stream.stall)
                 try:
                     reason = await client.run(websocket, expires_in_s)
                     sent = client.sent.total()
-                    log.info("%s: client %d went after %d messages: %s", room.room_id, client.number, sent, reason)
+                    log.info("%s: client %d gone after %d messages: %s", room.room_id, client.number, sent, reason)
                 finally:
                     room.leave(client)
             nursery.cancel_scope.cancel()
 
-    async def _trouble(self, client: Client) -> None:
-        async with trio.open_nursery() as nursery:
-            if self._faults.drop is not None:
-                nursery.start_soon(self._after_about, self._faults.drop, lambda: client.end(CUT))
-            if self._faults.stall is not None:
-                nursery.start_soon(self._after_about, self._faults.stall, client.stall)
-
-    async def _after_about(self, seconds: float, act: Callable[[], None]) -> None:
+    async def _call_after_about(self, seconds: float, function: Callable[[], None]) -> None:
         await trio.sleep(seconds * self._random.uniform(0.5, 1.5))
-        act()
+        function()
 
 
 async def _answer_and_linger(stream: trio.abc.Stream, response: Response) -> None:
-    # Closed with something unread, TCP is reset, and the client may never see the answer: so let it close first.
-    await answer(stream, response)
-    with trio.move_on_after(LINGER_S):
+    # Closing a socket with unread data resets it, and the client may never see the answer: so it closes first.
+    await send_response(stream, response)
+    with trio.move_on_after(LINGER_TIMEOUT_S):
         if isinstance(stream, trio.abc.HalfCloseableStream):
             await stream.send_eof()
         while await stream.receive_some():
@@ -161,31 +168,30 @@ async def _answer_and_linger(stream: trio.abc.Stream, response: Response) -> Non
 
 
 def parse_kinds(text: str | None) -> tuple[frozenset[str], frozenset[str]]:
-    """Read the parameter `kinds`.
+    """Parse the parameter `kinds` into the known kinds subscribed to, and the unknown names.
 
-    Pulsoid says only that heart rates alone are the default. Unknown names are left aside, as a server does whose
-    list of kinds grows; a client that names unknown kinds only is sent nothing.
-
-    Returns
-    -------
-    known, unknown
-        The kinds subscribed to, and the names that mean nothing.
+    Pulsoid says only that heart rates alone are the default. Unknown names are ignored, as by a server whose list of
+    kinds grows; a client that names unknown kinds only is sent nothing.
     """
     names = frozenset(name.strip() for name in (text or Kind.HEART_RATE).split(",") if name.strip())
     known = names & frozenset(Kind)
     return known, names - known
 
 
-def _only(method: str, request: Request) -> Response | None:
+def _refuse(status: int, message: str, *headers: tuple[str, str]) -> Response:
+    return Response(status, {"error_message": message}, headers)
+
+
+def _require_method(method: str, request: Request) -> Response | None:
     if request.method == method:
         return None
-    return Response(HTTPStatus.METHOD_NOT_ALLOWED, {"error_message": "method_not_allowed"}, (("Allow", method),))
+    return _refuse(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", ("Allow", method))
 
 
-def _only_websocket(request: Request) -> Response | None:
+def _require_websocket(request: Request) -> Response | None:
     if not request.wants_websocket:
-        content = {"error_message": "this path is for WebSocket connections"}
-        return Response(HTTPStatus.UPGRADE_REQUIRED, content, (("Upgrade", "websocket"),))
-    if not request.is_sound_handshake:
-        return Response(HTTPStatus.BAD_REQUEST, {"error_message": "not a WebSocket handshake of version 13"})
+        upgrade = ("Upgrade", "websocket")
+        return _refuse(HTTPStatus.UPGRADE_REQUIRED, "this path is for WebSocket connections", upgrade)
+    if not request.is_valid_handshake:
+        return _refuse(HTTPStatus.BAD_REQUEST, "not a WebSocket handshake of version 13")
     return None

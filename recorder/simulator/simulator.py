@@ -1,27 +1,25 @@
-"""A Pulsoid server in this process: opened by a test, the demo or the command line, and steered through `control`.
+"""A Pulsoid server in this process, opened by the command line, the demo or a test.
 
 async with open_simulator(SimulatorConfig(rooms={"demo": None})) as simulator:
     ...  # connect to simulator.url with the token "demo-token"
     await simulator.wait_for_clients("demo")
     await simulator.send_heart_rate("demo", "user-1", 72)
-    await simulator.flush("demo")
-    assert simulator.sent("demo")["heart_rate"] == 1
 """
 
 import logging
 import math
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from random import Random
 
 import trio
 
-from pulsoid_rec.recorder.simulator.client import GOING_AWAY
-from pulsoid_rec.recorder.simulator.control import Simulator
+from pulsoid_rec.recorder.simulator.client import GOING_AWAY, disconnect
 from pulsoid_rec.recorder.simulator.faults import NO_FAULTS, Faults
-from pulsoid_rec.recorder.simulator.play import Play, pace
+from pulsoid_rec.recorder.simulator.play import Play, Reading, pace
 from pulsoid_rec.recorder.simulator.room import Room
 from pulsoid_rec.recorder.simulator.server import Server
 from pulsoid_rec.recorder.simulator.tokens import (
@@ -35,7 +33,7 @@ from pulsoid_rec.recorder.simulator.tokens import (
 )
 from pulsoid_rec.recorder.simulator.wire import Config
 
-HOST = "127.0.0.1"  # Whoever is on the network has no business here.
+HOST = "127.0.0.1"  # not reachable from the network
 CLOSE_TIMEOUT_S = 2.0
 
 log = logging.getLogger("simulator")  # apart from the recorder's own log
@@ -48,22 +46,22 @@ class SimulatorConfig:
     Parameters
     ----------
     rooms
-        What is played in each room; in a room of None nothing happens but what is sent through `Simulator`. A play
+        What is played in each room; in a room of None, only what is sent with `Simulator.send_heart_rate`. A play
         begins when its room's first client connects. Its members, and the owner of the default token, are the room's.
     tokens
-        Who may connect. One whose `profile_id` is not a member of the room is refused with 403.
+        Tokens that may connect. One whose `profile_id` is not a member of the room is refused with 403.
     application
         The client id and secret that renew tokens.
     speed
         Seconds of a play in a second.
     port
-        0 for any that is free.
+        TCP port; 0 for any free one.
     ssl_context
         Serve `wss` with it.
     faults
-        What goes wrong by itself.
+        Faults to inject.
     seed
-        Of when it goes wrong.
+        Seed of the times at which they occur.
     """
 
     rooms: Mapping[str, Play | None] = field(default_factory=lambda: {"demo": None})
@@ -76,48 +74,83 @@ class SimulatorConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what would put events into the future."""
+        """Reject a config whose events would lie in the future."""
         if self.speed > 1 and any(play is not None and math.isinf(play.length_s) for play in self.rooms.values()):
-            raise ValueError("a play without end cannot be played faster than life: cut it with Play.first")
+            raise ValueError("a play without end cannot be played faster than real time: cut it with Play.first")
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A running server at `url`, such as `ws://127.0.0.1:8765`. Made by `open_simulator`."""
+
+    server: Server
+    url: str
+
+    async def send_heart_rate(self, room_id: str, profile_id: str, bpm: int, at: datetime | None = None) -> None:
+        """Send a reading to all clients of a room, at `at` or else now; an unknown member is added, named as its id.
+
+        It is queued at once for each connection, and waits only while one of them is 20,000 messages behind. A
+        connection that reads nothing for 5 s of that is cut.
+        """
+        room = self.server.rooms[room_id]
+        room.members.setdefault(profile_id, {"name": profile_id})
+        room.send_reading(Reading(0.0, profile_id, bpm), at or now())
+        await room.wait_for_slow_clients()
+
+    async def wait_for_clients(self, room_id: str, count: int = 1) -> None:
+        """Wait until exactly `count` clients are connected to a room."""
+        await self.server.rooms[room_id].wait_for_clients(count)
+
+    async def wait_until_played(self) -> None:
+        """Wait until every play is over, and all of it written to those who are connected."""
+        for room in self.server.rooms.values():
+            await room.played.wait()
+            await room.flush()
+
+    async def wait_until_counted(self, room_id: str, count: Callable[[], int], timeout_s: float) -> None:
+        """Wait until a client has counted as many readings as were sent in a room, at most `timeout_s` seconds."""
+        with trio.move_on_after(timeout_s):
+            while count() < self.server.rooms[room_id].readings:  # noqa: ASYNC110 - a count is no event to wait for
+                await trio.sleep(0.05)
+
+
+def now() -> datetime:
+    """Return the present in whole milliseconds, as Pulsoid sends it."""
+    at = datetime.now(UTC)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 @asynccontextmanager
 async def open_simulator(config: SimulatorConfig | None = None) -> AsyncIterator[Simulator]:
-    """Serve on loopback until the block ends.
+    """Serve on loopback until the block ends; without a config, a silent room `demo`.
 
-    Parameters
-    ----------
-    config
-        What to serve; unless given, a silent room `demo`.
+    At the end, cancelled or not, every connection is closed with 1001, for at most 2 s, and no task is left behind.
+    An error of the block is raised as it is, not in a group.
 
     Raises
     ------
     OSError
-        When the port cannot be had.
-
-    At the end, cancelled or not, every connection is closed with 1001, for at most 2 s, and nothing is left behind.
-    An error of the block comes out as it was raised, not in a group.
+        The port is not available.
     """
     config = config or SimulatorConfig()
     server = _make_server(config)
     [listener] = await trio.open_tcp_listeners(config.port, host=HOST)
-    port = listener.socket.getsockname()[1]
     listeners: list[trio.SocketListener | trio.SSLListener[trio.SocketStream]] = [listener]
     if config.ssl_context is not None:
         listeners = [trio.SSLListener(listener, config.ssl_context, https_compatible=True)]
-    simulator = Simulator(server, "ws" if config.ssl_context is None else "wss", HOST, port)
+    scheme = "ws" if config.ssl_context is None else "wss"
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         await nursery.start(trio.serve_listeners, server.serve, listeners)
         for room_id, play in config.rooms.items():
             nursery.start_soon(_run_play, server.rooms[room_id], play, config.speed)
         try:
-            yield simulator
+            yield Simulator(server, f"{scheme}://{HOST}:{listener.socket.getsockname()[1]}")
         except Exception as error:  # noqa: BLE001 - raised again below, outside the nursery that would wrap it
             failure = error
         finally:
             with trio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
-                await simulator.close_connections(code=GOING_AWAY.code or 0, reason=GOING_AWAY.reason)
+                await disconnect(server.clients, GOING_AWAY)
             nursery.cancel_scope.cancel()
     if failure is not None:
         raise failure
@@ -126,9 +159,7 @@ async def open_simulator(config: SimulatorConfig | None = None) -> AsyncIterator
 def _make_server(config: SimulatorConfig) -> Server:
     rooms = {}
     for room_id, play in config.rooms.items():
-        members: dict[str, Config] = {OWNER_ID: {"name": "Owner"}}
-        if play is not None:
-            members.update(play.members)
+        members: dict[str, Config] = {OWNER_ID: {"name": "Owner"}, **(play.members if play is not None else {})}
         rooms[room_id] = Room(room_id, members, config.faults, Random(f"{config.seed}/{room_id}/faults"))
     tokens = config.tokens
     if config.faults.expire is not None:
@@ -141,6 +172,6 @@ async def _run_play(room: Room, play: Play | None, speed: float) -> None:
     if play is not None:
         await room.first_joined.wait()
         log.info("%s: the play begins", room.room_id)
-        await pace(play, speed, room.tell_reading, room.let_clients_catch_up)
+        await pace(play, speed, room.send_reading, room.wait_for_slow_clients)
         log.info("%s: the play is over after %s readings", room.room_id, f"{room.readings:,}")
     room.played.set()

@@ -1,16 +1,16 @@
-"""Who may come in: access tokens, what they allow, how long they live, and how they are renewed.
+"""Access tokens: what they allow, how long they are valid, and how they are renewed.
 
 Statuses and codes are Pulsoid's ("Error Code Format" and "Validate authorization token" in its documentation).
 """
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from http import HTTPStatus
 
 from pulsoid_rec.recorder.simulator.http_request import Request, Response
 
 ROOM_SCOPE = "data:room:read"
-DEMO_TOKEN = "demo-token"  # noqa: S105 - opens nothing but the simulator
+DEMO_TOKEN = "demo-token"  # noqa: S105 - valid at the simulator alone
 DEMO_REFRESH_TOKEN = "demo-refresh-token"  # noqa: S105 - likewise
 OWNER_ID = "00000000-0000-4000-8000-000000000000"
 DAY_S = 24 * 3600.0
@@ -18,22 +18,18 @@ DAY_S = 24 * 3600.0
 
 @dataclass(frozen=True)
 class Token:
-    """An access token and the user behind it.
+    """An access token and its user.
 
     Parameters
     ----------
-    access_token
-        The secret itself.
     profile_id
-        Whose token it is; that user must be a member of a room to read it.
-    scopes
-        What it allows.
+        The user, who must be a member of a room to read it.
     life_s
         Seconds from its issue to its expiry.
     premium
-        Whether the user has the plan that Pulsoid asks for.
+        Whether the user has the plan that Pulsoid requires.
     refresh_token
-        What renews it, once; empty when nothing does.
+        Renews it once; empty for none.
     """
 
     access_token: str
@@ -49,7 +45,7 @@ class Application:
     """The application that renews tokens."""
 
     client_id: str = "demo-client"
-    client_secret: str = "demo-secret"  # noqa: S105 - opens nothing but the simulator
+    client_secret: str = "demo-secret"  # noqa: S105 - valid at the simulator alone
 
 
 DEMO_APPLICATION = Application()
@@ -57,14 +53,14 @@ DEMO_APPLICATION = Application()
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a token is not taken: Pulsoid's error code and message, and the HTTP status of the token endpoint."""
+    """Why a token is refused: Pulsoid's error code and message, and the HTTP status of the token endpoint."""
 
     code: int
     message: str
     status: int
 
     def response(self, status: int | None = None) -> Response:
-        """Build the answer, with another status where an endpoint has its own."""
+        """Build the response, with another status where an endpoint has its own."""
         return Response(status or self.status, {"error_code": self.code, "error_message": self.message})
 
 
@@ -77,33 +73,29 @@ BAD_HEADER = Refusal(7010, "error_authorization_header_has_wrong_format", HTTPSt
 
 
 class Tokens:
-    """All tokens the server knows. Instants are seconds of any one steady clock, passed in.
+    """All valid tokens: at first `tokens`, issued at `now_s`, in seconds of any one steady clock.
 
-    Parameters
+    Attributes
     ----------
-    tokens
-        Those it begins with, issued at `now_s`.
-    application
-        The application that may renew them.
-    now_s
-        The clock's time.
+    issued
+        Each token with the time at which it expires, by its access token.
     """
 
     def __init__(self, tokens: tuple[Token, ...], application: Application, now_s: float) -> None:
         self._application = application
-        self._issued = {token.access_token: (token, now_s + token.life_s) for token in tokens}
+        self.issued = {token.access_token: (token, now_s + token.life_s) for token in tokens}
 
     def check(self, access_token: str, now_s: float) -> Token | Refusal:
-        """Look a token up; refused when unknown, expired, or without the plan."""
-        if access_token not in self._issued:
+        """Return the token; a refusal if it is unknown, expired, or without the plan."""
+        if access_token not in self.issued:
             return NOT_FOUND
-        token, expires_at_s = self._issued[access_token]
+        token, expires_at_s = self.issued[access_token]
         if now_s >= expires_at_s:
             return EXPIRED
         return token if token.premium else NO_PREMIUM
 
     def check_header(self, request: Request, now_s: float) -> Token | Refusal:
-        """Look up the token of the `Authorization` header."""
+        """Check the token of the `Authorization` header."""
         header = request.headers.get("authorization")
         if header is None:
             return NO_HEADER
@@ -113,7 +105,7 @@ class Tokens:
         return self.check(access_token.strip(), now_s)
 
     def check_upgrade(self, request: Request, now_s: float) -> Token | Refusal:
-        """Look up the token of a WebSocket upgrade, in the header or else the query, and its scope."""
+        """Check the token of a WebSocket upgrade, in the header or else the query, and its scope."""
         in_query = request.query.get("access_token")
         if "authorization" in request.headers or in_query is None:
             found = self.check_header(request, now_s)
@@ -124,16 +116,11 @@ class Tokens:
         return found
 
     def expires_in_s(self, access_token: str, now_s: float) -> float:
-        """Tell how long a known token still lives, in seconds; 0 or less when it is dead."""
-        return self._issued[access_token][1] - now_s
-
-    def expire(self, access_token: str, now_s: float) -> None:
-        """End a token's life now."""
-        token, _ = self._issued[access_token]
-        self._issued[access_token] = (token, now_s)
+        """Return for how many seconds a known token is still valid; 0 or less if it has expired."""
+        return self.issued[access_token][1] - now_s
 
     def validate(self, request: Request, now_s: float) -> Response:
-        """Answer `GET /api/v1/token/validate`."""
+        """Respond to `GET /api/v1/token/validate`."""
         found = self.check_header(request, now_s)
         if isinstance(found, Refusal):
             return found.response()
@@ -148,27 +135,22 @@ class Tokens:
         )
 
     def renew(self, form: dict[str, str], now_s: float) -> Response:
-        """Answer `POST /oauth2/token`: a new pair, and the old one is unknown from now on.
+        """Respond to `POST /oauth2/token` with a new pair; the old one, expired or not, becomes unknown.
 
-        Refusals are those of RFC 6749, section 5.2. An expired access token can be renewed: that is what for.
+        Refusals are those of RFC 6749, section 5.2.
         """
         if form.get("grant_type") != "refresh_token":
             return _oauth_error(HTTPStatus.BAD_REQUEST, "unsupported_grant_type")
-        if (form.get("client_id"), form.get("client_secret")) != (
-            self._application.client_id,
-            self._application.client_secret,
-        ):
+        if (form.get("client_id"), form.get("client_secret")) != astuple(self._application):
             return _oauth_error(HTTPStatus.UNAUTHORIZED, "invalid_client")
-        if not (wanted := form.get("refresh_token")):
+        if not (refresh_token := form.get("refresh_token")):
             return _oauth_error(HTTPStatus.BAD_REQUEST, "invalid_request")
-        for old, _ in self._issued.values():
-            if old.refresh_token == wanted:
-                break
-        else:
+        old = next((token for token, _ in self.issued.values() if token.refresh_token == refresh_token), None)
+        if old is None:
             return _oauth_error(HTTPStatus.BAD_REQUEST, "invalid_grant")
         new = replace(old, access_token=secrets.token_urlsafe(24), refresh_token=secrets.token_urlsafe(24))
-        del self._issued[old.access_token]
-        self._issued[new.access_token] = (new, now_s + new.life_s)
+        del self.issued[old.access_token]
+        self.issued[new.access_token] = (new, now_s + new.life_s)
         return Response(
             HTTPStatus.OK,
             {

@@ -1,4 +1,4 @@
-"""Messages as Pulsoid puts them on the wire, and the WebSocket frames that carry them."""
+"""Messages as Pulsoid sends them, and the WebSocket frames that carry them."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ Config = Mapping[str, Any]  # of a room or a member: any JSON object
 
 
 class Kind(StrEnum):
-    """What a message tells of; its payload stands under the same name."""
+    """What a message is about; its payload stands under the same name."""
 
     HEART_RATE = "heart_rate"
     ROOM_MEMBER_UPDATED = "room_member_updated"
@@ -19,24 +19,9 @@ class Kind(StrEnum):
     ROOM_UPDATED = "room_updated"
 
 
-def message(kind: str, at: datetime, payload: Mapping[str, Any]) -> bytes:
-    """Build a message as compact JSON.
-
-    Parameters
-    ----------
-    kind
-        What it tells of; also the name of the payload's field.
-    at
-        When the event occurred, aware.
-    payload
-        The field that carries the facts.
-    """
-    return encode({"kind": kind, "timestamp": timestamp(at), kind: payload})
-
-
-def encode(content: Mapping[str, Any]) -> bytes:
-    """Write an object as compact JSON, its fields in the order given."""
-    return msgspec.json.encode(content)
+def message(kind: Kind, at: datetime, payload: Mapping[str, Any]) -> bytes:
+    """Build the compact JSON of an event that occurred at an aware instant."""
+    return msgspec.json.encode({"kind": kind, "timestamp": _timestamp(at), kind: payload})
 
 
 def heart_rate(profile_id: str, bpm: int, at: datetime) -> bytes:
@@ -49,18 +34,13 @@ def member_updated(profile_id: str, config: Config, at: datetime) -> bytes:
     return message(Kind.ROOM_MEMBER_UPDATED, at, {"profile_id": profile_id, "config": config})
 
 
-def member_removed(profile_id: str, at: datetime) -> bytes:
-    """Build the message that a member was removed."""
-    return message(Kind.ROOM_MEMBER_REMOVED, at, {"profile_id": profile_id})
-
-
 def room_updated(room_id: str, config: Config, at: datetime) -> bytes:
-    """Build the message that a room's config changed, or of what it is."""
+    """Build the message that carries a room's config, first or changed."""
     return message(Kind.ROOM_UPDATED, at, {"room_id": room_id, "config": config})
 
 
-def timestamp(at: datetime) -> str:
-    """Write an aware instant as ISO 8601 in UTC with `Z`, with no more digits than it needs: 0, 3 or 6."""
+def _timestamp(at: datetime) -> str:
+    """Format an aware instant as ISO 8601 in UTC with `Z`, with as few digits as it needs: 0, 3 or 6."""
     if at.microsecond == 0:
         precision = "seconds"
     elif at.microsecond % 1000 == 0:

@@ -7,12 +7,13 @@ import pytest
 import trio
 from hostile_server import Visit, answer, open_hostile_server, reading, text
 from recording_run import hurry, make_recorder, rows, running, until
+from simulator_control import open_simulator
 
 from pulsoid_rec.recorder.connection import reconnect as connection_state
 from pulsoid_rec.recorder.connection.reconnect import State
 from pulsoid_rec.recorder.contract.errors import ExitCode, RefusedError
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
-from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig, open_simulator
+from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 
 WELL = [f"well-{n}" for n in range(50)]

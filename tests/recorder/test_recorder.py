@@ -9,6 +9,7 @@ import duckdb
 import pytest
 import trio
 from recording_run import recording, rows, until
+from simulator_control import open_simulator
 
 from pulsoid_rec.recorder.connection.server_url import parse_server_url
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
@@ -16,7 +17,7 @@ from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE, Credentials
 from pulsoid_rec.recorder.pulsoid.messages import KINDS
 from pulsoid_rec.recorder.recorder import Options, Recorder
 from pulsoid_rec.recorder.simulator.play import Play, Reading
-from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig, open_simulator
+from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 
 

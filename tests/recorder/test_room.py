@@ -25,6 +25,7 @@ from hostile_server import (
     text,
 )
 from recording_run import connection_events, hurry, make_recorder, rows, running, until
+from simulator_control import open_simulator
 
 from pulsoid_rec.recorder import room
 from pulsoid_rec.recorder.connection import websocket as connection
@@ -32,7 +33,6 @@ from pulsoid_rec.recorder.journal import journal
 from pulsoid_rec.recorder.journal.journal import Journal
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
 from pulsoid_rec.recorder.recorder import Recorder
-from pulsoid_rec.recorder.simulator.simulator import open_simulator
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 
 BROKE_OFF = ("lost", 1006, "the connection broke off (1006)")

@@ -15,7 +15,7 @@ from pulsoid_rec.recorder.connection.server_url import ServerUrl, parse_server_u
 from pulsoid_rec.recorder.pulsoid.credentials import Credentials
 from pulsoid_rec.recorder.pulsoid.messages import KINDS
 from pulsoid_rec.recorder.recorder import Options, Recorder
-from pulsoid_rec.recorder.simulator.control import Simulator
+from pulsoid_rec.recorder.simulator.simulator import Simulator
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:

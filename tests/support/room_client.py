@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 
 import pytest
 import trio
+from simulator_control import ControlledSimulator
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
 
-from pulsoid_rec.recorder.simulator.control import Simulator
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 
 ALL_KINDS = "heart_rate,room_member_updated,room_member_removed,room_updated"
@@ -53,7 +53,7 @@ async def open_client(
 
 @asynccontextmanager
 async def connect(
-    simulator: Simulator, room_id: str = "demo", *, kinds: str | None = ALL_KINDS, token: str = DEMO_TOKEN
+    simulator: ControlledSimulator, room_id: str = "demo", *, kinds: str | None = ALL_KINDS, token: str = DEMO_TOKEN
 ) -> AsyncIterator[WebSocketConnection]:
     resource = path(room_id) if kinds is None else path(room_id, kinds=kinds)
     expected = simulator.connected(room_id) + 1
@@ -93,7 +93,9 @@ async def closing(websocket: WebSocketConnection) -> tuple[int, str | None]:
     return reason.code, reason.reason
 
 
-async def refusal(simulator: Simulator, resource: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+async def refusal(
+    simulator: ControlledSimulator, resource: str, headers: dict[str, str] | None = None
+) -> tuple[int, Any]:
     """Try to connect; return the HTTP status of the refusal, and its content."""
     with pytest.raises(ConnectionRejected) as caught:
         async with open_client(simulator.port, resource, headers or {}):
@@ -102,7 +104,11 @@ async def refusal(simulator: Simulator, resource: str, headers: dict[str, str] |
 
 
 async def ask(
-    simulator: Simulator, method: str, resource: str, headers: dict[str, str] | None = None, body: str | None = None
+    simulator: ControlledSimulator,
+    method: str,
+    resource: str,
+    headers: dict[str, str] | None = None,
+    body: str | None = None,
 ) -> tuple[int, Any]:
     """Send a plain HTTP request with the standard library's client; return status and content."""
 

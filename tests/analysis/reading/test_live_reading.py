@@ -9,10 +9,11 @@ from pathlib import Path
 import polars as pl
 import trio
 from recorder_process import COMMAND
+from simulator_control import open_simulator
 
 from pulsoid_rec.analysis.notebook.explore import explore
 from pulsoid_rec.recorder.simulator.people import play_people
-from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig, open_simulator
+from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 
 

@@ -7,11 +7,12 @@ import pytest
 import trio
 from recording_run import recording, until
 from rich.console import Console
+from simulator_control import open_simulator
 
 from pulsoid_rec.recorder.cli.live_status import LiveStatus
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
 from pulsoid_rec.recorder.recorder import Recorder
-from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig, open_simulator
+from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 
 
@@ -31,7 +32,7 @@ def screen(recorder: Recorder, width: int = 80, height: int = 24) -> list[str]:
 async def test_members_are_shown_by_name_with_their_latest_bpm_and_its_age(database: Path) -> None:
     async with open_simulator() as simulator, recording(simulator, database, "demo") as recorder:
         await until(lambda: recorder.rooms[0].connection.was_live)
-        assert "nobody's heart rate flows" in screen(recorder)[0]
+        assert "nobody sends a heart rate" in screen(recorder)[0]
         await simulator.update_member("demo", "user-1", {"name": "Zoë [bold]\x1b[2J"})
         await simulator.send_heart_rate("demo", "user-1", 84)
         await simulator.send_heart_rate("demo", "user-1", 85)

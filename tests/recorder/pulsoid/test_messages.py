@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from recording_run import hurry, make_recorder, rows, running, until
+from simulator_control import open_simulator
 
 from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, MessageRow, RejectedMessageRow, RoomEventRow
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
 from pulsoid_rec.recorder.pulsoid.messages import KINDS, parse_message
-from pulsoid_rec.recorder.simulator.simulator import open_simulator
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 from pulsoid_rec.recorder.status import RoomStatus
 

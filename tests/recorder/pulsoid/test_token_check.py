@@ -9,13 +9,14 @@ import trio
 import trustme
 from hostile_server import Visit, answer, open_hostile_server
 from recording_run import make_recorder
+from simulator_control import open_simulator
 
 from pulsoid_rec.recorder.connection.server_url import parse_server_url
 from pulsoid_rec.recorder.contract.errors import ExitCode, RefusedError
 from pulsoid_rec.recorder.pulsoid import http_client as http_exchange
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
 from pulsoid_rec.recorder.pulsoid.token_check import DeadTokenError, check_token
-from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig, open_simulator
+from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN, Token
 
 TOKEN = "t0ken-nobody-may-see"

@@ -12,6 +12,7 @@ import pytest
 import trio
 from hostile_server import HostileServer, Visit, answer, open_hostile_server, reading, text
 from recording_run import connection_events, hurry, make_recorder, rows, running, until
+from simulator_control import open_simulator
 
 from pulsoid_rec.recorder.connection.reconnect import State
 from pulsoid_rec.recorder.connection.server_url import parse_server_url
@@ -20,7 +21,7 @@ from pulsoid_rec.recorder.pulsoid import token_refresh
 from pulsoid_rec.recorder.pulsoid.credentials import Pair
 from pulsoid_rec.recorder.pulsoid.token_refresh import TokenRefresh, issuer_of
 from pulsoid_rec.recorder.recorder import Recorder
-from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig, open_simulator
+from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_APPLICATION, DEMO_REFRESH_TOKEN, DEMO_TOKEN, Token
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import trio
 from recording_run import until
+from simulator_control import ControlledSimulator, open_simulator
 
-from pulsoid_rec.recorder.simulator.control import Simulator
-from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig, open_simulator
+from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_APPLICATION, Token
 
 TOKEN = "t0ken-nobody-may-see-0123456789"
@@ -52,7 +52,7 @@ def environment(**changes: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def process(
-    folder: Path, simulator: Simulator, *arguments: str, before: str = HURRY, **variables: str
+    folder: Path, simulator: ControlledSimulator, *arguments: str, before: str = HURRY, **variables: str
 ) -> AsyncIterator[trio.Process]:
     """Run `record` with what it says in files of the folder, and look at its command line as others can."""
     folder.mkdir()

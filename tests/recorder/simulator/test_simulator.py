@@ -11,12 +11,12 @@ import pytest
 import trio
 import trustme
 from room_client import BEARER, ask, closing, connect, kinds_of, messages, open_client, path, refusal, texts
+from simulator_control import ControlledSimulator, open_simulator
 from trio_websocket import WebSocketConnection
 
 from pulsoid_rec.recorder.simulator import client, room
-from pulsoid_rec.recorder.simulator.control import Simulator
 from pulsoid_rec.recorder.simulator.play import Play, Reading
-from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig, open_simulator
+from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_REFRESH_TOKEN, DEMO_TOKEN, OWNER_ID, ROOM_SCOPE, Token
 from pulsoid_rec.recorder.simulator.wire import text_frame
 
@@ -110,7 +110,7 @@ async def test_room_ids_may_hold_any_character() -> None:
 # Kinds (lines 4 and 5)
 
 
-async def happen(simulator: Simulator) -> None:
+async def happen(simulator: ControlledSimulator) -> None:
     """Let something of every kind happen, each by itself."""
     await simulator.send_heart_rate("demo", "user-1", 72)
     await simulator.update_member("demo", "user-2", {})
@@ -317,7 +317,7 @@ async def test_server_says_goodbye_when_it_ends() -> None:
         assert await closing(websocket) == (1001, "server is going away")
 
 
-async def _hold_connection(simulator: Simulator, task_status: trio.TaskStatus[WebSocketConnection]) -> None:
+async def _hold_connection(simulator: ControlledSimulator, task_status: trio.TaskStatus[WebSocketConnection]) -> None:
     async with connect(simulator) as websocket:
         task_status.started(websocket)
         await closing(websocket)
@@ -391,7 +391,7 @@ async def test_flush_waits_for_the_slow_and_gives_up_on_the_deaf(monkeypatch: py
 
 
 @asynccontextmanager
-async def _deaf_client(simulator: Simulator) -> AsyncIterator[trio.SocketStream]:
+async def _deaf_client(simulator: ControlledSimulator) -> AsyncIterator[trio.SocketStream]:
     async with await trio.open_tcp_stream("127.0.0.1", simulator.port) as stream:
         await stream.send_all(_upgrade())
         yield stream
@@ -556,7 +556,7 @@ REFRESH = {
 }
 
 
-async def renew(simulator: Simulator, **form: str) -> tuple[int, Any]:
+async def renew(simulator: ControlledSimulator, **form: str) -> tuple[int, Any]:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     return await ask(simulator, "POST", "/oauth2/token", headers, urlencode(REFRESH | form))
 

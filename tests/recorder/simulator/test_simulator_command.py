@@ -87,7 +87,7 @@ async def test_replay_played_once_ends_by_itself_after_every_reading(tmp_path: P
             assert all(text.startswith('{"kind":"heart_rate",') for text in received)
             assert await closing(websocket) == (1001, "server is going away")
         assert await running.end() == 0
-        assert "gym: client 1 came for heart_rate\n" in running.said
+        assert "gym: client 1 connected for heart_rate\n" in running.said
         assert "gym: the play begins\n" in running.said
         assert "gym: the play is over after 600 readings\n" in running.said
         assert running.said.splitlines()[-1].startswith(
@@ -121,7 +121,7 @@ async def test_record_command_it_prints_is_shown_for_every_room_and_a_given_toke
         assert "PULSOID_TOKEN" in running.said
         every = "heart_rate,room_member_updated,room_member_removed,room_updated"
         async with open_client(running.port, path("gym", access_token="sesame-42", kinds=every), {}):
-            await running.wait_for("gym: client 1 came for all kinds\n")
+            await running.wait_for("gym: client 1 connected for all kinds\n")
         assert "sesame" not in running.said
     async with simulate() as running:
         assert "demo-token" in running.said
@@ -139,8 +139,8 @@ async def test_record_command_it_prints_is_shown_for_every_room_and_a_given_toke
         (["--room", ""], "A room's id is empty."),
         (["--token", ""], "--token is empty"),
         (["--token", "two words"], "has characters that no token has"),
-        (["--replay", "nowhere.csv"], "The replay nowhere.csv cannot be read"),
-        (["--replay", "x.csv", "--members", "2"], "--members and --replay were both given"),
+        (["--replay", "nowhere.csv"], "Cannot read the replay nowhere.csv: no such file or directory."),
+        (["--replay", "x.csv", "--members", "2"], "--members and --replay are both given"),
         (["--fault", "flood:1"], "There is no fault 'flood:1'"),
     ],
 )
@@ -159,7 +159,7 @@ async def test_port_in_use_is_said_with_the_way_out() -> None:
         done = await trio.to_thread.run_sync(lambda: run_command("simulate", "--port", port))
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
-        f"pulsoid-rec: Port {port} is in use. Choose another with --port, or 0 for any that is free."
+        f"pulsoid-rec: Cannot listen on port {port}: it is in use. Choose another with --port, or 0 for any free one."
     )
     assert done.stderr.count("\n") == 1
 

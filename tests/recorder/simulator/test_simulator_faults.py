@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import trio
 from room_client import BEARER, ask, closing, connect, kinds_of, messages, path, refusal, texts
+from simulator_control import open_simulator
 from trio_websocket import ConnectionClosed
 
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.simulator.faults import MALFORMED, NO_FAULTS, Faults, parse_faults
-from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig, open_simulator
+from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 
 
 def config(**faults: Any) -> SimulatorConfig:
