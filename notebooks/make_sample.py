@@ -1,7 +1,7 @@
-"""Make a recording to try the notebooks on: made-up people, over a real connection to a Pulsoid server of our own.
+"""Make a recording to try the notebooks on: made-up people, over a real connection to a simulated Pulsoid server.
 
 python make_sample.py DATABASE                  eight training sessions on past days, and members.toml beside it
-python make_sample.py DATABASE --live SECONDS   one that takes place now, at the pace of life
+python make_sample.py DATABASE --live SECONDS   one that takes place now, in real time
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pulsoid_rec.recorder.contract.errors import PulsoidRecError, UsageError
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE, Credentials
 from pulsoid_rec.recorder.pulsoid.messages import KINDS
 from pulsoid_rec.recorder.recorder import Options, Recorder
-from pulsoid_rec.recorder.simulator.people import heart_rates, make_people, play_people
+from pulsoid_rec.recorder.simulator.people import format_members_toml, heart_rates, make_people, play_people
 from pulsoid_rec.recorder.simulator.play import Play, Reading
 from pulsoid_rec.recorder.simulator.simulator import Simulator, SimulatorConfig, open_simulator
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
@@ -31,11 +31,11 @@ SEED = 11
 PEOPLE = make_people(6, SEED, ROOM)
 DAYS_AGO = (17, 15, 12, 10, 8, 5, 3, 1)
 MINUTES = (18, 22, 20, 25, 15, 24, 20, 26)
-CATCH_UP_S = 30.0
+CATCH_UP_TIMEOUT_S = 30.0
 
 
 def training(number: int, length_s: int) -> Iterator[Reading]:
-    """Make up one session: not all come, some come late, everybody gets fitter, and one sensor sits badly."""
+    """Make up one session: some are absent or late, everybody gets fitter, and one sensor is loose."""
     hearts = []
     for place, person in sorted(enumerate(PEOPLE), key=lambda each: each[1].phase_ms):
         if place > 0 and (place + number) % 5 == 0:
@@ -52,7 +52,7 @@ def training(number: int, length_s: int) -> Iterator[Reading]:
 
 
 async def play_past(simulator: Simulator, minutes: tuple[int, ...]) -> None:
-    """Tell of sessions of so many minutes, on past days, as fast as may be."""
+    """Send sessions of so many minutes each, on past days, as fast as possible."""
     evening = datetime.now().astimezone().replace(hour=18, minute=30, second=0, microsecond=0)
     for number, (days, length_min) in enumerate(zip(DAYS_AGO, minutes, strict=False)):
         start = (evening - timedelta(days=days, minutes=37 * (number % 3))).astimezone(UTC)
@@ -62,11 +62,11 @@ async def play_past(simulator: Simulator, minutes: tuple[int, ...]) -> None:
 
 
 async def play_now(simulator: Simulator, seconds: float) -> None:
-    """Tell of a session that takes place now."""
-    began = trio.current_time()
+    """Send a session that takes place now."""
+    started_at = trio.current_time()
     readings = play_people(len(PEOPLE), SEED, ROOM).readings
     for reading in itertools.takewhile(lambda each: each.time_s < seconds, readings):
-        await trio.sleep_until(began + reading.time_s)
+        await trio.sleep_until(started_at + reading.time_s)
         await simulator.send_heart_rate(ROOM, reading.profile_id, reading.bpm)
 
 
@@ -80,25 +80,14 @@ async def record(database: Path, play: Callable[[Simulator], Awaitable[None]]) -
         async def watch(recorder: Recorder) -> None:
             await simulator.wait_for_clients(ROOM)
             await play(simulator)
-            await simulator.wait_until_counted(ROOM, lambda: recorder.rooms[0].status.readings, CATCH_UP_S)
+            await simulator.wait_until_counted(ROOM, lambda: recorder.rooms[0].status.readings, CATCH_UP_TIMEOUT_S)
             recorder.stop.set()
 
         await recorder.run(watch)
 
 
-def members_toml() -> str:
-    """Say of the people what only they could know; one keeps it private, and goes without zones."""
-    tables = []
-    for index, person in enumerate(PEOPLE[:-1]):
-        age = round((208 - person.max_bpm) / 0.7)
-        sex = "female" if index % 2 == 0 else "male"
-        lines = [f"[{person.profile_id}]", f"birth_year = {datetime.now(UTC).year - age}"]
-        tables.append("\n".join([*lines, f"hr_rest = {person.rest_bpm:.0f}", f'sex = "{sex}"']))
-    return "\n\n".join([*tables, ""])
-
-
 def main() -> None:
-    """Do what the command line asks for."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("database", type=Path)
     parser.add_argument("--live", type=float, metavar="SECONDS")
@@ -109,13 +98,13 @@ def main() -> None:
         if chosen.live is not None:
             play = partial(play_now, seconds=chosen.live)
         elif database.exists():
-            raise UsageError(f"{database} is there already", "Delete it, or name another.")
+            raise UsageError(f"{database} already exists", "Delete it, or choose another file.")
         else:
             play = partial(play_past, minutes=tuple(chosen.minutes))
         database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         members = database.parent / "members.toml"
-        if not members.exists():  # it may be somebody's own
-            members.write_text(members_toml(), encoding="utf-8")
+        if not members.exists():  # keep a file that the user wrote
+            members.write_text(format_members_toml(PEOPLE), encoding="utf-8")
         trio.run(record, database, play)
     except PulsoidRecError as error:
         sys.exit(f"make_sample.py: {error}")

@@ -1,4 +1,4 @@
-"""The command `pulsoid-rec`: its commands, and what a user sees when one of them fails."""
+"""The command `pulsoid-rec`: its commands, and the message and exit code when one of them fails."""
 
 import gc
 import os
@@ -33,8 +33,8 @@ for command in COMMANDS:
     app.command()(command)
 
 _COLLECT_AFTER = 50_000
-"""New objects after which Python looks for garbage. Loading a library makes many that stay: to look through them after
-every 700, as is usual, takes a tenth of the time of a small report.
+"""New objects after which Python collects garbage. Loading a library makes many that stay: a collection after every
+700, the default, takes a tenth of the time of a small report.
 """
 
 
@@ -50,47 +50,47 @@ def _show_version(wanted: bool) -> None:
 def options(
     *,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Record the heart rate of everybody in a Pulsoid room, and turn it into figures that can be trusted."""
 
 
 def main() -> None:
-    """Run the command line; whatever goes wrong ends in one line on stderr and its exit code."""
+    """Run the command line; an error ends with one line on stderr and its exit code."""
     note_interrupts()
     gc.set_threshold(_COLLECT_AFTER)
     try:
         sys.exit(app(prog_name="pulsoid-rec", standalone_mode=False))
     except PulsoidRecError as error:
-        _end(f"{error}", error.exit_code)
+        _exit(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(128 + signal.SIGINT)  # as a shell says it
+        sys.exit(128 + signal.SIGINT)  # as shells report it
     except TyperException as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.format_message(), file=sys.stderr)
             sys.exit(ExitCode.USAGE)
-        _end(f"{error.format_message().rstrip('.')}. See `{_command(error)} --help`.", ExitCode.USAGE)
+        _exit(f"{error.format_message().rstrip('.')}. See `{_command_path(error)} --help`.", ExitCode.USAGE)
     except BrokenPipeError:
-        # Whoever read our output has enough of it (`pulsoid-rec report | head`).
+        # The reader of the output has closed it (`pulsoid-rec report | head`).
         sys.stderr.close()
         sys.exit(ExitCode.DONE)
     except Exception as error:
         if os.environ.get("PULSOID_REC_TRACEBACK"):
             raise
-        _end(
-            f"A fault of pulsoid-rec itself: {_innermost(error)!r}. Please report it, with what is shown when "
-            "PULSOID_REC_TRACEBACK=1 is set; what was recorded is safe.",
+        _exit(
+            f"Internal error: {_innermost(error)!r}. Please report it, with the output when PULSOID_REC_TRACEBACK=1 is "
+            "set. What was recorded is safe.",
             ExitCode.FAULT,
         )
 
 
-def _end(text: str, code: int) -> NoReturn:
+def _exit(text: str, code: int) -> NoReturn:
     print(f"pulsoid-rec: {text}", file=sys.stderr)
     sys.exit(code)
 
 
-def _command(error: TyperException) -> str:
+def _command_path(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     return context.command_path if context is not None else "pulsoid-rec"
 

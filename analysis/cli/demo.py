@@ -2,7 +2,7 @@
 
 import os
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,6 +39,7 @@ def demo(
     from pulsoid_rec.analysis.cli.report import report
     from pulsoid_rec.recorder.cli.record import open_console, print_totals
     from pulsoid_rec.recorder.cli.recording_log import open_log
+    from pulsoid_rec.recorder.simulator.people import format_members_toml, make_people
 
     if folder is None:
         folder = Path("data", f"demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
@@ -51,7 +52,8 @@ def demo(
     os.umask(0o077)  # files made from here on are readable by their owner alone
     folder.mkdir(parents=True)
     database = folder / "pulsoid.duckdb"
-    (folder / "members.toml").write_text(_members_toml(), encoding="utf-8")
+    members = format_members_toml(make_people(PEOPLE, SEED, ROOM))
+    (folder / "members.toml").write_text(members, encoding="utf-8")
     console = open_console()
     with open_log(database, console):
         print_totals(run_in_trio(_record, database, console))
@@ -90,22 +92,6 @@ async def _record(database: Path, console: "Console | None") -> "Recorder":
 
         await recorder.run(watch)
     return recorder
-
-
-def _members_toml() -> str:
-    """Write what the made-up people know of themselves, so that the report has zones and loads."""
-    from pulsoid_rec.recorder.simulator.people import make_people
-
-    year = datetime.now(UTC).year
-    tables = []
-    for index, person in enumerate(make_people(PEOPLE, SEED, ROOM)):
-        lines = [f"[{person.profile_id}]", f'name = "{person.name}"']
-        if index < PEOPLE - 1:  # the last one keeps it private, and the report shows what is then missing
-            age = round((208 - person.max_bpm) / 0.7)  # Tanaka's formula, solved for the age
-            lines += [f"birth_year = {year - age}", f"hr_rest = {person.rest_bpm:.0f}"]
-            lines += [f'sex = "{"female" if index % 2 == 0 else "male"}"']
-        tables.append("\n".join(lines))
-    return "\n\n".join(["# What only the members know of themselves; README.md explains each line.", *tables, ""])
 
 
 def _format_next_steps(database: Path, page: Path) -> str:

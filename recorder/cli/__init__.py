@@ -4,5 +4,5 @@ Only the composition root, `pulsoid_rec.analysis.cli`, imports from here.
 
 - `live_status`, `screen`, `recording_log`: what a recording shows, and where it is logged.
 - `interrupts`: Ctrl-C while modules are still being loaded.
-- `options`, `output`: options and printing that all commands share.
+- `options`: options that several commands share.
 """

@@ -1,4 +1,4 @@
-"""Where the recorder's words go: on the screen, and into a log beside the database."""
+"""Log of a recording: on the screen, and in a file beside the database."""
 
 import logging
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ LARGEST_LOG_BYTES = 5 * 2**20
 
 @contextmanager
 def open_log(database: Path, console: "Console | None") -> Iterator[None]:
-    """Show what the recorder says on the console or else on stderr, and keep it in `DATABASE.log`."""
+    """Log the recorder to the console, or to stderr if there is none, and to `DATABASE.log`, until the block ends."""
     file = database.with_name(database.name + ".log")
     if file.exists() and file.stat().st_size > LARGEST_LOG_BYTES:
         file.replace(file.with_name(file.name + ".1"))
-    handlers = [_screen(console), _file(file)]
+    handlers = [_make_screen_handler(console), _make_file_handler(file)]
     root = logging.getLogger("pulsoid_rec.recorder")
     before, logging.raiseExceptions = logging.raiseExceptions, False  # a full disk must not stop a recording here
     root.setLevel(logging.INFO)
@@ -33,20 +33,20 @@ def open_log(database: Path, console: "Console | None") -> Iterator[None]:
             handler.close()
 
 
-def _screen(console: "Console | None") -> logging.Handler:
+def _make_screen_handler(console: "Console | None") -> logging.Handler:
     handler = logging.StreamHandler() if console is None else _ConsoleHandler(console)
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
     return handler
 
 
-def _file(path: Path) -> logging.Handler:
+def _make_file_handler(path: Path) -> logging.Handler:
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S%z"))
     return handler
 
 
 class _ConsoleHandler(logging.Handler):
-    """Prints above the status that is drawn in place."""
+    """Prints log lines above the status that is drawn in place."""
 
     def __init__(self, console: "Console") -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""The screen, as a recording has it: whoever stops it does not stop the recording.
+"""Writes to stderr from a thread, so that a terminal that is stopped does not stop the recording.
 
-A terminal stands still after Ctrl-S, or while somebody marks text in a console of Windows, and a pipe when nobody reads
-it; writing to it then waits, for hours if need be. So a thread of its own writes, and what comes meanwhile waits in a
-short queue. What does not fit is dropped: the log has it, and the status is drawn anew each second.
+A terminal takes nothing after Ctrl-S, or while text is selected in a Windows console, nor does a pipe that nobody
+reads: a write then blocks, possibly for hours. So texts wait in a short queue. Those that do not fit are dropped: they
+are in the log, and the status is redrawn each second.
 """
 
 import contextlib
@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from typing import TextIO
 
 MOST_WAITING = 200
-"""Texts that may wait for the screen."""
+"""Texts that may wait to be written."""
 FLUSH_TIMEOUT_S = 1.0
-"""How long the end waits for the screen."""
+"""How long the end of the command waits for the stream."""
 
 
 class Screen(io.TextIOBase):
@@ -28,14 +28,14 @@ class Screen(io.TextIOBase):
     stream
         The stream.
     raw
-        What is written to: its unbuffered one, since Python aborts if it ends while a thread is inside a buffered one.
+        Its unbuffered stream, which is written to: Python aborts if it exits while a thread is inside a buffered one.
     """
 
     def __init__(self, stream: TextIO, raw: io.RawIOBase) -> None:
         self._stream = stream
         self._raw = raw
         self._waiting: queue.Queue[bytes | None] = queue.Queue(MOST_WAITING)
-        self._has_given_up = False
+        self._is_closed = False
         self._thread = threading.Thread(target=self._write, name="screen", daemon=True)
         self._thread.start()
 
@@ -45,7 +45,7 @@ class Screen(io.TextIOBase):
         return self._stream.encoding
 
     def isatty(self) -> bool:
-        """Tell whether the stream is a terminal."""
+        """Return whether the stream is a terminal."""
         return self._stream.isatty()
 
     def fileno(self) -> int:
@@ -53,39 +53,39 @@ class Screen(io.TextIOBase):
         return self._stream.fileno()
 
     def write(self, text: str) -> int:
-        """Have a text written as soon as the stream takes it. Never waits, never fails."""
+        """Queue a text to be written. Never waits, never fails."""
         with contextlib.suppress(queue.Full):
             self._waiting.put_nowait(text.encode(self.encoding, "backslashreplace"))
         return len(text)
 
     def finish(self) -> None:
-        """Write what waits, within a second or two; what the stream does not take by then is not said."""
+        """Write what is queued; what the stream does not take within a second or two is dropped."""
         with contextlib.suppress(queue.Full):
             self._waiting.put(None, timeout=FLUSH_TIMEOUT_S)
         self._thread.join(FLUSH_TIMEOUT_S)
-        self._has_given_up = True
+        self._is_closed = True
 
     def _write(self) -> None:
-        while (data := self._waiting.get()) is not None and not self._has_given_up:
-            with contextlib.suppress(OSError):  # it is gone: the recording is not
-                while data and not self._has_given_up:
+        while (data := self._waiting.get()) is not None and not self._is_closed:
+            with contextlib.suppress(OSError):  # the terminal is gone, but the recording goes on
+                while data and not self._is_closed:
                     data = data[self._raw.write(data) or 0 :]
 
 
 @contextmanager
 def open_screen() -> Iterator[None]:
-    """Have all that is said on stderr meanwhile said by a `Screen`."""
-    before = sys.stderr
-    buffer = getattr(before, "buffer", None)
+    """Replace stderr by a `Screen` until the block ends."""
+    stream = sys.stderr
+    buffer = getattr(stream, "buffer", None)
     raw = getattr(buffer, "raw", buffer)  # with `python -u` there is no buffer
-    if not isinstance(raw, io.RawIOBase):  # it is no file, and makes nobody wait
+    if not isinstance(raw, io.RawIOBase):  # not a file, so it does not block
         yield
         return
-    before.flush()
-    screen = Screen(before, raw)
+    stream.flush()
+    screen = Screen(stream, raw)
     sys.stderr = screen
     try:
         yield
     finally:
-        sys.stderr = before
+        sys.stderr = stream
         screen.finish()

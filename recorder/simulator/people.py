@@ -5,8 +5,9 @@ Pure and reproducible: the same seed and room give the same people and the same 
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from random import Random
 from uuid import UUID
 
@@ -85,6 +86,20 @@ def _make_person(index: int, random: Random) -> Person:
         delay_s=random.randrange(20),
         phase_ms=random.randrange(1000),
     )
+
+
+def format_members_toml(people: Sequence[Person]) -> str:
+    """Write a members file for reports with zones and loads; of the last person it has the name alone."""
+    year = datetime.now(UTC).year
+    tables = []
+    for index, person in enumerate(people):
+        lines = [f"[{person.profile_id}]", f'name = "{person.name}"']
+        if index < len(people) - 1:
+            age = round((208 - person.max_bpm) / 0.7)  # Tanaka's formula, solved for the age
+            lines += [f"birth_year = {year - age}", f"hr_rest = {person.rest_bpm:.0f}"]
+            lines += [f'sex = "{"female" if index % 2 == 0 else "male"}"']
+        tables.append("\n".join(lines))
+    return "\n\n".join(["# What only the members know of themselves; README.md explains each line.", *tables, ""])
 
 
 def play_people(count: int, seed: int, room_id: str) -> Play:
