@@ -69,6 +69,7 @@ class Server:
 
     async def serve(self, stream: trio.abc.Stream) -> None:
         """Serve one connection until it ends, whatever the client does; cancelled or not, the stream is closed."""
+        admitted = None
         try:
             with trio.move_on_after(HANDSHAKE_TIMEOUT_S):
                 admitted = await self._receive(stream)

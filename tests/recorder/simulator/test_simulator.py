@@ -14,7 +14,7 @@ from room_client import BEARER, ask, closing, connect, kinds_of, messages, open_
 from simulator_control import ControlledSimulator, open_simulator
 from trio_websocket import WebSocketConnection
 
-from pulsoid_rec.recorder.simulator import client, room
+from pulsoid_rec.recorder.simulator import client, room, server
 from pulsoid_rec.recorder.simulator.play import Play, Reading
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_REFRESH_TOKEN, DEMO_TOKEN, OWNER_ID, ROOM_SCOPE, Token
@@ -419,6 +419,15 @@ async def test_clients_that_vanish_at_any_point_do_no_harm(cut: int | None) -> N
             await trio.aclose_forcefully(stream)
             await simulator.send_heart_rate("demo", "user-1", 72)
         assert await kinds_of(websocket, 20) == ["heart_rate"] * 20
+
+
+async def test_client_that_requests_nothing_is_disconnected_and_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HANDSHAKE_TIMEOUT_S", 0.1)
+    async with open_simulator() as simulator, await trio.open_tcp_stream("127.0.0.1", simulator.port) as stream:
+        with trio.fail_after(5):
+            assert await stream.receive_some() == b""
+        async with connect(simulator):
+            assert simulator.accepted == 1
 
 
 async def test_upgrade_in_many_pieces_is_understood() -> None:
