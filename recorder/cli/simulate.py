@@ -131,17 +131,12 @@ def _make_plays(
 def _run(config: "SimulatorConfig", *, once: bool) -> None:
     import logging
 
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
-    log = logging.getLogger("simulator")
-    log.setLevel(logging.INFO)
-    log.addHandler(handler)
+    logging.basicConfig(format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("simulator").setLevel(logging.INFO)
     try:
         run_in_trio(_serve, config, once)
     except OSError as error:
         raise _port_error(config.port, error) from None
-    finally:
-        log.removeHandler(handler)
 
 
 async def _serve(config: "SimulatorConfig", once: bool) -> None:

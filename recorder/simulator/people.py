@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from random import Random
 from uuid import UUID
 
-from pulsoid_rec.recorder.simulator.play import Play, Reading
+from pulsoid_rec.recorder.simulator.play import Play, Reading, Readings
 from pulsoid_rec.recorder.simulator.wire import Config
 
 NAMES = (
@@ -105,22 +105,17 @@ def format_members_toml(people: Sequence[Person]) -> str:
 def play_people(count: int, seed: int, room_id: str) -> Play:
     """Make a play without end of made-up people, each with a reading a second but for a dropout now and then."""
     people = make_people(count, seed, room_id)
-    return Play({person.profile_id: person.config for person in people}, _Training(people, seed, room_id), math.inf)
+    members = {person.profile_id: person.config for person in people}
+    return Play(members, Readings(lambda: _make_readings(people, seed, room_id)), math.inf)
 
 
-@dataclass(frozen=True)
-class _Training:
-    people: list[Person]
-    seed: int
-    room_id: str
-
-    def __iter__(self) -> Iterator[Reading]:
-        in_turn = sorted(self.people, key=lambda person: person.phase_ms)
-        hearts = [heart_rates(person, self.seed, self.room_id) for person in in_turn]
-        for second in itertools.count():
-            for person, heart in zip(in_turn, hearts, strict=True):
-                if (bpm := next(heart)) is not None:
-                    yield Reading(second + person.phase_ms / 1000, person.profile_id, bpm)
+def _make_readings(people: list[Person], seed: int, room_id: str) -> Iterator[Reading]:
+    in_turn = sorted(people, key=lambda person: person.phase_ms)
+    hearts = [heart_rates(person, seed, room_id) for person in in_turn]
+    for second in itertools.count():
+        for person, heart in zip(in_turn, hearts, strict=True):
+            if (bpm := next(heart)) is not None:
+                yield Reading(second + person.phase_ms / 1000, person.profile_id, bpm)
 
 
 def loads(seed: int, room_id: str) -> Iterator[float]:

@@ -22,6 +22,16 @@ class Reading(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Readings:
+    """Readings made anew by `start` each time they are iterated over."""
+
+    start: Callable[[], Iterator[Reading]]
+
+    def __iter__(self) -> Iterator[Reading]:
+        return self.start()
+
+
+@dataclass(frozen=True)
 class Play:
     """What happens in a room.
 
@@ -43,16 +53,8 @@ class Play:
         """Return its first `length_s` seconds."""
         if length_s >= self.length_s:
             return self
-        return replace(self, readings=_Cut(self.readings, length_s), length_s=length_s)
-
-
-@dataclass(frozen=True)
-class _Cut:
-    readings: Iterable[Reading]
-    length_s: float
-
-    def __iter__(self) -> Iterator[Reading]:
-        return itertools.takewhile(lambda reading: reading.time_s < self.length_s, self.readings)
+        readings = Readings(lambda: itertools.takewhile(lambda reading: reading.time_s < length_s, self.readings))
+        return replace(self, readings=readings, length_s=length_s)
 
 
 def started_at(length_s: float, speed: float, now: datetime) -> datetime:
