@@ -77,7 +77,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_bytes().decode(), newline="")))
 
 
-def test_how_far_an_export_has_come_is_told(tmp_path: Path) -> None:
+def test_progress_of_an_export_is_reported(tmp_path: Path) -> None:
     path = make_recording(tmp_path / "a.duckdb")
     with duckdb.connect(path) as connection:
         connection.execute(
@@ -203,7 +203,7 @@ def test_summary_comes_back_as_it_was(db: Path, tmp_path: Path) -> None:
     assert {row["first_at"] for row in rows} >= {"", "2026-03-01T18:00:00.000000Z"}
 
 
-def test_parquet_tells_what_its_columns_mean(db: Path, tmp_path: Path) -> None:
+def test_parquet_holds_the_meaning_of_its_columns(db: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.parquet"
     export(db, output, table="summary", max_hold=4.0)
     file = pyarrow.parquet.ParquetFile(output)
@@ -231,7 +231,7 @@ def test_parquet_tells_what_its_columns_mean(db: Path, tmp_path: Path) -> None:
         (["-o", "out.csv", "--db", "none.duckdb"], 4, "There is no none.duckdb"),
     ],
 )
-def test_what_cannot_be_is_told_and_changes_nothing(
+def test_wrong_usage_is_one_line_and_changes_nothing(
     db: Path, tmp_path: Path, options: list[str], code: int, words: str
 ) -> None:
     (tmp_path / "there.csv").write_text("mine", encoding="utf-8")
@@ -269,12 +269,12 @@ def test_interrupted_export_leaves_no_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="nothing is forbidden to this user")
-def test_folder_that_may_not_be_written_is_told(db: Path, tmp_path: Path) -> None:
+def test_folder_that_is_read_only_is_a_fault_of_storage(db: Path, tmp_path: Path) -> None:
     folder = tmp_path / "locked"
     folder.mkdir(mode=0o500)
     done = run_command("export", "--db", db, "-o", folder / "out.csv")
     assert done.returncode == 4
-    assert "cannot be written" in done.stderr
+    assert "Cannot write" in done.stderr
 
 
 @pytest.fixture(scope="module")

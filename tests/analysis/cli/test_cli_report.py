@@ -58,7 +58,7 @@ def test_instants_have_microseconds_only_where_there_are_any(tmp_path: Path) -> 
     assert row["last_at"] == "2026-03-01T18:00:02Z"
 
 
-def test_latest_session_is_meant_unless_said_otherwise(db: Path) -> None:
+def test_latest_session_is_the_default(db: Path) -> None:
     assert [row["session"] for row in report_rows(db)] == [2]
     assert [row["session"] for row in report_rows(db, "--session", "all")] == [1, 1, 2]
     assert [row["session"] for row in report_rows(db, "--session", "1")] == [1, 1]
@@ -117,7 +117,7 @@ def test_members_file_is_the_one_named(db: Path, tmp_path: Path) -> None:
         (["-o", "no/such/folder/report.json"], "There is no folder"),
     ],
 )
-def test_wrong_usage_is_told_in_one_line(db: Path, options: list[str], words: str) -> None:
+def test_wrong_usage_is_one_line_and_exit_code_2(db: Path, options: list[str], words: str) -> None:
     done = report(db, *options)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -126,7 +126,7 @@ def test_wrong_usage_is_told_in_one_line(db: Path, options: list[str], words: st
     assert done.stderr.startswith("pulsoid-rec: ")
 
 
-def test_typing_mistake_in_members_toml_is_told(db: Path) -> None:
+def test_typing_mistake_in_members_toml_is_reported(db: Path) -> None:
     (db.parent / "members.toml").write_text("[ann]\nhrmax = 190\n", encoding="utf-8")
     done = report(db)
     assert done.returncode == 2
@@ -146,7 +146,7 @@ def test_database_is_named_by_the_environment_too(db: Path) -> None:
 
 
 @pytest.mark.parametrize("format_", ["table", "json"])
-def test_empty_recording_is_no_fault(tmp_path: Path, format_: str) -> None:
+def test_empty_recording_is_no_error(tmp_path: Path, format_: str) -> None:
     path = make_recording(tmp_path / "a.duckdb")
     done = report(path, "--format", format_)
     assert done.returncode == 0
@@ -163,7 +163,7 @@ def test_empty_recording_is_no_fault(tmp_path: Path, format_: str) -> None:
         (["--since", "2026-03-01T18:30Z", "--until", "2026-03-01T18:40Z"], "No readings match since"),
     ],
 )
-def test_filter_that_matches_nothing_is_no_fault_and_says_what_there_is(
+def test_filter_that_matches_nothing_is_no_error_and_lists_what_exists(
     db: Path, options: list[str], words: str
 ) -> None:
     done = report(db, "--format", "json", *options)
@@ -204,14 +204,14 @@ def waiting_segment(db: Path, age_s: float = 60) -> Path:
     return segment
 
 
-def test_what_the_journal_still_holds_is_told(db: Path) -> None:
+def test_backlog_of_the_journal_is_reported(db: Path) -> None:
     segment = waiting_segment(db)
     done = report(db, "--format", "json")
     assert f"The journal holds 1 file ({segment.stat().st_size} bytes)" in done.stderr
     assert done.returncode == 0
 
 
-def test_journal_is_not_told_of_while_it_is_fresh_empty_or_known(db: Path) -> None:
+def test_journal_is_not_reported_while_it_is_fresh_empty_or_known(db: Path) -> None:
     segment = waiting_segment(db, age_s=1)
     assert report(db).stderr == ""
     waiting_segment(db)

@@ -52,7 +52,7 @@ def test_time_is_local_unless_it_has_an_offset_or_is_ago(text: str, expected: da
 @pytest.mark.parametrize(
     "text", ["", "yesterday", "20:15", "2026-13-01", "2h30m", "-2h", "9999999999d", "0001-01-01T00:00+14:00", "2 hours"]
 )
-def test_what_is_no_time_is_told_with_examples(text: str) -> None:
+def test_what_is_not_a_time_is_refused_with_examples(text: str) -> None:
     with pytest.raises(UsageError, match=r"--until cannot be .*2026-01-31T20:15"):
         parse_instant(text, "--until", NOW)
 
@@ -74,7 +74,7 @@ def test_session_is_latest_all_or_a_number(text: str, expected: object) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "first", "1.5", "²", "9" * 30])
-def test_other_sessions_are_told(text: str) -> None:
+def test_other_sessions_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"--session cannot be .* latest, all, or a number"):
         parse_session(text, "--session")
 
@@ -85,7 +85,7 @@ def test_range_must_not_end_before_it_begins() -> None:
             Filter(since=NOW, until=until)
 
 
-def test_filter_says_itself_in_words() -> None:
+def test_filter_is_formatted_as_text() -> None:
     assert str(Filter()) == ""
     assert str(Filter(rooms=("a",), session=3)) == "room a, session 3"
     assert (

@@ -137,7 +137,7 @@ def test_session_that_no_chosen_member_took_part_in_is_left_out(whole: Excerpt) 
         ({"since": "0001-01-01T00:00+14:00"}, "since cannot be"),
     ],
 )
-def test_what_is_not_there_is_told_with_what_is(whole: Excerpt, chosen: dict[str, Any], message: str) -> None:
+def test_choice_that_finds_nothing_lists_what_exists(whole: Excerpt, chosen: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         whole.only(**chosen)
 
@@ -149,7 +149,7 @@ def test_range_to_the_ends_of_time_is_a_range_like_any_other(whole: Excerpt) -> 
     assert whole.only(since=datetime.max.replace(tzinfo=UTC)).grid().is_empty()
 
 
-def test_name_that_two_members_share_asks_for_an_id(tmp_path: Path) -> None:
+def test_name_that_two_members_share_needs_an_id(tmp_path: Path) -> None:
     events = [updated("r1", member, '{"name": "Ada"}', 0) for member in ("ann", "bob")]
     rows = [reading(0, 80), reading(0, 90, "bob")]
     whole = explore(make_recording(tmp_path / "p.duckdb", rows, member_events=events))
@@ -158,7 +158,7 @@ def test_name_that_two_members_share_asks_for_an_id(tmp_path: Path) -> None:
     assert whole.only(member="bob").readings().collect()["bpm"].to_list() == [90]
 
 
-def test_long_lists_of_what_is_there_are_cut(tmp_path: Path) -> None:
+def test_long_lists_of_what_exists_are_cut(tmp_path: Path) -> None:
     rows = [reading(0, 80, f"m{i:02}") for i in range(30)]
     with pytest.raises(UsageError, match=r"There are 30 members: .*, m18, m19 and 10 more\."):
         explore(make_recording(tmp_path / "p.duckdb", rows)).only(member="x")

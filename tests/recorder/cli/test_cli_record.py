@@ -1,4 +1,4 @@
-"""`pulsoid-rec record` as its user meets it: a process, its words, its exit code."""
+"""`pulsoid-rec record` as its user meets it: a process, its messages, its exit code."""
 
 import os
 import signal

@@ -39,7 +39,7 @@ assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         (["lost"], "went on\n42\n"),  # as Python has it by itself: the reason for all this
     ],
 )
-def test_an_interrupt_that_python_ignores_is_heeded_before_trio_begins(arguments: list[str], printed: str) -> None:
+def test_an_interrupt_that_python_ignores_ends_the_command_before_trio(arguments: list[str], printed: str) -> None:
     done = subprocess.run([sys.executable, "-c", LOSE_ONE, *arguments], capture_output=True, text=True, check=True)
     assert done.stdout == printed
     assert ("Exception ignored" in done.stderr) == ("lost" in arguments)

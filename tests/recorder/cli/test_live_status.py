@@ -71,7 +71,7 @@ async def test_a_screen_that_is_too_small_for_all_shows_who_was_heard_last(datab
         assert "99 bpm" in shown[-1]
 
 
-async def test_a_screen_that_is_too_small_for_all_rooms_says_how_many_more_there_are(database: Path) -> None:
+async def test_a_screen_that_is_too_small_for_all_rooms_counts_the_others(database: Path) -> None:
     rooms = [f"room-{n}" for n in range(30)]
     config = SimulatorConfig(rooms=dict.fromkeys(rooms))
     async with open_simulator(config) as simulator, recording(simulator, database, *rooms) as recorder:
@@ -80,7 +80,7 @@ async def test_a_screen_that_is_too_small_for_all_rooms_says_how_many_more_there
         assert lines[-3] == "... and 14 more rooms"
 
 
-async def test_a_room_that_is_lost_says_why(database: Path) -> None:
+async def test_a_room_that_is_lost_shows_why(database: Path) -> None:
     async with open_simulator() as simulator, recording(simulator, database, "demo") as recorder:
         await until(lambda: recorder.rooms[0].connection.was_live)
         await simulator.drop_connections("demo")

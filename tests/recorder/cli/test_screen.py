@@ -43,7 +43,7 @@ def fill(writing: int) -> None:
         os.set_blocking(writing, True)
 
 
-def test_all_is_said_in_order_and_at_the_end_the_stream_is_as_it_was() -> None:
+def test_all_is_written_in_order_and_the_stream_is_restored_at_the_end() -> None:
     with stderr_in_a_pipe() as (reading, stream):
         sys.stderr.write("before, ")
         with open_screen():
@@ -59,7 +59,7 @@ def test_all_is_said_in_order_and_at_the_end_the_stream_is_as_it_was() -> None:
         assert read_all(reading) == f"before, {said}after\n"
 
 
-def test_a_stream_that_takes_nothing_holds_nobody_up() -> None:
+def test_a_stream_that_takes_nothing_blocks_no_writer() -> None:
     with stderr_in_a_pipe() as (reading, stream):
         fill(stream.fileno())
         began_at = time.monotonic()
@@ -75,7 +75,7 @@ def test_a_stream_that_takes_nothing_holds_nobody_up() -> None:
                 assert not thread.is_alive()
 
 
-def test_a_stream_that_nobody_reads_any_more_is_no_fault() -> None:
+def test_a_stream_that_is_no_longer_read_is_no_error() -> None:
     with stderr_in_a_pipe() as (reading, stream):
         os.dup2(os.open(os.devnull, os.O_RDONLY), reading)  # whoever read it is gone
         with open_screen():

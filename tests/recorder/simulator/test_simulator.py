@@ -86,7 +86,7 @@ async def test_who_is_not_a_member_of_the_room_gets_403() -> None:
 
 
 @pytest.mark.parametrize("status", [302, 401, 403, 500, 502, 599])
-async def test_any_status_can_be_asked_for_until_it_is_taken_back(status: int) -> None:
+async def test_every_connection_is_refused_with_the_status_that_is_set(status: int) -> None:
     async with open_simulator() as simulator:
         simulator.refuse_with(status)
         assert (await refusal(simulator, path(), BEARER))[0] == status
@@ -185,7 +185,7 @@ async def test_frames_of_every_length_arrive_whole(size: int) -> None:
 # Lazy delivery (line 11)
 
 
-async def test_nothing_is_said_until_a_heart_rate_flows_then_room_and_member_come_first_and_once() -> None:
+async def test_nothing_is_sent_before_a_heart_rate_then_room_and_member_come_first_and_once() -> None:
     async with open_simulator() as simulator, connect(simulator) as websocket:
         await simulator.update_member("demo", "user-3", {})  # not lazy: told at once
         assert await kinds_of(websocket, 1) == ["room_member_updated"]
@@ -209,7 +209,7 @@ async def test_nothing_is_said_until_a_heart_rate_flows_then_room_and_member_com
         assert received[1]["room_member_updated"]["config"] == {"name": "user-1"}
 
 
-async def test_each_connection_is_told_anew_and_of_what_holds_by_then() -> None:
+async def test_each_connection_is_sent_room_and_member_as_they_are_by_then() -> None:
     async with open_simulator() as simulator, connect(simulator) as first:
         await simulator.send_heart_rate("demo", "user-1", 72)
         await texts(first, 3)
@@ -223,7 +223,7 @@ async def test_each_connection_is_told_anew_and_of_what_holds_by_then() -> None:
             assert told[1]["room_member_updated"]["config"] == {"name": "Ada"}
 
 
-async def test_rooms_hear_nothing_of_each_other() -> None:
+async def test_rooms_are_sent_nothing_of_each_other() -> None:
     async with (
         open_simulator(SimulatorConfig(rooms={"red": None, "blue": None})) as simulator,
         connect(simulator, "red", kinds=None) as red,
@@ -310,7 +310,7 @@ async def test_connections_closed_get_all_that_was_queued_and_then_the_code_aske
         assert simulator.sent("demo") == {"raw": 900}
 
 
-async def test_server_says_goodbye_when_it_ends() -> None:
+async def test_connections_are_closed_with_1001_when_the_server_ends() -> None:
     async with trio.open_nursery() as nursery:
         async with open_simulator() as simulator:
             websocket = await nursery.start(_hold_connection, simulator)
@@ -352,10 +352,10 @@ async def test_whatever_a_client_sends_is_ignored() -> None:
         assert simulator.sent("demo") == {"heart_rate": 1}
 
 
-async def test_client_that_does_not_read_is_cut_off_and_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_client_that_does_not_read_is_cut_and_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "CAPACITY", 100)
     monkeypatch.setattr(room, "WRITE_TIMEOUT_S", 0.2)
-    async with open_simulator() as simulator, connect(simulator) as reader, _deaf_client(simulator):
+    async with open_simulator() as simulator, connect(simulator) as reader, _silent_client(simulator):
         await simulator.wait_for_clients("demo", 2)
         sent = 0
         with trio.fail_after(10):
@@ -363,15 +363,21 @@ async def test_client_that_does_not_read_is_cut_off_and_holds_up_nobody(monkeypa
                 await simulator.send_raw("demo", "x" * 100_000)
                 await texts(reader, 1)
                 sent += 1
-        assert sent > 100  # as many as it was owed by its queue
+        assert sent > 100  # as many as its queue holds
         await simulator.send_raw("demo", "still here")
         assert await texts(reader, 1) == ["still here"]
         assert simulator.sent("demo")["raw"] < 2 * sent  # what it did not take is not counted
 
 
-async def test_flush_waits_for_the_slow_and_gives_up_on_the_deaf(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_flush_waits_for_a_slow_client_but_not_for_one_that_reads_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(room, "WRITE_TIMEOUT_S", 0.3)
-    async with open_simulator() as simulator, _deaf_client(simulator), _deaf_client(simulator) as slow:
+    async with (
+        open_simulator() as simulator,
+        _silent_client(simulator),
+        _silent_client(simulator) as slow,
+    ):
         await simulator.wait_for_clients("demo", 2)
 
         async def read_slowly() -> None:
@@ -384,14 +390,14 @@ async def test_flush_waits_for_the_slow_and_gives_up_on_the_deaf(monkeypatch: py
             await simulator.send_raw("demo", *["x" * 200_000] * 150)
             with trio.fail_after(10):
                 await simulator.flush("demo")
-            assert trio.current_time() - began > 0.6  # twice the patience
+            assert trio.current_time() - began > 0.6  # twice the timeout
             await simulator.wait_for_clients("demo", 1)
             assert simulator.sent("demo")["raw"] >= 150
             nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager
-async def _deaf_client(simulator: ControlledSimulator) -> AsyncIterator[trio.SocketStream]:
+async def _silent_client(simulator: ControlledSimulator) -> AsyncIterator[trio.SocketStream]:
     async with await trio.open_tcp_stream("127.0.0.1", simulator.port) as stream:
         await stream.send_all(_upgrade())
         yield stream
@@ -443,7 +449,7 @@ async def test_upgrade_in_many_pieces_is_understood() -> None:
         assert received.startswith(b"HTTP/1.1 101 ")
 
 
-async def test_connection_gone_dead_stays_open_and_answers_nothing() -> None:
+async def test_stalled_connection_stays_open_and_answers_nothing() -> None:
     async with open_simulator() as simulator, connect(simulator, kinds=None) as websocket:
         simulator.stall_connections("demo")
         await simulator.send_heart_rate("demo", "user-1", 72)
@@ -551,7 +557,7 @@ async def test_other_tokens_are_refused_with_pulsoids_codes(
     assert (status, content["error_code"], content["error_message"]) == expected
 
 
-async def test_token_of_another_scope_is_valid_and_says_so() -> None:
+async def test_token_of_another_scope_is_valid_with_that_scope() -> None:
     async with open_simulator(SimulatorConfig(tokens=(Token("other", scopes=("widget:read",)),))) as simulator:
         status, content = await ask(simulator, "GET", "/api/v1/token/validate", {"Authorization": "Bearer other"})
     assert (status, content["scopes"]) == (200, ["widget:read"])

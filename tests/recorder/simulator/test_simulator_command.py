@@ -1,4 +1,4 @@
-"""`pulsoid-rec simulate` as its user meets it: a process, its words, its exit code."""
+"""`pulsoid-rec simulate` as its user meets it: a process, its messages, its exit code."""
 
 import re
 import signal
@@ -43,7 +43,7 @@ class Running:
                 await self._more.wait()
 
     async def end(self) -> int:
-        """Wait for its end and its last words; return its exit code."""
+        """Wait for it to end, and read its last messages; return its exit code."""
         with trio.fail_after(10):
             code = await self.process.wait()
             await self._all_said.wait()
@@ -153,7 +153,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(arguments: list[str], words: st
     assert not done.stdout
 
 
-async def test_port_in_use_is_said_with_the_way_out() -> None:
+async def test_port_in_use_is_reported_with_what_to_do() -> None:
     async with simulate() as running:
         port = str(running.port)
         done = await trio.to_thread.run_sync(lambda: run_command("simulate", "--port", port))

@@ -131,7 +131,7 @@ def test_last_event_carries_about_the_time_at_which_it_is_sent_and_none_the_futu
 
 
 @pytest.mark.parametrize("speed", [0.5, 1.0, 60.0, 3600.0])
-async def test_readings_are_told_when_they_are_due_and_the_pace_does_not_drift(
+async def test_readings_are_sent_when_they_are_due_and_the_pace_does_not_drift(
     autojump_clock: MockClock, speed: float
 ) -> None:
     readings = [Reading(index * 0.4, "a", index) for index in range(2000)]
@@ -151,7 +151,7 @@ async def test_readings_are_told_when_they_are_due_and_the_pace_does_not_drift(
         assert 0 <= told_s - reading.time_s / speed <= 0.31 / speed
 
 
-async def test_after_a_hold_up_all_that_is_due_is_told_at_once(autojump_clock: MockClock) -> None:
+async def test_after_a_delay_all_that_is_due_is_sent_at_once(autojump_clock: MockClock) -> None:
     readings = [Reading(float(index), "a", index) for index in range(3000)]
     began, told_s, held_up = trio.current_time(), [], False
 
@@ -174,7 +174,7 @@ def test_play_cut_short_ends_before_its_new_length() -> None:
     assert play.first(9.0) is play
 
 
-def test_endless_play_cannot_run_ahead_of_life() -> None:
+def test_endless_play_cannot_be_faster_than_real_time() -> None:
     endless = Play({}, (), math.inf)
     assert SimulatorConfig(rooms={"demo": endless}, speed=1.0).speed == 1.0
     with pytest.raises(ValueError, match="without end"):
