@@ -248,7 +248,7 @@ async def test_a_full_disk_is_said_at_once_and_recording_goes_on_by_itself_once_
         return words in said
 
     # The log is on the full disk as well: the screen tells.
-    await until(lambda: says("The journal in") and says("No space left on device"))
+    await until(lambda: says("Cannot write the journal in") and says("No space left on device"))
     await until_sent(server, 150)
     filler.unlink()
     await until(lambda: says("The journal is being written again; nothing was lost."))
@@ -256,7 +256,7 @@ async def test_a_full_disk_is_said_at_once_and_recording_goes_on_by_itself_once_
     os.set_blocking(screen, True)
     ended = await end_quietly(server, process)
     assert ended.code == 0, said + ended.said
-    assert (said + ended.said).count("The journal in") == 1
+    assert (said + ended.said).count("Cannot write the journal in") == 1
     require_all(server, database)
 
 
@@ -333,7 +333,7 @@ AT_THE_START: dict[str, tuple[Callable[[Path], object], str]] = {
     "damaged": (lambda path: path.write_bytes(b"damaged" * 1000), "is not a DuckDB file"),
     "newer": (_newer, "was written by a newer pulsoid-rec"),
     "a folder": (lambda path: path.mkdir(), "is a folder"),
-    "a file for a folder": (lambda path: journal_of(path).write_text("mine"), "cannot be written"),
+    "a file for a folder": (lambda path: journal_of(path).write_text("mine"), "Cannot write the journal"),
 }
 
 

@@ -62,7 +62,7 @@ def record(
         options = Options(
             rooms=_checked_rooms(rooms),
             database=db,
-            server=parse_server_url(server),
+            server_url=parse_server_url(server),
             credentials=Credentials(token_file),
             kinds=_checked_kinds(kinds),
             duration_s=duration,

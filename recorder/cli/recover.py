@@ -33,9 +33,9 @@ def recover(
     logging.basicConfig(format="%(message)s")
     done = bring_in(db)
     print(_in_words(done, db), file=sys.stderr)
-    if done.ingested.left:
+    if done.ingested.skipped:
         raise StorageError(
-            f"{format_count(len(done.ingested.left), 'segment')} of the journal could not be brought in",
+            f"{format_count(len(done.ingested.skipped), 'segment')} of the journal could not be brought in",
             "See above; each stays where it is.",
         )
 

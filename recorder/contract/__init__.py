@@ -5,5 +5,7 @@ Imports nothing of the project. Everybody may import it; it is all of the record
 - `tables`: each table and column, from which DDL, schemas and documentation are made.
 - `errors`: the errors a user sees, with their exit codes.
 - `journal_files`: where a database's journal is, and what its files are called.
+- `timings`, `limits`: every wait, timeout and size limit of the recorder.
+- `wording`: counts, lists and durations as text.
 - `duckdb_errors`: DuckDB's and the system's errors, translated into one sentence.
 """

@@ -1,10 +1,10 @@
-"""What can go wrong, as the user is told of it: what happened, what to do, and the exit code."""
+"""Errors for the user: what happened, what to do about it, and the exit code."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a command ended, for scripts."""
+    """Exit codes of the commands."""
 
     DONE = 0
     FAULT = 1
@@ -14,7 +14,7 @@ class ExitCode(IntEnum):
 
 
 class PulsoidRecError(Exception):
-    """A fault the user can do something about.
+    """An error that the user can do something about.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class PulsoidRecError(Exception):
 
 
 class UsageError(PulsoidRecError):
-    """The command was given something it cannot work with."""
+    """An argument or option is wrong."""
 
     exit_code = ExitCode.USAGE
 

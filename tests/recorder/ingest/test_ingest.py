@@ -83,7 +83,7 @@ def interrupted_at(line: int, work: Callable[[], object], within: tuple[str, ...
         work()
     except Interrupted:
         # The tracer also strikes between a lock and its release, where nothing else can.
-        ingest_module._one_at_a_time = threading.Lock()
+        ingest_module._ingesting = threading.Lock()
         return True
     finally:
         sys.settrace(before)
@@ -109,7 +109,7 @@ def test_every_row_is_stored_once_however_it_is_batched_and_interrupted(data: st
             interrupted_at(line, partial(ingest, database, waiting, Ingested()))
         total = ingest_all(database)
         assert stored(database) == expected([row for batch in batches for row in batch])
-        assert not total.left
+        assert not total.skipped
         assert find_segments(journal_of(database)) == []
 
 
@@ -215,7 +215,7 @@ def test_damage_is_said_with_where_it_went(database: Path, caplog: pytest.LogCap
     path = write_segment(journal_of(database), "run-0", [reading(1)])
     path.write_bytes(path.read_bytes() + b"\0\0\0\n")
     ingest_all(database)
-    assert "run-0.jsonl: 1 damaged line was kept in rejected_messages" in caplog.text
+    assert "run-0.jsonl: 1 damaged line stored in rejected_messages" in caplog.text
 
 
 @pytest.mark.parametrize("left", [b"", HEADER[:9], HEADER, b"\0" * 4096])
@@ -235,7 +235,7 @@ def test_a_segment_of_a_newer_version_waits_untouched(database: Path, caplog: py
     total = ingest_all(database)
     assert stored(database) == expected([reading(1)])
     assert newer.read_bytes() == before
-    assert [segment.path for segment in total.left] == [newer]
+    assert [segment.path for segment in total.skipped] == [newer]
     assert "newer pulsoid-rec" in caplog.text
 
 
@@ -249,8 +249,8 @@ def test_a_segment_that_duckdb_does_not_take_waits_and_keeps_no_other_out(
     write_segment(journal_of(database), "run-1", [reading(1)])
     total = ingest_all(database)
     assert stored(database) == expected([reading(1)])
-    assert [segment.path for segment in total.left] == [odd]
-    assert "cannot be brought in" in caplog.text
+    assert [segment.path for segment in total.skipped] == [odd]
+    assert "cannot be ingested" in caplog.text
 
 
 def test_a_segment_somebody_removed_is_said_unless_it_is_in_the_database(
@@ -261,7 +261,7 @@ def test_a_segment_somebody_removed_is_said_unless_it_is_in_the_database(
     ingest(database, [Segment(path)], Ingested())
     assert not caplog.messages
     ingest(database, [Segment(path.with_name("run-1.jsonl"))], Ingested())
-    assert "what it held is lost" in caplog.text
+    assert "its content is lost" in caplog.text
 
 
 def test_json_that_duckdb_does_not_take_is_kept_word_for_word(database: Path) -> None:
@@ -309,13 +309,13 @@ def test_two_who_keep_the_same_segment_do_not_trip_over_each_other(database: Pat
     assert stored(database) == expected([reading(1)])
 
 
-def test_batches_are_bounded_so_that_readers_get_their_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_are_bounded_so_that_readers_get_their_turn(tmp_path: Path) -> None:
     segments = [Segment(write_segment(tmp_path, f"run-{n}", [reading(n)])) for n in range(5)]
     assert next_batch(segments) == segments
-    monkeypatch.setattr(ingest_module, "LARGEST_BATCH_BYTES", segments[0].path.stat().st_size * 2)
-    assert next_batch(segments) == segments[:2]
+    most_bytes = segments[0].path.stat().st_size * 2
+    assert next_batch(segments, most_bytes) == segments[:2]
     segments[0].path.unlink()  # another recorder was faster
-    assert next_batch(segments) == segments[:3]
+    assert next_batch(segments, most_bytes) == segments[:3]
     assert next_batch([]) == []
 
 

@@ -150,7 +150,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_line_costs_nothing(
     writer = SegmentWriter(tmp_path, "run-0")
     lines = [encode_line(reading(n)) for n in range(30)]
     for number, line in enumerate(lines):
-        writer.take(line)
+        writer.append(line)
         disk.free_bytes = (0, 7, 40, 1000)[number % 4]
         with contextlib.suppress(OSError):
             writer.write()
@@ -169,7 +169,7 @@ def test_what_a_failed_sync_dropped_is_written_anew(tmp_path: Path, monkeypatch:
     writer = SegmentWriter(tmp_path, "run-0")
     lines = [encode_line(reading(n)) for n in range(12)]
     for number, line in enumerate(lines):
-        writer.take(line)
+        writer.append(line)
         writer.write()
         disk.sync_fails = number % 3 != 0
         if disk.sync_fails:
@@ -193,12 +193,12 @@ def test_writing_goes_on_while_the_disk_takes_its_time_to_sync(tmp_path: Path, m
     monkeypatch.setattr(os, "fsync", slow_fsync)
     writer = SegmentWriter(tmp_path, "run-0")
     first, second = encode_line(reading(1)), encode_line(reading(2))
-    writer.take(first)
+    writer.append(first)
     syncing = threading.Thread(target=writer.sync)
     syncing.start()
     try:
         assert asked.wait(10)
-        writer.take(second)
+        writer.append(second)
         writer.write()
         assert (tmp_path / "run-0.jsonl.open").read_bytes() == HEADER + first + second
     finally:
@@ -223,7 +223,7 @@ def test_writes_and_syncs_at_once_keep_the_order(tmp_path: Path) -> None:
     for number in range(2000):
         line = encode_line(reading(number))
         expected += line
-        writer.take(line)
+        writer.append(line)
         if rng.random() < 0.3:
             writer.write()
     stop.set()
@@ -236,7 +236,7 @@ def test_a_segment_that_somebody_removes_is_written_anew(tmp_path: Path) -> None
     folder = tmp_path / "journal"
     writer = SegmentWriter(folder, "run-0")
     lines = encode_line(reading(1)) + encode_line(reading(2))
-    writer.take(lines)
+    writer.append(lines)
     writer.sync()
     shutil.rmtree(folder)
     assert writer.close().path.read_bytes() == HEADER + lines
