@@ -87,10 +87,7 @@ class Recorder:
     async def run(self, show: Callable[["Recorder"], Awaitable[None]] | None = None) -> None:
         """Record until a signal comes, the duration is over, or the server refuses every room at the start.
 
-        Parameters
-        ----------
-        show
-            A task that shows the status; cancelled at the end.
+        `show` is a task that shows the status; it is cancelled at the end.
 
         Raises
         ------

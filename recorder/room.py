@@ -11,13 +11,7 @@ from http import HTTPStatus
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
-from pulsoid_rec.recorder.connection.disconnects import (
-    INVALID_DATA_CODES,
-    Disconnect,
-    ended_connection,
-    failed_attempt,
-    refused_error,
-)
+from pulsoid_rec.recorder.connection.disconnects import Disconnect, ended_connection, failed_attempt, refused_error
 from pulsoid_rec.recorder.connection.reconnect import ConnectionState, Event, State
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.connection.watched_stream import WatchedStream
@@ -38,16 +32,8 @@ log = logging.getLogger(__name__)
 class Room:
     """Records one room until `stop` is set.
 
-    Parameters
-    ----------
-    refresh
-        Has the token, and replaces one that the server refuses.
-    kinds
-        The kinds of message to request.
-    on_refused
-        Called at each refusal, with the error for the user.
-    time_ns
-        The wall clock, in nanoseconds since 1970, UTC.
+    `refresh` has the token; `on_refused` is called at each refusal, with the error for the user; `time_ns` is the wall
+    clock, in nanoseconds since 1970, UTC.
     """
 
     def __init__(
@@ -151,7 +137,7 @@ class Room:
                 if stream.handler_error is not None:
                     raise stream.handler_error
                 end = self._end_of(websocket)
-                if end.code in INVALID_DATA_CODES:
+                if end.is_invalid_data:
                     self._store_last_bytes(end, stream)
                 with trio.move_on_after(0 if self._is_lost else self._timings.close_timeout_s):
                     await websocket.aclose()
@@ -203,9 +189,8 @@ class Room:
         if self._stop.is_set():
             return Disconnect(Event.STOPPED, "closed", 1000, "the recorder was stopped")
         if self._is_lost:
-            return Disconnect(
-                Event.ENDED, "lost", None, f"no answer to a ping for {self._timings.pong_timeout_s:.0f} s"
-            )
+            reason = f"no answer to a ping for {self._timings.pong_timeout_s:.0f} s"
+            return Disconnect(Event.ENDED, "lost", None, reason)
         closed = websocket.closed
         return ended_connection(closed.code, closed.reason) if closed else ended_connection(1006)
 

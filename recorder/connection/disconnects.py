@@ -19,8 +19,6 @@ _LOST = {
     1007: "the server sent a text that is not UTF-8",
     1009: "the server sent a message that is too large",
 }
-INVALID_DATA_CODES = _LOST.keys() - {1006}
-"""Close codes for data that cannot be split into messages."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,11 @@ class Disconnect:
     kind: str  # closed, refused or lost
     code: int | None
     reason: str
+
+    @property
+    def is_invalid_data(self) -> bool:
+        """Whether the server sent what cannot be split into messages."""
+        return self.code in {1002, 1007, 1009}
 
 
 def failed_attempt(reason: str, status: int | None) -> Disconnect:
@@ -46,9 +49,8 @@ def ended_connection(code: int, close_reason: str | None = None) -> Disconnect:
         return Disconnect(Event.ENDED, "lost", code, f"{_LOST[code]} ({code})")
     printable = "".join(character if character.isprintable() else "?" for character in close_reason or "")
     details = f"{code}: {printable}" if printable else f"{code}"
-    return Disconnect(
-        Event.ENDED, "closed", code, f"{_CLOSED.get(code, 'the server closed the connection')} ({details})"
-    )
+    reason = _CLOSED.get(code, "the server closed the connection")
+    return Disconnect(Event.ENDED, "closed", code, f"{reason} ({details})")
 
 
 def refused_error(room_id: str, refusal: Disconnect) -> RefusedError:

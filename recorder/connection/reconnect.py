@@ -45,12 +45,7 @@ TRANSITIONS = {
 class ConnectionState:
     """State of one room's connection.
 
-    Parameters
-    ----------
-    clock
-        A monotonic clock, in seconds.
-    random
-        Returns numbers in [0, 1), for the jitter that spreads the attempts of many recorders.
+    `clock` is monotonic, in seconds; `random` returns numbers in [0, 1), for the jitter that spreads many recorders.
     """
 
     def __init__(

@@ -62,12 +62,7 @@ class Wire(_StreamWrapper):
 class WatchedStream(_StreamWrapper):
     """The stream the WebSocket uses: knows the server's HTTP answer and its last bytes, and delivers text messages.
 
-    Parameters
-    ----------
-    stream
-        The wire, or TLS over it.
-    wire
-        The wire.
+    `stream` is the wire, or TLS over it.
     """
 
     def __init__(self, stream: trio.abc.Stream, wire: Wire, limits: Limits = DEFAULT_LIMITS) -> None:

@@ -46,13 +46,7 @@ def _timeout_error(server_url: ServerUrl) -> CannotConnectError:
 async def open_stream(
     server_url: ServerUrl, timings: Timings = DEFAULT_TIMINGS, limits: Limits = DEFAULT_LIMITS
 ) -> WatchedStream:
-    """Connect with TCP, and TLS for `wss`.
-
-    Raises
-    ------
-    CannotConnectError
-        The server does not answer in time, or its certificate is not trusted.
-    """
+    """Connect with TCP, and TLS for `wss`; `CannotConnectError` without an answer or a trusted certificate."""
     with fail_after(timings.connect_timeout_s, server_url):
         try:
             wire = Wire(await trio.open_tcp_stream(server_url.host, server_url.port))
@@ -131,13 +125,7 @@ async def open_websocket(
     timings: Timings = DEFAULT_TIMINGS,
     limits: Limits = DEFAULT_LIMITS,
 ) -> WebSocketConnection:
-    """Request the upgrade and return the WebSocket. No redirect is followed.
-
-    Raises
-    ------
-    CannotConnectError
-        The server refused, did not answer in time, or closed the connection.
-    """
+    """Request the upgrade and return the WebSocket; `CannotConnectError` if there is none. Follows no redirect."""
     websocket: WebSocketConnection | None = None
     async with trio.open_nursery() as opening:
         opening.cancel_scope.deadline = trio.current_time() + timings.connect_timeout_s

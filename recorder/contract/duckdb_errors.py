@@ -65,21 +65,9 @@ def is_lock_error(error: Exception) -> bool:
 
 
 def storage_error(error: Exception, path: Path, *, writing: bool) -> StorageError:
-    """Translate an error about a database file.
+    """Translate an error of DuckDB or the system about a database file; into a `DatabaseBusyError` if it is locked.
 
-    Parameters
-    ----------
-    error
-        What DuckDB or the system raised.
-    path
-        The file.
-    writing
-        True for the recorder, which retries by itself; False for a command that only reads.
-
-    Returns
-    -------
-    StorageError
-        To be raised; a `DatabaseBusyError` where the file is locked.
+    `writing` is True for the recorder, which retries by itself, and False for a command that only reads.
     """
     text = str(error)
     if is_lock_error(error):

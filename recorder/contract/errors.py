@@ -16,12 +16,7 @@ class ExitCode(IntEnum):
 class PulsoidRecError(Exception):
     """An error that the user can do something about.
 
-    Parameters
-    ----------
-    message
-        What happened, as a clause without a full stop.
-    hint
-        What to do about it, as a sentence.
+    `message` is what happened, without a full stop; `hint` is what to do about it, as a sentence.
     """
 
     exit_code = ExitCode.FAULT

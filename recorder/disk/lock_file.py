@@ -35,13 +35,7 @@ else:
 
 
 class LockFile:
-    """A file that this process makes and keeps locked until `release`.
-
-    Raises
-    ------
-    OSError
-        The file cannot be made or locked.
-    """
+    """A file that this process makes and keeps locked until `release`; `OSError` if that cannot be done."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -18,21 +18,14 @@ OWNER_ONLY = 0o600
 def open_replacement(path: Path, *, sync: bool, overwrite: bool = True) -> Iterator[Path]:
     """Yield the path of an empty file, readable by its owner alone, which replaces `path` when the block ends.
 
-    If the block raises, the temporary file is removed and `path` is unchanged.
+    If the block raises, or the file cannot be made, synced or renamed (`OSError`), `path` is unchanged.
 
     Parameters
     ----------
-    path
-        The file to write or to replace.
     sync
-        True if the new content must survive a power failure from then on.
+        Whether the new content must survive a power failure from then on.
     overwrite
-        False to keep a file that is at `path` by then, and raise `FileExistsError`.
-
-    Raises
-    ------
-    OSError
-        The file cannot be made, synced or replaced.
+        False to raise `FileExistsError` if there is a file at `path` by then.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:

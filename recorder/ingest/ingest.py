@@ -17,21 +17,14 @@ from time import time_ns
 
 import duckdb
 
+from pulsoid_rec.recorder.contract.journal_files import segment_name
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
-from pulsoid_rec.recorder.contract.tables import HEART_RATE, INGESTED_SEGMENTS, REJECTED_MESSAGES, TABLES, Column, Table
+from pulsoid_rec.recorder.contract.tables import HEART_RATE, INGESTED_SEGMENTS, REJECTED_MESSAGES, TABLES, Table
 from pulsoid_rec.recorder.contract.wording import format_count
 from pulsoid_rec.recorder.disk.replace import open_replacement
 from pulsoid_rec.recorder.ingest.database import open_database, stop_engines, translate_errors
 from pulsoid_rec.recorder.journal.rows import RejectedMessageRow
-from pulsoid_rec.recorder.journal.segment import (
-    FORMAT_VERSION,
-    HEADER,
-    Scan,
-    Segment,
-    encode_line,
-    read_lines,
-    scan,
-)
+from pulsoid_rec.recorder.journal.segment import FORMAT_VERSION, HEADER, Scan, encode_line, read_lines, scan
 
 _MANY_ROWS = 20_000
 """Rows at once after which DuckDB would keep some 100 MB."""
@@ -51,7 +44,7 @@ class Ingested:
 
     rows: dict[str, int] = field(default_factory=lambda: {table.name: 0 for table in TABLES})
     segments: int = 0
-    skipped: list[Segment] = field(default_factory=list)
+    skipped: list[Path] = field(default_factory=list)
 
     def add(self, rows: dict[str, int]) -> None:
         """Count a segment."""
@@ -70,12 +63,12 @@ class Ingested:
         return self.rows[HEART_RATE.name]
 
 
-def next_batch(segments: Sequence[Segment], most_bytes: int = DEFAULT_LIMITS.batch_bytes) -> list[Segment]:
+def next_batch(segments: Sequence[Path], most_bytes: int = DEFAULT_LIMITS.batch_bytes) -> list[Path]:
     """Return the first segments, up to some size: what is ingested before readers may open the database."""
     size = 0
     for count, segment in enumerate(segments, 1):
         with contextlib.suppress(FileNotFoundError):  # another recorder has ingested it
-            size += segment.path.stat().st_size
+            size += segment.stat().st_size
         if size >= most_bytes:
             return list(segments[:count])
     return list(segments)
@@ -83,7 +76,7 @@ def next_batch(segments: Sequence[Segment], most_bytes: int = DEFAULT_LIMITS.bat
 
 def ingest(
     database: Path,
-    segments: Sequence[Segment],
+    segments: Sequence[Path],
     total: Ingested,
     *,
     keep: bool = False,
@@ -127,33 +120,29 @@ def ingest(
                 _delete_or_archive(segment, keep=keep)
 
 
-def _delete_or_archive(segment: Segment, *, keep: bool) -> None:
+def _delete_or_archive(segment: Path, *, keep: bool) -> None:
     """Remove an ingested segment; another recorder may be doing the same."""
-    _repaired_path(segment).unlink(missing_ok=True)
+    segment.with_suffix(".repaired").unlink(missing_ok=True)
     if keep:
-        folder = segment.path.parent / "kept"
-        folder.mkdir(mode=0o700, exist_ok=True)
+        kept = segment.parent / "kept" / f"{segment_name(segment)}.jsonl.gz"
+        kept.parent.mkdir(mode=0o700, exist_ok=True)
         try:
-            with (
-                segment.path.open("rb") as source,
-                open_replacement(folder / f"{segment.name}.jsonl.gz", sync=False) as kept,
-                gzip.open(kept, "wb", compresslevel=6) as target,
-            ):
-                shutil.copyfileobj(source, target)
+            with segment.open("rb") as source, open_replacement(kept, sync=False) as new, gzip.open(new, "wb", 6) as to:
+                shutil.copyfileobj(source, to)
         except FileNotFoundError:
             return
-    segment.path.unlink(missing_ok=True)
+    segment.unlink(missing_ok=True)
 
 
-def _ingest_once(connection: duckdb.DuckDBPyConnection, segment: Segment, total: Ingested) -> bool:
+def _ingest_once(connection: duckdb.DuckDBPyConnection, segment: Path, total: Ingested) -> bool:
     """Ingest a segment unless that has happened already; return whether its file can be removed."""
-    known = connection.execute(f"SELECT 1 FROM {INGESTED_SEGMENTS.name} WHERE segment = ?", [segment.name]).fetchall()
-    if known:
+    name = segment_name(segment)
+    if connection.execute(f"SELECT 1 FROM {INGESTED_SEGMENTS.name} WHERE segment = ?", [name]).fetchall():
         return True
     try:
-        found = scan(segment.path)
+        found = scan(segment)
     except FileNotFoundError:
-        log.error("%s was removed before it was in the database: its content is lost.", segment.path)
+        log.error("%s was removed before it was in the database: its content is lost.", segment)
         return True
     if found.version > FORMAT_VERSION:
         return _skip(segment, total, "was written by a newer pulsoid-rec; it is kept until you install that.")
@@ -161,38 +150,34 @@ def _ingest_once(connection: duckdb.DuckDBPyConnection, segment: Segment, total:
         if found.damaged or not found.has_header:
             total.add(_insert_repaired(connection, segment))
         else:
-            total.add(_insert(connection, segment.name, segment.path, found))
+            total.add(_insert(connection, name, segment, found))
     except _INVALID_SEGMENT as error:
         return _skip(segment, total, f"cannot be ingested; it is kept. Please report this: {error}")
     return True
 
 
-def _skip(segment: Segment, total: Ingested, why: str) -> bool:
+def _skip(segment: Path, total: Ingested, why: str) -> bool:
     if segment not in total.skipped:
-        log.error("%s %s", segment.path, why)
+        log.error("%s %s", segment, why)
         total.skipped.append(segment)
     return False
 
 
-def _insert_repaired(connection: duckdb.DuckDBPyConnection, segment: Segment) -> dict[str, int]:
+def _insert_repaired(connection: duckdb.DuckDBPyConnection, segment: Path) -> dict[str, int]:
     """Ingest the valid lines of a damaged segment, and the others as rejected messages."""
-    repaired = _repaired_path(segment)
+    repaired = segment.with_suffix(".repaired")
     damaged = 0
     with repaired.open("wb") as file:
         file.write(HEADER)
-        for line, is_valid in read_lines(segment.path):
+        for line, is_valid in read_lines(segment):
             file.write(line if is_valid else encode_line(_rejected(line)))
             damaged += not is_valid
-    rows = _insert(connection, segment.name, repaired, scan(repaired))
+    rows = _insert(connection, segment_name(segment), repaired, scan(repaired))
     repaired.unlink()
     if damaged:
         lines = format_count(damaged, "damaged line")
-        log.warning("%s: %s stored in %s.", segment.path.name, lines, REJECTED_MESSAGES.name)
+        log.warning("%s: %s stored in %s.", segment.name, lines, REJECTED_MESSAGES.name)
     return rows
-
-
-def _repaired_path(segment: Segment) -> Path:
-    return segment.path.with_name(f"{segment.name}.repaired")
 
 
 def _rejected(line: bytes) -> RejectedMessageRow:
@@ -200,14 +185,11 @@ def _rejected(line: bytes) -> RejectedMessageRow:
     return RejectedMessageRow(None, None, time_ns() // 1000, DAMAGED, raw)
 
 
-_OBJECT_BYTES = 2**20
-
-
 def _insert(connection: duckdb.DuckDBPyConnection, name: str, path: Path, found: Scan) -> dict[str, int]:
     """Insert a file's rows and the segment's name in one transaction: all of its lines, or none."""
     connection.execute("BEGIN")
     try:
-        connection.execute(_LOAD, [str(path), max(_OBJECT_BYTES, found.longest_bytes + 1)])
+        connection.execute(_LOAD, [str(path), max(2**20, found.longest_bytes + 1)])
         # Most segments hold readings alone, and each statement costs a millisecond even without a row.
         present = {name for (name,) in connection.execute('SELECT DISTINCT "table" FROM segment_lines').fetchall()}
         rows = {name: _count(connection.execute(insert)) for name, insert in _INSERTS.items() if name in present}
@@ -231,14 +213,11 @@ def _count(changed: duckdb.DuckDBPyConnection) -> int:
     return int(changed.fetchall()[0][0])
 
 
-def _json_type(column: Column) -> str:
-    return {"TIMESTAMPTZ": "BIGINT", "JSON": "VARCHAR"}.get(column.type, column.type)
-
-
-def _load() -> str:
+def _load_statement() -> str:
     """Return the statement that reads a segment's lines into a temporary table."""
-    types = {"table": "VARCHAR", "raw": "VARCHAR"}
-    types |= {column.name: _json_type(column) for table in TABLES for column in table.columns}
+    json_types = {"TIMESTAMPTZ": "BIGINT", "JSON": "VARCHAR"}
+    types = {column.name: json_types.get(column.type, column.type) for table in TABLES for column in table.columns}
+    types |= {"table": "VARCHAR", "raw": "VARCHAR"}
     columns = ", ".join(f"'{name}': '{type_}'" for name, type_ in types.items())
     return (
         "CREATE TEMP TABLE segment_lines AS FROM "
@@ -260,5 +239,5 @@ _INSERT_INVALID = (
     f"INSERT INTO {REJECTED_MESSAGES.name} SELECT room_id, connection_id, make_timestamptz(received_at), "
     f"'DuckDB does not take `config` for JSON', raw FROM segment_lines WHERE NOT {_VALID}"
 )
-_LOAD = _load()
+_LOAD = _load_statement()
 _INSERTS = {table.name: _insert_statement(table) for table in TABLES}

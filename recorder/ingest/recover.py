@@ -10,7 +10,7 @@ from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, journal_fol
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.ingest.database import translate_errors
 from pulsoid_rec.recorder.ingest.ingest import Ingested, ingest, next_batch
-from pulsoid_rec.recorder.journal.segment import Segment, clear_dead_locks, find_segments
+from pulsoid_rec.recorder.journal.segment import clear_dead_locks, find_segments
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,7 @@ class Recovered:
 
 
 def recover(database: Path, timings: Timings = DEFAULT_TIMINGS) -> Recovered:
-    """Ingest what crashed recorders left, but not what running ones are writing.
-
-    Parameters
-    ----------
-    database
-        The DuckDB file; made if it does not exist and there is a journal to ingest.
+    """Ingest what crashed recorders left, but not what running ones are writing; make the database if need be.
 
     Raises
     ------
@@ -55,7 +50,7 @@ def recover(database: Path, timings: Timings = DEFAULT_TIMINGS) -> Recovered:
     return Recovered(total, is_recording)
 
 
-def _ingest_when_unlocked(database: Path, batch: list[Segment], total: Ingested, timings: Timings) -> None:
+def _ingest_when_unlocked(database: Path, batch: list[Path], total: Ingested, timings: Timings) -> None:
     deadline = time.monotonic() + timings.recover_timeout_s
     while True:
         try:

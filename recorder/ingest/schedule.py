@@ -12,7 +12,6 @@ from pulsoid_rec.recorder.contract.limits import Limits
 from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.ingest.ingest import Ingested, ingest, next_batch
 from pulsoid_rec.recorder.journal.journal import Journal
-from pulsoid_rec.recorder.journal.segment import Segment
 
 # A small segment is closed at this many times the age that the last ingest took, within `longest_segment_age_s`: so the
 # recorder blocks others from the database for about a sixtieth of the time, while rows can still be read soon.
@@ -36,7 +35,7 @@ class Ingester:
         self._limits = limits
         self._keep = keep_journal
         self._limiter = trio.CapacityLimiter(1)
-        self._waiting: list[Segment] = []
+        self._waiting: list[Path] = []
         self.total = Ingested()
         """What has been ingested so far."""
         self.trouble: StorageError | None = None
@@ -50,7 +49,7 @@ class Ingester:
         """Whether every closed segment is in the database."""
         return not self._waiting and not self._journal.segments.statistics().current_buffer_used
 
-    async def run(self, left_by_crashes: Iterable[Segment] = ()) -> None:
+    async def run(self, left_by_crashes: Iterable[Path] = ()) -> None:
         """Ingest what crashes left, then the journal's segments until it ends.
 
         Cancelled, it finishes the segment that is being ingested, and leaves the rest in the journal.

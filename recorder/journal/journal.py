@@ -21,7 +21,7 @@ from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.disk.lock_file import LockFile
 from pulsoid_rec.recorder.disk.sync import sync_folder
 from pulsoid_rec.recorder.journal.rows import AnyRow
-from pulsoid_rec.recorder.journal.segment import Segment, clear_dead_locks, encode_line
+from pulsoid_rec.recorder.journal.segment import clear_dead_locks, encode_line
 from pulsoid_rec.recorder.journal.segment_writer import SegmentRemovedError, SegmentWriter
 
 _LOCK_ATTEMPTS = 20
@@ -31,19 +31,9 @@ log = logging.getLogger(__name__)
 
 
 class Journal:
-    """The journal of one run of the recorder.
+    """The journal of one run of the recorder, whose `run_id` is unique.
 
-    Parameters
-    ----------
-    folder
-        The journal's folder; made, for its owner alone, if it does not exist.
-    run_id
-        Unique name of the run.
-
-    Raises
-    ------
-    OSError
-        The folder cannot be made or written to.
+    Makes the folder, for its owner alone, if it does not exist; raises `OSError` if it cannot be made or written to.
     """
 
     def __init__(
@@ -71,8 +61,8 @@ class Journal:
         self._space = trio.Event()
         self._finishing = False
         self._is_failing = False
-        self._closed, self.segments = trio.open_memory_channel[Segment](math.inf)
-        """Receives the closed segments, oldest first."""
+        self._closed, self.segments = trio.open_memory_channel[Path](math.inf)
+        """Receives the paths of the closed segments, oldest first."""
 
     def append(self, row: AnyRow) -> None:
         """Append a row. Never blocks, never fails."""

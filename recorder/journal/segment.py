@@ -13,7 +13,7 @@ from zlib import crc32
 
 import msgspec
 
-from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, lock_path, run_id_of, segment_name, segment_paths
+from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, lock_path, run_id_of, segment_paths
 from pulsoid_rec.recorder.disk.lock_file import is_locked, remove_dead_lock
 from pulsoid_rec.recorder.journal.rows import AnyRow
 
@@ -41,18 +41,6 @@ def has_valid_checksum(line: bytes) -> bool:
 
 
 HEADER = encode_line(Header(FORMAT_VERSION))
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A segment that is no longer written."""
-
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """Its name in `ingested_segments`, whether it was closed or left open."""
-        return segment_name(self.path)
 
 
 @dataclass(frozen=True)
@@ -101,12 +89,12 @@ def _is_blank(line: bytes) -> bool:
     return not line.strip() or HEADER.startswith(line)
 
 
-def find_segments(folder: Path) -> list[Segment]:
+def find_segments(folder: Path) -> list[Path]:
     """List the segments of recorders that have ended, oldest first; none if there is no such folder."""
     runs = {run_id_of(path) for path in segment_paths(folder)}
     dead = {run for run in runs if not is_locked(lock_path(folder, run))}
     # Listed again: a run that has ended since may have closed a segment, and so renamed it.
-    return [Segment(path) for path in segment_paths(folder) if run_id_of(path) in dead]
+    return [path for path in segment_paths(folder) if run_id_of(path) in dead]
 
 
 def clear_dead_locks(folder: Path) -> None:

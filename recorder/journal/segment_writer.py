@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pulsoid_rec.recorder.contract.journal_files import closed_path, open_path
 from pulsoid_rec.recorder.disk.sync import sync_file, sync_folder
-from pulsoid_rec.recorder.journal.segment import HEADER, Segment
+from pulsoid_rec.recorder.journal.segment import HEADER
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
 
@@ -82,13 +82,10 @@ class SegmentWriter:
             while self._unsynced and self._synced + len(self._unsynced[0]) <= reached:
                 self._synced += len(self._unsynced.popleft())
 
-    def close(self) -> Segment:
-        """Sync and close; to be called again if it fails.
+    def close(self) -> Path:
+        """Sync and close; return the closed file. To be called again if it fails.
 
-        Raises
-        ------
-        SegmentRemovedError
-            The file was removed, and its content could not be restored.
+        Raises `SegmentRemovedError` if the file was removed, and its content could not be restored.
         """
         if self._file is not None:
             self.sync()
@@ -99,7 +96,7 @@ class SegmentWriter:
             self._path.rename(self._closed_path)
         except FileNotFoundError as error:
             raise SegmentRemovedError from error
-        return Segment(self._closed_path)
+        return self._closed_path
 
     def close_unsynced(self) -> None:
         """Close the file without syncing it, as a crash would."""

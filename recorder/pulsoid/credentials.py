@@ -45,17 +45,14 @@ class Credentials:
     token_file: Path | None = None
 
     def read_token(self) -> str:
-        """Read the token; again each time, since its owner may have replaced it.
-
-        Raises
-        ------
-        UsageError
-            There is none, or it is not a token. What was read is never part of the message.
-        """
+        """Read the token; again each time, since its owner may have replaced it. Raises as `read` does."""
         return self.read().token
 
     def read(self) -> TokenPair:
-        """Read the token and its refresh token. Raises as `read_token` does."""
+        """Read the token and its refresh token.
+
+        Raises `UsageError` if there is none, or it is not a token; what was read is never part of the message.
+        """
         if self.token_file is None:
             text = os.environ.get(TOKEN_VARIABLE)
             if text is None:
@@ -76,14 +73,8 @@ class Credentials:
     def write(self, changes: dict[str, Any]) -> None:
         """Change fields of a JSON file and keep the others.
 
-        The file is replaced as a whole, is on the disk on return, and readable by its owner alone.
-
-        Raises
-        ------
-        UsageError
-            It does not exist any more, or does not hold JSON.
-        OSError
-            It cannot be replaced; it is unchanged.
+        The file is replaced as a whole, is on the disk on return, and readable by its owner alone. Raises `UsageError`
+        if it holds no JSON any more, `OSError` if it cannot be replaced; it is unchanged then.
         """
         assert self.token_file is not None
         path = self.token_file.resolve()  # a link stays a link
@@ -106,7 +97,7 @@ def _checked(text: object, source: str) -> str:
     if not token:
         raise UsageError(f"The token in {source} is empty", _HINT)
     if not (token.isascii() and token.isprintable()) or " " in token:
-        raise UsageError(f"{source} does not hold a token: it has blanks or other characters in it", _HINT)
+        raise UsageError(f"The text in {source} cannot be a token: it has blanks or other characters in it", _HINT)
     return token
 
 

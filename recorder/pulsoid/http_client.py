@@ -23,14 +23,9 @@ async def request(
     *,
     timings: Timings = DEFAULT_TIMINGS,
 ) -> tuple[int, bytes]:
-    """Send a request, and return the answer's status and content.
+    """Send a request, and return the answer's status and content; `CannotConnectError` without an HTTP answer.
 
     Cancelled, it drops the connection; the server may have carried out the request.
-
-    Raises
-    ------
-    CannotConnectError
-        No connection, no answer in time, or an answer that is not HTTP.
     """
     stream = await open_stream(server_url, timings)
     connection = h11.Connection(h11.CLIENT)

@@ -53,12 +53,7 @@ class _Invalid(msgspec.Struct):
 async def check_token(server_url: ServerUrl, token: str, timings: Timings = DEFAULT_TIMINGS) -> None:
     """Check a token with the server. If the answer is not clear, the connection itself will show.
 
-    Raises
-    ------
-    DeadTokenError
-        The server does not know the token, or it has expired.
-    RefusedError
-        It is not for rooms, or is refused for another reason.
+    Raises `DeadTokenError` if it is unknown or expired, another `RefusedError` if it is refused for another reason.
     """
     headers = {"Authorization": f"Bearer {token}"}
     try:

@@ -42,15 +42,7 @@ class CannotRefreshError(Exception):
 
 
 class TokenRefresh:
-    """Replaces a token that the server refused. One for all rooms of a recorder.
-
-    Parameters
-    ----------
-    server_url
-        The server that is recorded from.
-    credentials
-        Where the token came from, and where the new pair is saved.
-    """
+    """Replaces a token that the server refused, and saves the new one in its file. One for all rooms of a recorder."""
 
     def __init__(self, server_url: ServerUrl, credentials: Credentials, timings: Timings = DEFAULT_TIMINGS) -> None:
         self.credentials = credentials
@@ -62,15 +54,7 @@ class TokenRefresh:
         self._logged = ""
 
     async def check_or_replace(self) -> None:
-        """Check the token with the server, and replace it if it is dead.
-
-        Raises
-        ------
-        RefusedError
-            The token is not valid and cannot be replaced.
-        UsageError
-            There is no token.
-        """
+        """Check the token, and replace a dead one; `RefusedError` if there is no valid one, `UsageError` if none."""
         token = self.credentials.read_token()
         try:
             await check_token(self._server_url, token, self._timings)
@@ -82,12 +66,8 @@ class TokenRefresh:
     async def replace(self, refused: str) -> bool:
         """Replace a token that the server refused, unless that has happened already.
 
-        Once a refresh was requested, cancellation waits until the answer is saved, for at most `refresh_timeout_s`.
-
-        Returns
-        -------
-        bool
-            Whether `read_token` returns another one now. If not, the log says why, once.
+        Return whether `read_token` returns another one now; if not, the log says why, once. Once a refresh was
+        requested, cancellation waits until the answer is saved, for at most `refresh_timeout_s`.
         """
         try:
             if self._is_replaced(refused):
@@ -191,12 +171,8 @@ class TokenRefresh:
 def issuer_of(server_url: ServerUrl, pair: TokenPair) -> ServerUrl:
     """Return where a refresh token may be sent: to the server that issued it.
 
-    That is Pulsoid, unless the file that holds it names another; a server on this machine need not be named.
-
-    Raises
-    ------
-    CannotRefreshError
-        The server recorded from is not that one, or the connection is not encrypted.
+    That is Pulsoid, unless the file that holds it names another; a server on this machine need not be named. Raises
+    `CannotRefreshError` if the server recorded from is not that one, or the connection is not encrypted.
     """
     try:
         home = parse_server_url(pair.server or DEFAULT_SERVER)

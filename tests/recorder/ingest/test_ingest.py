@@ -31,7 +31,7 @@ from pulsoid_rec.recorder.ingest.database import open_database
 from pulsoid_rec.recorder.ingest.ingest import DAMAGED, Ingested, ingest, next_batch
 from pulsoid_rec.recorder.journal import segment as segment_module
 from pulsoid_rec.recorder.journal.rows import AnyRow, RoomEventRow
-from pulsoid_rec.recorder.journal.segment import HEADER, Header, Segment, encode_line, find_segments
+from pulsoid_rec.recorder.journal.segment import HEADER, Header, encode_line, find_segments
 
 REAL_FILES = settings(
     deadline=None,
@@ -235,7 +235,7 @@ def test_a_segment_of_a_newer_version_waits_untouched(database: Path, caplog: py
     total = ingest_all(database)
     assert stored(database) == expected([reading(1)])
     assert newer.read_bytes() == before
-    assert [segment.path for segment in total.skipped] == [newer]
+    assert total.skipped == [newer]
     assert "newer pulsoid-rec" in caplog.text
 
 
@@ -249,7 +249,7 @@ def test_a_segment_that_duckdb_does_not_take_waits_and_keeps_no_other_out(
     write_segment(journal_of(database), "run-1", [reading(1)])
     total = ingest_all(database)
     assert stored(database) == expected([reading(1)])
-    assert [segment.path for segment in total.skipped] == [odd]
+    assert total.skipped == [odd]
     assert "cannot be ingested" in caplog.text
 
 
@@ -257,10 +257,10 @@ def test_a_segment_somebody_removed_is_said_unless_it_is_in_the_database(
     database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write_segment(journal_of(database), "run-0", [reading(1)])
-    ingest(database, [Segment(path)], Ingested())
-    ingest(database, [Segment(path)], Ingested())
+    ingest(database, [path], Ingested())
+    ingest(database, [path], Ingested())
     assert not caplog.messages
-    ingest(database, [Segment(path.with_name("run-1.jsonl"))], Ingested())
+    ingest(database, [path.with_name("run-1.jsonl")], Ingested())
     assert "its content is lost" in caplog.text
 
 
@@ -304,17 +304,17 @@ def test_kept_segments_are_compressed_and_not_brought_in_again(database: Path) -
 
 def test_two_who_keep_the_same_segment_do_not_trip_over_each_other(database: Path) -> None:
     path = write_segment(journal_of(database), "run-0", [reading(1)])
-    ingest(database, [Segment(path)], Ingested(), keep=True)
-    ingest(database, [Segment(path)], Ingested(), keep=True)
+    ingest(database, [path], Ingested(), keep=True)
+    ingest(database, [path], Ingested(), keep=True)
     assert stored(database) == expected([reading(1)])
 
 
 def test_batches_are_bounded_so_that_readers_get_their_turn(tmp_path: Path) -> None:
-    segments = [Segment(write_segment(tmp_path, f"run-{n}", [reading(n)])) for n in range(5)]
+    segments = [write_segment(tmp_path, f"run-{n}", [reading(n)]) for n in range(5)]
     assert next_batch(segments) == segments
-    most_bytes = segments[0].path.stat().st_size * 2
+    most_bytes = segments[0].stat().st_size * 2
     assert next_batch(segments, most_bytes) == segments[:2]
-    segments[0].path.unlink()  # another recorder was faster
+    segments[0].unlink()  # another recorder was faster
     assert next_batch(segments, most_bytes) == segments[:3]
     assert next_batch([]) == []
 

@@ -15,18 +15,18 @@ import pytest
 import trio
 from journal_rows import reading
 
-from pulsoid_rec.recorder.contract.journal_files import lock_path
+from pulsoid_rec.recorder.contract.journal_files import lock_path, segment_name
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.disk.lock_file import is_locked
 from pulsoid_rec.recorder.journal.journal import Journal
 from pulsoid_rec.recorder.journal.rows import HeartRateRow
-from pulsoid_rec.recorder.journal.segment import HEADER, Segment, encode_line, find_segments
+from pulsoid_rec.recorder.journal.segment import HEADER, encode_line, find_segments
 
 
 def lines_on_disk(folder: Path) -> list[bytes]:
     """Return the lines of all segments, in order, without the headers."""
-    paths = sorted(folder.glob("*.jsonl*"), key=lambda path: Segment(path).name)
+    paths = sorted(folder.glob("*.jsonl*"), key=segment_name)
     return [line for path in paths for line in path.read_bytes().removeprefix(HEADER).splitlines(keepends=True)]
 
 
@@ -123,7 +123,7 @@ async def test_cancelled_at_any_instant_it_has_written_what_it_was_given(tmp_pat
     assert lines_on_disk(folder) == [encode_line(row) for row in rows]
     assert journal.unwritten_bytes == 0
     journal.release()
-    assert [segment.path.suffix for segment in find_segments(folder)] == [".open"]
+    assert [segment.suffix for segment in find_segments(folder)] == [".open"]
 
 
 async def test_cancelled_while_it_opens_a_file_it_has_written_what_it_was_given(
@@ -161,7 +161,7 @@ async def test_a_large_segment_does_not_wait_as_long_as_a_small_one(tmp_path: Pa
         journal.append(reading(number))
     with trio.fail_after(5):
         segment = await journal.segments.receive()
-    assert len(segment.path.read_bytes().splitlines()) == 1 + count
+    assert len(segment.read_bytes().splitlines()) == 1 + count
     nursery.cancel_scope.cancel()
 
 
@@ -197,9 +197,9 @@ async def test_segments_come_out_in_order_and_hold_every_row_once(tmp_path: Path
 
     async def take() -> None:
         async for segment in journal.segments:
-            assert segment.path.read_bytes().startswith(HEADER)
-            received.extend(segment.path.read_bytes().splitlines(keepends=True)[1:])
-            segment.path.unlink()
+            assert segment.read_bytes().startswith(HEADER)
+            received.extend(segment.read_bytes().splitlines(keepends=True)[1:])
+            segment.unlink()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(journal.run)
@@ -355,7 +355,7 @@ async def test_a_journal_that_somebody_removes_goes_on_and_keeps_its_lock(
     await until(lambda: len(lines_on_disk(folder)) == 1)
     shutil.rmtree(folder)
     segment = await journal.segments.receive()
-    assert segment.path.read_bytes() == HEADER + encode_line(reading(1))
+    assert segment.read_bytes() == HEADER + encode_line(reading(1))
     journal.append(reading(2))
     await until(lambda: len(lines_on_disk(folder)) == 2)
     assert is_locked(lock_path(folder, "run")), "without its lock, another recorder would take its segments"

@@ -16,13 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from journal_rows import reading, rows, write_segment
 
-from pulsoid_rec.recorder.contract.journal_files import lock_path
+from pulsoid_rec.recorder.contract.journal_files import lock_path, segment_name
 from pulsoid_rec.recorder.disk.lock_file import LockFile
 from pulsoid_rec.recorder.journal.rows import AnyRow
 from pulsoid_rec.recorder.journal.segment import (
     HEADER,
     Header,
-    Segment,
     encode_line,
     find_segments,
     has_valid_checksum,
@@ -65,13 +64,13 @@ def test_segments_of_the_living_are_left_alone_and_those_of_the_dead_found(tmp_p
     for name in dead:
         (tmp_path / name).touch()
     (tmp_path / "readme.txt").touch()
-    assert [segment.path.name for segment in find_segments(tmp_path)] == dead
+    assert [segment.name for segment in find_segments(tmp_path)] == dead
     living.release()
     assert len(find_segments(tmp_path)) == 4
 
 
 def test_a_segment_has_one_name_open_and_closed() -> None:
-    assert Segment(Path("j/run-1.jsonl.open")).name == Segment(Path("j/run-1.jsonl")).name == "run-1"
+    assert segment_name(Path("j/run-1.jsonl.open")) == segment_name(Path("j/run-1.jsonl")) == "run-1"
 
 
 def test_a_survey_counts_what_is_sound_and_what_is_not(tmp_path: Path) -> None:
@@ -160,7 +159,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_line_costs_nothing(
     with pytest.raises(OSError, match="No space"):
         writer.close()
     disk.free_bytes = 10**6
-    assert writer.close().path.read_bytes() == HEADER + b"".join(lines)
+    assert writer.close().read_bytes() == HEADER + b"".join(lines)
     assert writer.unwritten_bytes == writer.unsynced_bytes == 0
 
 
@@ -179,7 +178,7 @@ def test_what_a_failed_sync_dropped_is_written_anew(tmp_path: Path, monkeypatch:
             writer.sync()
             assert writer.unsynced_bytes == 0
     disk.sync_fails = False
-    assert writer.close().path.read_bytes() == HEADER + b"".join(lines)
+    assert writer.close().read_bytes() == HEADER + b"".join(lines)
 
 
 def test_writing_goes_on_while_the_disk_takes_its_time_to_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +227,7 @@ def test_writes_and_syncs_at_once_keep_the_order(tmp_path: Path) -> None:
             writer.write()
     stop.set()
     syncing.join()
-    assert writer.close().path.read_bytes() == expected
+    assert writer.close().read_bytes() == expected
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be removed there")
@@ -239,7 +238,7 @@ def test_a_segment_that_somebody_removes_is_written_anew(tmp_path: Path) -> None
     writer.append(lines)
     writer.sync()
     shutil.rmtree(folder)
-    assert writer.close().path.read_bytes() == HEADER + lines
+    assert writer.close().read_bytes() == HEADER + lines
 
 
 def test_a_segment_that_is_gone_for_good_is_said_so(tmp_path: Path) -> None:
@@ -259,4 +258,4 @@ def test_segments_are_for_their_owner_alone(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert (tmp_path / "journal").stat().st_mode & 0o777 == 0o700
-    assert writer.close().path.stat().st_mode & 0o777 == 0o600
+    assert writer.close().stat().st_mode & 0o777 == 0o600
