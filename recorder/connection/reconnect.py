@@ -62,7 +62,7 @@ class ConnectionState:
         """Whether the server ever accepted."""
 
     def on(self, event: Event) -> State:
-        """Handle an event and return the new state; KeyError if it cannot happen in this state."""
+        """Handle an event and return the new state; `KeyError` if it cannot happen in this state."""
         self.state = TRANSITIONS[self.state, event]
         if event is Event.OPENED:
             self._opened_at = self._clock()

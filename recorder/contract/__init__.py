@@ -1,4 +1,4 @@
-"""What the recorder and its readers agree on: tables, errors, file names, and what DuckDB's errors mean.
+"""What recorder and analysis share: tables, errors, file names, limits, and the wording of messages.
 
 Imports nothing of the project. Everybody may import it; it is all of the recorder that `analysis` may.
 

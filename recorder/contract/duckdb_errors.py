@@ -12,7 +12,7 @@ def _any_of(*texts: str) -> re.Pattern[str]:
 
 
 class _Fault(NamedTuple):
-    """What an error's text matches, what it means for the file {0}, and what a writer and a reader can do about it."""
+    """A pattern of an error's text, the message for the file {0}, and a hint for a writer and for a reader."""
 
     pattern: re.Pattern[str]
     message: str

@@ -54,7 +54,7 @@ class TokenRefresh:
         self._logged = ""
 
     async def check_or_replace(self) -> None:
-        """Check the token, and replace a dead one; `RefusedError` if there is no valid one, `UsageError` if none."""
+        """Check the token and replace a dead one; `RefusedError` if there is no valid one, `UsageError` if none."""
         token = self.credentials.read_token()
         try:
             await check_token(self._server_url, token, self._timings)

@@ -52,14 +52,14 @@ async def test_a_wall_clock_that_steps_an_hour_moves_stamps_alone(database: Path
 async def test_a_wall_clock_that_runs_ahead_makes_no_short_connection_a_steady_one(database: Path) -> None:
     hours = itertools.count()
 
-    def hurrying_ns() -> int:
+    def advancing_ns() -> int:
         return time.time_ns() + next(hours) * HOUR_US * 1000
 
     async def drop(visit: Visit) -> None:
         await visit.accept()
 
     async with open_hostile_server(drop) as server:
-        async with running(make_recorder(server.url, database, time_ns=hurrying_ns)) as recorder:
+        async with running(make_recorder(server.url, database, time_ns=advancing_ns)) as recorder:
             await until(lambda: len(server.heads) == 10)
             assert recorder.rooms[0].connection.failures >= 9
 

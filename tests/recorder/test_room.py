@@ -180,7 +180,7 @@ async def test_a_port_where_nobody_listens_is_tried_until_somebody_does(database
     ]
 
 
-async def test_a_name_that_does_not_resolve_is_said_and_tried_again(database: Path) -> None:
+async def test_a_name_that_does_not_resolve_is_reported_and_tried_again(database: Path) -> None:
     async with running(make_recorder("wss://nobody.invalid", database)) as recorder:
         await until(lambda: recorder.rooms[0].connection.failures > 1)
     assert connection_events(database) == [("lost", None, "no connection to nobody.invalid: host not found")]
@@ -236,7 +236,7 @@ async def test_tls_with_a_wrong_certificate_gets_no_token(
     assert words in reason
 
 
-async def test_a_server_without_tls_is_told_from_one_that_is_not_there(database: Path) -> None:
+async def test_a_server_without_tls_is_distinguished_from_one_that_is_not_there(database: Path) -> None:
     async with open_hostile_server(stay) as server:
         async with running(make_recorder(server.url.replace("ws", "wss", 1), database)) as recorder:
             await until(lambda: recorder.rooms[0].connection.failures > 0)
@@ -248,7 +248,7 @@ async def test_a_server_without_tls_is_told_from_one_that_is_not_there(database:
 # A connection ends
 
 
-async def test_what_came_with_the_answer_and_before_the_end_is_taken_down(database: Path) -> None:
+async def test_what_came_with_the_answer_and_before_the_end_is_stored(database: Path) -> None:
     async def drop(visit: Visit) -> None:
         await visit.accept(*(text(reading(n)) for n in range(200)))
 
@@ -258,7 +258,7 @@ async def test_what_came_with_the_answer_and_before_the_end_is_taken_down(databa
 
 @pytest.mark.parametrize("is_safe", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("is_reset", [False, True], ids=["closed", "reset"])
-async def test_what_arrived_before_a_reset_is_taken_down_with_pings_among_it(
+async def test_what_arrived_before_a_reset_is_stored_with_pings_among_it(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_reset: bool, is_safe: bool
 ) -> None:
     count = 500
@@ -373,7 +373,7 @@ async def test_a_message_that_is_too_large_costs_none_of_those_before_it(
     assert "the server sent a message that is too large (1009). Trying again in" in caplog.text
 
 
-async def test_messages_queued_before_one_that_is_too_large_are_taken_down(database: Path) -> None:
+async def test_messages_queued_before_one_that_is_too_large_are_stored(database: Path) -> None:
     async def flood(visit: Visit) -> None:
         long_way = (frame(0x1, reading(n).encode(), final=False) + frame(0x0) for n in range(60))
         await visit.accept(*long_way, text(b"z" * 501))

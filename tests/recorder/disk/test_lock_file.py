@@ -48,7 +48,7 @@ def test_release_removes_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be removed there")
-def test_a_lock_file_that_somebody_removed_is_made_anew(tmp_path: Path) -> None:
+def test_a_lock_file_that_somebody_removed_is_made_again(tmp_path: Path) -> None:
     path = tmp_path / "run.lock"
     lock = LockFile(path)
     lock.renew()

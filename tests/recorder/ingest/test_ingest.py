@@ -211,7 +211,7 @@ def test_of_a_damaged_segment_every_sound_line_is_stored_once_and_every_other_ke
         assert find_segments(journal_of(database)) == []
 
 
-def test_damage_is_said_with_where_it_went(database: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_damage_is_reported_with_where_it_went(database: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write_segment(journal_of(database), "run-0", [reading(1)])
     path.write_bytes(path.read_bytes() + b"\0\0\0\n")
     ingest_all(database)
@@ -253,7 +253,7 @@ def test_a_segment_that_duckdb_does_not_take_waits_and_keeps_no_other_out(
     assert "cannot be ingested" in caplog.text
 
 
-def test_a_segment_somebody_removed_is_said_unless_it_is_in_the_database(
+def test_a_segment_somebody_removed_is_reported_unless_it_is_in_the_database(
     database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write_segment(journal_of(database), "run-0", [reading(1)])

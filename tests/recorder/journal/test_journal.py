@@ -255,7 +255,7 @@ class FullDisk:
         self._monkeypatch.setattr(os, "write", self._write)
 
 
-async def test_a_full_disk_is_said_once_and_costs_nothing_once_there_is_room(
+async def test_a_full_disk_is_reported_once_and_costs_nothing_once_there_is_room(
     tmp_path: Path, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "pulsoid_rec.recorder")
@@ -335,11 +335,11 @@ async def test_syncs_that_fail_count_against_the_bound_too(
     journal = Journal(tmp_path / "journal", "run", timings, Limits(memory_bytes=10_000))
     monkeypatch.setattr(os, "fsync", refuse)
     nursery.start_soon(journal.run)
-    with trio.move_on_after(3) as patience:
+    with trio.move_on_after(3) as scope:
         while not journal.is_full:
             journal.append(reading(1))
             await trio.sleep(0.005)
-    assert not patience.cancelled_caught, "what is not synced must be kept, and count"
+    assert not scope.cancelled_caught, "what is not synced must be kept, and count"
     nursery.cancel_scope.cancel()
 
 
@@ -381,7 +381,7 @@ async def _make_and_release(folder: Path, run_id: str) -> None:
     Journal(folder, run_id).release()
 
 
-async def test_a_folder_that_cannot_be_made_is_said_at_once(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_made_is_reported_at_once(tmp_path: Path) -> None:
     (tmp_path / "journal").write_text("a file in its place")
     with pytest.raises(OSError, match="exists"):
         Journal(tmp_path / "journal", "run")

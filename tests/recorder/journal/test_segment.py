@@ -73,7 +73,7 @@ def test_a_segment_has_one_name_open_and_closed() -> None:
     assert segment_name(Path("j/run-1.jsonl.open")) == segment_name(Path("j/run-1.jsonl")) == "run-1"
 
 
-def test_a_survey_counts_what_is_sound_and_what_is_not(tmp_path: Path) -> None:
+def test_a_scan_counts_valid_and_damaged_lines(tmp_path: Path) -> None:
     path = tmp_path / "run-0.jsonl"
     lines = [encode_line(reading(n)) for n in range(5)]
     path.write_bytes(HEADER + b"".join(lines[:3]) + b"\xff garbage \x00\n" + lines[3] + b"\n" + lines[4][:-20])
@@ -99,7 +99,7 @@ def test_a_header_with_a_flipped_bit_is_not_taken_for_a_newer_version(tmp_path: 
     assert scan(path).version == 9
 
 
-def test_a_survey_needs_little_memory_however_large_the_segment(tmp_path: Path) -> None:
+def test_a_scan_needs_little_memory_however_large_the_segment(tmp_path: Path) -> None:
     path = write_segment(tmp_path, "run-0", [])
     with path.open("ab") as file:
         for number in range(100):
@@ -163,7 +163,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_line_costs_nothing(
     assert writer.unwritten_bytes == writer.unsynced_bytes == 0
 
 
-def test_what_a_failed_sync_dropped_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_failed_sync_dropped_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = Disk(monkeypatch)
     writer = SegmentWriter(tmp_path, "run-0")
     lines = [encode_line(reading(n)) for n in range(12)]
@@ -231,7 +231,7 @@ def test_writes_and_syncs_at_once_keep_the_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be removed there")
-def test_a_segment_that_somebody_removes_is_written_anew(tmp_path: Path) -> None:
+def test_a_segment_that_somebody_removes_is_written_again(tmp_path: Path) -> None:
     folder = tmp_path / "journal"
     writer = SegmentWriter(folder, "run-0")
     lines = encode_line(reading(1)) + encode_line(reading(2))
@@ -241,7 +241,7 @@ def test_a_segment_that_somebody_removes_is_written_anew(tmp_path: Path) -> None
     assert writer.close().read_bytes() == HEADER + lines
 
 
-def test_a_segment_that_is_gone_for_good_is_said_so(tmp_path: Path) -> None:
+def test_a_segment_that_is_gone_for_good_is_reported_so(tmp_path: Path) -> None:
     writer = SegmentWriter(tmp_path, "run-0")
     writer.sync()
     writer.close_unsynced()

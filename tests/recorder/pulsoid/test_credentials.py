@@ -56,7 +56,7 @@ def test_a_file_holds_a_token_or_json_with_one(file: Path, content: str, pair: T
         (b'{"access_token":""}', "is empty"),
     ],
 )
-def test_what_can_be_no_token_is_said_without_repeating_it(file: Path, content: bytes, words: str) -> None:
+def test_what_can_be_no_token_is_reported_without_repeating_it(file: Path, content: bytes, words: str) -> None:
     file.write_bytes(content)
     with pytest.raises(UsageError) as caught:
         Credentials(file).read_token()
@@ -79,7 +79,7 @@ def test_a_missing_file_a_folder_and_a_missing_variable_are_told_apart(
     assert Credentials().read_token() == TOKEN
 
 
-def test_the_token_is_read_anew_each_time(file: Path) -> None:
+def test_the_token_is_read_again_each_time(file: Path) -> None:
     credentials = Credentials(file)
     for token in ("first", "second"):
         file.write_text(token)

@@ -339,7 +339,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("frame", "reason"), FAULTS.items(), ids=FAULTS.values())
-def test_a_fault_is_named_so_that_its_sender_can_mend_it(frame: str, reason: str) -> None:
+def test_a_fault_is_named_so_that_its_sender_can_correct_it(frame: str, reason: str) -> None:
     row = parse(frame)
     assert isinstance(row, RejectedMessageRow)
     assert row.reason == reason
