@@ -51,7 +51,7 @@ class LockFile:
         """Remove and unlock the file."""
         try:
             if sys.platform != "win32":
-                # While it is locked: otherwise `remove_dead_lock` could remove a new one of the same name.
+                # While it is locked: otherwise `remove_stale_lock` could remove a new one of the same name.
                 self._path.unlink(missing_ok=True)
         finally:
             os.close(self._file)
@@ -62,7 +62,7 @@ class LockFile:
 def _make(path: Path) -> int:
     for _ in range(_ATTEMPTS):
         file = os.open(path, _FLAGS | os.O_CREAT, 0o600)
-        # Before it is locked, `remove_dead_lock` of another process may lock or remove it.
+        # Before it is locked, `remove_stale_lock` of another process may lock or remove it.
         if _lock(file) and _is_same_file(file, path):
             return file
         os.close(file)
@@ -89,7 +89,7 @@ def is_locked(path: Path) -> bool:
         os.close(file)
 
 
-def remove_dead_lock(path: Path) -> None:
+def remove_stale_lock(path: Path) -> None:
     """Remove a lock file that a crash left, unless a process holds it."""
     with contextlib.suppress(FileNotFoundError, PermissionError):
         file = os.open(path, _FLAGS)

@@ -10,7 +10,7 @@ from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, journal_fol
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.ingest.database import translate_errors
 from pulsoid_rec.recorder.ingest.ingest import Ingested, ingest, next_batch
-from pulsoid_rec.recorder.journal.segment import clear_dead_locks, find_segments
+from pulsoid_rec.recorder.journal.segment import find_segments, remove_stale_locks
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def recover(database: Path, timings: Timings = DEFAULT_TIMINGS) -> Recovered:
             batch = next_batch(waiting)
             _ingest_when_unlocked(database, batch, total, timings)
             del waiting[: len(batch)]
-        clear_dead_locks(folder)
+        remove_stale_locks(folder)
         is_recording = any(folder.glob(f"*{LOCK_SUFFIX}"))
         with contextlib.suppress(OSError):  # it is not empty
             folder.rmdir()

@@ -13,8 +13,8 @@ from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.ingest.ingest import Ingested, ingest, next_batch
 from pulsoid_rec.recorder.journal.journal import Journal
 
-# A small segment is closed at this many times the age that the last ingest took, within `longest_segment_age_s`: so the
-# recorder blocks others from the database for about a sixtieth of the time, while rows can still be read soon.
+# A small segment is closed once it is this many times as old as the last ingest took, but before it is older than
+# `longest_segment_age_s`: so others can open the database most of the time, and rows can still be read soon.
 _REST_FACTOR = 60
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.disk.lock_file import LockFile
 from pulsoid_rec.recorder.disk.sync import sync_folder
 from pulsoid_rec.recorder.journal.rows import AnyRow
-from pulsoid_rec.recorder.journal.segment import clear_dead_locks, encode_line
+from pulsoid_rec.recorder.journal.segment import encode_line, remove_stale_locks
 from pulsoid_rec.recorder.journal.segment_writer import SegmentRemovedError, SegmentWriter
 
 _LOCK_ATTEMPTS = 20
@@ -45,7 +45,7 @@ class Journal:
         self._limits = limits
         self._memory_bytes = limits.memory_bytes
         self._lock = _take_lock(folder, run_id)
-        clear_dead_locks(folder)
+        remove_stale_locks(folder)
         sync_folder(folder.parent)
         self.close_after_s = timings.segment_age_s
         """Age at which a segment is closed; a large one is closed after `segment_age_s` at the latest."""

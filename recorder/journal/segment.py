@@ -14,7 +14,7 @@ from zlib import crc32
 import msgspec
 
 from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, lock_path, run_id_of, segment_paths
-from pulsoid_rec.recorder.disk.lock_file import is_locked, remove_dead_lock
+from pulsoid_rec.recorder.disk.lock_file import is_locked, remove_stale_lock
 from pulsoid_rec.recorder.journal.rows import AnyRow
 
 FORMAT_VERSION = 1
@@ -97,8 +97,8 @@ def find_segments(folder: Path) -> list[Path]:
     return [path for path in segment_paths(folder) if run_id_of(path) in dead]
 
 
-def clear_dead_locks(folder: Path) -> None:
+def remove_stale_locks(folder: Path) -> None:
     """Remove the lock files of recorders that crashed."""
     for path in folder.glob(f"*{LOCK_SUFFIX}"):
         with contextlib.suppress(OSError):
-            remove_dead_lock(path)
+            remove_stale_lock(path)

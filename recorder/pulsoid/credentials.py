@@ -57,15 +57,15 @@ class Credentials:
             text = os.environ.get(TOKEN_VARIABLE)
             if text is None:
                 raise UsageError("There is no token", _HINT)
-            return TokenPair(_checked(text, TOKEN_VARIABLE))
+            return TokenPair(_parse_token(text, TOKEN_VARIABLE))
         source = str(self.token_file)
-        text = _read(self.token_file)
+        text = _read_text(self.token_file)
         if not text.lstrip().startswith("{"):
-            return TokenPair(_checked(text, source))
-        fields = _fields(text, source)
+            return TokenPair(_parse_token(text, source))
+        fields = _parse_json(text, source)
         refresh_token, server = fields.get("refresh_token"), fields.get("server")
         return TokenPair(
-            _checked(fields.get("access_token"), source),
+            _parse_token(fields.get("access_token"), source),
             refresh_token if isinstance(refresh_token, str) and refresh_token else None,
             server if isinstance(server, str) else None,
         )
@@ -78,7 +78,7 @@ class Credentials:
         """
         assert self.token_file is not None
         path = self.token_file.resolve()  # a link stays a link
-        fields = _fields(_read(path), str(self.token_file)) | changes
+        fields = _parse_json(_read_text(path), str(self.token_file)) | changes
         with open_replacement(path, sync=True) as new:
             new.write_bytes(msgspec.json.format(msgspec.json.encode(fields)) + b"\n")
 
@@ -90,7 +90,7 @@ class Credentials:
             log.warning("Others can read the token file. Protect it with: chmod 600 '%s'", self.token_file)
 
 
-def _checked(text: object, source: str) -> str:
+def _parse_token(text: object, source: str) -> str:
     if not isinstance(text, str):
         raise UsageError(f"The JSON in {source} has no text `access_token`", _HINT)
     token = text.strip()
@@ -101,7 +101,7 @@ def _checked(text: object, source: str) -> str:
     return token
 
 
-def _read(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")  # some editors on Windows write a byte order mark
     except FileNotFoundError:
@@ -112,7 +112,7 @@ def _read(path: Path) -> str:
         raise UsageError(f"Cannot read the token file {path}: {error.strerror}", _HINT) from None
 
 
-def _fields(text: str, source: str) -> dict[str, Any]:
+def _parse_json(text: str, source: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.MsgspecError, RecursionError):

@@ -19,14 +19,14 @@ _T = TypeVar("_T")
 log = logging.getLogger(__name__)
 
 
-class DeadTokenError(RefusedError):
+class InvalidTokenError(RefusedError):
     """The token is no longer valid; another one may be."""
 
 
 _NEW_TOKEN = "Get a new one at https://pulsoid.net/ui/keys."  # noqa: S105 - a sentence, not a token
 _ERRORS = {
-    7005: DeadTokenError("The server does not know this token", _NEW_TOKEN),
-    7006: DeadTokenError("The token has expired", _NEW_TOKEN),
+    7005: InvalidTokenError("The server does not know this token", _NEW_TOKEN),
+    7006: InvalidTokenError("The token has expired", _NEW_TOKEN),
     7007: RefusedError(
         "The token needs a paid plan of Pulsoid", "See https://pulsoid.net, or use a token of somebody who has one."
     ),
@@ -39,7 +39,7 @@ _ERRORS = {
     ),
     7010: RefusedError("The server says that this is no token", f"Check that it was copied whole. {_NEW_TOKEN}"),
 }
-_STATUS_ERRORS = {401: DeadTokenError("The server refused the token (401)", _NEW_TOKEN), 402: _ERRORS[7007]}
+_STATUS_ERRORS = {401: InvalidTokenError("The server refused the token (401)", _NEW_TOKEN), 402: _ERRORS[7007]}
 
 
 class _Valid(msgspec.Struct):
@@ -53,7 +53,7 @@ class _Invalid(msgspec.Struct):
 async def check_token(server_url: ServerUrl, token: str, timings: Timings = DEFAULT_TIMINGS) -> None:
     """Check a token with the server. If the answer is not clear, the connection itself will show.
 
-    Raises `DeadTokenError` if it is unknown or expired, another `RefusedError` if it is refused for another reason.
+    Raises `InvalidTokenError` if it is unknown or expired, another `RefusedError` if it is refused for another reason.
     """
     headers = {"Authorization": f"Bearer {token}"}
     try:

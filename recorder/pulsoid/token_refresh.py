@@ -21,7 +21,7 @@ from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.disk.lock_file import LockFile, is_locked
 from pulsoid_rec.recorder.pulsoid.credentials import Credentials, TokenPair
 from pulsoid_rec.recorder.pulsoid.http_client import request
-from pulsoid_rec.recorder.pulsoid.token_check import DeadTokenError, check_token
+from pulsoid_rec.recorder.pulsoid.token_check import InvalidTokenError, check_token
 
 CLIENT_ID_VARIABLE = "PULSOID_CLIENT_ID"
 CLIENT_SECRET_VARIABLE = "PULSOID_CLIENT_SECRET"  # noqa: S105 - the name of a variable
@@ -58,7 +58,7 @@ class TokenRefresh:
         token = self.credentials.read_token()
         try:
             await check_token(self._server_url, token, self._timings)
-        except DeadTokenError:
+        except InvalidTokenError:
             if not await self.replace(token):
                 raise
             await check_token(self._server_url, self.credentials.read_token(), self._timings)

@@ -14,7 +14,7 @@ from pulsoid_rec.recorder.connection.server_url import parse_server_url
 from pulsoid_rec.recorder.contract.errors import ExitCode, RefusedError
 from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
-from pulsoid_rec.recorder.pulsoid.token_check import DeadTokenError, check_token
+from pulsoid_rec.recorder.pulsoid.token_check import InvalidTokenError, check_token
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig, open_simulator
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN, Token
 
@@ -50,7 +50,7 @@ async def test_each_refusal_has_a_sentence_of_its_own(status: int, body: bytes, 
             await check_token(parse_server_url(server.url), TOKEN)
     assert caught.value.message == words
     assert caught.value.exit_code is ExitCode.REFUSED
-    assert isinstance(caught.value, DeadTokenError) is is_dead
+    assert isinstance(caught.value, InvalidTokenError) is is_dead
     assert TOKEN not in str(caught.value) + repr(caught.value)
 
 
