@@ -1,5 +1,6 @@
 """A room against servers that misbehave: over real sockets, and judged by what is in the database."""
 
+import errno
 import logging
 import os
 import ssl
@@ -28,7 +29,6 @@ from hostile_server import (
 from recording_run import FAST, connection_events, make_recorder, rows, running, until
 
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
-from pulsoid_rec.recorder.journal.journal import Journal
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
 from pulsoid_rec.recorder.recorder import Recorder
 from pulsoid_rec.recorder.simulator.simulator import open_simulator
@@ -536,15 +536,18 @@ async def test_a_peer_that_answers_no_ping_but_goes_on_talking_is_not_dead(datab
 async def test_a_receiver_that_the_journal_holds_back_does_not_take_the_server_for_dead(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    timings = replace(FAST, ping_interval_s=0.05, pong_timeout_s=0.1, recheck_delay_s=0.05)
-    is_held = True
+    pings = {"ping_interval_s": 0.05, "pong_timeout_s": 0.1, "recheck_delay_s": 0.05}
+    timings = replace(FAST, sync_every_s=0.01, rewrite_after_s=0.01, **pings)
+    limits = Limits(memory_bytes=0)  # full as long as a row is not on the disk
+    write = os.write
+    is_full = True
 
-    async def wait_for_space(_: Journal) -> None:
-        while is_held:
-            await trio.sleep(0.01)
+    def refuse(file: int, data: bytes) -> int:
+        if is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(file, data)
 
-    monkeypatch.setattr(Journal, "is_full", property(lambda _: is_held))
-    monkeypatch.setattr(Journal, "wait_for_space", wait_for_space)
+    monkeypatch.setattr(os, "write", refuse)
 
     async def talk(visit: Visit) -> None:
         await visit.accept(text(reading(0)))
@@ -552,16 +555,14 @@ async def test_a_receiver_that_the_journal_holds_back_does_not_take_the_server_f
         await visit.send(*(text(reading(n)) for n in range(1, 200)))
         await visit.until_gone()
 
-    async with (
-        open_hostile_server(talk) as server,
-        running(make_recorder(server.url, database, timings=timings)) as recorder,
-    ):
-        await until(lambda: readings(recorder) == 1)
-        await trio.sleep(0.5)
-        assert readings(recorder) == 1
-        is_held = False
-        await until(lambda: readings(recorder) == 200)
-        assert len(server.heads) == 1
+    async with open_hostile_server(talk) as server:
+        async with running(make_recorder(server.url, database, timings=timings, limits=limits)) as recorder:
+            await until(lambda: readings(recorder) == 1)
+            await trio.sleep(0.5)
+            assert readings(recorder) == 1
+            is_full = False
+            await until(lambda: readings(recorder) == 200)
+            assert len(server.heads) == 1
 
 
 async def test_a_process_that_was_stopped_for_a_while_does_not_take_the_server_for_dead(database: Path) -> None:
