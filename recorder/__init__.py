@@ -10,5 +10,5 @@ The rooms of this package, in the order of the data; each may import those below
 - `connection`: one WebSocket connection: opening it, watching it, and when to reconnect.
 - `journal`: append-only files on disk that hold every row until it is committed to the database.
 - `disk`: lock files, syncing, and replacing a file as a whole.
-- `contract`: tables, errors and file names: all of the recorder that `analysis` may import.
+- `contract`: tables, errors, file names, timings and limits: all of the recorder that `analysis` may import.
 """

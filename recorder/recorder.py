@@ -1,11 +1,11 @@
-"""Recording: rooms, journal and ingest at work together, from the first connection to the orderly end."""
+"""One run of the recorder: rooms, journal and ingest, from the first connection to an orderly end."""
 
 import logging
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from time import time_ns
 
 import trio
 
@@ -13,18 +13,15 @@ from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, PulsoidRecError, RefusedError, StorageError
 from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
-from pulsoid_rec.recorder.ingest.database import open_database, require_possible
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
+from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
+from pulsoid_rec.recorder.ingest.database import open_database, require_valid_path
 from pulsoid_rec.recorder.ingest.schedule import Ingester
 from pulsoid_rec.recorder.journal.journal import Journal
 from pulsoid_rec.recorder.journal.segment import find_segments
 from pulsoid_rec.recorder.pulsoid.credentials import Credentials
-from pulsoid_rec.recorder.pulsoid.token_refresh import TokenRefresh, find_good_token
+from pulsoid_rec.recorder.pulsoid.token_refresh import TokenRefresh
 from pulsoid_rec.recorder.room import Room
-
-DISCONNECT_TIMEOUT_S = 1.5
-"""How long the rooms have to say goodbye."""
-SHUTDOWN_TIMEOUT_S = 4.0
-"""How long it may take altogether until all is in the database."""
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +32,7 @@ class Options:
 
     rooms: tuple[str, ...]
     database: Path
-    server: ServerUrl
+    server_url: ServerUrl
     credentials: Credentials
     kinds: tuple[str, ...]
     duration_s: float | None = None
@@ -45,53 +42,59 @@ class Options:
 class Recorder:
     """One run of the recorder; to be made and run inside trio."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(
+        self,
+        options: Options,
+        *,
+        timings: Timings = DEFAULT_TIMINGS,
+        limits: Limits = DEFAULT_LIMITS,
+        time_ns: Callable[[], int] = time_ns,
+    ) -> None:
         self.options = options
         self.started_at = trio.current_time()
         self.stop = trio.Event()
         self.is_ending = False
+        self._timings = timings
         folder = journal_folder(options.database)
         try:
-            self.left_behind = find_segments(folder)
-            self.journal = Journal(folder, new_id())
+            self._left_by_crashes = find_segments(folder)
+            self.journal = Journal(folder, new_id(), timings, limits)
         except OSError as error:
             raise StorageError(
-                f"The journal {folder} cannot be written: {error.strerror or error}",
-                "Give yourself the right to, or name another database with --db.",
+                f"Cannot write the journal {folder}: {error.strerror or error}", "Choose another database with --db."
             ) from error
-        self.ingester = Ingester(options.database, self.journal, keep_journal=options.keep_journal)
-        self._refresh = TokenRefresh(options.server, options.credentials)
+        self.ingester = Ingester(options.database, self.journal, timings, limits, keep_journal=options.keep_journal)
+        self._refresh = TokenRefresh(options.server_url, options.credentials, timings)
         self.rooms = [
             Room(
                 room_id,
-                server=options.server,
-                credentials=options.credentials,
+                server_url=options.server_url,
                 refresh=self._refresh,
                 kinds=options.kinds,
                 journal=self.journal,
                 stop=self.stop,
                 on_refused=self._on_refused,
+                timings=timings,
+                limits=limits,
+                time_ns=time_ns,
             )
             for room_id in options.rooms
         ]
         self._checking = trio.CancelScope()
-        self._refused: dict[str, RefusedError] = {}
+        self._refused: set[str] = set()
         self._error: PulsoidRecError | None = None
 
     async def run(self, show: Callable[["Recorder"], Awaitable[None]] | None = None) -> None:
         """Record until a signal comes, the duration is over, or the server refuses every room at the start.
 
-        Parameters
-        ----------
-        show
-            A task that shows how it goes; cancelled at the end.
+        `show` is a task that shows the status; it is cancelled at the end.
 
         Raises
         ------
         RefusedError
-            The server refused the token, or every room, before there was anything to record.
+            The server refused the token, or every room, before anything was recorded.
         StorageError
-            The database cannot be used, or not all is in it at the end.
+            The database cannot be used, or not everything is in it at the end.
         """
         try:
             async with trio.open_nursery() as nursery:
@@ -110,30 +113,30 @@ class Recorder:
             self.journal.release()
         if self._error is not None:
             raise self._error
-        self._require_all_in()
+        self._require_complete()
 
     async def _check(self) -> None:
-        """See what stands in the way before anything is recorded."""
-        require_possible(self.options.database)
+        """Check database and token before anything is recorded."""
+        require_valid_path(self.options.database)
         if self.options.database.exists():
             try:
-                await trio.to_thread.run_sync(_try_database, self.options.database)
+                await trio.to_thread.run_sync(_check_database, self.options.database)
             except DatabaseBusyError as error:
-                log.info("%s Meanwhile all goes into the journal.", error)
+                log.info("%s Meanwhile everything goes into the journal.", error)
         with self._checking:
-            await find_good_token(self.options.server, self.options.credentials, self._refresh)
+            await self._refresh.check_or_replace()
 
     async def _record(self) -> None:
         async with trio.open_nursery() as storage:
             storage.start_soon(self.journal.run)
-            storage.start_soon(partial(self.ingester.run, self.left_behind))
+            storage.start_soon(self.ingester.run, self._left_by_crashes)
             async with trio.open_nursery() as rooms:
                 for room in self.rooms:
                     rooms.start_soon(room.run)
                 await self.stop.wait()
                 self.is_ending = True
-                rooms.cancel_scope.deadline = trio.current_time() + DISCONNECT_TIMEOUT_S
-                storage.cancel_scope.deadline = trio.current_time() + SHUTDOWN_TIMEOUT_S
+                rooms.cancel_scope.deadline = trio.current_time() + self._timings.disconnect_timeout_s
+                storage.cancel_scope.deadline = trio.current_time() + self._timings.shutdown_timeout_s
             self.journal.finish()
 
     async def _watch_signals(
@@ -146,27 +149,28 @@ class Recorder:
                     everything.cancel()
                     return
                 self.stop.set()
-                self._checking.cancel()  # a server that does not answer must not hold the end
+                self._checking.cancel()  # do not wait for a server that does not answer
 
     async def _stop_after(self, duration_s: float) -> None:
         await trio.sleep(duration_s)
         self.stop.set()
 
     def _on_refused(self, room: Room, error: RefusedError) -> None:
-        """End the command if there is no room left that might be recorded; else go on with the others."""
-        self._refused[room.room_id] = error
+        """End the command once every room is refused and none was ever live."""
+        self._refused.add(room.room_id)
         if len(self._refused) == len(self.rooms) and not any(room.connection.was_live for room in self.rooms):
             self._error = error
             self.stop.set()
 
-    def _require_all_in(self) -> None:
+    def _require_complete(self) -> None:
+        """Raise `StorageError` unless everything received is in the database."""
         unwritten = self.journal.unwritten_bytes
         if unwritten:
             raise StorageError(
                 f"The last {unwritten:,} bytes received could not be written to the journal",
                 "Free some space on the disk before you record again.",
             )
-        if not self.ingester.is_done or self.journal.backlog_bytes:
+        if not self.ingester.is_idle or self.journal.backlog_bytes:
             why = f" ({self.ingester.trouble.message})" if self.ingester.trouble else ""
             raise StorageError(
                 f"Not everything is in the database yet{why}: the rest is safe in the journal",
@@ -174,6 +178,6 @@ class Recorder:
             )
 
 
-def _try_database(path: Path) -> None:
+def _check_database(path: Path) -> None:
     with open_database(path):
         pass

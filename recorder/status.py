@@ -1,4 +1,4 @@
-"""How the recording goes, in figures: what the screen shows, and what the last line sums up. Nothing here is stored."""
+"""Figures for the live status and the totals: one `RoomStatus` a room. Nothing here is stored."""
 
 import contextlib
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, Mess
 
 @dataclass
 class RoomStatus:
-    """A room as of now. Instants of members are as in rows: microseconds since 1970, UTC."""
+    """A room now. Instants of members are as in rows: microseconds since 1970, UTC."""
 
     room_id: str
     state: State = State.CONNECTING
-    since: float = 0.0  # on the clock of trio
+    since: float = 0.0  # on trio's clock
     trouble: str | None = None
     reconnects: int = 0
     messages: int = 0
@@ -26,15 +26,15 @@ class RoomStatus:
     gone: set[str] = field(default_factory=set)  # profiles removed from the room
 
     def enter(self, state: State, at: float, trouble: str | None = None) -> None:
-        """Note a new state of the connection."""
+        """Change the state of the connection."""
         if state is State.LIVE and self.state is not State.LIVE:
             self.trouble = None
         self.state, self.since = state, at
         if trouble is not None:
             self.trouble = trouble
 
-    def take(self, row: MessageRow) -> None:
-        """Note a message."""
+    def update(self, row: MessageRow) -> None:
+        """Count a message, and keep what it says of a member."""
         self.messages += 1
         if isinstance(row, HeartRateRow):
             self.readings += 1
@@ -44,9 +44,9 @@ class RoomStatus:
         elif isinstance(row, RejectedMessageRow):
             self.rejected += 1
         elif isinstance(row, MemberEventRow):
-            self._take_member(row)
+            self._update_member(row)
 
-    def _take_member(self, row: MemberEventRow) -> None:
+    def _update_member(self, row: MemberEventRow) -> None:
         if row.config is None:
             self.gone.add(row.profile_id)
             return

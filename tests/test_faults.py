@@ -226,7 +226,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-async def test_a_full_disk_is_said_at_once_and_recording_goes_on_by_itself_once_there_is_room(
+async def test_a_full_disk_is_reported_at_once_and_recording_goes_on_by_itself_once_there_is_room(
     server: NumberedServer, small_disk: Path
 ) -> None:
     database = small_disk / "t.duckdb"
@@ -248,7 +248,7 @@ async def test_a_full_disk_is_said_at_once_and_recording_goes_on_by_itself_once_
         return words in said
 
     # The log is on the full disk as well: the screen tells.
-    await until(lambda: says("The journal in") and says("No space left on device"))
+    await until(lambda: says("Cannot write the journal in") and says("No space left on device"))
     await until_sent(server, 150)
     filler.unlink()
     await until(lambda: says("The journal is being written again; nothing was lost."))
@@ -256,11 +256,13 @@ async def test_a_full_disk_is_said_at_once_and_recording_goes_on_by_itself_once_
     os.set_blocking(screen, True)
     ended = await end_quietly(server, process)
     assert ended.code == 0, said + ended.said
-    assert (said + ended.said).count("The journal in") == 1
+    assert (said + ended.said).count("Cannot write the journal in") == 1
     require_all(server, database)
 
 
-async def test_a_database_that_cannot_grow_is_said_and_caught_up_with(server: NumberedServer, database: Path) -> None:
+async def test_a_database_that_cannot_grow_is_reported_and_caught_up_with(
+    server: NumberedServer, database: Path
+) -> None:
     """The journal and the WAL can be written; it is the checkpoint that has no space."""
     resource = pytest.importorskip("resource", reason="Windows has no such limit")
     if not hasattr(resource, "prlimit"):
@@ -280,7 +282,7 @@ async def test_a_database_that_cannot_grow_is_said_and_caught_up_with(server: Nu
     assert f"Recorded {rows:,} readings" in ended.said, "each is counted once, too"
 
 
-async def test_too_many_open_files_are_said_and_cost_nothing(server: NumberedServer, database: Path) -> None:
+async def test_too_many_open_files_are_reported_and_cost_nothing(server: NumberedServer, database: Path) -> None:
     resource = pytest.importorskip("resource", reason="Windows has no such limit")
     if not hasattr(resource, "prlimit"):
         pytest.skip("only Linux sets another process' limits")
@@ -297,7 +299,7 @@ async def test_too_many_open_files_are_said_and_cost_nothing(server: NumberedSer
     require_all(server, database)
 
 
-async def test_a_database_damaged_in_the_middle_is_said_and_the_journal_keeps_all_until_it_is_mended(
+async def test_a_database_damaged_in_the_middle_is_reported_and_the_journal_keeps_all_until_it_is_repaired(
     server: NumberedServer, database: Path
 ) -> None:
     process = start_recorder(database, server)
@@ -333,7 +335,7 @@ AT_THE_START: dict[str, tuple[Callable[[Path], object], str]] = {
     "damaged": (lambda path: path.write_bytes(b"damaged" * 1000), "is not a DuckDB file"),
     "newer": (_newer, "was written by a newer pulsoid-rec"),
     "a folder": (lambda path: path.mkdir(), "is a folder"),
-    "a file for a folder": (lambda path: journal_of(path).write_text("mine"), "cannot be written"),
+    "a file for a folder": (lambda path: journal_of(path).write_text("mine"), "Cannot write the journal"),
 }
 
 
@@ -355,7 +357,7 @@ async def test_what_cannot_be_recorded_into_ends_with_one_line_and_changes_nothi
     assert fault == "a file for a folder" or not journal_of(database).exists()
 
 
-async def test_a_folder_that_is_read_only_is_said_in_one_line(server: NumberedServer, small_disk: Path) -> None:
+async def test_a_folder_that_is_read_only_is_reported_in_one_line(server: NumberedServer, small_disk: Path) -> None:
     await trio.run_process(["mount", "-o", "remount,ro", str(small_disk)])
     ended = await wait_for_end(start_recorder(small_disk / "t.duckdb", server))
     assert ended.code == 4
@@ -497,7 +499,7 @@ async def test_a_second_signal_ends_at_once_and_the_journal_keeps_the_rest(
     require_all(server, database)
 
 
-async def test_a_reader_at_the_end_is_said_in_one_line_and_costs_nothing(
+async def test_a_reader_at_the_end_is_reported_in_one_line_and_costs_nothing(
     server: NumberedServer, database: Path
 ) -> None:
     process = start_recorder(database, server)

@@ -61,7 +61,7 @@ def record(
         options = Options(
             rooms=check_room_ids(rooms),
             database=db,
-            server=parse_server_url(server),
+            server_url=parse_server_url(server),
             credentials=Credentials(token_file),
             kinds=_parse_kinds(kinds),
             duration_s=duration,

@@ -28,9 +28,9 @@ def recover(*, db: DbOption = DEFAULT_DB) -> None:
     logging.basicConfig(format="%(message)s")
     recovered = recover_journal(db)
     print(_format_recovered(recovered, db), file=sys.stderr)
-    if recovered.ingested.left:
+    if recovered.ingested.skipped:
         raise StorageError(
-            f"{format_count(len(recovered.ingested.left), 'segment')} of the journal could not be brought in",
+            f"{format_count(len(recovered.ingested.skipped), 'segment')} of the journal could not be brought in",
             "The reasons are above; the files are unchanged.",
         )
 

@@ -1,10 +1,10 @@
-"""One WebSocket connection to a server: opening it, watching it, and when to try again.
+"""One WebSocket connection to a server: opening it, watching it, and when to reconnect.
 
-Used by `room` and `pulsoid`. Text messages and a reason for the end come out; it knows nothing of their meaning.
+Used by `room` and `pulsoid`. Text messages and a reason for the end come out; it does not interpret the messages.
 
 - `server_url`: the server's URL, parsed and checked.
-- `websocket`: connects with TCP, TLS and the WebSocket upgrade.
-- `watched_stream`: the bytes in between; `text_frames` cuts whole messages out of them.
+- `websocket`: opens TCP, TLS and the WebSocket.
+- `watched_stream`: the stream between both; `text_frames` cuts whole messages out of it.
 - `reconnect`: the state machine that decides when to connect again.
 - `disconnects`: why a connection ended, for the state machine, the table and the user.
 """

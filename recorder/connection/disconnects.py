@@ -1,70 +1,61 @@
-"""How a connection, or an attempt at one, ended: for the state machine, for `connection_events`, and in words. Pure."""
+"""Why a connection, or an attempt at one, ended: for the state machine, `connection_events` and the user. Pure."""
 
 from dataclasses import dataclass
 
 from pulsoid_rec.recorder.connection.reconnect import Event
 from pulsoid_rec.recorder.contract.errors import RefusedError
 
-REFUSALS = {401, 403, 404}
-"""HTTP answers that waiting alone does not mend."""
-
+_REFUSED_STATUSES = {401, 403, 404}
 _CLOSED = {
-    1000: "the server ended the connection",
     1001: "the server is going away",
-    1005: "the server ended the connection",
-    1008: "the server ended the connection, by its rules",
-    1011: "the server ended the connection, over a fault of its own",
-    1012: "the server is starting anew",
-    1013: "the server has too much to do",
+    1008: "the server closed the connection: policy violation",
+    1011: "the server closed the connection: internal error",
+    1012: "the server is restarting",
+    1013: "the server is overloaded",
 }
-_BROKEN_OFF = {
-    1002: "what the server sent is no proper WebSocket",
-    1006: "the connection broke off",
+_LOST = {
+    1002: "the server violated the WebSocket protocol",
+    1006: "the connection was lost",
     1007: "the server sent a text that is not UTF-8",
     1009: "the server sent a message that is too large",
 }
 
 
-NOT_UNDERSTOOD = {1002, 1007, 1009}
-"""Close codes of what cannot be taken apart into messages."""
-
-
 @dataclass(frozen=True)
-class End:
-    """How it ended."""
+class Disconnect:
+    """How a connection or an attempt ended; `event` is for the state machine, the rest is a row's content."""
 
     event: Event
     kind: str  # closed, refused or lost
     code: int | None
     reason: str
 
-
-def end_of_attempt(reason: str, status: int | None) -> End:
-    """Tell how an attempt ended that came to no connection, whatever HTTP status the server gave."""
-    if status in REFUSALS:
-        return End(Event.REFUSED, "refused", status, reason)
-    return End(Event.FAILED, "refused" if status else "lost", status, reason)
+    @property
+    def is_invalid_data(self) -> bool:
+        """Whether the server sent what cannot be split into messages."""
+        return self.code in {1002, 1007, 1009}
 
 
-def end_of_live(code: int, said: str | None = None) -> End:
-    """Tell how a connection ended by its WebSocket close code, and by what the server said to it."""
+def failed_attempt(reason: str, status: int | None) -> Disconnect:
+    """Return how an attempt ended that led to no connection; `status` is the server's HTTP answer, if any."""
+    event = Event.REFUSED if status in _REFUSED_STATUSES else Event.FAILED
+    return Disconnect(event, "refused" if status else "lost", status, reason)
+
+
+def ended_connection(code: int, close_reason: str | None = None) -> Disconnect:
+    """Return how a connection ended, from its WebSocket close code and the reason the server sent."""
     code = int(code)
-    if code in _BROKEN_OFF:
-        return End(Event.ENDED, "lost", code, f"{_BROKEN_OFF[code]} ({code})")
-    words = _CLOSED.get(code, "the server ended the connection")
-    return End(Event.ENDED, "closed", code, f"{words} ({code}{_after_colon(said)})")
+    if code in _LOST:
+        return Disconnect(Event.ENDED, "lost", code, f"{_LOST[code]} ({code})")
+    printable = "".join(character if character.isprintable() else "?" for character in close_reason or "")
+    details = f"{code}: {printable}" if printable else f"{code}"
+    reason = _CLOSED.get(code, "the server closed the connection")
+    return Disconnect(Event.ENDED, "closed", code, f"{reason} ({details})")
 
 
-def _after_colon(said: str | None) -> str:
-    """Make what a server said fit for a line on the screen."""
-    if not said:
-        return ""
-    return ": " + "".join(character if character.isprintable() else "?" for character in said)
-
-
-def refusal(room_id: str, status: int | None, reason: str) -> RefusedError:
-    """Say in words what a refusal means for the user."""
-    match status:
+def refused_error(room_id: str, refusal: Disconnect) -> RefusedError:
+    """Return the error that tells the user what a refusal means and what to do."""
+    match refusal.code:
         case 401:
             return RefusedError(
                 "The server refused the token (401): it is unknown, has expired, or lacks the scope data:room:read",
@@ -77,4 +68,4 @@ def refusal(room_id: str, status: int | None, reason: str) -> RefusedError:
             )
         case 404:
             return RefusedError(f"The server knows no room {room_id!r} (404)", "Check the room's id and --server.")
-    return RefusedError(f"Room {room_id!r} cannot be recorded: {reason}", "Mend that, and start again.")
+    return RefusedError(f"Cannot record room {room_id!r}: {refusal.reason}", "Correct that and start again.")

@@ -1,4 +1,4 @@
-"""When to connect again. Pure: events in, states out; the clock and the random source are given.
+"""When to connect again. Pure: events in, states out; the clock and the random source are passed in.
 
 connecting ──opened──▶ live ──ended──▶ waiting ──due──▶ connecting
     │ ├──failed──▶ waiting
@@ -8,14 +8,11 @@ connecting ──opened──▶ live ──ended──▶ waiting ──due─�
 from collections.abc import Callable
 from enum import StrEnum
 
-FIRST_DELAY_S = 1.0
-LONGEST_DELAY_S = 30.0
-REFUSED_DELAY_S = 60.0
-STEADY_AFTER_S = 30.0
+from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 
 
 class State(StrEnum):
-    """What a room's connection is doing."""
+    """State of a room's connection."""
 
     CONNECTING = "connecting"
     LIVE = "live"
@@ -25,12 +22,12 @@ class State(StrEnum):
 
 
 class Event(StrEnum):
-    """What befalls it."""
+    """What changes the state."""
 
     OPENED = "opened"  # the server accepted
-    ENDED = "ended"  # a live connection closed or was lost
-    FAILED = "failed"  # no connection came about; waiting may mend it
-    REFUSED = "refused"  # the server refused token or room; waiting alone will not mend it
+    ENDED = "ended"  # a live connection was closed or lost
+    FAILED = "failed"  # no connection was established; waiting may help
+    REFUSED = "refused"  # the server refused the token or the room; waiting alone will not help
     DUE = "due"  # the delay is over
     STOPPED = "stopped"  # the recorder ends
 
@@ -46,51 +43,44 @@ TRANSITIONS = {
 
 
 class ConnectionState:
-    """The state of one room's connection.
+    """State of one room's connection.
 
-    Parameters
-    ----------
-    clock
-        Seconds that only ever grow.
-    random
-        Numbers in [0, 1), for the jitter that keeps many recorders from knocking all at once.
+    `clock` is monotonic, in seconds; `random` returns numbers in [0, 1), for the jitter that spreads many recorders.
     """
 
-    def __init__(self, clock: Callable[[], float], random: Callable[[], float]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], random: Callable[[], float], timings: Timings = DEFAULT_TIMINGS
+    ) -> None:
         self._clock = clock
         self._random = random
+        self._timings = timings
         self.failures = 0
-        """Attempts, and short-lived connections, since one held steadily; each makes the next delay longer."""
+        """Failed attempts and short connections since the last steady one; each lengthens the next delay."""
         self._opened_at = 0.0
         self.state = State.CONNECTING
         self.was_live = False
         """Whether the server ever accepted."""
 
     def on(self, event: Event) -> State:
-        """Take an event; return the new state.
-
-        Raises
-        ------
-        KeyError
-            This cannot happen in this state.
-        """
+        """Handle an event and return the new state; `KeyError` if it cannot happen in this state."""
         self.state = TRANSITIONS[self.state, event]
         if event is Event.OPENED:
             self._opened_at = self._clock()
             self.was_live = True
-        elif event is Event.ENDED and self._clock() - self._opened_at >= STEADY_AFTER_S:
-            # A server that accepts and drops at once must not be hammered, so only a steady connection counts.
+        elif event is Event.ENDED and self._clock() - self._opened_at >= self._timings.steady_after_s:
+            # Only a steady connection resets the delay: a server that accepts and drops at once must not be flooded.
             self.failures = 0
         return self.state
 
     def delay_s(self) -> float:
         """Return how long to wait before the next attempt, in seconds; each call counts as a failure.
 
-        1 s, doubling to 30 s, of which a random quarter is taken off; about a minute after a refusal.
+        1 s, doubling to 30 s, or 60 s after a refusal; less a random part of up to a quarter.
         """
         if self.state is State.REFUSED:
-            longest = REFUSED_DELAY_S
+            longest_s = self._timings.refused_reconnect_s
         else:
-            longest = min(FIRST_DELAY_S * 2.0 ** min(self.failures, 10), LONGEST_DELAY_S)
+            growing_s = self._timings.first_reconnect_s * 2.0 ** min(self.failures, 10)
+            longest_s = min(growing_s, self._timings.longest_reconnect_s)
             self.failures += 1
-        return longest * (1 - self._random() / 4)
+        return longest_s * (1 - self._random() / 4)

@@ -1,4 +1,4 @@
-"""Where the server is: its URL, taken apart once and checked."""
+"""The server's URL, parsed and checked."""
 
 import ipaddress
 import ssl
@@ -14,7 +14,7 @@ _PATH_CHARACTERS = "/%:@!$&'()*+,;=~"
 
 @dataclass(frozen=True)
 class ServerUrl:
-    """A Pulsoid server. `tls` says how its certificate is checked; None for `ws`, which has none."""
+    """A Pulsoid server; `tls` is None for `ws`."""
 
     host: str
     port: int
@@ -23,20 +23,20 @@ class ServerUrl:
 
     @property
     def authority(self) -> str:
-        """Host and port, as the Host header has them."""
+        """Host and port, as in the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS["wss" if self.tls else "ws"] else f"{host}:{self.port}"
 
     @property
     def is_this_machine(self) -> bool:
-        """Whether it is on the loopback interface, where nobody else listens in."""
+        """Whether it is on the loopback interface, where nobody else can listen."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
 
     def room_path(self, room_id: str, kinds: tuple[str, ...]) -> str:
-        """Path and query of a room's stream. The token is not in it: URLs end up in logs."""
+        """Path and query of a room's stream, without the token: URLs end up in logs."""
         return f"{self.prefix}/api/v2/data/rooms/{quote(room_id, safe='')}/real_time?kinds={','.join(kinds)}"
 
     @property
@@ -51,12 +51,12 @@ class ServerUrl:
 
 
 def parse_server_url(url: str) -> ServerUrl:
-    """Take a server's URL apart.
+    """Parse a server's URL.
 
     Raises
     ------
     UsageError
-        It is not `ws://HOST[:PORT]` or `wss://HOST[:PORT]`, with a path before it perhaps.
+        It is not `ws://HOST[:PORT]` or `wss://HOST[:PORT]`, perhaps with a path.
     """
     hint = f"Give it as {DEFAULT_SERVER} or ws://127.0.0.1:8765."
     try:
@@ -67,7 +67,7 @@ def parse_server_url(url: str) -> ServerUrl:
     except ValueError as error:
         raise UsageError(f"--server {_without_secrets(url)!r} is not a URL ({error})", hint) from None
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        # What stands there may be a secret: it is not repeated.
+        # These may be secrets, so they are not repeated.
         raise UsageError("--server takes no user, password, query or fragment", hint)
     if parts.scheme not in _PORTS or not host or port == 0:
         raise UsageError(f"--server {url!r} is not the URL of a WebSocket server", hint)
@@ -76,5 +76,5 @@ def parse_server_url(url: str) -> ServerUrl:
 
 
 def _without_secrets(url: str) -> str:
-    """Cut off what stands before an @ and after a ? or #."""
+    """Remove what is before an @ and after a ? or #."""
     return url.rpartition("@")[2].partition("?")[0].partition("#")[0]

@@ -1,10 +1,10 @@
 """Whole text messages, cut out of a server's bytes before the WebSocket library sees them. Pure.
 
-Almost all a room sends is short text messages, each in one frame. The library takes some 15 microseconds and two turns
-of the scheduler for each; cut out here they take one. Everything else is the library's: pings and pongs are passed on,
-and at the first byte of anything that is neither (a close, a fragment, binary data, a long or masked frame, a text that
-is not UTF-8, whatever breaks the protocol) it takes over for the rest of the connection. So there is one judge of what
-is unusual, and messages keep their order. Frames: RFC 6455, section 5.2.
+Nearly everything a room sends is short text messages, each in one frame. The library takes some 15 microseconds and
+two scheduler turns for each; cut out here, they take one. All else is the library's: pings and pongs are passed on, and
+at the first byte of anything else (a close, a fragment, binary data, a long or masked frame, a text that is not UTF-8,
+a protocol violation) it takes over for the rest of the connection. So only one implementation decides what is unusual,
+and messages keep their order. Frames: RFC 6455, section 5.2.
 """
 
 _TEXT = 0x81  # the last, and only, fragment of a text
@@ -13,7 +13,7 @@ _LENGTH_IN_TWO_BYTES = 126  # shorter ones are in the second byte of the frame i
 
 
 class TextFrames:
-    """Takes apart what a server sends after its handshake, in pieces of any size."""
+    """Splits what a server sends after its handshake, in pieces of any size."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -21,18 +21,9 @@ class TextFrames:
         """Whether the library has taken over."""
 
     def cut(self, data: bytes | bytearray) -> tuple[list[str], bytes]:
-        """Take the next bytes.
+        """Split the next bytes into complete messages, in order, and what is for the library, perhaps nothing.
 
-        Parameters
-        ----------
-        data
-            As received; empty at the end of the connection.
-
-        Returns
-        -------
-        tuple
-            The messages that are complete now, in order; and what the library is to have, perhaps nothing. A frame
-            that is not complete yet is neither, until the rest of it comes.
+        An incomplete frame is kept until the rest of it comes. `data` is empty at the end of the connection.
         """
         if self.is_over or not data:
             rest, self._rest = self._rest, b""
@@ -56,7 +47,7 @@ class TextFrames:
                 break
             if is_usual and first != _TEXT:
                 passed.append(data[at:stop])
-            elif not (is_usual and _take_text(data[start:stop], texts)):
+            elif not (is_usual and _append_text(data[start:stop], texts)):
                 self.is_over = True
                 passed.append(data[at:])
                 return texts, b"".join(passed)
@@ -65,7 +56,7 @@ class TextFrames:
         return texts, b"".join(passed)
 
 
-def _take_text(payload: bytes, texts: list[str]) -> bool:
+def _append_text(payload: bytes, texts: list[str]) -> bool:
     try:
         texts.append(payload.decode())
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""The bytes between us and the server: what trio-websocket does not tell of them, and what it need not know."""
+"""A stream under the WebSocket that notes what trio-websocket does not report, and takes text messages out early."""
 
 import contextlib
 import re
@@ -9,22 +9,17 @@ from http import HTTPStatus
 import trio
 
 from pulsoid_rec.recorder.connection.text_frames import TextFrames
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 
-QUEUED_MESSAGES = 64
-"""Messages that may wait between trio-websocket's reader and whoever receives."""
+MessageHandler = Callable[[list[str]], Awaitable[None]]
+"""Handles messages before more are received."""
 
-Take = Callable[[list[str]], Awaitable[None]]
-"""Takes messages down, before more are received."""
-
-_END_OF_HEAD = re.compile(rb"\n\r?\n")  # as h11 has it, which reads the head for trio-websocket
-_MOST_HEAD_BYTES = 2**16
+_END_OF_HEAD = re.compile(rb"\n\r?\n")  # as in h11, which parses the head for trio-websocket
 _KEPT_PIECES = 4
 _CLOSE_FRAME = b"\x88"
 
 
-class _Passing(trio.abc.Stream):
-    """Passes everything on."""
-
+class _StreamWrapper(trio.abc.Stream):
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
 
@@ -41,62 +36,57 @@ class _Passing(trio.abc.Stream):
         await self._stream.aclose()
 
 
-class Wire(_Passing):
-    """The connection itself, with TLS above it: knows when the last bytes came."""
+class Wire(_StreamWrapper):
+    """The TCP connection below TLS; knows when the last bytes came, on trio's clock."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         super().__init__(stream)
         self.received_at = trio.current_time()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Receive, as the stream below does."""
+        """Receive from the stream below."""
         data = await self._stream.receive_some(max_bytes)
         self.received_at = trio.current_time()
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send, if that is still possible.
+        """Send if that is still possible; raise nothing.
 
-        A failure is not raised: trio-websocket, and TLS too, would stop reading, with messages that arrived still
-        unread, because an answer to a ping cannot be sent. That the peer is gone shows in `receive_some`, after its
-        last byte.
+        On a failed pong both trio-websocket and TLS would stop reading, although messages have arrived. That the peer
+        is gone shows in `receive_some`, after its last byte.
         """
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await self._stream.send_all(data)
 
 
-class WatchedStream(_Passing):
-    """What the WebSocket runs over: knows how the server answered, what it said last, and takes its messages short.
+class WatchedStream(_StreamWrapper):
+    """The stream the WebSocket uses: knows the server's HTTP answer and its last bytes, and delivers text messages.
 
-    Parameters
-    ----------
-    stream
-        The wire, or TLS over it.
-    wire
-        The wire.
+    `stream` is the wire, or TLS over it.
     """
 
-    def __init__(self, stream: trio.abc.Stream, wire: Wire) -> None:
+    def __init__(self, stream: trio.abc.Stream, wire: Wire, limits: Limits = DEFAULT_LIMITS) -> None:
         super().__init__(stream)
         self._wire = wire
+        self._limits = limits
         self._head = b""
         self._is_head_over = False
         self._after_head = b""  # what came with the last piece of the head
         self._frames = TextFrames()
-        self._take: Take | None = None
+        self._handle: MessageHandler | None = None
         self._is_open = trio.Event()
         self._last: deque[bytes | bytearray] = deque(maxlen=_KEPT_PIECES)
-        self.fault: Exception | None = None
-        """What was raised while messages were taken down: a fault of ours, which the library's reader must not hide."""
+        self.handler_error: Exception | None = None
+        """What the handler raised: a fault of ours, which the library's reader must not hide."""
 
     @property
     def received_at(self) -> float:
-        """When the last bytes came, on the clock of trio."""
+        """When the last bytes came, on trio's clock."""
         return self._wire.received_at
 
     @property
     def is_answered(self) -> bool:
-        """Whether the server has said anything."""
+        """Whether the server has sent anything."""
         return bool(self._head)
 
     @property
@@ -110,15 +100,15 @@ class WatchedStream(_Passing):
         """The last pieces received."""
         return b"".join(self._last)
 
-    def take_messages(self, take: Take) -> None:
-        """Say who takes down the messages that need no library; to be called as soon as the WebSocket is open."""
-        self._take = take
+    def deliver_to(self, handle: MessageHandler) -> None:
+        """Set the handler of text messages; to be called as soon as the WebSocket is open."""
+        self._handle = handle
         self._is_open.set()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Receive what the library is to have.
+        """Receive what is for the library.
 
-        Cancelled, what it was about to hand on is lost; nobody receives after that.
+        Cancelled, it loses what it was about to return; nobody receives after that.
         """
         if not self._is_head_over:
             return self._split_head(await self._receive(max_bytes))
@@ -130,16 +120,16 @@ class WatchedStream(_Passing):
                 data = await self._receive(max_bytes)
             texts, rest = self._frames.cut(data)
             if texts:
-                await self._take_down(texts)
+                await self._deliver(texts)
             if rest or not data:
                 return rest
 
-    async def _take_down(self, texts: list[str]) -> None:
-        assert self._take is not None
+    async def _deliver(self, texts: list[str]) -> None:
+        assert self._handle is not None
         try:
-            await self._take(texts)
+            await self._handle(texts)
         except Exception as error:
-            self.fault = error
+            self.handler_error = error
             raise
 
     async def _receive(self, max_bytes: int | None) -> bytes | bytearray:
@@ -148,9 +138,9 @@ class WatchedStream(_Passing):
         return data
 
     def _split_head(self, data: bytes | bytearray) -> bytes | bytearray:
-        """Keep what follows the head of the answer until the library has judged that."""
+        """Return the head's part; keep what follows until the library has accepted the head."""
         before = len(self._head)
-        if before < _MOST_HEAD_BYTES:
+        if before < self._limits.http_head_bytes:
             self._head += data
         found = _END_OF_HEAD.search(self._head)
         if found is None or self.http_status != HTTPStatus.SWITCHING_PROTOCOLS:
@@ -160,11 +150,11 @@ class WatchedStream(_Passing):
         return data[: found.end() - before]
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send; before a word of goodbye, whoever receives gets time to take what is queued.
+        """Send; before a close frame, let the receiver empty the queue.
 
-        trio-websocket forgets its queue as soon as it has said that a message was too large.
+        trio-websocket drops its queue as soon as it has sent that a message was too large.
         """
         if data[:1] == _CLOSE_FRAME:
-            for _ in range(2 * QUEUED_MESSAGES):
+            for _ in range(2 * self._limits.queued_messages):
                 await trio.lowlevel.checkpoint()
         await self._stream.send_all(data)

@@ -1,4 +1,4 @@
-"""What the recorder and its readers agree on: tables, errors, file names, and what DuckDB's errors mean.
+"""What recorder and analysis share: tables, errors, file names, limits, and the wording of messages.
 
 Imports nothing of the project. Everybody may import it; it is all of the recorder that `analysis` may.
 
@@ -6,5 +6,7 @@ Imports nothing of the project. Everybody may import it; it is all of the record
 - `errors`: the errors a user sees, with their exit codes.
 - `defaults`: the database and the server that are used unless others are named.
 - `journal_files`: where a database's journal is, and what its files are called.
+- `timings`, `limits`: every wait, timeout and size limit of the recorder.
+- `wording`: counts, lists and durations as text.
 - `duckdb_errors`: DuckDB's and the system's errors, translated into one sentence.
 """

@@ -12,7 +12,7 @@ def _any_of(*texts: str) -> re.Pattern[str]:
 
 
 class _Fault(NamedTuple):
-    """What an error's text matches, what it means for the file {0}, and what a writer and a reader can do about it."""
+    """A pattern of an error's text, the message for the file {0}, and a hint for a writer and for a reader."""
 
     pattern: re.Pattern[str]
     message: str
@@ -65,21 +65,9 @@ def is_lock_error(error: Exception) -> bool:
 
 
 def storage_error(error: Exception, path: Path, *, writing: bool) -> StorageError:
-    """Translate an error about a database file.
+    """Translate an error of DuckDB or the system about a database file; into a `DatabaseBusyError` if it is locked.
 
-    Parameters
-    ----------
-    error
-        What DuckDB or the system raised.
-    path
-        The file.
-    writing
-        True for the recorder, which retries by itself; False for a command that only reads.
-
-    Returns
-    -------
-    StorageError
-        To be raised; a `DatabaseBusyError` where the file is locked.
+    `writing` is True for the recorder, which retries by itself, and False for a command that only reads.
     """
     text = str(error)
     if is_lock_error(error):

@@ -1,10 +1,10 @@
-"""What can go wrong, as the user is told of it: what happened, what to do, and the exit code."""
+"""Errors for the user: what happened, what to do about it, and the exit code."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a command ended, for scripts."""
+    """Exit codes of the commands."""
 
     DONE = 0
     FAULT = 1
@@ -14,14 +14,9 @@ class ExitCode(IntEnum):
 
 
 class PulsoidRecError(Exception):
-    """A fault the user can do something about.
+    """An error that the user can do something about.
 
-    Parameters
-    ----------
-    message
-        What happened, as a clause without a full stop.
-    hint
-        What to do about it, as a sentence.
+    `message` is what happened, without a full stop; `hint` is what to do about it, as a sentence.
     """
 
     exit_code = ExitCode.FAULT
@@ -36,7 +31,7 @@ class PulsoidRecError(Exception):
 
 
 class UsageError(PulsoidRecError):
-    """The command was given something it cannot work with."""
+    """An argument or option is wrong."""
 
     exit_code = ExitCode.USAGE
 

@@ -1,7 +1,7 @@
-"""What a journal's folder and its files are called.
+"""Names of a journal's folder and files.
 
-A segment is called `RUN-NUMBER.jsonl.open` while it is written, and `RUN-NUMBER.jsonl` from when it is closed. A
-recorder holds `RUN.lock` as long as it lives.
+A segment is called `RUN-NUMBER.jsonl.open` while it is written, and `RUN-NUMBER.jsonl` once it is closed. A recorder
+holds `RUN.lock` while it runs.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ def journal_folder(database: Path) -> Path:
 
 
 def segment_paths(folder: Path) -> list[Path]:
-    """List the segments in a journal's folder, open and closed, by name; a folder that is not there has none."""
+    """List the segments in a journal's folder, open and closed, by name; none if there is no such folder."""
     try:
         return sorted(path for path in folder.iterdir() if path.name.endswith((CLOSED_SUFFIX, OPEN_SUFFIX)))
     except (FileNotFoundError, NotADirectoryError):
@@ -25,12 +25,12 @@ def segment_paths(folder: Path) -> list[Path]:
 
 
 def segment_name(path: Path) -> str:
-    """Return the name of a segment, `RUN-NUMBER`: what `ingested_segments` notes, whether it was closed or not."""
+    """Return the name of a segment, `RUN-NUMBER`, as in `ingested_segments`, whether it is closed or not."""
     return path.name.removesuffix(".open").removesuffix(CLOSED_SUFFIX)
 
 
 def run_id_of(path: Path) -> str:
-    """Return the run that a segment is of."""
+    """Return the id of the run that wrote a segment."""
     return segment_name(path).rpartition("-")[0]
 
 

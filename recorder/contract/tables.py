@@ -1,14 +1,14 @@
-"""The table contract between recorder, analysis and users, as data.
+"""The tables, as data: the contract between recorder, analysis and users.
 
-The DDL, the polars schemas and the docs are made from what stands here. Rows are stored as the room sent
-them, and only ever appended; judging them is the analysis' work.
+The DDL, the polars schemas and the documentation are generated from it. Rows are stored as the room sent them, and
+only ever appended; analysis decides what is plausible.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
 SCHEMA_VERSION = 1
-"""Raised with every change of the tables; `ingest.database` holds the step that brings older files up to it."""
+"""Increased with every change of the tables; `ingest.database` migrates older files."""
 
 SqlType = Literal["VARCHAR", "INTEGER", "BIGINT", "TIMESTAMPTZ", "JSON"]
 
@@ -33,7 +33,7 @@ class Table:
 
     @property
     def ddl(self) -> str:
-        """The statement that makes the table where there is none."""
+        """The statement that makes the table if it does not exist."""
         # Quoted, since DuckDB 2 reserves `at`.
         columns = ", ".join(f'"{c.name}" {c.type}{"" if c.null else " NOT NULL"}' for c in self.columns)
         return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns})"
@@ -104,7 +104,7 @@ REJECTED_MESSAGES = Table(
 )
 
 TABLES = (HEART_RATE, MEMBER_EVENTS, ROOM_EVENTS, CONNECTION_EVENTS, REJECTED_MESSAGES)
-"""What users read."""
+"""Tables for users."""
 
 INGESTED_SEGMENTS = Table(
     "ingested_segments",
@@ -127,4 +127,4 @@ SCHEMA_VERSIONS = Table(
 )
 
 BOOKKEEPING = (INGESTED_SEGMENTS, SCHEMA_VERSIONS)
-"""What the recorder keeps for itself."""
+"""The recorder's own tables."""

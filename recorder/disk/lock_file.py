@@ -1,6 +1,6 @@
-"""A lock file that ends with the process that holds it, however that ends.
+"""A lock file that is released when its process ends, however it ends.
 
-It tells the segments of a living recorder from those that a crash left behind.
+It marks the segments of a running recorder; those without one were left by a crash.
 """
 
 import contextlib
@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 _FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
-_TRIES = 200
-_BETWEEN_TRIES_S = 0.005
+_ATTEMPTS = 200
+_RETRY_S = 0.005
 
 if sys.platform == "win32":
     import msvcrt
@@ -35,21 +35,15 @@ else:
 
 
 class LockFile:
-    """A file that this process has made and holds locked until `release`.
-
-    Raises
-    ------
-    OSError
-        The file cannot be made or locked.
-    """
+    """A file that this process makes and keeps locked until `release`; `OSError` if that cannot be done."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = _make(path)
 
     def renew(self) -> None:
-        """Make the file anew if somebody removed it; it is not held in between."""
-        if not _same(self._file, self._path):
+        """Make the file again if it was removed; it is not locked in between."""
+        if not _is_same_file(self._file, self._path):
             removed, self._file = self._file, _make(self._path)
             os.close(removed)
 
@@ -57,26 +51,26 @@ class LockFile:
         """Remove and unlock the file."""
         try:
             if sys.platform != "win32":
-                # While it is locked: somebody who clears up would else take it for dead, and remove its successor.
+                # While it is locked: otherwise `remove_stale_lock` could remove a new one of the same name.
                 self._path.unlink(missing_ok=True)
         finally:
             os.close(self._file)
         if sys.platform == "win32":
-            self._path.unlink(missing_ok=True)  # refused there while it is open
+            self._path.unlink(missing_ok=True)  # impossible there while it is open
 
 
 def _make(path: Path) -> int:
-    for _ in range(_TRIES):
+    for _ in range(_ATTEMPTS):
         file = os.open(path, _FLAGS | os.O_CREAT, 0o600)
-        # Until it is locked, somebody who clears up after crashes may take it in hand for an instant, or remove it.
-        if _lock(file) and _same(file, path):
+        # Before it is locked, `remove_stale_lock` of another process may lock or remove it.
+        if _lock(file) and _is_same_file(file, path):
             return file
         os.close(file)
-        time.sleep(_BETWEEN_TRIES_S)
+        time.sleep(_RETRY_S)
     raise BlockingIOError(f"another process holds {path}")
 
 
-def _same(file: int, path: Path) -> bool:
+def _is_same_file(file: int, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(file), path.stat())
     except FileNotFoundError:
@@ -84,25 +78,25 @@ def _same(file: int, path: Path) -> bool:
 
 
 def is_locked(path: Path) -> bool:
-    """Tell whether a living process holds a lock file. One that is not there is not held."""
+    """Return whether a process holds a lock file; False if there is no such file."""
     try:
         file = os.open(path, _FLAGS)
     except FileNotFoundError:
         return False
     try:
-        return not _lock(file, shared=True)  # shared, so that two who ask at once do not take each other for alive
+        return not _lock(file, shared=True)  # shared, so that simultaneous checks do not see each other
     finally:
         os.close(file)
 
 
-def remove_dead_lock(path: Path) -> None:
-    """Remove a lock file that a crash left behind; one that is held stays."""
+def remove_stale_lock(path: Path) -> None:
+    """Remove a lock file that a crash left, unless a process holds it."""
     with contextlib.suppress(FileNotFoundError, PermissionError):
         file = os.open(path, _FLAGS)
         try:
-            if _lock(file) and _same(file, path) and sys.platform != "win32":
-                path.unlink()  # while it is locked, so that nobody can have taken it meanwhile
+            if _lock(file) and _is_same_file(file, path) and sys.platform != "win32":
+                path.unlink()  # while it is locked, so that no other process can lock it
         finally:
             os.close(file)
         if sys.platform == "win32":
-            path.unlink()  # refused there while somebody has it open
+            path.unlink()  # impossible there while a process has it open

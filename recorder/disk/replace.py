@@ -1,6 +1,7 @@
-"""Writing a file whole or not at all: under a temporary name, which then takes the place of the real one."""
+"""Write a file as a whole or not at all: under a temporary name, which is then renamed."""
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -10,45 +11,50 @@ from pathlib import Path
 from pulsoid_rec.recorder.disk.sync import sync_file, sync_folder
 
 OWNER_ONLY = 0o600
-"""Heart rates are health data and a token is a key: what is written is for its owner's eyes."""
-
-
-def temporary_path(path: Path) -> Path:
-    """Return a name in the same folder that no other file has."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+"""Heart rates are health data and tokens are secret: files are for their owner alone."""
 
 
 @contextmanager
-def open_replacement(path: Path, *, sync: bool) -> Iterator[Path]:
+def open_replacement(path: Path, *, sync: bool, overwrite: bool = True) -> Iterator[Path]:
     """Yield the path of an empty file, readable by its owner alone, which replaces `path` when the block ends.
 
-    If the block raises, the temporary file is removed, and what was at `path` is as it was.
+    If the block raises, or the file cannot be made, synced or renamed (`OSError`), `path` is unchanged.
 
     Parameters
     ----------
-    path
-        The file to write or to replace.
     sync
-        True if the new content must survive a power failure from then on.
-
-    Raises
-    ------
-    OSError
-        The file cannot be made, synced or replaced.
+        Whether the new content must survive a power failure from then on.
+    overwrite
+        False to raise `FileExistsError` if there is a file at `path` by then.
     """
-    temporary = temporary_path(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, OWNER_ONLY))
         yield temporary
         if sync:
-            file = os.open(temporary, os.O_RDWR)  # Windows syncs no file that is open for reading alone
+            file = os.open(temporary, os.O_RDWR)  # Windows does not sync a file that is open for reading alone
             try:
                 sync_file(file)
             finally:
                 os.close(file)
-        temporary.replace(path)
+        if overwrite:
+            temporary.replace(path)
+        else:
+            _rename_to_new(temporary, path)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
     if sync:
         sync_folder(path.parent)
+
+
+def _rename_to_new(path: Path, target: Path) -> None:
+    """Rename a file; raise `FileExistsError` if there is one of that name."""
+    try:
+        os.link(path, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None
+        path.rename(target)

@@ -1,4 +1,4 @@
-"""Making sure that a power failure takes neither a file's content nor its name."""
+"""Sync files and folders, so that their content and names survive a power failure."""
 
 import contextlib
 import os
@@ -9,18 +9,18 @@ if sys.platform == "darwin":
     import fcntl
 
     def sync_file(file: int) -> None:
-        """Return when the disk has what was written to an open file."""
-        fcntl.fcntl(file, fcntl.F_FULLFSYNC)  # fsync stops at the drive's own cache there
+        """Write an open file to the disk."""
+        fcntl.fcntl(file, fcntl.F_FULLFSYNC)  # fsync stops at the drive's cache there
 
 else:
 
     def sync_file(file: int) -> None:
-        """Return when the disk has what was written to an open file."""
+        """Write an open file to the disk."""
         os.fsync(file)
 
 
 def sync_folder(folder: Path) -> None:
-    """Return when the disk has the names of new files in a folder, where the system can tell."""
+    """Write the names of new files in a folder to the disk, where the system supports that."""
     if sys.platform != "win32":
         with contextlib.suppress(OSError):  # some network drives cannot
             file = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Bringing in what a crash left in the journal; `record` does the same at its start."""
+"""Ingest what crashed recorders left in the journal; `record` does the same at its start."""
 
 import contextlib
 import time
@@ -7,36 +7,29 @@ from pathlib import Path
 
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, UsageError
 from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, journal_folder
+from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.ingest.database import translate_errors
 from pulsoid_rec.recorder.ingest.ingest import Ingested, ingest, next_batch
-from pulsoid_rec.recorder.journal.segment import Segment, clear_dead_locks, find_segments
-
-LOCK_TIMEOUT_S = 10.0
-_RETRY_S = 0.05
+from pulsoid_rec.recorder.journal.segment import find_segments, remove_stale_locks
 
 
 @dataclass(frozen=True)
 class Recovered:
-    """What was brought in, and whether a living recorder has a journal of its own there."""
+    """What was ingested, and whether a running recorder has a journal there."""
 
     ingested: Ingested
     is_recording: bool
 
 
-def recover(database: Path) -> Recovered:
-    """Bring what crashed recorders left into the database, and leave what living ones are writing.
-
-    Parameters
-    ----------
-    database
-        The DuckDB file; made where there is none and a journal has something for it.
+def recover(database: Path, timings: Timings = DEFAULT_TIMINGS) -> Recovered:
+    """Ingest what crashed recorders left, but not what running ones are writing; make the database if need be.
 
     Raises
     ------
     UsageError
         There is neither such a database nor a journal.
     DatabaseBusyError
-        Another process has kept the database open for 10 s.
+        Another process keeps the database open.
     StorageError
         The database or the journal cannot be used.
     """
@@ -48,21 +41,21 @@ def recover(database: Path) -> Recovered:
         waiting = find_segments(folder)
         while waiting:
             batch = next_batch(waiting)
-            _ingest_patiently(database, batch, total)
+            _ingest_when_unlocked(database, batch, total, timings)
             del waiting[: len(batch)]
-        clear_dead_locks(folder)
+        remove_stale_locks(folder)
         is_recording = any(folder.glob(f"*{LOCK_SUFFIX}"))
-        with contextlib.suppress(OSError):  # something is left there
+        with contextlib.suppress(OSError):  # it is not empty
             folder.rmdir()
     return Recovered(total, is_recording)
 
 
-def _ingest_patiently(database: Path, batch: list[Segment], total: Ingested) -> None:
-    give_up_at = time.monotonic() + LOCK_TIMEOUT_S
+def _ingest_when_unlocked(database: Path, batch: list[Path], total: Ingested, timings: Timings) -> None:
+    deadline = time.monotonic() + timings.recover_timeout_s
     while True:
         try:
             return ingest(database, batch, total)
         except DatabaseBusyError:
-            if time.monotonic() > give_up_at:
+            if time.monotonic() > deadline:
                 raise
-        time.sleep(_RETRY_S)
+        time.sleep(timings.ingest_retry_s)

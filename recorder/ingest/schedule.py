@@ -1,4 +1,4 @@
-"""When to ingest: as segments come out of the journal, and again and again while the database is not to be had."""
+"""When to ingest: as segments come out of the journal, and again while the database cannot be used."""
 
 import logging
 from collections.abc import Iterable
@@ -8,119 +8,107 @@ from pathlib import Path
 import trio
 
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
+from pulsoid_rec.recorder.contract.limits import Limits
+from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.ingest.ingest import Ingested, ingest, next_batch
-from pulsoid_rec.recorder.journal.journal import CLOSE_AFTER_S, Journal
-from pulsoid_rec.recorder.journal.segment import Segment
+from pulsoid_rec.recorder.journal.journal import Journal
 
-FIRST_RETRY_S = 0.05
-LAST_BUSY_RETRY_S = 0.5
-LAST_FAULT_RETRY_S = 10.0
-TELL_BUSY_AFTER_S = 5.0
-
-# A small segment is at least this many times older, when it is closed, than the last one took to bring in: the recorder
-# keeps others out of the database for a sixtieth of the time, or as near as rows that are to be seen soon allow.
+# A small segment is closed once it is this many times as old as the last ingest took, but before it is older than
+# `longest_segment_age_s`: so others can open the database most of the time, and rows can still be read soon.
 _REST_FACTOR = 60
-_LONGEST_WAIT_S = 2.0
-_READERS_TURN_S = 0.1
 
 log = logging.getLogger(__name__)
 
 
 class Ingester:
-    """Brings a journal's segments into the database.
+    """Ingests a journal's segments into the database, and sets how often the journal closes one.
 
-    Parameters
-    ----------
-    database
-        The DuckDB file.
-    journal
-        The journal; it is told how often segments are wanted.
-    keep_journal
-        Keep the segments, compressed.
+    With `keep_journal` the segments are kept, compressed.
     """
 
-    def __init__(self, database: Path, journal: Journal, *, keep_journal: bool = False) -> None:
+    def __init__(
+        self, database: Path, journal: Journal, timings: Timings, limits: Limits, *, keep_journal: bool = False
+    ) -> None:
         self._database = database
         self._journal = journal
+        self._timings = timings
+        self._limits = limits
         self._keep = keep_journal
         self._limiter = trio.CapacityLimiter(1)
-        self._waiting: list[Segment] = []
+        self._waiting: list[Path] = []
         self.total = Ingested()
-        """What has been brought in so far."""
+        """What has been ingested so far."""
         self.trouble: StorageError | None = None
-        """Why nothing comes in at the moment, if so."""
+        """Why nothing can be ingested now, if so."""
         self._failing_since = 0.0
-        self._retry_s = FIRST_RETRY_S
-        self._told: set[str] = set()
+        self._retry_s = 0.0
+        self._logged: set[str] = set()
 
     @property
-    def is_done(self) -> bool:
-        """Whether all that came out of the journal is in the database."""
+    def is_idle(self) -> bool:
+        """Whether every closed segment is in the database."""
         return not self._waiting and not self._journal.segments.statistics().current_buffer_used
 
-    async def run(self, left_behind: Iterable[Segment] = ()) -> None:
-        """Ingest what a crash left behind, then what comes, until the journal ends and all is in.
+    async def run(self, left_by_crashes: Iterable[Path] = ()) -> None:
+        """Ingest what crashes left, then the journal's segments until it ends.
 
-        Cancelled, it finishes the segment that is on its way in, and leaves the rest in the journal.
+        Cancelled, it finishes the segment that is being ingested, and leaves the rest in the journal.
         """
-        self._waiting += left_behind
-        await self._bring_in()
+        self._waiting += left_by_crashes
+        await self._ingest_waiting()
         async for segment in self._journal.segments:
             self._waiting.append(segment)
-            while True:  # whatever else came meanwhile goes in together
+            while True:  # ingest together what has come meanwhile
                 try:
                     self._waiting.append(self._journal.segments.receive_nowait())
                 except (trio.WouldBlock, trio.EndOfChannel):
                     break
-            await self._bring_in()
+            await self._ingest_waiting()
 
-    async def _bring_in(self) -> None:
+    async def _ingest_waiting(self) -> None:
+        timings = self._timings
         while self._waiting:
-            batch = next_batch(self._waiting)
+            batch = next_batch(self._waiting, self._limits.batch_bytes)
+            may_continue = trio.from_thread.check_cancelled
+            work = partial(ingest, self._database, batch, self.total, keep=self._keep, may_continue=may_continue)
             started_at = trio.current_time()
             try:
-                # Not abandoned when cancelled: a thread that is inside DuckDB when Python ends takes the process down.
-                await trio.to_thread.run_sync(
-                    partial(
-                        ingest,
-                        self._database,
-                        batch,
-                        self.total,
-                        keep=self._keep,
-                        may_go_on=trio.from_thread.check_cancelled,
-                    ),
-                    limiter=self._limiter,
-                )
+                # Not abandoned on cancel: if Python ends while a thread is inside DuckDB, the process crashes.
+                await trio.to_thread.run_sync(work, limiter=self._limiter)
             except StorageError as error:
-                await self._wait_and_tell(error, started_at)
+                await self._wait_for_retry(error, started_at)
             else:
-                self._note_health()
+                self._log_recovery()
                 took_s = trio.current_time() - started_at
-                self._journal.close_after_s = min(max(CLOSE_AFTER_S, _REST_FACTOR * took_s), _LONGEST_WAIT_S)
+                age_s = max(timings.segment_age_s, _REST_FACTOR * took_s)
+                self._journal.close_after_s = min(age_s, timings.longest_segment_age_s)
                 del self._waiting[: len(batch)]
                 if self._waiting:
-                    await trio.sleep(_READERS_TURN_S)
+                    await trio.sleep(timings.readers_turn_s)
 
-    async def _wait_and_tell(self, error: StorageError, now: float) -> None:
-        """Wait, longer each time, before the next try; and say once why."""
+    async def _wait_for_retry(self, error: StorageError, now: float) -> None:
+        """Wait before the next attempt, longer each time; log the reason once."""
+        timings = self._timings
         if self.trouble is None:
-            self._failing_since, self._retry_s = now, FIRST_RETRY_S
+            self._failing_since, self._retry_s = now, timings.ingest_retry_s
         self.trouble = error
         is_busy = isinstance(error, DatabaseBusyError)
-        # Readers come and go; only one that stays is worth a word, and so is each other fault, once.
-        what = DatabaseBusyError.__name__ if is_busy else error.message
-        if what not in self._told and (not is_busy or now >= self._failing_since + TELL_BUSY_AFTER_S):
+        # Readers come and go; only one that stays is logged. Any other error is logged at once.
+        kind = DatabaseBusyError.__name__ if is_busy else error.message
+        if kind not in self._logged and (not is_busy or now >= self._failing_since + timings.report_busy_after_s):
             log.log(
                 logging.WARNING if is_busy else logging.ERROR,
                 "%s Recording goes on into the journal; nothing is lost.",
                 error,
             )
-            self._told.add(what)
+            self._logged.add(kind)
         await trio.sleep(self._retry_s)
-        self._retry_s = min(2 * self._retry_s, LAST_BUSY_RETRY_S if is_busy else LAST_FAULT_RETRY_S)
+        self._retry_s = min(
+            2 * self._retry_s, timings.longest_busy_retry_s if is_busy else timings.longest_error_retry_s
+        )
 
-    def _note_health(self) -> None:
+    def _log_recovery(self) -> None:
         self.trouble = None
-        if self._told:
+        if self._logged:
             log.warning("The database is being written again; what waited in the journal goes in.")
-            self._told.clear()
+            self._logged.clear()

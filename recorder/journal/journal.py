@@ -1,10 +1,9 @@
-"""The journal: every row on disk within 50 ms of its receipt, before anything else is done with it.
+"""The journal: every row is on disk within 50 ms of its receipt.
 
-Rows are encoded into memory as they come, by the task that received them, which never waits for a disk. `run` writes
-them some moments later in a worker thread; meanwhile another one syncs each second, and closes the segment as soon as
-somebody is ready to bring it in, so that a disk that takes its time over that holds up no writing. While the disk
-refuses, rows stay in memory up to a bound; past it `wait_for_space` holds the receivers back, and TCP the server.
-Nothing is dropped.
+`append` encodes rows into memory and never waits for a disk. `run` writes them soon afterwards in a worker thread;
+meanwhile another thread syncs each second, or closes the segment once somebody is waiting to ingest it, so a slow disk
+does not delay the writing. While the disk fails, rows stay in memory up to a limit; past it `wait_for_space` holds the
+receivers back, and so TCP the server. Nothing is dropped.
 """
 
 import contextlib
@@ -17,106 +16,96 @@ from typing import TypeVar
 import trio
 
 from pulsoid_rec.recorder.contract.journal_files import lock_path
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
+from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.disk.lock_file import LockFile
 from pulsoid_rec.recorder.disk.sync import sync_folder
 from pulsoid_rec.recorder.journal.rows import AnyRow
-from pulsoid_rec.recorder.journal.segment import Segment, clear_dead_locks, encode_line
+from pulsoid_rec.recorder.journal.segment import encode_line, remove_stale_locks
 from pulsoid_rec.recorder.journal.segment_writer import SegmentRemovedError, SegmentWriter
 
-WRITE_EVERY_S = 0.05
-SYNC_EVERY_S = 1.0
-RETRY_EVERY_S = 1.0
-CLOSE_AFTER_S = 1.0
-WORTH_AN_INGEST_BYTES = 64 * 2**10
-LARGEST_SEGMENT_BYTES = 8 * 2**20
-MOST_IN_MEMORY_BYTES = 64 * 2**20
-_TRIES = 20
+_LOCK_ATTEMPTS = 20
 _T = TypeVar("_T")
 
 log = logging.getLogger(__name__)
 
 
 class Journal:
-    """The journal of one run of the recorder.
+    """The journal of one run of the recorder, whose `run_id` is unique.
 
-    Parameters
-    ----------
-    folder
-        The journal's folder; made, for its owner alone, where it is not there.
-    run_id
-        Names the run, unique for ever.
-
-    Raises
-    ------
-    OSError
-        The folder cannot be made or written to.
+    Makes the folder, for its owner alone, if it does not exist; raises `OSError` if it cannot be made or written to.
     """
 
-    def __init__(self, folder: Path, run_id: str) -> None:
+    def __init__(
+        self, folder: Path, run_id: str, timings: Timings = DEFAULT_TIMINGS, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self._folder = folder
         self._run_id = run_id
+        self._timings = timings
+        self._limits = limits
+        self._memory_bytes = limits.memory_bytes
         self._lock = _take_lock(folder, run_id)
-        clear_dead_locks(folder)
+        remove_stale_locks(folder)
         sync_folder(folder.parent)
-        self.close_after_s = CLOSE_AFTER_S
-        """How old a segment is at least before it is closed and handed on; `CLOSE_AFTER_S` will do for a large one."""
+        self.close_after_s = timings.segment_age_s
+        """Age at which a segment is closed; a large one is closed after `segment_age_s` at the latest."""
         self._count = 0
-        self._pending = bytearray()  # lines no writer has taken yet
+        self._pending = bytearray()  # lines that no writer has yet
         self._writer: SegmentWriter | None = None
-        self._closing: SegmentWriter | None = None  # the one before, on its way out
+        self._closing: SegmentWriter | None = None  # the previous one, while it is closed
         self._unsynced_bytes = 0  # what the writers keep in memory
         self._opened_at = self._synced_at = -math.inf
-        self._limiter = trio.CapacityLimiter(2)  # its own: slow name servers take all of trio's threads
+        self._limiter = trio.CapacityLimiter(2)  # its own, as slow name servers can occupy all of trio's threads
         self._is_syncing = False
         self._wake = trio.Event()
         self._space = trio.Event()
         self._finishing = False
         self._is_failing = False
-        self._closed, self.segments = trio.open_memory_channel[Segment](math.inf)
-        """Where the closed segments come out, oldest first."""
+        self._closed, self.segments = trio.open_memory_channel[Path](math.inf)
+        """Receives the paths of the closed segments, oldest first."""
 
     def append(self, row: AnyRow) -> None:
-        """Take a row. Never blocks, never fails."""
+        """Append a row. Never blocks, never fails."""
         self._pending += encode_line(row)
         self._wake.set()
 
     @property
     def backlog_bytes(self) -> int:
-        """Bytes taken and not yet handed on in a closed segment."""
+        """Bytes appended that are not in a closed segment yet."""
         return len(self._pending) + sum(writer.size for writer in self._writers)
 
     @property
     def unwritten_bytes(self) -> int:
-        """Bytes taken that no file has yet."""
+        """Bytes appended that no file has yet."""
         return len(self._pending) + sum(writer.unwritten_bytes for writer in self._writers)
 
     @property
     def is_full(self) -> bool:
-        """Whether memory holds as much as it may: see `wait_for_space`."""
-        return len(self._pending) + self._unsynced_bytes > MOST_IN_MEMORY_BYTES
+        """Whether memory holds more than it should: see `wait_for_space`."""
+        return len(self._pending) + self._unsynced_bytes > self._memory_bytes
 
     async def wait_for_space(self) -> None:
-        """Return when memory holds less than it may."""
+        """Wait while `is_full`."""
         while self.is_full:
             await self._space.wait()
 
     def finish(self) -> None:
-        """Have `run` write what there is, hand it on, and return."""
+        """Have `run` write and close everything, and return."""
         self._finishing = True
         self._wake.set()
 
     async def run(self) -> None:
-        """Write, until `finish`.
+        """Write until `finish`.
 
-        Cancelled, it still writes what it was given, and leaves the last segment open, as a crash would.
+        Cancelled, it still writes what was appended, and leaves the last segment open, as a crash would.
         """
         try:
             with self._closed:
                 async with trio.open_nursery() as nursery:
                     while not (self._finishing and not self._pending and not self._writers):
                         await self._pause()
-                        await self._or_retry(self._write)
-                        self._start_what_is_due(nursery)
+                        await self._attempt(self._write)
+                        self._start_sync_or_close(nursery)
         finally:
             with trio.CancelScope(shield=True), contextlib.suppress(OSError):
                 await self._write()
@@ -124,7 +113,7 @@ class Journal:
                 writer.close_unsynced()
 
     def release(self) -> None:
-        """Let go of the journal: the next recorder may bring in what is left of it."""
+        """Release the lock: others may ingest what is left."""
         self._lock.release()
         with contextlib.suppress(OSError):  # it is not empty, or another recorder uses it
             self._folder.rmdir()
@@ -134,22 +123,23 @@ class Journal:
         return [writer for writer in (self._closing, self._writer) if writer is not None]
 
     async def _pause(self) -> None:
-        """Wait for work, and then a little, so that a write is worth it."""
+        """Wait for work, and then a moment for more, to write less often."""
+        write_every_s = self._timings.write_every_s
         if not self._pending and not self._finishing:
             self._wake = trio.Event()
-            with trio.move_on_at(self._next_due_at() - WRITE_EVERY_S):
+            with trio.move_on_at(self._next_due_at() - write_every_s):
                 await self._wake.wait()
-        await trio.sleep(0 if self._finishing and not self._is_syncing else WRITE_EVERY_S)
+        await trio.sleep(0 if self._finishing and not self._is_syncing else write_every_s)
 
     async def _write(self) -> None:
         if self._pending and self._writer is None:
             name = f"{self._run_id}-{self._count:08}"
-            self._count += 1  # a name that failed half way is not used again
+            self._count += 1  # a name whose file could not be opened is not used again
             self._writer = await self._in_thread(self._open, name)
             self._opened_at = self._synced_at = trio.current_time()
         if self._pending and self._writer is not None:
-            # Whatever becomes of the writing: from here the writer has the lines.
-            self._writer.take(self._pending)
+            # From here the writer keeps the lines, even if writing fails.
+            self._writer.append(self._pending)
             self._pending = bytearray()
             self._count_memory()
         for writer in self._writers:
@@ -158,83 +148,83 @@ class Journal:
 
     def _open(self, name: str) -> SegmentWriter:
         writer = SegmentWriter(self._folder, name)
-        self._lock.renew()  # somebody may have tidied up the folder
+        self._lock.renew()  # the folder may have been emptied
         return writer
 
-    def _start_what_is_due(self, nursery: trio.Nursery) -> None:
-        """Sync or close the segment, while the writing goes on."""
+    def _start_sync_or_close(self, nursery: trio.Nursery) -> None:
+        """Sync or close the segment in the background if that is due."""
         writer, now = self._writer, trio.current_time()
         if self._is_syncing or writer is None or writer.unwritten_bytes:
             return
-        if self._is_due(writer, now):
+        if self._is_close_due(writer, now):
             self._writer, self._closing, self._is_syncing = None, writer, True
             nursery.start_soon(self._close, writer)
-        elif writer.unsynced_bytes and now >= self._synced_at + SYNC_EVERY_S:
+        elif writer.unsynced_bytes and now >= self._synced_at + self._timings.sync_every_s:
             self._synced_at, self._is_syncing = now, True
             nursery.start_soon(self._sync, writer)
 
     def _next_due_at(self) -> float:
-        """Tell when the segment is to be synced or closed next; infinity without one."""
+        """Return when the segment is to be synced or closed next; infinity without one."""
         if self._is_syncing or any(writer.unwritten_bytes for writer in self._writers):
             return -math.inf
         if self._writer is None:
             return math.inf
-        sync_at = self._synced_at + SYNC_EVERY_S if self._writer.unsynced_bytes else math.inf
-        return min(sync_at, self._opened_at + self._wait_s(self._writer))
+        sync_at = self._synced_at + self._timings.sync_every_s if self._writer.unsynced_bytes else math.inf
+        return min(sync_at, self._close_at(self._writer))
 
-    def _wait_s(self, writer: SegmentWriter) -> float:
-        """Tell how old the segment is at least before it is closed and handed on."""
-        is_large = writer.size >= WORTH_AN_INGEST_BYTES
-        return min(self.close_after_s, CLOSE_AFTER_S) if is_large else self.close_after_s
+    def _close_at(self, writer: SegmentWriter) -> float:
+        is_large = writer.size >= self._limits.large_segment_bytes
+        age_s = min(self.close_after_s, self._timings.segment_age_s) if is_large else self.close_after_s
+        return self._opened_at + age_s
 
-    def _is_due(self, writer: SegmentWriter, now: float) -> bool:
-        taker_waits = self.segments.statistics().tasks_waiting_receive > 0
-        is_old = now >= self._opened_at + self._wait_s(writer)
-        return self._finishing or writer.size >= LARGEST_SEGMENT_BYTES or (taker_waits and is_old)
+    def _is_close_due(self, writer: SegmentWriter, now: float) -> bool:
+        is_awaited = self.segments.statistics().tasks_waiting_receive > 0
+        is_too_large = writer.size >= self._limits.segment_bytes
+        return self._finishing or is_too_large or (is_awaited and now >= self._close_at(writer))
 
     async def _sync(self, writer: SegmentWriter) -> None:
-        await self._or_retry(lambda: self._in_thread(writer.sync))
+        await self._attempt(lambda: self._in_thread(writer.sync))
         if not writer.unsynced_bytes:
-            self._note_health()
+            self._log_recovery()
         self._count_memory()
         self._is_syncing = False
 
     async def _close(self, writer: SegmentWriter) -> None:
-        async def close_and_hand_on() -> None:
+        async def close_and_send() -> None:
             segment = await self._in_thread(writer.close)
             self._closing = None
             self._closed.send_nowait(segment)
 
         try:
             while self._closing is writer:
-                await self._or_retry(close_and_hand_on)
-            self._note_health()
+                await self._attempt(close_and_send)
+            self._log_recovery()
         except SegmentRemovedError:
             self._closing = None
             log.error(
-                "Somebody removed a file of the journal in %s: %d bytes received are lost. Leave that folder alone.",
+                "A file of the journal in %s was removed: %d bytes received are lost. Change nothing in that folder.",
                 self._folder,
                 writer.size,
             )
         self._count_memory()
         self._is_syncing = False
 
-    async def _or_retry(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Take a step; if the disk refuses it, say so once, and wait a little before the next try."""
+    async def _attempt(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Do a step. If the disk fails, log that once and wait: the caller tries again."""
         try:
             await step()
         except OSError as error:
             if not self._is_failing:
                 log.error(
-                    "The journal in %s cannot be written: %s. What comes in is kept in memory and written as soon as "
-                    "that works again: free some space, or mend the folder.",
+                    "Cannot write the journal in %s: %s. What is received is kept in memory and written as soon as "
+                    "possible: free some space, or repair the folder.",
                     self._folder,
                     error.strerror or error,
                 )
             self._is_failing = True
-            await trio.sleep(RETRY_EVERY_S)
+            await trio.sleep(self._timings.rewrite_after_s)
 
-    def _note_health(self) -> None:
+    def _log_recovery(self) -> None:
         if self._is_failing:
             log.warning("The journal is being written again; nothing was lost.")
         self._is_failing = False
@@ -249,7 +239,7 @@ class Journal:
 
 
 def _take_lock(folder: Path, run_id: str) -> LockFile:
-    for _ in range(_TRIES):
+    for _ in range(_LOCK_ATTEMPTS):
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             return LockFile(lock_path(folder, run_id))

@@ -1,4 +1,4 @@
-"""A row on its way to the tables: what a line of the journal holds.
+"""Rows on their way to the tables, as the lines of the journal hold them.
 
 Each class is a table of `contract.tables`, each field one of its columns; instants are integer microseconds since 1970
 in UTC. A row that came from a message also carries the message word for word, in `raw`, until it is committed.
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Row(msgspec.Struct, tag_field="table"):
-    """What all rows share: the room, and the connection that brought it."""
+    """Fields of every row: the room, and the connection that received it."""
 
     room_id: str
     connection_id: str
@@ -25,7 +25,7 @@ class HeartRateRow(Row, tag="heart_rate"):
 
 
 class MemberEventRow(Row, tag="member_events"):
-    """A member added, changed (`updated`, with a `config`) or gone (`removed`, without)."""
+    """A member added or changed (`updated`, with a `config`), or `removed` (without one)."""
 
     profile_id: str
     event: str
@@ -54,7 +54,7 @@ class ConnectionEventRow(Row, tag="connection_events"):
 
 
 class RejectedMessageRow(msgspec.Struct, tag_field="table", tag="rejected_messages"):
-    """A message that was not understood; a damaged journal does not tell where from."""
+    """A message that could not be parsed; room and connection are unknown for a damaged line of the journal."""
 
     room_id: str | None
     connection_id: str | None

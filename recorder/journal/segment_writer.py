@@ -1,4 +1,4 @@
-"""Writing a segment so that neither a crash nor a disk that refuses for a while costs a line."""
+"""Write a segment so that neither a crash nor a disk that fails for a while loses a line."""
 
 import os
 import shutil
@@ -8,28 +8,21 @@ from pathlib import Path
 
 from pulsoid_rec.recorder.contract.journal_files import closed_path, open_path
 from pulsoid_rec.recorder.disk.sync import sync_file, sync_folder
-from pulsoid_rec.recorder.journal.segment import HEADER, Segment
+from pulsoid_rec.recorder.journal.segment import HEADER
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
 
 
 class SegmentRemovedError(Exception):
-    """Somebody removed the file of a segment that was being written."""
+    """The file of a segment was removed while it was written."""
 
 
 class SegmentWriter:
-    """Writes a new segment.
+    """Writes a new segment called `name`, `RUN-NUMBER`.
 
-    `take` is for the task that has the lines, and never waits. All else may block and raise `OSError`, and is for
-    worker threads: one may `write` while another waits for the disk in `sync`. After a failure nothing is lost: what
-    the disk is not known to have is kept, and the next `write`, `sync` or `close` writes it.
-
-    Parameters
-    ----------
-    folder
-        The journal's folder; made, for its owner alone, where it is not there.
-    name
-        Name of the segment, unique for ever: `RUN-NUMBER`.
+    `append` never waits. Everything else may block and raise `OSError`, and is for worker threads: one may `write`
+    while another waits for the disk in `sync`. What is not known to be on the disk is kept in memory, and after a
+    failure written by the next `write`, `sync` or `close`.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -38,29 +31,29 @@ class SegmentWriter:
         self._closed_path = closed_path(folder, name)
         self._file: int | None = os.open(self._path, _FLAGS, 0o600)
         self._writing = threading.Lock()
-        self._unsynced: deque[bytes | bytearray] = deque([HEADER])  # what the disk is not known to have, oldest first
-        # Positions in the file: what the disk has for sure <= what the file has <= what was taken.
+        self._unsynced: deque[bytes | bytearray] = deque([HEADER])  # not known to be on the disk, oldest first
+        # Positions in the file: synced <= written <= size.
         self._synced = self._written = 0
         self.size = len(HEADER)
         """Bytes of the segment so far."""
 
     @property
     def unwritten_bytes(self) -> int:
-        """Bytes taken that the file does not have yet."""
+        """Bytes appended that the file does not have yet."""
         return self.size - self._written
 
     @property
     def unsynced_bytes(self) -> int:
-        """Bytes taken that the disk is not known to have; memory has them."""
+        """Bytes appended that are not known to be on the disk."""
         return self.size - self._synced
 
-    def take(self, lines: bytes | bytearray) -> None:
-        """Take whole lines, to be written by the next `write`; they must not change any more."""
+    def append(self, lines: bytes | bytearray) -> None:
+        """Append whole lines, for the next `write`; they must not change any more."""
         self._unsynced.append(lines)
         self.size += len(lines)
 
     def write(self) -> None:
-        """Write all that is not in the file yet."""
+        """Write everything that is not in the file yet."""
         with self._writing:
             assert self._file is not None
             start = self._synced
@@ -71,7 +64,7 @@ class SegmentWriter:
                 start += len(lines)
 
     def sync(self) -> None:
-        """Write, and see to it that the disk has all that was taken before."""
+        """Write everything appended so far and sync it to the disk."""
         self.write()
         assert self._file is not None
         reached = self._written
@@ -79,7 +72,7 @@ class SegmentWriter:
         try:
             sync_file(self._file)
         except OSError:
-            # The system may have dropped what it could not write, and say nothing the next time: it is written anew.
+            # The system may drop what it could not write and report success the next time: write it again.
             with self._writing:
                 self._written = self._synced
             raise
@@ -89,13 +82,10 @@ class SegmentWriter:
             while self._unsynced and self._synced + len(self._unsynced[0]) <= reached:
                 self._synced += len(self._unsynced.popleft())
 
-    def close(self) -> Segment:
-        """Sync and close. To be called once all was taken; and again, if it fails.
+    def close(self) -> Path:
+        """Sync and close; return the closed file. To be called again if it fails.
 
-        Raises
-        ------
-        SegmentRemovedError
-            Somebody removed the file, and what it held could not be saved.
+        Raises `SegmentRemovedError` if the file was removed, and its content could not be restored.
         """
         if self._file is not None:
             self.sync()
@@ -106,16 +96,16 @@ class SegmentWriter:
             self._path.rename(self._closed_path)
         except FileNotFoundError as error:
             raise SegmentRemovedError from error
-        return Segment(self._closed_path)
+        return self._closed_path
 
     def close_unsynced(self) -> None:
-        """Close the file as it is, as a crash would."""
+        """Close the file without syncing it, as a crash would."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
     def _restore(self) -> None:
-        """Write anew a file that somebody removed: as long as it is open, its content is still there."""
+        """Write a removed file again: while it is open, its content can still be read."""
         assert self._file is not None
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         restored = os.open(self._path, _FLAGS, 0o600)

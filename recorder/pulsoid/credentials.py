@@ -1,7 +1,7 @@
-"""The token: where it is read from, that it is one, and how a new one takes its place.
+"""Read the token, check its form, and replace it in its file.
 
 It comes from a file or from the environment, never from the command line, where every user of the machine could see
-it; and it goes nowhere but into the header of a request to the server.
+it; and it is used only in the header of a request to the server.
 """
 
 import logging
@@ -17,7 +17,7 @@ from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.disk.replace import open_replacement
 
 TOKEN_VARIABLE = "PULSOID_TOKEN"  # noqa: S105 - the name of a variable, not a token
-_HOW = (
+_HINT = (
     f"Get one at https://pulsoid.net/ui/keys, then set {TOKEN_VARIABLE}, or write it to a file and give --token-file."
 )
 
@@ -25,72 +25,60 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A token, and in a file that has one, what it is refreshed with."""
+class TokenPair:
+    """A token, and its refresh token if the file has one."""
 
     token: str = field(repr=False)
     refresh_token: str | None = field(default=None, repr=False)
     server: str | None = None
-    """URL of the server the file says they belong to."""
+    """URL of the server they belong to, if the file names it."""
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """Where the token is to be had.
+    """Where the token is: in a file, or else in the environment variable.
 
-    Parameters
-    ----------
-    token_file
-        A file that holds the token and nothing else, or a JSON object with `access_token`, and `refresh_token` and
-        `server` perhaps; without a file, the environment variable holds the token.
+    `token_file` holds the token and nothing else, or a JSON object with `access_token`, and optionally `refresh_token`
+    and `server`.
     """
 
     token_file: Path | None = None
 
     def read_token(self) -> str:
-        """Read the token, anew each time: its owner may have replaced it.
-
-        Raises
-        ------
-        UsageError
-            There is none, it is empty, or it cannot be a token. What was read is never part of the message.
-        """
+        """Read the token; again each time, since its owner may have replaced it. Raises as `read` does."""
         return self.read().token
 
-    def read(self) -> Pair:
-        """Read the token, and what it is refreshed with. Raises as `read_token` does."""
+    def read(self) -> TokenPair:
+        """Read the token and its refresh token.
+
+        Raises `UsageError` if there is none, or it is not a token; what was read is never part of the message.
+        """
         if self.token_file is None:
             text = os.environ.get(TOKEN_VARIABLE)
             if text is None:
-                raise UsageError("There is no token", _HOW)
-            return Pair(_checked(text, TOKEN_VARIABLE))
+                raise UsageError("There is no token", _HINT)
+            return TokenPair(_parse_token(text, TOKEN_VARIABLE))
         source = str(self.token_file)
-        text = _read(self.token_file)
+        text = _read_text(self.token_file)
         if not text.lstrip().startswith("{"):
-            return Pair(_checked(text, source))
-        fields = _fields(text, source)
+            return TokenPair(_parse_token(text, source))
+        fields = _parse_json(text, source)
         refresh_token, server = fields.get("refresh_token"), fields.get("server")
-        return Pair(
-            _checked(fields.get("access_token"), source),
+        return TokenPair(
+            _parse_token(fields.get("access_token"), source),
             refresh_token if isinstance(refresh_token, str) and refresh_token else None,
             server if isinstance(server, str) else None,
         )
 
     def write(self, changes: dict[str, Any]) -> None:
-        """Change fields of a file that holds JSON, and leave the others as they are.
+        """Change fields of a JSON file and keep the others.
 
-        The file is replaced at once, as a whole, is on the disk on return, and is then readable by its owner alone.
-
-        Raises
-        ------
-        UsageError
-            It is not there any more, or does not hold JSON.
-        OSError
-            It cannot be replaced; it is as it was.
+        The file is replaced as a whole, is on the disk on return, and readable by its owner alone. Raises `UsageError`
+        if it holds no JSON any more, `OSError` if it cannot be replaced; it is unchanged then.
         """
         assert self.token_file is not None
         path = self.token_file.resolve()  # a link stays a link
-        fields = _fields(_read(path), str(self.token_file)) | changes
+        fields = _parse_json(_read_text(path), str(self.token_file)) | changes
         with open_replacement(path, sync=True) as new:
             new.write_bytes(msgspec.json.format(msgspec.json.encode(fields)) + b"\n")
 
@@ -99,35 +87,35 @@ class Credentials:
         if self.token_file is None or os.name != "posix":
             return
         if self.token_file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-            log.warning("Others can read the token file. Keep it to yourself: chmod 600 '%s'", self.token_file)
+            log.warning("Others can read the token file. Protect it with: chmod 600 '%s'", self.token_file)
 
 
-def _checked(text: object, source: str) -> str:
+def _parse_token(text: object, source: str) -> str:
     if not isinstance(text, str):
-        raise UsageError(f"The JSON in {source} has no text `access_token`", _HOW)
+        raise UsageError(f"The JSON in {source} has no text `access_token`", _HINT)
     token = text.strip()
     if not token:
-        raise UsageError(f"The token in {source} is empty", _HOW)
+        raise UsageError(f"The token in {source} is empty", _HINT)
     if not (token.isascii() and token.isprintable()) or " " in token:
-        raise UsageError(f"What {source} holds cannot be a token: it has blanks or other characters in it", _HOW)
+        raise UsageError(f"The text in {source} cannot be a token: it has blanks or other characters in it", _HINT)
     return token
 
 
-def _read(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")  # some editors of Windows put a mark before a text
+        return path.read_text(encoding="utf-8-sig")  # some editors on Windows write a byte order mark
     except FileNotFoundError:
-        raise UsageError(f"There is no token file {path}", _HOW) from None
+        raise UsageError(f"There is no token file {path}", _HINT) from None
     except UnicodeDecodeError:
-        raise UsageError(f"The token file {path} is not a text file", _HOW) from None
+        raise UsageError(f"The token file {path} is not a text file", _HINT) from None
     except OSError as error:
-        raise UsageError(f"The token file {path} cannot be read: {error.strerror}", _HOW) from None
+        raise UsageError(f"Cannot read the token file {path}: {error.strerror}", _HINT) from None
 
 
-def _fields(text: str, source: str) -> dict[str, Any]:
+def _parse_json(text: str, source: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.MsgspecError, RecursionError):
-        # What msgspec says may repeat what it read.
+        # msgspec's own message may quote the token.
         hint = "Write the token there and nothing else, or a JSON object with `access_token` and `refresh_token`."
-        raise UsageError(f"What {source} holds begins as JSON does, and is none", hint) from None
+        raise UsageError(f"{source} begins like JSON but is not valid JSON", hint) from None

@@ -1,35 +1,36 @@
-"""One HTTP request and its answer: what the check and the refresh of a token need of HTTP.
+"""Send one HTTP request and receive the answer, for the check and the refresh of a token.
 
-No redirect is followed: what a request holds goes to the server named, and to no other.
+No redirect is followed: a request goes to the server named and to no other.
 """
 
 import h11
 import trio
 
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
-from pulsoid_rec.recorder.connection.websocket import USER_AGENT, CannotConnectError, no_answer, open_stream
+from pulsoid_rec.recorder.connection.websocket import USER_AGENT, CannotConnectError, fail_after, open_stream
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
+from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 
-ANSWER_TIMEOUT_S = 10.0
-LARGEST_ANSWER_BYTES = 64 * 2**10
 _RECEIVE_BYTES = 16 * 2**10
 
 
 async def request(
-    server: ServerUrl, method: str, path: str, headers: dict[str, str], body: bytes = b""
+    server_url: ServerUrl,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    body: bytes = b"",
+    *,
+    timings: Timings = DEFAULT_TIMINGS,
 ) -> tuple[int, bytes]:
-    """Send a request, and return the answer's status and content.
+    """Send a request, and return the answer's status and content; `CannotConnectError` without an HTTP answer.
 
-    Cancelled, it drops the connection; the server may have done what was asked.
-
-    Raises
-    ------
-    CannotConnectError
-        Nobody is there, it does not answer within 10 s, or not in HTTP.
+    Cancelled, it drops the connection; the server may have carried out the request.
     """
-    stream = await open_stream(server)
+    stream = await open_stream(server_url, timings)
     connection = h11.Connection(h11.CLIENT)
     lines = {
-        "Host": server.authority.encode("idna").decode(),
+        "Host": server_url.authority.encode("idna").decode(),
         "User-Agent": USER_AGENT,
         "Accept": "application/json",
         "Content-Length": str(len(body)),
@@ -38,16 +39,14 @@ async def request(
     }
     request = h11.Request(method=method, target=path, headers=list(lines.items()))
     try:
-        with trio.fail_after(ANSWER_TIMEOUT_S):
+        with fail_after(timings.answer_timeout_s, server_url):
             head = connection.send(request) or b""
             data = connection.send(h11.Data(data=body)) or b""
             end = connection.send(h11.EndOfMessage()) or b""
             await stream.send_all(head + data + end)
             return await _receive(stream, connection)
-    except trio.TooSlowError:
-        raise no_answer(server) from None
     except (h11.RemoteProtocolError, trio.BrokenResourceError):
-        raise CannotConnectError(f"{server.authority} hung up, or answered with something else than HTTP") from None
+        raise CannotConnectError(f"{server_url.authority} closed the connection or did not answer in HTTP") from None
     finally:
         await trio.aclose_forcefully(stream)
 
@@ -63,8 +62,8 @@ async def _receive(stream: trio.abc.ReceiveStream, connection: h11.Connection) -
             status = event.status_code
         elif isinstance(event, h11.Data):
             content += event.data
-            if len(content) > LARGEST_ANSWER_BYTES:
-                return status, b""  # no answer to a question about tokens is that long
+            if len(content) > DEFAULT_LIMITS.http_answer_bytes:
+                return status, b""  # no answer about a token is that long
         elif isinstance(event, h11.EndOfMessage):
             return status, bytes(content)
         elif not isinstance(event, h11.InformationalResponse):

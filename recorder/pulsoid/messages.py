@@ -1,7 +1,7 @@
-"""What a frame from the room says. Pure: a text in, a row out, and it never raises.
+"""Parse the messages of a room. Pure: a text in, a row out; never raises.
 
-Pulsoid sends JSON objects with a `kind`, a `timestamp` and one payload field named as the kind. New fields are let
-pass; whatever else is not as documented becomes a `RejectedMessageRow` that says why.
+Pulsoid sends JSON objects with a `kind`, a `timestamp` and one payload field named as the kind. Unknown fields are
+ignored; anything else that is not as documented becomes a `RejectedMessageRow` with the reason.
 """
 
 import re
@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw, UnsetType
 from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, MessageRow, RejectedMessageRow, RoomEventRow
 
 KINDS = ("heart_rate", "room_member_updated", "room_member_removed", "room_updated")
-"""The kinds of message there are; asked for by name, since the server's default is the first alone."""
+"""All kinds of message; requested by name, since the server's default is the first alone."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -39,7 +39,7 @@ class _RoomUpdated(msgspec.Struct):
 
 
 class _Message(msgspec.Struct, tag_field="kind", kw_only=True):
-    """What every message may have: each kind requires its own payload, and allows no other; null says nothing."""
+    """Fields of every message: each kind requires its own payload, and allows no other but null."""
 
     timestamp: datetime
     heart_rate: UnsetType | None = UNSET
@@ -70,21 +70,9 @@ _decode = msgspec.json.Decoder(
 
 
 def parse_message(frame: str, *, room_id: str, connection_id: str, received_at: int) -> MessageRow:
-    """Tell what a frame says.
+    """Parse a text frame, received at `received_at` (microseconds since 1970, UTC), into the row to store.
 
-    Parameters
-    ----------
-    frame
-        The text frame, as received.
-    room_id, connection_id
-        Where it came from.
-    received_at
-        When it was received, in microseconds since 1970, UTC.
-
-    Returns
-    -------
-    MessageRow
-        The row to store. What cannot be understood is a `RejectedMessageRow` with the reason; nothing is raised.
+    What cannot be parsed gives a `RejectedMessageRow` with the reason; nothing is raised.
     """
     try:
         message = _decode(frame)
@@ -93,8 +81,8 @@ def parse_message(frame: str, *, room_id: str, connection_id: str, received_at: 
         reason = "it is nested too deeply"
     except OverflowError:
         reason = "`timestamp` is outside the years 1 to 9999"
-    except ValueError as error:  # msgspec's errors are such, too
-        reason = _in_words(str(error)) if frame else "it is empty"
+    except ValueError as error:  # includes msgspec's errors
+        reason = _format_reason(str(error)) if frame else "it is empty"
     return RejectedMessageRow(room_id, connection_id, received_at, reason, frame)
 
 
@@ -133,25 +121,25 @@ def _json_object(config: Raw) -> str:
     return text
 
 
-# What msgspec says of a message, and what we say: the groups are filled in, types with a name of their own.
-_WORDS = [
-    (re.compile(pattern), words)
-    for pattern, words in (
-        ("Input data was truncated", "it breaks off in the middle"),
+# Errors of msgspec, and reasons for the user: groups are filled in, types by their names below.
+_REASONS = [
+    (re.compile(pattern), reason)
+    for pattern, reason in (
+        ("Input data was truncated", "it is cut off"),
         ("JSON is malformed: (.*)", "it is not JSON: {0}"),
         (r"Expected `object`, got `(\w+)`", "it is {0}, not an object"),
         (r"Expected `str`(?:, got `\w+`)? - at `\$\.kind`", "`kind` is not a text"),
         ("Invalid value '(.*)' - at `\\$\\.kind`", "there is no kind {0!r}"),
         (r"Object missing required field `(\w+)`", "`{0}` is missing"),
         (r"Object missing required field `(\w+)` - at `\$\.(\S+)`", "`{1}.{0}` is missing"),
-        (r"Invalid RFC3339 encoded datetime - at `\$\.(\S+)`", "`{0}` is no instant such as 2024-01-15T10:30:00Z"),
+        (r"Invalid RFC3339 encoded datetime - at `\$\.(\S+)`", "`{0}` is not an instant such as 2024-01-15T10:30:00Z"),
         (rf"Expected `null`, got `\w+` - at `\$\.({'|'.join(KINDS)})`", "it has a second payload, `{0}`"),
         (r"Expected `(\w+)`, got `(\w+)` - at `\$\.(\S+)`", "`{2}` is {1}, not {0}"),
         (r"Expected `int` ([<>]=) (\S+) - at `\$\.(\S+)`", "`{2}` is not {0} {1}"),
         (r"Integer value out of range - at `\$\.(\S+)`", "`{0}` is too large a number"),
     )
 ]
-_TYPES = {
+_TYPE_NAMES = {
     "array": "an array",
     "bool": "true or false",
     "datetime": "an instant",
@@ -164,9 +152,9 @@ _TYPES = {
 _LONGEST_REASON = 200
 
 
-def _in_words(fault: str) -> str:
-    """Say what is wrong with a message, rather than what a decoder expected."""
-    for pattern, words in _WORDS:
+def _format_reason(fault: str) -> str:
+    """Return what is wrong with a message, from msgspec's error."""
+    for pattern, reason in _REASONS:
         if found := pattern.fullmatch(fault):
-            return words.format(*(_TYPES.get(group, group) for group in found.groups()))[:_LONGEST_REASON]
+            return reason.format(*(_TYPE_NAMES.get(group, group) for group in found.groups()))[:_LONGEST_REASON]
     return fault[:_LONGEST_REASON]

@@ -1,39 +1,45 @@
-"""Is the token good? Asked over HTTP before the first connection, so that each fault has a sentence of its own."""
+"""Check the token over HTTP before the first connection, so that each error has a message of its own."""
 
-import http
 import logging
+from http import HTTPStatus
+from typing import TypeVar
 
 import msgspec
 
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.connection.websocket import CannotConnectError
 from pulsoid_rec.recorder.contract.errors import RefusedError
+from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.pulsoid.http_client import request
 
 SCOPE = "data:room:read"
-_NEW_TOKEN = "Get a new one at https://pulsoid.net/ui/keys."  # noqa: S105 - a sentence, not a token
-_DEAD = {
-    7005: ("The server does not know this token", _NEW_TOKEN),
-    7006: ("The token has expired", _NEW_TOKEN),
-}
-_REFUSALS = {
-    7007: (
-        "The token needs a paid plan of Pulsoid's",
-        "See https://pulsoid.net, or use a token of somebody who has one.",
-    ),
-    7008: (f"The token lacks the scope {SCOPE}", f"Get one with the scope {SCOPE} at https://pulsoid.net/ui/keys."),
-    7009: (
-        "The server saw no token in the request",
-        "Something between you and the server (a proxy?) takes the header `Authorization` out.",
-    ),
-    7010: ("The server takes this for no token at all", f"Check that it was copied whole. {_NEW_TOKEN}"),
-}
+
+_T = TypeVar("_T")
 
 log = logging.getLogger(__name__)
 
 
-class DeadTokenError(RefusedError):
-    """The token is good no more; another one may be."""
+class InvalidTokenError(RefusedError):
+    """The token is no longer valid; another one may be."""
+
+
+_NEW_TOKEN = "Get a new one at https://pulsoid.net/ui/keys."  # noqa: S105 - a sentence, not a token
+_ERRORS = {
+    7005: InvalidTokenError("The server does not know this token", _NEW_TOKEN),
+    7006: InvalidTokenError("The token has expired", _NEW_TOKEN),
+    7007: RefusedError(
+        "The token needs a paid plan of Pulsoid", "See https://pulsoid.net, or use a token of somebody who has one."
+    ),
+    7008: RefusedError(
+        f"The token lacks the scope {SCOPE}", f"Get one with the scope {SCOPE} at https://pulsoid.net/ui/keys."
+    ),
+    7009: RefusedError(
+        "The server saw no token in the request",
+        "Something between you and the server (a proxy?) removes the header `Authorization`.",
+    ),
+    7010: RefusedError("The server says that this is no token", f"Check that it was copied whole. {_NEW_TOKEN}"),
+}
+_STATUS_ERRORS = {401: InvalidTokenError("The server refused the token (401)", _NEW_TOKEN), 402: _ERRORS[7007]}
 
 
 class _Valid(msgspec.Struct):
@@ -44,48 +50,30 @@ class _Invalid(msgspec.Struct):
     error_code: int
 
 
-async def check_token(server: ServerUrl, token: str) -> None:
-    """Ask the server about a token.
+async def check_token(server_url: ServerUrl, token: str, timings: Timings = DEFAULT_TIMINGS) -> None:
+    """Check a token with the server. If the answer is not clear, the connection itself will show.
 
-    A server that gives no answer to understand has not said no: the connection itself will tell.
-
-    Raises
-    ------
-    DeadTokenError
-        The server does not know the token, or it has expired.
-    RefusedError
-        It is not for rooms, or of no use for another reason.
+    Raises `InvalidTokenError` if it is unknown or expired, another `RefusedError` if it is refused for another reason.
     """
+    headers = {"Authorization": f"Bearer {token}"}
     try:
-        status, body = await request(server, "GET", server.validate_path, {"Authorization": f"Bearer {token}"})
+        status, body = await request(server_url, "GET", server_url.validate_path, headers, timings=timings)
     except CannotConnectError as error:
         log.info("The token could not be checked beforehand: %s.", error.reason)
         return
-    if status == http.HTTPStatus.OK:
-        _require_scope(body)
-    elif 400 <= status < 500:  # noqa: PLR2004 - the client errors of HTTP
-        _refuse(status, body)
+    refusal = None
+    if status == HTTPStatus.OK:
+        valid = _decode(body, _Valid)
+        refusal = _ERRORS[7008] if valid and SCOPE not in valid.scopes else None
+    elif 400 <= status < 500:  # noqa: PLR2004 - HTTP's client errors
+        invalid = _decode(body, _Invalid)
+        refusal = _ERRORS.get(invalid.error_code if invalid else 0) or _STATUS_ERRORS.get(status)
+    if refusal is not None:
+        raise type(refusal)(refusal.message, refusal.hint)  # a new one, without an old traceback
 
 
-def _require_scope(body: bytes) -> None:
+def _decode(body: bytes, kind: type[_T]) -> _T | None:
     try:
-        valid = msgspec.json.decode(body, type=_Valid)
+        return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, RecursionError):
-        return
-    if SCOPE not in valid.scopes:
-        raise RefusedError(*_REFUSALS[7008])
-
-
-def _refuse(status: int, body: bytes) -> None:
-    try:
-        code = msgspec.json.decode(body, type=_Invalid).error_code
-    except (msgspec.MsgspecError, RecursionError):
-        code = 0
-    if code in _DEAD:
-        raise DeadTokenError(*_DEAD[code])
-    if code in _REFUSALS:
-        raise RefusedError(*_REFUSALS[code])
-    if status == http.HTTPStatus.UNAUTHORIZED:
-        raise DeadTokenError("The server refused the token (401)", _NEW_TOKEN)
-    if status == http.HTTPStatus.PAYMENT_REQUIRED:
-        raise RefusedError(*_REFUSALS[7007])
+        return None

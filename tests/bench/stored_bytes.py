@@ -11,7 +11,7 @@ from streams import count_readings, require_count
 
 from pulsoid_rec.recorder.ingest.database import open_database
 from pulsoid_rec.recorder.ingest.ingest import Ingested, ingest
-from pulsoid_rec.recorder.journal.segment import HEADER, Segment, encode_line
+from pulsoid_rec.recorder.journal.segment import HEADER, encode_line
 from pulsoid_rec.recorder.pulsoid.messages import parse_message
 from pulsoid_rec.recorder.simulator.people import play_people
 from pulsoid_rec.recorder.simulator.wire import heart_rate
@@ -45,7 +45,7 @@ def measure(scratch: Path) -> Iterator[Figure]:
         count += len(lines) - 1
         path = scratch / f"bench-{number:08}.jsonl"
         path.write_bytes(b"".join(lines))
-        ingest(database, [Segment(path)], total)
+        ingest(database, [path], total)
     require_count(count, count_readings(database), "readings stored")
     size, fixed = database.stat().st_size, empty.stat().st_size
     yield Figure(

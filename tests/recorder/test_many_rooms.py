@@ -1,15 +1,15 @@
 """Many rooms at once: one room's trouble is its own."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trio
 from hostile_server import Visit, answer, open_hostile_server, reading, text
-from recording_run import hurry, make_recorder, rows, running, until
+from recording_run import FAST, make_recorder, rows, running, until
 from simulator_control import open_simulator
 
-from pulsoid_rec.recorder.connection import reconnect as connection_state
 from pulsoid_rec.recorder.connection.reconnect import State
 from pulsoid_rec.recorder.contract.errors import ExitCode, RefusedError
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
@@ -23,7 +23,6 @@ MESSAGES = 60
 @pytest.fixture
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(TOKEN_VARIABLE, DEMO_TOKEN)
-    hurry(monkeypatch)
     return tmp_path / "rooms.duckdb"
 
 
@@ -111,12 +110,10 @@ async def test_only_if_every_room_is_refused_at_the_start_does_the_command_end(d
     assert str(status) in caught.value.message
 
 
-async def test_rooms_refused_after_one_was_live_are_retried_at_a_slow_pace(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection_state, "REFUSED_DELAY_S", 0.5)
+async def test_rooms_refused_after_one_was_live_are_retried_at_a_slow_pace(database: Path) -> None:
+    timings = replace(FAST, refused_reconnect_s=0.5)
     async with open_simulator() as simulator:
-        async with running(make_recorder(simulator.url, database)) as recorder:
+        async with running(make_recorder(simulator.url, database, timings=timings)) as recorder:
             await until(lambda: simulator.accepted == 1)
             simulator.refuse_with(401)
             await simulator.drop_connections()

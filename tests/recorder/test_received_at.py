@@ -2,15 +2,15 @@
 
 import itertools
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import trio
 from hostile_server import Visit, open_hostile_server, reading, text
-from recording_run import hurry, make_recorder, rows, running, until
+from recording_run import FAST, make_recorder, rows, running, until
 
-from pulsoid_rec.recorder import room
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
 
 HOUR_US = 3_600_000_000
@@ -19,16 +19,15 @@ HOUR_US = 3_600_000_000
 @pytest.fixture
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(TOKEN_VARIABLE, "token")
-    hurry(monkeypatch)
     return tmp_path / "room.duckdb"
 
 
-async def test_a_wall_clock_that_steps_an_hour_moves_stamps_alone(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(room, "PING_INTERVAL_S", 0.05)
+async def test_a_wall_clock_that_steps_an_hour_moves_stamps_alone(database: Path) -> None:
+    timings = replace(FAST, ping_interval_s=0.05)
     step_ns = 0
-    monkeypatch.setattr(room, "time_ns", lambda: time.time_ns() + step_ns)
+
+    def stepping_ns() -> int:
+        return time.time_ns() + step_ns
 
     async def talk(visit: Visit) -> None:
         nonlocal step_ns
@@ -39,28 +38,30 @@ async def test_a_wall_clock_that_steps_an_hour_moves_stamps_alone(
             await until(lambda number=number: recorder.rooms[0].status.readings == number + 1)  # type: ignore[misc]
         await visit.until_gone()
 
-    async with open_hostile_server(talk) as server, running(make_recorder(server.url, database)) as recorder:
-        await until(lambda: recorder.rooms[0].status.readings == 4)
-        await trio.sleep(0.2)  # several pings
-        assert len(server.heads) == 1
-        assert recorder.rooms[0].status.reconnects == 0
+    async with open_hostile_server(talk) as server:
+        async with running(make_recorder(server.url, database, timings=timings, time_ns=stepping_ns)) as recorder:
+            await until(lambda: recorder.rooms[0].status.readings == 4)
+            await trio.sleep(0.2)  # several pings
+            assert len(server.heads) == 1
+            assert recorder.rooms[0].status.reconnects == 0
     stamps = [at for (at,) in rows(database, "SELECT epoch_us(received_at) FROM heart_rate ORDER BY rowid")]
     now = time.time_ns() // 1000
     assert [round((at - now) / HOUR_US) for at in stamps] == [0, 1, -1, 0]
 
 
-async def test_a_wall_clock_that_runs_ahead_makes_no_short_connection_a_steady_one(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_wall_clock_that_runs_ahead_makes_no_short_connection_a_steady_one(database: Path) -> None:
     hours = itertools.count()
-    monkeypatch.setattr(room, "time_ns", lambda: time.time_ns() + next(hours) * HOUR_US * 1000)
+
+    def advancing_ns() -> int:
+        return time.time_ns() + next(hours) * HOUR_US * 1000
 
     async def drop(visit: Visit) -> None:
         await visit.accept()
 
-    async with open_hostile_server(drop) as server, running(make_recorder(server.url, database)) as recorder:
-        await until(lambda: len(server.heads) == 10)
-        assert recorder.rooms[0].connection.failures >= 9
+    async with open_hostile_server(drop) as server:
+        async with running(make_recorder(server.url, database, time_ns=advancing_ns)) as recorder:
+            await until(lambda: len(server.heads) == 10)
+            assert recorder.rooms[0].connection.failures >= 9
 
 
 async def test_readings_out_of_order_from_the_future_and_days_late_are_stored_as_sent(database: Path) -> None:

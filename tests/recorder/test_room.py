@@ -1,9 +1,11 @@
 """A room against servers that misbehave: over real sockets, and judged by what is in the database."""
 
+import errno
 import logging
 import os
 import ssl
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,18 +26,15 @@ from hostile_server import (
     reading,
     text,
 )
-from recording_run import connection_events, hurry, make_recorder, rows, running, until
+from recording_run import FAST, connection_events, make_recorder, rows, running, until
 from simulator_control import open_simulator
 
-from pulsoid_rec.recorder import room
-from pulsoid_rec.recorder.connection import websocket as connection
-from pulsoid_rec.recorder.journal import journal
-from pulsoid_rec.recorder.journal.journal import Journal
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
 from pulsoid_rec.recorder.recorder import Recorder
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 
-BROKE_OFF = ("lost", 1006, "the connection broke off (1006)")
+LOST = ("lost", 1006, "the connection was lost (1006)")
 STOPPED = ("closed", 1000, "the recorder was stopped")
 OPENED = ("opened", None, None)
 
@@ -43,7 +42,6 @@ OPENED = ("opened", None, None)
 @pytest.fixture
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(TOKEN_VARIABLE, DEMO_TOKEN)
-    hurry(monkeypatch)
     return tmp_path / "room.duckdb"
 
 
@@ -57,11 +55,14 @@ def readings(recorder: Recorder) -> int:
     return recorder.rooms[0].status.readings
 
 
-async def record(database: Path, *acts: Act, expect: int = 0) -> list[tuple[str, int | None, str | None]]:
-    """Record from a server that does these acts and then behaves; return what befell the connections."""
-    async with open_hostile_server(*acts, stay) as server, running(make_recorder(server.url, database)) as recorder:
-        await until(lambda: len(server.heads) == len(acts) + 1 and recorder.rooms[0].status.state == "live")
-        await until(lambda: readings(recorder) == expect)
+async def record(
+    database: Path, *acts: Act, expect: int = 0, limits: Limits = DEFAULT_LIMITS
+) -> list[tuple[str, int | None, str | None]]:
+    """Record from a server that does these acts and then behaves; return the events of the connections."""
+    async with open_hostile_server(*acts, stay) as server:
+        async with running(make_recorder(server.url, database, limits=limits)) as recorder:
+            await until(lambda: len(server.heads) == len(acts) + 1 and recorder.rooms[0].status.state == "live")
+            await until(lambda: readings(recorder) == expect)
     events = connection_events(database)
     assert events[-2:] == [OPENED, STOPPED]
     return events[:-2]
@@ -93,12 +94,12 @@ async def reset(visit: Visit) -> None:
 
 
 NO_UPGRADE = "the server answered {} instead of opening a WebSocket"
-NONSENSE = ("lost", None, "what the server answered does not open a WebSocket")
+NONSENSE = ("lost", None, "the server's answer does not open a WebSocket")
 
 
 ANSWERS: list[tuple[Act, tuple[str, int | None, str]]] = [
-    (hang_up, ("lost", None, "the server hung up before it answered")),
-    (reset, ("lost", None, "the server hung up before it answered")),
+    (hang_up, ("lost", None, "the server closed the connection before it answered")),
+    (reset, ("lost", None, "the server closed the connection before it answered")),
     (answering(answer(500, b"oops")), ("refused", 500, NO_UPGRADE.format(500))),
     (answering(answer(502, b"<html>Bad gateway</html>")), ("refused", 502, NO_UPGRADE.format(502))),
     (answering(answer(503, b"to the end of it", length=False)), ("refused", 503, NO_UPGRADE.format(503))),
@@ -145,12 +146,12 @@ async def test_whatever_is_answered_that_opens_no_websocket_is_noted_and_tried_a
     ],
 )
 async def test_an_upgrade_that_is_never_answered_to_its_end_is_given_up(
-    database: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, event: tuple[str, int | None, str]
+    database: Path, data: bytes, event: tuple[str, int | None, str]
 ) -> None:
-    monkeypatch.setattr(connection, "CONNECT_TIMEOUT_S", 0.2)
+    timings = replace(FAST, connect_timeout_s=0.2)
     silent = answering(data, hang_up=False)
     async with open_hostile_server(stay, silent, stay) as server:
-        async with running(make_recorder(server.url, database, "a", "b")) as recorder:
+        async with running(make_recorder(server.url, database, "a", "b", timings=timings)) as recorder:
             await until(lambda: len(server.heads) == 3)
             await until(lambda: all(room.status.state == "live" for room in recorder.rooms))
     kind, code, reason = event
@@ -179,10 +180,10 @@ async def test_a_port_where_nobody_listens_is_tried_until_somebody_does(database
     ]
 
 
-async def test_a_name_that_does_not_resolve_is_said_and_tried_again(database: Path) -> None:
+async def test_a_name_that_does_not_resolve_is_reported_and_tried_again(database: Path) -> None:
     async with running(make_recorder("wss://nobody.invalid", database)) as recorder:
         await until(lambda: recorder.rooms[0].connection.failures > 1)
-    assert connection_events(database) == [("lost", None, "no connection to nobody.invalid: its name is not known")]
+    assert connection_events(database) == [("lost", None, "no connection to nobody.invalid: host not found")]
 
 
 # TLS
@@ -231,33 +232,33 @@ async def test_tls_with_a_wrong_certificate_gets_no_token(
     [(kind, code, reason)] = connection_events(database)
     assert (kind, code) == ("lost", None)
     assert reason is not None
-    assert reason.startswith(f"no safe connection to localhost:{server.port}: its certificate is not to be trusted")
+    assert reason.startswith(f"no TLS connection to localhost:{server.port}: its certificate is not trusted")
     assert words in reason
 
 
-async def test_a_server_without_tls_is_told_from_one_that_is_not_there(database: Path) -> None:
+async def test_a_server_without_tls_is_distinguished_from_one_that_is_not_there(database: Path) -> None:
     async with open_hostile_server(stay) as server:
         async with running(make_recorder(server.url.replace("ws", "wss", 1), database)) as recorder:
             await until(lambda: recorder.rooms[0].connection.failures > 0)
     [(_, _, reason)] = connection_events(database)
     assert reason is not None
-    assert reason.startswith(f"no safe connection to localhost:{server.port}: it does not speak TLS as we do")
+    assert reason.startswith(f"no TLS connection to localhost:{server.port}: the handshake failed")
 
 
 # A connection ends
 
 
-async def test_what_came_with_the_answer_and_before_the_end_is_taken_down(database: Path) -> None:
+async def test_what_came_with_the_answer_and_before_the_end_is_stored(database: Path) -> None:
     async def drop(visit: Visit) -> None:
         await visit.accept(*(text(reading(n)) for n in range(200)))
 
-    assert await record(database, drop, expect=200) == [OPENED, BROKE_OFF]
+    assert await record(database, drop, expect=200) == [OPENED, LOST]
     assert stored(database) == [f"user-{n}" for n in range(200)]
 
 
 @pytest.mark.parametrize("is_safe", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("is_reset", [False, True], ids=["closed", "reset"])
-async def test_what_arrived_before_a_reset_is_taken_down_with_pings_among_it(
+async def test_what_arrived_before_a_reset_is_stored_with_pings_among_it(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_reset: bool, is_safe: bool
 ) -> None:
     count = 500
@@ -277,7 +278,7 @@ async def test_what_arrived_before_a_reset_is_taken_down_with_pings_among_it(
         async with running(make_recorder(server.url, database)) as recorder:
             await until(lambda: len(server.heads) == 2 and recorder.rooms[0].status.state == "live")
     assert stored(database) == [f"user-{n}" for n in range(count)]
-    assert connection_events(database)[:2] == [OPENED, BROKE_OFF]
+    assert connection_events(database)[:2] == [OPENED, LOST]
 
 
 async def test_accepting_and_dropping_a_hundred_times_loses_nothing(database: Path) -> None:
@@ -287,38 +288,38 @@ async def test_accepting_and_dropping_a_hundred_times_loses_nothing(database: Pa
 
         return act
 
-    assert await record(database, *map(dropping, range(100)), expect=100) == [OPENED, BROKE_OFF] * 100
+    assert await record(database, *map(dropping, range(100)), expect=100) == [OPENED, LOST] * 100
     assert stored(database) == [f"user-{n}" for n in range(100)]
 
 
 ENDS: list[tuple[list[bytes], tuple[str, int, str]]] = [
-    ([close(1000)], ("closed", 1000, "the server ended the connection (1000)")),
+    ([close(1000)], ("closed", 1000, "the server closed the connection (1000)")),
     ([close(1001, "bye")], ("closed", 1001, "the server is going away (1001: bye)")),
     (
         [close(1008, "token expired")],
-        ("closed", 1008, "the server ended the connection, by its rules (1008: token expired)"),
+        ("closed", 1008, "the server closed the connection: policy violation (1008: token expired)"),
     ),
-    ([close(1011)], ("closed", 1011, "the server ended the connection, over a fault of its own (1011)")),
-    ([close(4321, "\x1b[2Jpwned\n")], ("closed", 4321, "the server ended the connection (4321: ?[2Jpwned?)")),
-    ([frame(0x8)], ("closed", 1005, "the server ended the connection (1005)")),
+    ([close(1011)], ("closed", 1011, "the server closed the connection: internal error (1011)")),
+    ([close(4321, "\x1b[2Jpwned\n")], ("closed", 4321, "the server closed the connection (4321: ?[2Jpwned?)")),
+    ([frame(0x8)], ("closed", 1005, "the server closed the connection (1005)")),
     (
         [close(1000), frame(PING, b"late"), text(reading(9))],
-        ("closed", 1000, "the server ended the connection (1000)"),
+        ("closed", 1000, "the server closed the connection (1000)"),
     ),
-    ([frame(0x8, b"\x03")], ("lost", 1002, "what the server sent is no proper WebSocket (1002)")),
-    ([close(1005)], ("lost", 1002, "what the server sent is no proper WebSocket (1002)")),
-    ([frame(0x3)], ("lost", 1002, "what the server sent is no proper WebSocket (1002)")),
-    ([frame(TEXT, b"x", flags=0x40)], ("lost", 1002, "what the server sent is no proper WebSocket (1002)")),
-    ([frame(CONTINUATION, b"of nothing")], ("lost", 1002, "what the server sent is no proper WebSocket (1002)")),
+    ([frame(0x8, b"\x03")], ("lost", 1002, "the server violated the WebSocket protocol (1002)")),
+    ([close(1005)], ("lost", 1002, "the server violated the WebSocket protocol (1002)")),
+    ([frame(0x3)], ("lost", 1002, "the server violated the WebSocket protocol (1002)")),
+    ([frame(TEXT, b"x", flags=0x40)], ("lost", 1002, "the server violated the WebSocket protocol (1002)")),
+    ([frame(CONTINUATION, b"of nothing")], ("lost", 1002, "the server violated the WebSocket protocol (1002)")),
     (
         [frame(PING, b"in pieces", final=False)],
-        ("lost", 1002, "what the server sent is no proper WebSocket (1002)"),
+        ("lost", 1002, "the server violated the WebSocket protocol (1002)"),
     ),
     (
         [frame(TEXT, b"a", final=False), text("b")],
-        ("lost", 1002, "what the server sent is no proper WebSocket (1002)"),
+        ("lost", 1002, "the server violated the WebSocket protocol (1002)"),
     ),
-    ([b"\x81\xff" + b"\xff" * 8], ("lost", 1002, "what the server sent is no proper WebSocket (1002)")),
+    ([b"\x81\xff" + b"\xff" * 8], ("lost", 1002, "the server violated the WebSocket protocol (1002)")),
     ([text(b'{"kind":"\xff"}')], ("lost", 1007, "the server sent a text that is not UTF-8 (1007)")),
     ([text(b"\xed\xa0\x80")], ("lost", 1007, "the server sent a text that is not UTF-8 (1007)")),
     ([text(b"\xc3")], ("lost", 1007, "the server sent a text that is not UTF-8 (1007)")),
@@ -358,11 +359,9 @@ async def test_a_message_that_is_too_large_costs_none_of_those_before_it(
     async def flood(visit: Visit) -> None:
         await visit.accept(*(text(reading(n)) for n in range(40)))
         # Small ones and the end of the large one in a packet: the small ones are then still queued.
-        await visit.send(frame(TEXT, b"x" * (connection.LARGEST_MESSAGE_BYTES - 10), final=False))
+        await visit.send(frame(TEXT, b"x" * (DEFAULT_LIMITS.message_bytes - 10), final=False))
         await visit.send(frame(CONTINUATION, b"y" * 9), *(text(reading(n)) for n in range(40, 50)))
-        await visit.send(
-            *(text(reading(n)) for n in range(50, 90)), text(b"z" * (connection.LARGEST_MESSAGE_BYTES + 1))
-        )
+        await visit.send(*(text(reading(n)) for n in range(50, 90)), text(b"z" * (DEFAULT_LIMITS.message_bytes + 1)))
         await visit.until_gone()
 
     with caplog.at_level(logging.INFO, logger="pulsoid_rec.recorder"):
@@ -370,21 +369,17 @@ async def test_a_message_that_is_too_large_costs_none_of_those_before_it(
     assert events == [OPENED, ("lost", 1009, "the server sent a message that is too large (1009)")]
     assert stored(database) == [f"user-{n}" for n in range(90)]
     [(size,), _] = rows(database, "SELECT length(raw) FROM rejected_messages ORDER BY rowid")
-    assert size == connection.LARGEST_MESSAGE_BYTES - 1
+    assert size == DEFAULT_LIMITS.message_bytes - 1
     assert "the server sent a message that is too large (1009). Trying again in" in caplog.text
 
 
-async def test_messages_queued_before_one_that_is_too_large_are_taken_down(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection, "LARGEST_MESSAGE_BYTES", 500)
-
+async def test_messages_queued_before_one_that_is_too_large_are_stored(database: Path) -> None:
     async def flood(visit: Visit) -> None:
         long_way = (frame(0x1, reading(n).encode(), final=False) + frame(0x0) for n in range(60))
         await visit.accept(*long_way, text(b"z" * 501))
         await visit.until_gone()
 
-    events = await record(database, flood, expect=60)
+    events = await record(database, flood, expect=60, limits=Limits(message_bytes=500))
     assert events == [OPENED, ("lost", 1009, "the server sent a message that is too large (1009)")]
 
 
@@ -436,10 +431,8 @@ async def test_binary_frames_are_ignored(database: Path) -> None:
     assert rows(database, "SELECT count(*) FROM rejected_messages") == [(0,)]
 
 
-async def test_pings_behind_a_full_queue_are_answered_and_cost_no_message(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(journal, "MOST_IN_MEMORY_BYTES", 100_000)  # some 300 messages; then the receiver is held back
+async def test_pings_behind_a_full_queue_are_answered_and_cost_no_message(database: Path) -> None:
+    limits = Limits(memory_bytes=100_000)  # some 300 messages; then the receiver is held back
     said = b""
 
     async def rush(visit: Visit) -> None:
@@ -452,9 +445,10 @@ async def test_pings_behind_a_full_queue_are_answered_and_cost_no_message(
     def are_answered() -> bool:
         return all(bytes([0x80 | PONG, 0x80 | len(payload)]) in said for payload in (b"behind", b"and again"))
 
-    async with open_hostile_server(rush) as server, running(make_recorder(server.url, database)) as recorder:
-        await until(lambda: are_answered() and readings(recorder) == 500)
-        assert len(server.heads) == 1
+    async with open_hostile_server(rush) as server:
+        async with running(make_recorder(server.url, database, limits=limits)) as recorder:
+            await until(lambda: are_answered() and readings(recorder) == 500)
+            assert len(server.heads) == 1
     assert stored(database) == [f"user-{n}" for n in range(500)]
 
 
@@ -481,13 +475,12 @@ async def test_stopping_in_a_flood_with_pings_leaves_no_hole(database: Path) -> 
 # Dead, silent, or unwilling to part
 
 
-async def test_a_peer_that_stops_answering_is_left_for_a_new_connection(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(room, "PING_INTERVAL_S", 0.1)
-    monkeypatch.setattr(room, "PONG_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(room, "RECHECK_DELAY_S", 0.05)
-    async with open_simulator() as simulator, running(make_recorder(simulator.url, database)) as recorder:
+async def test_a_peer_that_stops_answering_is_left_for_a_new_connection(database: Path) -> None:
+    timings = replace(FAST, ping_interval_s=0.1, pong_timeout_s=0.2, recheck_delay_s=0.05)
+    async with (
+        open_simulator() as simulator,
+        running(make_recorder(simulator.url, database, timings=timings)) as recorder,
+    ):
         await simulator.wait_for_clients("demo")
         await simulator.send_heart_rate("demo", "user-1", 72)
         await until(lambda: readings(recorder) == 1)
@@ -499,11 +492,8 @@ async def test_a_peer_that_stops_answering_is_left_for_a_new_connection(
     assert connection_events(database) == [OPENED, ("lost", None, "no answer to a ping for 0 s"), OPENED, STOPPED]
 
 
-async def test_a_room_that_is_silent_but_alive_is_never_reconnected(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(room, "PING_INTERVAL_S", 0.02)
-    monkeypatch.setattr(room, "PONG_TIMEOUT_S", 0.2)
+async def test_a_room_that_is_silent_but_alive_is_never_reconnected(database: Path) -> None:
+    timings = replace(FAST, ping_interval_s=0.02, pong_timeout_s=0.2)
     pings = 0
 
     async def answer_pings_late(visit: Visit) -> None:
@@ -516,17 +506,17 @@ async def test_a_room_that_is_silent_but_alive_is_never_reconnected(
                 mask, payload = data[2:6], data[6:10]
                 await visit.send(frame(PONG, bytes(a ^ b for a, b in zip(mask, payload, strict=True))))
 
-    async with open_hostile_server(answer_pings_late) as server, running(make_recorder(server.url, database)):
+    async with (
+        open_hostile_server(answer_pings_late) as server,
+        running(make_recorder(server.url, database, timings=timings)),
+    ):
         await until(lambda: pings > 8)
         assert len(server.heads) == 1
     assert connection_events(database) == [OPENED, STOPPED]
 
 
-async def test_a_peer_that_answers_no_ping_but_goes_on_talking_is_not_dead(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(room, "PING_INTERVAL_S", 0.02)
-    monkeypatch.setattr(room, "PONG_TIMEOUT_S", 0.1)
+async def test_a_peer_that_answers_no_ping_but_goes_on_talking_is_not_dead(database: Path) -> None:
+    timings = replace(FAST, ping_interval_s=0.02, pong_timeout_s=0.1)
 
     async def talk(visit: Visit) -> None:
         await visit.accept()
@@ -535,7 +525,10 @@ async def test_a_peer_that_answers_no_ping_but_goes_on_talking_is_not_dead(
             await trio.sleep(0.02)
         await visit.until_gone()
 
-    async with open_hostile_server(talk) as server, running(make_recorder(server.url, database)) as recorder:
+    async with (
+        open_hostile_server(talk) as server,
+        running(make_recorder(server.url, database, timings=timings)) as recorder,
+    ):
         await until(lambda: readings(recorder) == 30)
         assert len(server.heads) == 1
 
@@ -543,17 +536,18 @@ async def test_a_peer_that_answers_no_ping_but_goes_on_talking_is_not_dead(
 async def test_a_receiver_that_the_journal_holds_back_does_not_take_the_server_for_dead(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "PING_INTERVAL_S", 0.05)
-    monkeypatch.setattr(room, "PONG_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(room, "RECHECK_DELAY_S", 0.05)
-    is_held = True
+    pings = {"ping_interval_s": 0.05, "pong_timeout_s": 0.1, "recheck_delay_s": 0.05}
+    timings = replace(FAST, sync_every_s=0.01, rewrite_after_s=0.01, **pings)
+    limits = Limits(memory_bytes=0)  # full as long as a row is not on the disk
+    write = os.write
+    is_full = True
 
-    async def wait_for_space(_: Journal) -> None:
-        while is_held:
-            await trio.sleep(0.01)
+    def refuse(file: int, data: bytes) -> int:
+        if is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(file, data)
 
-    monkeypatch.setattr(Journal, "is_full", property(lambda _: is_held))
-    monkeypatch.setattr(Journal, "wait_for_space", wait_for_space)
+    monkeypatch.setattr(os, "write", refuse)
 
     async def talk(visit: Visit) -> None:
         await visit.accept(text(reading(0)))
@@ -561,21 +555,18 @@ async def test_a_receiver_that_the_journal_holds_back_does_not_take_the_server_f
         await visit.send(*(text(reading(n)) for n in range(1, 200)))
         await visit.until_gone()
 
-    async with open_hostile_server(talk) as server, running(make_recorder(server.url, database)) as recorder:
-        await until(lambda: readings(recorder) == 1)
-        await trio.sleep(0.5)
-        assert readings(recorder) == 1
-        is_held = False
-        await until(lambda: readings(recorder) == 200)
-        assert len(server.heads) == 1
+    async with open_hostile_server(talk) as server:
+        async with running(make_recorder(server.url, database, timings=timings, limits=limits)) as recorder:
+            await until(lambda: readings(recorder) == 1)
+            await trio.sleep(0.5)
+            assert readings(recorder) == 1
+            is_full = False
+            await until(lambda: readings(recorder) == 200)
+            assert len(server.heads) == 1
 
 
-async def test_a_process_that_was_stopped_for_a_while_does_not_take_the_server_for_dead(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(room, "PING_INTERVAL_S", 0.01)
-    monkeypatch.setattr(room, "PONG_TIMEOUT_S", 0.05)
-    monkeypatch.setattr(room, "RECHECK_DELAY_S", 0.02)
+async def test_a_process_that_was_stopped_for_a_while_does_not_take_the_server_for_dead(database: Path) -> None:
+    timings = replace(FAST, ping_interval_s=0.01, pong_timeout_s=0.05, recheck_delay_s=0.02)
     stops = 0
 
     async def answer_and_stop_everything(visit: Visit) -> None:
@@ -590,7 +581,7 @@ async def test_a_process_that_was_stopped_for_a_while_does_not_take_the_server_f
         await visit.until_gone()
 
     async with open_hostile_server(answer_and_stop_everything) as server:
-        async with running(make_recorder(server.url, database)) as recorder:
+        async with running(make_recorder(server.url, database, timings=timings)) as recorder:
             await until(lambda: readings(recorder) == 10)
         assert len(server.heads) == 1
 

@@ -1,4 +1,4 @@
-"""A server that misbehaves: plain TCP, and a script of what it does to each who comes."""
+"""A server that misbehaves: plain TCP, and a script for each connection."""
 
 import base64
 import hashlib
@@ -55,7 +55,7 @@ def answer(status: int | str, body: bytes = b"", *lines: str, length: bool = Tru
 
 @dataclass
 class Visit:
-    """Somebody who came: what they asked for, and the means to be rude to them."""
+    """A client's connection: its request, and what the server can do with it."""
 
     stream: trio.abc.Stream
     wire: trio.SocketStream
@@ -74,21 +74,21 @@ class Visit:
         await self.stream.send_all(b"".join(pieces))
 
     async def receive(self) -> bytes:
-        """Receive what the client says next; nothing when it has hung up."""
+        """Receive what the client sends next; nothing when it has closed the connection."""
         try:
             return bytes(await self.stream.receive_some())
         except _GONE:
             return b""
 
     async def until_gone(self) -> bytes:
-        """Wait until the client has hung up; return all it said."""
+        """Wait until the client has closed the connection; return all it sent."""
         said = b""
         while data := await self.receive():
             said += data
         return said
 
     async def reset(self) -> None:
-        """Reset the connection, so that what the client sends finds nobody."""
+        """Reset the connection, so that what the client sends is refused."""
         self.wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         await trio.aclose_forcefully(self.wire)
 
@@ -98,7 +98,7 @@ Act = Callable[[Visit], Awaitable[None]]
 
 @dataclass
 class HostileServer:
-    """What came to it."""
+    """What the server received."""
 
     url: str
     port: int
@@ -110,7 +110,7 @@ class HostileServer:
 async def open_hostile_server(
     *acts: Act, tls: ssl.SSLContext | None = None, validate: bytes = answer(200, VALID)
 ) -> AsyncIterator[HostileServer]:
-    """Do to each visitor what the next act says, and to all later ones what the last says; then hang up.
+    """Handle each connection with the next act, and all later ones with the last; then close it.
 
     The check of the token is answered with `validate`, and is no visit.
     """

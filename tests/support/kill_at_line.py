@@ -90,8 +90,8 @@ def main(folder: Path, seed: int, trials: int) -> None:
         rejected = [row for row in found.elements() if row[0] == "rejected_messages"]
         assert len(rejected) == 2, (there, rejected)
         assert found - Counter(rejected) == expected, there
-        # A database half made may stay, and its WAL; there is no reading in it.
-        left = [path.name for path in there.iterdir() if not path.name.endswith((".new", ".new.wal"))]
+        # An incomplete database may stay, and its WAL; there is no reading in it.
+        left = [path.name for path in there.iterdir() if not path.name.endswith((".part", ".part.wal"))]
         assert left == ["t.duckdb"], (there, left)
         shutil.rmtree(there)
     sys.stdout.write(f"{lines}\n")

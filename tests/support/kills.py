@@ -31,7 +31,7 @@ class Results:
 
 
 async def kill_again_and_again(folder: Path, count: int, seed: int, per_second: float = 200) -> Results:
-    """Kill a recorder so many times, start it each time anew, end it in good order, and compare."""
+    """Kill a recorder so many times, start it again each time, end it in good order, and compare."""
     rng = random.Random(seed)
     database = folder / "kills.duckdb"
     phases: Counter[str] = Counter()

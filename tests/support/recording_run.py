@@ -6,30 +6,31 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pytest
 import trio
 
-from pulsoid_rec.recorder import room
-from pulsoid_rec.recorder.connection import reconnect as connection_state
 from pulsoid_rec.recorder.connection.server_url import ServerUrl, parse_server_url
+from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.pulsoid.credentials import Credentials
 from pulsoid_rec.recorder.pulsoid.messages import KINDS
 from pulsoid_rec.recorder.recorder import Options, Recorder
 from pulsoid_rec.recorder.simulator.simulator import Simulator
 
-
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let reconnects come at once, and goodbyes be short."""
-    monkeypatch.setattr(connection_state, "FIRST_DELAY_S", 0.01)
-    monkeypatch.setattr(connection_state, "LONGEST_DELAY_S", 0.01)
-    monkeypatch.setattr(connection_state, "REFUSED_DELAY_S", 0.02)
-    monkeypatch.setattr(room, "CLOSE_TIMEOUT_S", 0.05)
+FAST = Timings(first_reconnect_s=0.01, longest_reconnect_s=0.01, refused_reconnect_s=0.02, close_timeout_s=0.05)
+"""Reconnects at once, and closes within a moment."""
 
 
-def make_recorder(server: str | ServerUrl, database: Path, *rooms: str, token_file: Path | None = None) -> Recorder:
-    """Make a recorder of these rooms."""
-    where = parse_server_url(server) if isinstance(server, str) else server
-    return Recorder(Options(rooms or ("demo",), database, where, Credentials(token_file), KINDS))
+def make_recorder(
+    server: str | ServerUrl,
+    database: Path,
+    *rooms: str,
+    token_file: Path | None = None,
+    timings: Timings = FAST,
+    **changes: Any,
+) -> Recorder:
+    """Make a recorder of these rooms; changes are parameters of `Recorder`."""
+    server_url = parse_server_url(server) if isinstance(server, str) else server
+    options = Options(rooms or ("demo",), database, server_url, Credentials(token_file), KINDS)
+    return Recorder(options, timings=timings, **changes)
 
 
 @asynccontextmanager
@@ -55,13 +56,13 @@ async def recording(simulator: Simulator, database: Path, *rooms: str, **changes
 
 
 def rows(database: Path, query: str) -> list[tuple[Any, ...]]:
-    """Ask the database."""
+    """Run a query on the database."""
     with duckdb.connect(database, read_only=True) as connection:
         return connection.execute(query).fetchall()
 
 
 def connection_events(database: Path) -> list[tuple[str, int | None, str | None]]:
-    """List what befell the connections, in order."""
+    """List the events of the connections, in order."""
     return [(event, code, reason) for event, code, reason in rows(database, _EVENTS)]
 
 

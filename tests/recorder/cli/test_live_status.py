@@ -87,7 +87,7 @@ async def test_a_room_that_is_lost_shows_why(database: Path) -> None:
         await until(lambda: recorder.rooms[0].status.state == "waiting")
         [head, *_] = screen(recorder, width=120)
         assert "waiting" in head
-        assert "the connection broke off" in head
+        assert "the connection was lost" in head
         with trio.fail_after(10):
             await simulator.wait_for_clients("demo")
         await until(lambda: recorder.rooms[0].status.state == "live")

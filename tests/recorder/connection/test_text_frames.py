@@ -13,9 +13,9 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection, Event, Ping, Pong, TextMessage
 from wsproto.utilities import RemoteProtocolError
 
-from pulsoid_rec.recorder.connection import watched_stream
 from pulsoid_rec.recorder.connection.text_frames import TextFrames
 from pulsoid_rec.recorder.connection.watched_stream import WatchedStream, Wire
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 
 HEAD = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
 TEXT, BINARY, PING, PONG = 0x1, 0x2, 0x9, 0xA
@@ -146,9 +146,9 @@ class _Pieces(trio.abc.Stream):
         raise NotImplementedError
 
 
-def watch(pieces: Sequence[bytes]) -> WatchedStream:
+def watch(pieces: Sequence[bytes], limits: Limits = DEFAULT_LIMITS) -> WatchedStream:
     wire = Wire(_Pieces(pieces))
-    return WatchedStream(wire, wire)
+    return WatchedStream(wire, wire, limits)
 
 
 async def read_all(stream: WatchedStream) -> bytes:
@@ -169,7 +169,7 @@ async def test_messages_are_taken_from_the_head_on_however_they_come(seed: int) 
     async def take(texts: list[str]) -> None:
         taken.extend(texts)
 
-    stream.take_messages(take)
+    stream.deliver_to(take)
     assert await read_all(stream) == HEAD + close(1000)
     assert taken == sent
 
@@ -187,10 +187,9 @@ async def test_any_other_answer_is_the_librarys_alone(begin: bytes) -> None:
     assert await read_all(watch(in_pieces(data, 3))) == data
 
 
-async def test_head_without_an_end_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watched_stream, "_MOST_HEAD_BYTES", 100)
+async def test_head_without_an_end_is_not_kept_for_ever() -> None:
     pieces = [b"HTTP/1.1 101 X\r\n", *[b"a: b\r\n"] * 100]
-    stream = watch(pieces)
+    stream = watch(pieces, Limits(http_head_bytes=100))
     assert await read_all(stream) == b"".join(pieces)
     assert len(stream._head) < 100 + 6
 
@@ -204,7 +203,7 @@ async def test_full_journal_holds_the_reading_back() -> None:
         taken.extend(texts)
         await full.wait()
 
-    stream.take_messages(take)
+    stream.deliver_to(take)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(read_all, stream)
         await trio.testing.wait_all_tasks_blocked()

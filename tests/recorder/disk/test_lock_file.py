@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pulsoid_rec.recorder.disk.lock_file import LockFile, is_locked, remove_dead_lock
+from pulsoid_rec.recorder.disk.lock_file import LockFile, is_locked, remove_stale_lock
 
 _HOLD = (
     "import sys, pathlib; from pulsoid_rec.recorder.disk.lock_file import LockFile;"
@@ -24,19 +24,19 @@ def test_a_lock_ends_with_its_process_however_that_ends(tmp_path: Path) -> None:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         assert is_locked(path)
-        remove_dead_lock(path)
+        remove_stale_lock(path)
         assert is_locked(path), "a lock that is held must not be taken away"
         holder.kill()
         holder.wait()
     assert path.exists()
     assert not is_locked(path)
-    remove_dead_lock(path)
+    remove_stale_lock(path)
     assert not path.exists()
 
 
 def test_a_lock_that_is_not_there_is_not_held_and_nothing_to_remove(tmp_path: Path) -> None:
     assert not is_locked(tmp_path / "run.lock")
-    remove_dead_lock(tmp_path / "run.lock")
+    remove_stale_lock(tmp_path / "run.lock")
 
 
 def test_release_removes_the_file(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_release_removes_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be removed there")
-def test_a_lock_file_that_somebody_removed_is_made_anew(tmp_path: Path) -> None:
+def test_a_lock_file_that_somebody_removed_is_made_again(tmp_path: Path) -> None:
     path = tmp_path / "run.lock"
     lock = LockFile(path)
     lock.renew()
@@ -69,7 +69,7 @@ def test_who_asks_does_not_keep_a_starting_recorder_from_its_lock(tmp_path: Path
     def ask_and_clear_up() -> None:
         while not stop.is_set():
             is_locked(path)
-            remove_dead_lock(path)
+            remove_stale_lock(path)
 
     askers = [threading.Thread(target=ask_and_clear_up) for _ in range(3)]
     for asker in askers:
@@ -101,7 +101,7 @@ def test_who_clears_up_does_not_remove_a_lock_that_was_made_meanwhile(
         return file
 
     monkeypatch.setattr(os, "open", be_slow)
-    remove_dead_lock(path)
+    remove_stale_lock(path)
     assert path.exists()
     assert is_locked(path)
     locks[0].release()

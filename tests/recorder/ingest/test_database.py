@@ -175,7 +175,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_file_that_cannot_be_used_is_said_so_and_left_as_it_is(recording: Path, fault: str) -> None:
+def test_a_file_that_cannot_be_used_is_reported_so_and_left_as_it_is(recording: Path, fault: str) -> None:
     spoil, words = FAULTS[fault]
     spoil(recording)
     before = recording.read_bytes()
@@ -188,7 +188,7 @@ def test_a_file_that_cannot_be_used_is_said_so_and_left_as_it_is(recording: Path
     assert [entry.name for entry in recording.parent.iterdir()] == [recording.name]
 
 
-def test_a_folder_in_its_place_is_said_so(tmp_path: Path) -> None:
+def test_a_folder_in_its_place_is_reported_so(tmp_path: Path) -> None:
     (tmp_path / "t.duckdb").mkdir()
     with pytest.raises(StorageError, match=r"is a folder|cannot be written"), open_database(tmp_path / "t.duckdb"):
         pass

@@ -31,7 +31,7 @@ from pulsoid_rec.recorder.ingest.database import open_database
 from pulsoid_rec.recorder.ingest.ingest import DAMAGED, Ingested, ingest, next_batch
 from pulsoid_rec.recorder.journal import segment as segment_module
 from pulsoid_rec.recorder.journal.rows import AnyRow, RoomEventRow
-from pulsoid_rec.recorder.journal.segment import HEADER, Header, Segment, encode_line, find_segments
+from pulsoid_rec.recorder.journal.segment import HEADER, Header, encode_line, find_segments
 
 REAL_FILES = settings(
     deadline=None,
@@ -83,7 +83,7 @@ def interrupted_at(line: int, work: Callable[[], object], within: tuple[str, ...
         work()
     except Interrupted:
         # The tracer also strikes between a lock and its release, where nothing else can.
-        ingest_module._one_at_a_time = threading.Lock()
+        ingest_module._ingesting = threading.Lock()
         return True
     finally:
         sys.settrace(before)
@@ -109,7 +109,7 @@ def test_every_row_is_stored_once_however_it_is_batched_and_interrupted(data: st
             interrupted_at(line, partial(ingest, database, waiting, Ingested()))
         total = ingest_all(database)
         assert stored(database) == expected([row for batch in batches for row in batch])
-        assert not total.left
+        assert not total.skipped
         assert find_segments(journal_of(database)) == []
 
 
@@ -211,11 +211,11 @@ def test_of_a_damaged_segment_every_sound_line_is_stored_once_and_every_other_ke
         assert find_segments(journal_of(database)) == []
 
 
-def test_damage_is_said_with_where_it_went(database: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_damage_is_reported_with_where_it_went(database: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write_segment(journal_of(database), "run-0", [reading(1)])
     path.write_bytes(path.read_bytes() + b"\0\0\0\n")
     ingest_all(database)
-    assert "run-0.jsonl: 1 damaged line was kept in rejected_messages" in caplog.text
+    assert "run-0.jsonl: 1 damaged line stored in rejected_messages" in caplog.text
 
 
 @pytest.mark.parametrize("left", [b"", HEADER[:9], HEADER, b"\0" * 4096])
@@ -235,7 +235,7 @@ def test_a_segment_of_a_newer_version_waits_untouched(database: Path, caplog: py
     total = ingest_all(database)
     assert stored(database) == expected([reading(1)])
     assert newer.read_bytes() == before
-    assert [segment.path for segment in total.left] == [newer]
+    assert total.skipped == [newer]
     assert "newer pulsoid-rec" in caplog.text
 
 
@@ -249,19 +249,19 @@ def test_a_segment_that_duckdb_does_not_take_waits_and_keeps_no_other_out(
     write_segment(journal_of(database), "run-1", [reading(1)])
     total = ingest_all(database)
     assert stored(database) == expected([reading(1)])
-    assert [segment.path for segment in total.left] == [odd]
-    assert "cannot be brought in" in caplog.text
+    assert total.skipped == [odd]
+    assert "cannot be ingested" in caplog.text
 
 
-def test_a_segment_somebody_removed_is_said_unless_it_is_in_the_database(
+def test_a_segment_somebody_removed_is_reported_unless_it_is_in_the_database(
     database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write_segment(journal_of(database), "run-0", [reading(1)])
-    ingest(database, [Segment(path)], Ingested())
-    ingest(database, [Segment(path)], Ingested())
+    ingest(database, [path], Ingested())
+    ingest(database, [path], Ingested())
     assert not caplog.messages
-    ingest(database, [Segment(path.with_name("run-1.jsonl"))], Ingested())
-    assert "what it held is lost" in caplog.text
+    ingest(database, [path.with_name("run-1.jsonl")], Ingested())
+    assert "its content is lost" in caplog.text
 
 
 def test_json_that_duckdb_does_not_take_is_kept_word_for_word(database: Path) -> None:
@@ -304,18 +304,18 @@ def test_kept_segments_are_compressed_and_not_brought_in_again(database: Path) -
 
 def test_two_who_keep_the_same_segment_do_not_trip_over_each_other(database: Path) -> None:
     path = write_segment(journal_of(database), "run-0", [reading(1)])
-    ingest(database, [Segment(path)], Ingested(), keep=True)
-    ingest(database, [Segment(path)], Ingested(), keep=True)
+    ingest(database, [path], Ingested(), keep=True)
+    ingest(database, [path], Ingested(), keep=True)
     assert stored(database) == expected([reading(1)])
 
 
-def test_batches_are_bounded_so_that_readers_get_their_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    segments = [Segment(write_segment(tmp_path, f"run-{n}", [reading(n)])) for n in range(5)]
+def test_batches_are_bounded_so_that_readers_get_their_turn(tmp_path: Path) -> None:
+    segments = [write_segment(tmp_path, f"run-{n}", [reading(n)]) for n in range(5)]
     assert next_batch(segments) == segments
-    monkeypatch.setattr(ingest_module, "LARGEST_BATCH_BYTES", segments[0].path.stat().st_size * 2)
-    assert next_batch(segments) == segments[:2]
-    segments[0].path.unlink()  # another recorder was faster
-    assert next_batch(segments) == segments[:3]
+    most_bytes = segments[0].stat().st_size * 2
+    assert next_batch(segments, most_bytes) == segments[:2]
+    segments[0].unlink()  # another recorder was faster
+    assert next_batch(segments, most_bytes) == segments[:3]
     assert next_batch([]) == []
 
 

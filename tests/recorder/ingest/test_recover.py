@@ -11,8 +11,8 @@ from recorder_process import journal_of, run_recover
 
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, UsageError
 from pulsoid_rec.recorder.contract.journal_files import lock_path
+from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.disk.lock_file import LockFile, is_locked
-from pulsoid_rec.recorder.ingest import recover as recover_module
 from pulsoid_rec.recorder.ingest.database import open_database
 from pulsoid_rec.recorder.ingest.recover import recover
 from pulsoid_rec.recorder.journal.segment import Header, encode_line, find_segments
@@ -33,7 +33,7 @@ def test_the_command_brings_in_what_a_crash_left_and_says_so_in_one_line(databas
     assert done.returncode == 0
     assert done.stdout == ""
     said = done.stderr.splitlines()
-    assert "run-1.jsonl.open: 1 damaged line was kept in rejected_messages" in said[0]
+    assert "run-1.jsonl.open: 1 damaged line stored in rejected_messages" in said[0]
     brought = f"Brought in 4 rows (3 readings) from 2 segments of the journal into {database}"
     assert said[1:] == [f"{brought}; 1 row went into rejected_messages."]
     assert {as_stored(reading(n)) for n in (1, 2, 3)} < set(stored(database))
@@ -90,11 +90,10 @@ def test_a_damaged_database_leaves_the_journal_as_it_was(database: Path) -> None
     assert recover(database).ingested.readings == 1
 
 
-def test_it_waits_for_readers_and_gives_up_in_the_end(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_waits_for_readers_and_gives_up_in_the_end(database: Path) -> None:
     with open_database(database):
         pass
     write_segment(journal_of(database), "run-0", [reading(1)])
-    monkeypatch.setattr(recover_module, "LOCK_TIMEOUT_S", 0.2)
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True); print(flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", code, str(database)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
@@ -102,8 +101,7 @@ def test_it_waits_for_readers_and_gives_up_in_the_end(database: Path, monkeypatc
         assert reader.stdin is not None
         reader.stdout.readline()
         with pytest.raises(DatabaseBusyError):
-            recover(database)
+            recover(database, Timings(recover_timeout_s=0.2))
         assert len(find_segments(journal_of(database))) == 1
-        monkeypatch.setattr(recover_module, "LOCK_TIMEOUT_S", 10)
         threading.Timer(0.3, reader.stdin.close).start()
         assert recover(database).ingested.readings == 1

@@ -15,17 +15,18 @@ import pytest
 import trio
 from journal_rows import reading
 
-from pulsoid_rec.recorder.contract.journal_files import lock_path
+from pulsoid_rec.recorder.contract.journal_files import lock_path, segment_name
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
+from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.disk.lock_file import is_locked
-from pulsoid_rec.recorder.journal import journal as journal_module
 from pulsoid_rec.recorder.journal.journal import Journal
 from pulsoid_rec.recorder.journal.rows import HeartRateRow
-from pulsoid_rec.recorder.journal.segment import HEADER, Segment, encode_line, find_segments
+from pulsoid_rec.recorder.journal.segment import HEADER, encode_line, find_segments
 
 
 def lines_on_disk(folder: Path) -> list[bytes]:
     """Return the lines of all segments, in order, without the headers."""
-    paths = sorted(folder.glob("*.jsonl*"), key=lambda path: Segment(path).name)
+    paths = sorted(folder.glob("*.jsonl*"), key=segment_name)
     return [line for path in paths for line in path.read_bytes().removeprefix(HEADER).splitlines(keepends=True)]
 
 
@@ -65,8 +66,7 @@ async def test_a_disk_that_takes_long_to_sync_does_not_hold_up_the_writing(
         assert release.wait(10)
         fsync(file)
 
-    monkeypatch.setattr(journal_module, "SYNC_EVERY_S", 0.1)
-    journal = Journal(tmp_path / "journal", "run")
+    journal = Journal(tmp_path / "journal", "run", timings=Timings(sync_every_s=0.1))
     monkeypatch.setattr(os, "fsync", slow_fsync)
     nursery.start_soon(journal.run)
     try:
@@ -123,7 +123,7 @@ async def test_cancelled_at_any_instant_it_has_written_what_it_was_given(tmp_pat
     assert lines_on_disk(folder) == [encode_line(row) for row in rows]
     assert journal.unwritten_bytes == 0
     journal.release()
-    assert [segment.path.suffix for segment in find_segments(folder)] == [".open"]
+    assert [segment.suffix for segment in find_segments(folder)] == [".open"]
 
 
 async def test_cancelled_while_it_opens_a_file_it_has_written_what_it_was_given(
@@ -148,23 +148,20 @@ async def test_cancelled_while_it_opens_a_file_it_has_written_what_it_was_given(
     assert lines_on_disk(tmp_path / "journal") == [encode_line(reading(1))]
 
 
-async def test_a_large_segment_does_not_wait_as_long_as_a_small_one(
-    tmp_path: Path, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(journal_module, "CLOSE_AFTER_S", 0.1)
-    journal = Journal(tmp_path / "journal", "run")
+async def test_a_large_segment_does_not_wait_as_long_as_a_small_one(tmp_path: Path, nursery: trio.Nursery) -> None:
+    journal = Journal(tmp_path / "journal", "run", timings=Timings(segment_age_s=0.1))
     journal.close_after_s = 3600
     nursery.start_soon(journal.run)
     journal.append(reading(0))
     with trio.move_on_after(0.5):
         await journal.segments.receive()
         raise AssertionError("a small segment was closed early")
-    count = journal_module.WORTH_AN_INGEST_BYTES // len(encode_line(reading(0))) + 1
+    count = DEFAULT_LIMITS.large_segment_bytes // len(encode_line(reading(0))) + 1
     for number in range(1, count):
         journal.append(reading(number))
     with trio.fail_after(5):
         segment = await journal.segments.receive()
-    assert len(segment.path.read_bytes().splitlines()) == 1 + count
+    assert len(segment.read_bytes().splitlines()) == 1 + count
     nursery.cancel_scope.cancel()
 
 
@@ -200,9 +197,9 @@ async def test_segments_come_out_in_order_and_hold_every_row_once(tmp_path: Path
 
     async def take() -> None:
         async for segment in journal.segments:
-            assert segment.path.read_bytes().startswith(HEADER)
-            received.extend(segment.path.read_bytes().splitlines(keepends=True)[1:])
-            segment.path.unlink()
+            assert segment.read_bytes().startswith(HEADER)
+            received.extend(segment.read_bytes().splitlines(keepends=True)[1:])
+            segment.unlink()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(journal.run)
@@ -228,11 +225,8 @@ async def test_nothing_recorded_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_segment_nobody_takes_grows_to_its_bound_and_no_further(
-    tmp_path: Path, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(journal_module, "LARGEST_SEGMENT_BYTES", 2000)
-    journal = Journal(tmp_path / "journal", "run")
+async def test_a_segment_nobody_takes_grows_to_its_bound_and_no_further(tmp_path: Path, nursery: trio.Nursery) -> None:
+    journal = Journal(tmp_path / "journal", "run", limits=Limits(segment_bytes=2000))
     journal.close_after_s = 0.0
     nursery.start_soon(journal.run)
     for number in range(10):
@@ -261,13 +255,11 @@ class FullDisk:
         self._monkeypatch.setattr(os, "write", self._write)
 
 
-async def test_a_full_disk_is_said_once_and_costs_nothing_once_there_is_room(
+async def test_a_full_disk_is_reported_once_and_costs_nothing_once_there_is_room(
     tmp_path: Path, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(journal_module, "RETRY_EVERY_S", 0.05)
-    monkeypatch.setattr(journal_module, "SYNC_EVERY_S", 0.1)
     caplog.set_level(logging.INFO, "pulsoid_rec.recorder")
-    journal = Journal(tmp_path / "journal", "run")
+    journal = Journal(tmp_path / "journal", "run", timings=Timings(rewrite_after_s=0.05, sync_every_s=0.1))
     nursery.start_soon(journal.run)
     disk = FullDisk(monkeypatch)
     for number in range(50):
@@ -286,11 +278,10 @@ async def test_a_full_disk_is_said_once_and_costs_nothing_once_there_is_room(
 
 
 async def test_too_many_open_files_cost_nothing(
-    tmp_path: Path, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, nursery: trio.Nursery, caplog: pytest.LogCaptureFixture
 ) -> None:
     resource = pytest.importorskip("resource", reason="Windows has no such limit")
-    monkeypatch.setattr(journal_module, "RETRY_EVERY_S", 0.02)
-    journal = Journal(tmp_path / "journal", "run")
+    journal = Journal(tmp_path / "journal", "run", timings=Timings(rewrite_after_s=0.02))
     nursery.start_soon(journal.run)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
@@ -306,10 +297,8 @@ async def test_too_many_open_files_cost_nothing(
 
 
 async def test_memory_is_bounded_and_nothing_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_module, "MOST_IN_MEMORY_BYTES", 10_000)
-    monkeypatch.setattr(journal_module, "RETRY_EVERY_S", 0.05)
-    monkeypatch.setattr(journal_module, "SYNC_EVERY_S", 0.05)
-    journal = Journal(tmp_path / "journal", "run")
+    timings = Timings(rewrite_after_s=0.05, sync_every_s=0.05)
+    journal = Journal(tmp_path / "journal", "run", timings, Limits(memory_bytes=10_000))
     disk = FullDisk(monkeypatch)
     most = 0
 
@@ -338,21 +327,19 @@ async def test_memory_is_bounded_and_nothing_is_dropped(tmp_path: Path, monkeypa
 async def test_syncs_that_fail_count_against_the_bound_too(
     tmp_path: Path, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_module, "MOST_IN_MEMORY_BYTES", 10_000)
-    monkeypatch.setattr(journal_module, "RETRY_EVERY_S", 0.05)
-    monkeypatch.setattr(journal_module, "SYNC_EVERY_S", 0.05)
 
     def refuse(file: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    journal = Journal(tmp_path / "journal", "run")
+    timings = Timings(rewrite_after_s=0.05, sync_every_s=0.05)
+    journal = Journal(tmp_path / "journal", "run", timings, Limits(memory_bytes=10_000))
     monkeypatch.setattr(os, "fsync", refuse)
     nursery.start_soon(journal.run)
-    with trio.move_on_after(3) as patience:
+    with trio.move_on_after(3) as scope:
         while not journal.is_full:
             journal.append(reading(1))
             await trio.sleep(0.005)
-    assert not patience.cancelled_caught, "what is not synced must be kept, and count"
+    assert not scope.cancelled_caught, "what is not synced must be kept, and count"
     nursery.cancel_scope.cancel()
 
 
@@ -368,7 +355,7 @@ async def test_a_journal_that_somebody_removes_goes_on_and_keeps_its_lock(
     await until(lambda: len(lines_on_disk(folder)) == 1)
     shutil.rmtree(folder)
     segment = await journal.segments.receive()
-    assert segment.path.read_bytes() == HEADER + encode_line(reading(1))
+    assert segment.read_bytes() == HEADER + encode_line(reading(1))
     journal.append(reading(2))
     await until(lambda: len(lines_on_disk(folder)) == 2)
     assert is_locked(lock_path(folder, "run")), "without its lock, another recorder would take its segments"
@@ -394,7 +381,7 @@ async def _make_and_release(folder: Path, run_id: str) -> None:
     Journal(folder, run_id).release()
 
 
-async def test_a_folder_that_cannot_be_made_is_said_at_once(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_made_is_reported_at_once(tmp_path: Path) -> None:
     (tmp_path / "journal").write_text("a file in its place")
     with pytest.raises(OSError, match="exists"):
         Journal(tmp_path / "journal", "run")

@@ -16,13 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from journal_rows import reading, rows, write_segment
 
-from pulsoid_rec.recorder.contract.journal_files import lock_path
+from pulsoid_rec.recorder.contract.journal_files import lock_path, segment_name
 from pulsoid_rec.recorder.disk.lock_file import LockFile
 from pulsoid_rec.recorder.journal.rows import AnyRow
 from pulsoid_rec.recorder.journal.segment import (
     HEADER,
     Header,
-    Segment,
     encode_line,
     find_segments,
     has_valid_checksum,
@@ -65,16 +64,16 @@ def test_segments_of_the_living_are_left_alone_and_those_of_the_dead_found(tmp_p
     for name in dead:
         (tmp_path / name).touch()
     (tmp_path / "readme.txt").touch()
-    assert [segment.path.name for segment in find_segments(tmp_path)] == dead
+    assert [segment.name for segment in find_segments(tmp_path)] == dead
     living.release()
     assert len(find_segments(tmp_path)) == 4
 
 
 def test_a_segment_has_one_name_open_and_closed() -> None:
-    assert Segment(Path("j/run-1.jsonl.open")).name == Segment(Path("j/run-1.jsonl")).name == "run-1"
+    assert segment_name(Path("j/run-1.jsonl.open")) == segment_name(Path("j/run-1.jsonl")) == "run-1"
 
 
-def test_a_survey_counts_what_is_sound_and_what_is_not(tmp_path: Path) -> None:
+def test_a_scan_counts_valid_and_damaged_lines(tmp_path: Path) -> None:
     path = tmp_path / "run-0.jsonl"
     lines = [encode_line(reading(n)) for n in range(5)]
     path.write_bytes(HEADER + b"".join(lines[:3]) + b"\xff garbage \x00\n" + lines[3] + b"\n" + lines[4][:-20])
@@ -100,7 +99,7 @@ def test_a_header_with_a_flipped_bit_is_not_taken_for_a_newer_version(tmp_path: 
     assert scan(path).version == 9
 
 
-def test_a_survey_needs_little_memory_however_large_the_segment(tmp_path: Path) -> None:
+def test_a_scan_needs_little_memory_however_large_the_segment(tmp_path: Path) -> None:
     path = write_segment(tmp_path, "run-0", [])
     with path.open("ab") as file:
         for number in range(100):
@@ -150,7 +149,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_line_costs_nothing(
     writer = SegmentWriter(tmp_path, "run-0")
     lines = [encode_line(reading(n)) for n in range(30)]
     for number, line in enumerate(lines):
-        writer.take(line)
+        writer.append(line)
         disk.free_bytes = (0, 7, 40, 1000)[number % 4]
         with contextlib.suppress(OSError):
             writer.write()
@@ -160,16 +159,16 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_line_costs_nothing(
     with pytest.raises(OSError, match="No space"):
         writer.close()
     disk.free_bytes = 10**6
-    assert writer.close().path.read_bytes() == HEADER + b"".join(lines)
+    assert writer.close().read_bytes() == HEADER + b"".join(lines)
     assert writer.unwritten_bytes == writer.unsynced_bytes == 0
 
 
-def test_what_a_failed_sync_dropped_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_failed_sync_dropped_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = Disk(monkeypatch)
     writer = SegmentWriter(tmp_path, "run-0")
     lines = [encode_line(reading(n)) for n in range(12)]
     for number, line in enumerate(lines):
-        writer.take(line)
+        writer.append(line)
         writer.write()
         disk.sync_fails = number % 3 != 0
         if disk.sync_fails:
@@ -179,7 +178,7 @@ def test_what_a_failed_sync_dropped_is_written_anew(tmp_path: Path, monkeypatch:
             writer.sync()
             assert writer.unsynced_bytes == 0
     disk.sync_fails = False
-    assert writer.close().path.read_bytes() == HEADER + b"".join(lines)
+    assert writer.close().read_bytes() == HEADER + b"".join(lines)
 
 
 def test_writing_goes_on_while_the_disk_takes_its_time_to_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,12 +192,12 @@ def test_writing_goes_on_while_the_disk_takes_its_time_to_sync(tmp_path: Path, m
     monkeypatch.setattr(os, "fsync", slow_fsync)
     writer = SegmentWriter(tmp_path, "run-0")
     first, second = encode_line(reading(1)), encode_line(reading(2))
-    writer.take(first)
+    writer.append(first)
     syncing = threading.Thread(target=writer.sync)
     syncing.start()
     try:
         assert asked.wait(10)
-        writer.take(second)
+        writer.append(second)
         writer.write()
         assert (tmp_path / "run-0.jsonl.open").read_bytes() == HEADER + first + second
     finally:
@@ -223,26 +222,26 @@ def test_writes_and_syncs_at_once_keep_the_order(tmp_path: Path) -> None:
     for number in range(2000):
         line = encode_line(reading(number))
         expected += line
-        writer.take(line)
+        writer.append(line)
         if rng.random() < 0.3:
             writer.write()
     stop.set()
     syncing.join()
-    assert writer.close().path.read_bytes() == expected
+    assert writer.close().read_bytes() == expected
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be removed there")
-def test_a_segment_that_somebody_removes_is_written_anew(tmp_path: Path) -> None:
+def test_a_segment_that_somebody_removes_is_written_again(tmp_path: Path) -> None:
     folder = tmp_path / "journal"
     writer = SegmentWriter(folder, "run-0")
     lines = encode_line(reading(1)) + encode_line(reading(2))
-    writer.take(lines)
+    writer.append(lines)
     writer.sync()
     shutil.rmtree(folder)
-    assert writer.close().path.read_bytes() == HEADER + lines
+    assert writer.close().read_bytes() == HEADER + lines
 
 
-def test_a_segment_that_is_gone_for_good_is_said_so(tmp_path: Path) -> None:
+def test_a_segment_that_is_gone_for_good_is_reported_so(tmp_path: Path) -> None:
     writer = SegmentWriter(tmp_path, "run-0")
     writer.sync()
     writer.close_unsynced()
@@ -259,4 +258,4 @@ def test_segments_are_for_their_owner_alone(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert (tmp_path / "journal").stat().st_mode & 0o777 == 0o700
-    assert writer.close().path.stat().st_mode & 0o777 == 0o600
+    assert writer.close().stat().st_mode & 0o777 == 0o600

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pulsoid_rec.recorder.contract.errors import UsageError
-from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE, Credentials, Pair
+from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE, Credentials, TokenPair
 
 TOKEN = "t0ken-nobody-may-see"
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
@@ -23,18 +23,18 @@ def file(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("content", "pair"),
     [
-        (TOKEN, Pair(TOKEN)),
-        (f"\ufeff  {TOKEN}\r\n\n", Pair(TOKEN)),
-        (json.dumps({"access_token": TOKEN}), Pair(TOKEN)),
+        (TOKEN, TokenPair(TOKEN)),
+        (f"\ufeff  {TOKEN}\r\n\n", TokenPair(TOKEN)),
+        (json.dumps({"access_token": TOKEN}), TokenPair(TOKEN)),
         (
             json.dumps({"access_token": f" {TOKEN}\n", "refresh_token": "r", "server": "wss://x"}),
-            Pair(TOKEN, "r", "wss://x"),
+            TokenPair(TOKEN, "r", "wss://x"),
         ),
-        ("\ufeff\n" + json.dumps({"access_token": TOKEN, "refresh_token": "", "x": [1]}), Pair(TOKEN)),
-        (json.dumps({"access_token": TOKEN, "refresh_token": None, "server": 5}), Pair(TOKEN)),
+        ("\ufeff\n" + json.dumps({"access_token": TOKEN, "refresh_token": "", "x": [1]}), TokenPair(TOKEN)),
+        (json.dumps({"access_token": TOKEN, "refresh_token": None, "server": 5}), TokenPair(TOKEN)),
     ],
 )
-def test_a_file_holds_a_token_or_json_with_one(file: Path, content: str, pair: Pair) -> None:
+def test_a_file_holds_a_token_or_json_with_one(file: Path, content: str, pair: TokenPair) -> None:
     file.write_text(content, encoding="utf-8")
     assert Credentials(file).read() == pair
     assert Credentials(file).read_token() == TOKEN
@@ -49,14 +49,14 @@ def test_a_file_holds_a_token_or_json_with_one(file: Path, content: str, pair: P
         (TOKEN.encode() + b"\nsecond line", "has blanks or other characters"),
         ("tökén".encode() + TOKEN.encode(), "has blanks or other characters"),
         (b"\xff" + TOKEN.encode(), "is not a text file"),
-        (b"{" + TOKEN.encode(), "begins as JSON does, and is none"),
-        (b'{"a":' * 5000 + TOKEN.encode(), "begins as JSON does, and is none"),
+        (b"{" + TOKEN.encode(), "begins like JSON but is not valid JSON"),
+        (b'{"a":' * 5000 + TOKEN.encode(), "begins like JSON but is not valid JSON"),
         (b'{"token":"' + TOKEN.encode() + b'"}', "has no text `access_token`"),
         (b'{"access_token":["' + TOKEN.encode() + b'"]}', "has no text `access_token`"),
         (b'{"access_token":""}', "is empty"),
     ],
 )
-def test_what_can_be_no_token_is_said_without_repeating_it(file: Path, content: bytes, words: str) -> None:
+def test_what_can_be_no_token_is_reported_without_repeating_it(file: Path, content: bytes, words: str) -> None:
     file.write_bytes(content)
     with pytest.raises(UsageError) as caught:
         Credentials(file).read_token()
@@ -79,7 +79,7 @@ def test_a_missing_file_a_folder_and_a_missing_variable_are_told_apart(
     assert Credentials().read_token() == TOKEN
 
 
-def test_the_token_is_read_anew_each_time(file: Path) -> None:
+def test_the_token_is_read_again_each_time(file: Path) -> None:
     credentials = Credentials(file)
     for token in ("first", "second"):
         file.write_text(token)

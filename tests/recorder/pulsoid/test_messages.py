@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from recording_run import hurry, make_recorder, rows, running, until
+from recording_run import make_recorder, rows, running, until
 from simulator_control import open_simulator
 
 from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, MessageRow, RejectedMessageRow, RoomEventRow
@@ -307,7 +307,7 @@ ODD = [
 FAULTS = {
     "": "it is empty",
     "pulsoid": "it is not JSON: invalid character (byte 0)",
-    reading()[:-5]: "it breaks off in the middle",
+    reading()[:-5]: "it is cut off",
     reading() + "x": "it is not JSON: trailing characters (byte 103)",
     "[1,2,3]": "it is an array, not an object",
     "null": "it is null, not an object",
@@ -328,7 +328,7 @@ FAULTS = {
     reading("1" * 6000): "`heart_rate.bpm` is too large a number",
     reading(profile="7"): "`heart_rate.profile_id` is a whole number, not a text",
     reading(at="1705314600"): "`timestamp` is a whole number, not an instant",
-    reading(at='"yesterday"'): "`timestamp` is no instant such as 2024-01-15T10:30:00Z",
+    reading(at='"yesterday"'): "`timestamp` is not an instant such as 2024-01-15T10:30:00Z",
     reading(at='"0001-01-01T00:00:00+01:00"'): "`timestamp` is outside the years 1 to 9999",
     reading(at='"9999-12-31T23:59:59-01:00"'): "`timestamp` is outside the years 1 to 9999",
     reading().replace("}}", '},"room_updated":{}}'): "it has a second payload, `room_updated`",
@@ -339,7 +339,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("frame", "reason"), FAULTS.items(), ids=FAULTS.values())
-def test_a_fault_is_named_so_that_its_sender_can_mend_it(frame: str, reason: str) -> None:
+def test_a_fault_is_named_so_that_its_sender_can_correct_it(frame: str, reason: str) -> None:
     row = parse(frame)
     assert isinstance(row, RejectedMessageRow)
     assert row.reason == reason
@@ -353,7 +353,7 @@ def test_a_config_as_deep_as_can_be_understood_can_be_shown_too() -> None:
         row = parse(
             f'{{"kind":"room_member_updated","timestamp":"{AT}","room_member_updated":{{"profile_id":"u","config":{config}}}}}'
         )
-        status.take(row)
+        status.update(row)
         understood += not isinstance(row, RejectedMessageRow)
     assert 0 < understood < 200  # the limit is among them
 
@@ -362,7 +362,6 @@ async def test_whatever_is_sent_is_in_the_database_as_a_row_or_word_for_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(TOKEN_VARIABLE, DEMO_TOKEN)
-    hurry(monkeypatch)
     database = tmp_path / "room.duckdb"
     frames = [frame for pair in zip(list(FAULTS) * 2, ODD * 3, strict=False) for frame in pair]
     async with open_simulator() as simulator, running(make_recorder(simulator.url, database)) as recorder:

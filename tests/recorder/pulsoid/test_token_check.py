@@ -13,9 +13,9 @@ from simulator_control import open_simulator
 
 from pulsoid_rec.recorder.connection.server_url import parse_server_url
 from pulsoid_rec.recorder.contract.errors import ExitCode, RefusedError
-from pulsoid_rec.recorder.pulsoid import http_client as http_exchange
+from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
-from pulsoid_rec.recorder.pulsoid.token_check import DeadTokenError, check_token
+from pulsoid_rec.recorder.pulsoid.token_check import InvalidTokenError, check_token
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN, Token
 
@@ -32,11 +32,11 @@ def error(code: int) -> bytes:
         (403, error(7005), "The server does not know this token", True),
         (401, error(7005), "The server does not know this token", True),
         (403, error(7006), "The token has expired", True),
-        (402, error(7007), "The token needs a paid plan of Pulsoid's", False),
-        (402, b"", "The token needs a paid plan of Pulsoid's", False),
+        (402, error(7007), "The token needs a paid plan of Pulsoid", False),
+        (402, b"", "The token needs a paid plan of Pulsoid", False),
         (403, error(7008), "The token lacks the scope data:room:read", False),
         (403, error(7009), "The server saw no token in the request", False),
-        (403, error(7010), "The server takes this for no token at all", False),
+        (403, error(7010), "The server says that this is no token", False),
         (401, b"", "The server refused the token (401)", True),
         (401, b"<html>", "The server refused the token (401)", True),
         (401, b'{"error_code":"x"}', "The server refused the token (401)", True),
@@ -51,7 +51,7 @@ async def test_each_refusal_has_a_sentence_of_its_own(status: int, body: bytes, 
             await check_token(parse_server_url(server.url), TOKEN)
     assert caught.value.message == words
     assert caught.value.exit_code is ExitCode.REFUSED
-    assert isinstance(caught.value, DeadTokenError) is is_dead
+    assert isinstance(caught.value, InvalidTokenError) is is_dead
     assert TOKEN not in str(caught.value) + repr(caught.value)
 
 
@@ -84,8 +84,8 @@ async def test_what_is_no_refusal_leaves_the_verdict_to_the_connection(data: byt
             await check_token(parse_server_url(server.url), TOKEN)
 
 
-async def test_a_server_that_dribbles_or_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_exchange, "ANSWER_TIMEOUT_S", 0.2)
+async def test_a_server_that_dribbles_or_says_nothing_is_not_waited_for() -> None:
+    timings = Timings(answer_timeout_s=0.2)
 
     async def dribble(stream: trio.SocketStream) -> None:
         with trio.move_on_after(5):
@@ -97,7 +97,7 @@ async def test_a_server_that_dribbles_or_says_nothing_is_not_waited_for(monkeypa
         [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
         nursery.start_soon(trio.serve_listeners, dribble, [listener])
         with trio.fail_after(1):
-            await check_token(parse_server_url(f"ws://127.0.0.1:{listener.socket.getsockname()[1]}"), TOKEN)
+            await check_token(parse_server_url(f"ws://127.0.0.1:{listener.socket.getsockname()[1]}"), TOKEN, timings)
         nursery.cancel_scope.cancel()
 
 

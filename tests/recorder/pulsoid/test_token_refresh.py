@@ -4,6 +4,7 @@ import json
 import logging
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -11,15 +12,14 @@ from urllib.parse import parse_qs
 import pytest
 import trio
 from hostile_server import HostileServer, Visit, answer, open_hostile_server, reading, text
-from recording_run import connection_events, hurry, make_recorder, rows, running, until
+from recording_run import FAST, connection_events, make_recorder, rows, running, until
 from simulator_control import open_simulator
 
 from pulsoid_rec.recorder.connection.reconnect import State
 from pulsoid_rec.recorder.connection.server_url import parse_server_url
 from pulsoid_rec.recorder.contract.errors import RefusedError
-from pulsoid_rec.recorder.pulsoid import token_refresh
-from pulsoid_rec.recorder.pulsoid.credentials import Pair
-from pulsoid_rec.recorder.pulsoid.token_refresh import TokenRefresh, issuer_of
+from pulsoid_rec.recorder.pulsoid.credentials import TokenPair
+from pulsoid_rec.recorder.pulsoid.token_refresh import CannotRefreshError, TokenRefresh, issuer_of
 from pulsoid_rec.recorder.recorder import Recorder
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_APPLICATION, DEMO_REFRESH_TOKEN, DEMO_TOKEN, Token
@@ -30,7 +30,6 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Credentials that can be refreshed."""
     monkeypatch.setenv("PULSOID_CLIENT_ID", DEMO_APPLICATION.client_id)
     monkeypatch.setenv("PULSOID_CLIENT_SECRET", DEMO_APPLICATION.client_secret)
-    hurry(monkeypatch)
     path = tmp_path / "credentials.json"
     path.write_text(json.dumps({"access_token": DEMO_TOKEN, "refresh_token": DEMO_REFRESH_TOKEN, "mine": [1, "ü"]}))
     return path
@@ -68,7 +67,7 @@ async def test_a_token_that_dies_while_recording_is_refreshed_and_recording_goes
     assert new["access_token"] != DEMO_TOKEN
     assert new["refresh_token"] != DEMO_REFRESH_TOKEN
     assert rows(database, "SELECT count(*) FROM heart_rate") == [(1,)]
-    reason = "the server answered 401 instead of opening a WebSocket; there is another token now"
+    reason = "the server answered 401 instead of opening a WebSocket; there is a new token now"
     assert ("refused", 401, reason) in connection_events(database)
     assert sorted(path.name for path in file.parent.iterdir() if "credentials" in path.name) == ["credentials.json"]
 
@@ -220,7 +219,7 @@ async def test_a_refresh_token_that_is_refused_is_tried_once_and_a_new_one_again
         async with running(_going_on(make_recorder(server.url, database, token_file=file))) as recorder:
             await settle(server)
             assert len(issuer.forms) == 1
-            assert caplog.text.count("does not take the refresh token") == 1
+            assert caplog.text.count("refused the refresh token") == 1
             _with(file, refresh_token="by-hand")
             await until(lambda: recorder.rooms[0].status.readings == 1)
     assert issuer.forms[1]["refresh_token"] == ["by-hand"]
@@ -247,7 +246,7 @@ async def test_a_server_that_refuses_what_it_gave_is_not_asked_for_more(
         async with running(_going_on(make_recorder(server.url, database, token_file=file))):
             await settle(server)
     assert len(issuer.forms) == 1
-    assert "the server refuses the one it has just given" in caplog.text
+    assert "the server refuses the one it has just issued" in caplog.text
 
 
 async def test_a_file_that_cannot_be_replaced_costs_no_refresh_token(
@@ -266,7 +265,7 @@ async def test_a_file_that_cannot_be_replaced_costs_no_refresh_token(
                 await settle(server)
                 assert issuer.forms == []
                 assert file.read_text() == before
-                assert caplog.text.count("cannot be replaced by a file with the new one: Device or resource busy") == 1
+                assert caplog.text.count("credentials.json cannot be replaced: Device or resource busy") == 1
                 patch.undo()
                 await until(lambda: recorder.rooms[0].status.readings == 1)
 
@@ -297,26 +296,23 @@ async def test_a_new_pair_that_cannot_be_saved_is_kept_and_not_used_until_it_can
 
 
 async def test_a_recording_that_ends_during_a_refresh_saves_the_new_pair_all_the_same(
-    file: Path, database: Path, monkeypatch: pytest.MonkeyPatch
+    file: Path, database: Path
 ) -> None:
-    monkeypatch.setattr("pulsoid_rec.recorder.recorder.DISCONNECT_TIMEOUT_S", 0.05)
+    timings = replace(FAST, disconnect_timeout_s=0.05)
     issuer = Issuer(NEW, delay_s=0.5)
     async with open_hostile_server(issuer.act) as server:
         with trio.fail_after(3):
-            async with running(make_recorder(server.url, database, token_file=file)):
+            async with running(make_recorder(server.url, database, token_file=file, timings=timings)):
                 await until(lambda: len(issuer.forms) == 1)
         assert content(file)["access_token"] == "new-token"
 
 
-async def test_a_refresh_that_is_not_answered_does_not_hold_the_end(
-    file: Path, database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pulsoid_rec.recorder.recorder.DISCONNECT_TIMEOUT_S", 0.05)
-    monkeypatch.setattr(token_refresh, "CANCELLED_TIMEOUT_S", 0.2)
+async def test_a_refresh_that_is_not_answered_does_not_hold_the_end(file: Path, database: Path) -> None:
+    timings = replace(FAST, disconnect_timeout_s=0.05, refresh_timeout_s=0.2)
     issuer = Issuer(NEW, delay_s=60)
     async with open_hostile_server(issuer.act) as server:
         with trio.fail_after(2):
-            async with running(make_recorder(server.url, database, token_file=file)):
+            async with running(make_recorder(server.url, database, token_file=file, timings=timings)):
                 await until(lambda: len(issuer.forms) == 1)
 
 
@@ -357,7 +353,7 @@ def _going_on(recorder: Recorder) -> Recorder:
     ],
 )
 def test_a_refresh_token_goes_to_its_own_server(server: str, named: str | None, issuer: str) -> None:
-    found = issuer_of(parse_server_url(server), Pair("t", "r", named))
+    found = issuer_of(parse_server_url(server), TokenPair("t", "r", named))
     assert found.authority == issuer
     assert found.tls is not None or found.is_this_machine
     assert found.refresh_path.endswith("/oauth2/token")
@@ -379,12 +375,12 @@ def test_a_refresh_token_goes_to_its_own_server(server: str, named: str | None, 
         ("wss://dev.pulsoid.net", "wss://own.example", "belongs to own.example"),
         ("ws://own.example", "ws://own.example", "is not encrypted"),
         ("ws://localhost.evil.example", None, "belongs to dev.pulsoid.net"),
-        ("ws://127.0.0.1:8765", "nonsense", "is not the URL of one"),
+        ("ws://127.0.0.1:8765", "nonsense", "is not the URL of a server"),
     ],
 )
 def test_a_refresh_token_goes_to_nobody_else(server: str, named: str | None, words: str) -> None:
-    with pytest.raises(token_refresh.CannotRefreshError, match=words):
-        issuer_of(parse_server_url(server), Pair("t", "r", named))
+    with pytest.raises(CannotRefreshError, match=words):
+        issuer_of(parse_server_url(server), TokenPair("t", "r", named))
 
 
 async def test_a_token_of_the_environment_or_of_a_plain_file_is_not_refreshed(

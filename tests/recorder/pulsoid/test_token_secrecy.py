@@ -20,9 +20,11 @@ from pulsoid_rec.recorder.simulator.tokens import DEMO_APPLICATION, Token
 TOKEN = "t0ken-nobody-may-see-0123456789"
 REFRESH_TOKEN = "refr3sh-nobody-may-see-0123456789"
 SECRETS = [TOKEN, REFRESH_TOKEN, DEMO_APPLICATION.client_secret]
-HURRY = (
-    "from pulsoid_rec.recorder.connection import reconnect as c; "
-    "c.FIRST_DELAY_S = c.LONGEST_DELAY_S = c.REFUSED_DELAY_S = 0.05; "
+FAST = (
+    "from functools import partial; from pulsoid_rec.recorder import recorder as r; "
+    "from pulsoid_rec.recorder.contract.timings import Timings; "
+    "timings = Timings(first_reconnect_s=0.05, longest_reconnect_s=0.05, refused_reconnect_s=0.05); "
+    "r.Recorder = partial(r.Recorder, timings=timings); "
 )
 MAIN = "from pulsoid_rec.analysis.cli.app import main; main()"
 STUMBLE = "from pulsoid_rec.recorder import room; room.parse_message = lambda *a, **k: 1 / 0; "
@@ -52,7 +54,7 @@ def environment(**changes: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def process(
-    folder: Path, simulator: ControlledSimulator, *arguments: str, before: str = HURRY, **variables: str
+    folder: Path, simulator: ControlledSimulator, *arguments: str, before: str = FAST, **variables: str
 ) -> AsyncIterator[trio.Process]:
     """Run `record` with what it says in files of the folder, and look at its command line as others can."""
     folder.mkdir()
@@ -128,7 +130,7 @@ async def test_a_run_through_every_failure_leaves_no_token_behind(tmp_path: Path
     assert running.returncode == 0, (folder / "stderr").read_text()
     assert new["access_token"] != TOKEN  # a 401 among the failures was one refresh
     log = (folder / "a.duckdb.log").read_text()
-    for word in ("refreshed", "401", "403", "500", "UTF-8", "no proper WebSocket", "begins as JSON does"):
+    for word in ("refreshed", "401", "403", "500", "UTF-8", "violated the WebSocket protocol", "begins like JSON"):
         assert word in log
     assert search(folder, [*SECRETS, new["access_token"], new["refresh_token"]]) == []
     assert search(credentials.parent, [new["access_token"]]) == [str(credentials)]  # the search does find
@@ -158,7 +160,7 @@ async def test_a_refusal_at_the_start_is_one_line_without_the_token(tmp_path: Pa
 async def test_not_even_a_traceback_of_a_fault_of_ours_holds_the_token(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     async with open_simulator(SimulatorConfig(tokens=(Token(TOKEN),))) as simulator:
-        async with process(folder, simulator, before=HURRY + STUMBLE, PULSOID_TOKEN=TOKEN) as running:
+        async with process(folder, simulator, before=FAST + STUMBLE, PULSOID_TOKEN=TOKEN) as running:
             await until(lambda: simulator.accepted == 1, 15)
             await simulator.send_heart_rate("demo", "user-1", 72)
             with trio.fail_after(20):

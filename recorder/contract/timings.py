@@ -1,0 +1,43 @@
+"""Every wait, interval and timeout of the recorder. Tests pass shorter ones."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Durations, in seconds."""
+
+    connect_timeout_s: float = 10.0  # for TCP with TLS, and again for the WebSocket upgrade
+    answer_timeout_s: float = 10.0  # for the answer to a token check or refresh
+    ping_interval_s: float = 20.0  # between pings
+    pong_timeout_s: float = 10.0  # without a byte from the server after a ping
+    recheck_delay_s: float = 0.5  # before a connection counts as lost: bytes may wait if this process was suspended
+    close_timeout_s: float = 0.5  # for the WebSocket closing handshake
+
+    first_reconnect_s: float = 1.0  # before the first reconnect; doubles with each failure
+    longest_reconnect_s: float = 30.0  # before any reconnect
+    refused_reconnect_s: float = 60.0  # before a reconnect after a refusal
+    steady_after_s: float = 30.0  # that a connection must last to reset the reconnect delay
+
+    write_every_s: float = 0.05  # between writes of the journal
+    sync_every_s: float = 1.0  # between syncs of the journal
+    rewrite_after_s: float = 1.0  # before a failed write of the journal is retried
+    segment_age_s: float = 1.0  # before a segment is closed and ingested
+    longest_segment_age_s: float = 2.0  # the same, where ingesting is slow
+
+    ingest_retry_s: float = 0.05  # before the first retry of an ingest; doubles with each failure
+    longest_busy_retry_s: float = 0.5  # before any retry while another process holds the database
+    longest_error_retry_s: float = 10.0  # before any retry after another error
+    report_busy_after_s: float = 5.0  # that the database may be locked before the log says so
+    readers_turn_s: float = 0.1  # that the database stays closed between batches
+    recover_timeout_s: float = 10.0  # that `recover` waits for a locked database
+
+    refresh_interval_s: float = 600.0  # between two refreshes of a token
+    refresh_timeout_s: float = 2.5  # for a refresh to finish once the recorder ends
+    token_lock_retry_s: float = 0.1  # between checks whether another process still refreshes the token
+
+    disconnect_timeout_s: float = 1.5  # for all rooms to disconnect at the end
+    shutdown_timeout_s: float = 4.0  # for everything to be in the database at the end
+
+
+DEFAULT_TIMINGS = Timings()
