@@ -9,12 +9,11 @@ from command import run_command
 
 from pulsoid_rec.analysis.cli.app import COMMANDS
 from pulsoid_rec.analysis.metrics.columns import SUMMARY
-from pulsoid_rec.analysis.metrics.summary import SCHEMA
 from pulsoid_rec.recorder.contract.tables import TABLES, Table
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-FIGURES = {name: SUMMARY[name] for name in SCHEMA}
+FIGURES = {column.name: column.meaning for column in SUMMARY}
 """The columns of the summary in their order, and what each means."""
 
 

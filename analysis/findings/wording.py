@@ -1,36 +1,26 @@
-"""How instants, lengths of time and counts are worded on the screen."""
+"""Instants, shares and figures of the summary as text, the same in every table, note and chart."""
 
-from datetime import date, datetime, timezone, tzinfo
-from typing import Final
+import math
+from datetime import date, datetime, tzinfo
+from typing import Any, Final
+
+from pulsoid_rec.analysis.metrics.columns import SummaryColumn
+from pulsoid_rec.recorder.contract.wording import format_duration
 
 DASH: Final = "\N{EM DASH}"
+"""Stands for an unknown value."""
+
 _ONE_PERCENT = 0.01
-"""Stands for what is not known."""
-
-
-def format_offset(zone: timezone) -> str:
-    """Name a fixed offset, such as `UTC+02:00`; `UTC` for none."""
-    return str(zone)
 
 
 def format_clock(at: datetime, zone: tzinfo, day: date) -> str:
-    """Write an instant as a clock shows it, with the date where it is not the expected one.
-
-    Parameters
-    ----------
-    at
-        The instant, aware.
-    zone
-        Time zone of the clock.
-    day
-        The date that goes without saying.
-    """
+    """Format an aware instant as the time of day in a zone, with the date unless it is `day`."""
     local = at.astimezone(zone)
     return f"{local:%H:%M:%S}" if local.date() == day else f"{local:%H:%M:%S on} {local.day} {local:%b}"
 
 
 def format_share(share: float | None) -> str:
-    """Write a share of 1 in percent, never rounded up to all nor down to none; a dash for an unknown one."""
+    """Format a share of 1 in percent, rounded neither up to 100 % nor down to 0 %; a dash for an unknown one."""
     if share is None:
         return DASH
     if 0 < share < _ONE_PERCENT:
@@ -38,3 +28,21 @@ def format_share(share: float | None) -> str:
     if 1 - _ONE_PERCENT < share < 1:
         return "> 99 %"
     return f"{share:.0%}".replace("%", " %")
+
+
+def is_unknown(value: Any) -> bool:
+    """Return whether a value is null or not a number."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def format_figure(value: Any, column: SummaryColumn) -> str:
+    """Format a known value of a column of the summary, without its unit; instants are not for this function."""
+    match column.format:
+        case "duration":
+            return format_duration(value)
+        case "share":
+            return format_share(value)
+        case "minutes":
+            return f"{value / 60:,.{column.decimals}f}"
+        case _:
+            return f"{value:,.{column.decimals}f}"

@@ -1,39 +1,193 @@
-"""What the summary's columns mean, with their units, for those who open it elsewhere."""
+"""The columns of the summary, each described once: schema, tables, page, exports and README come from here."""
 
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from typing import Literal
+
+import polars as pl
+
+from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.analysis.metrics.zones import ZONES
 
-SUMMARY: dict[str, str] = {
-    "room_id": "the room",
-    "session": "number of the room's session, by time",
-    "profile_id": "the member",
-    "name": "the member's name: of members.toml, else of the latest config, else the id's first 8 characters",
-    "first_at": "first plausible reading, UTC",
-    "last_at": "last plausible reading, UTC",
-    "span_s": "seconds from the first plausible reading to the last",
-    "observed_s": "seconds for which plausible readings held",
-    "coverage": "observed_s / span_s",
-    "readings": "plausible readings",
-    "duplicates": "rows equal in room, member, instant and bpm to an earlier one; left out",
-    "implausible": "readings outside the plausible range; left out of every statistic",
-    "gaps": "times that consecutive plausible readings were further apart than a reading holds",
-    "longest_gap_s": "seconds of the longest of them; 0 when there are none",
-    "bpm_mean": "beats per minute, mean weighted by time",
-    "bpm_sd": "beats per minute, population standard deviation weighted by time",
-    "bpm_min": "beats per minute, lowest plausible reading",
-    "bpm_floor": "beats per minute, lowest that was held for 60 s or more, it or lower",
-    "bpm_p05": "beats per minute, 5 % quantile weighted by time",
-    "bpm_median": "beats per minute, median weighted by time",
-    "bpm_p95": "beats per minute, 95 % quantile weighted by time",
-    "bpm_peak": "beats per minute, highest that was held for 5 s or more, it or higher",
-    "bpm_max": "beats per minute, highest plausible reading",
-    **{
-        f"zone{zone}_s": f"seconds in zone {zone}"
-        + (f", from {40 + 10 * zone} % of HRmax" if zone else ", below zone 1")
+Topic = Literal["What was recorded", "Heart rate", "Effort"]
+
+NO_HR_MAX = "HRmax is not known: give hr_max, or birth_year, in members.toml"
+NO_EFFORT = "no effort of 2 min at or above 70 % of HRmax that readings cover until a minute after it"
+_NO_BANISTER = "needs HRmax, hr_rest and sex, given in members.toml"
+_TOO_SHORT = "too few seconds were observed"
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryColumn:
+    """A column of the summary.
+
+    Parameters
+    ----------
+    name, type, meaning
+        Its name, its polars type, and what it means, with the unit.
+    head, unit
+        Its heading in tables for people; a column without a head is in none of them.
+    topic, order
+        The table of the page it is in, and its place there: ascending, equal ones as listed here.
+    rank
+        Where the terminal is too narrow, columns with a higher rank are left out first. None: only on the page.
+    format, decimals
+        How a value is formatted; `minutes` turns seconds into minutes.
+    is_additive
+        Whether the sum over all members makes sense.
+    is_optional
+        Whether the terminal leaves it out when it is null for every member.
+    why_null
+        Why it may be null for a member who has plausible readings.
+    """
+
+    name: str
+    type: pl.DataType
+    meaning: str
+    head: str = ""
+    _: KW_ONLY
+    unit: str = ""
+    topic: Topic = "What was recorded"
+    order: int = 0
+    rank: int | None = None
+    format: Literal["number", "minutes", "duration", "share", "clock"] = "number"
+    decimals: int = 0
+    is_additive: bool = False
+    is_optional: bool = False
+    why_null: str = "there is only one reading"
+
+
+_TEXT, _INTEGER, _BPM, _FLOAT = pl.String(), pl.Int64(), pl.Int32(), pl.Float64()
+_bpm = partial(SummaryColumn, unit="bpm", topic="Heart rate")
+_effort = partial(SummaryColumn, topic="Effort", is_optional=True, why_null=NO_HR_MAX)
+
+SUMMARY = (
+    SummaryColumn("room_id", _TEXT, "the room"),
+    SummaryColumn("session", _INTEGER, "number of the room's session, by time"),
+    SummaryColumn("profile_id", _TEXT, "the member"),
+    SummaryColumn(
+        "name", _TEXT, "the member's name: of members.toml, else of the latest config, else the id's first 8 characters"
+    ),
+    SummaryColumn("first_at", INSTANT, "first plausible reading, UTC", "From", format="clock"),
+    SummaryColumn("last_at", INSTANT, "last plausible reading, UTC", "To", format="clock"),
+    SummaryColumn("span_s", _FLOAT, "seconds from the first plausible reading to the last"),
+    SummaryColumn(
+        "observed_s",
+        _FLOAT,
+        "seconds for which plausible readings held",
+        "Observed",
+        rank=5,
+        format="duration",
+        is_additive=True,
+    ),
+    SummaryColumn("coverage", _FLOAT, "observed_s / span_s", "Coverage", rank=4, format="share"),
+    SummaryColumn("readings", _INTEGER, "plausible readings", "Readings", rank=12, is_additive=True),
+    SummaryColumn(
+        "duplicates",
+        _INTEGER,
+        "rows equal in room, member, instant and bpm to an earlier one; left out",
+        "Twice",
+        unit="readings",
+        order=2,
+    ),
+    SummaryColumn(
+        "implausible",
+        _INTEGER,
+        "readings outside the plausible range; left out of every statistic",
+        "Implausible",
+        unit="readings",
+        order=1,
+    ),
+    SummaryColumn(
+        "gaps",
+        _INTEGER,
+        "times that consecutive plausible readings were further apart than a reading holds",
+        "Gaps",
+        rank=11,
+        is_additive=True,
+    ),
+    SummaryColumn(
+        "longest_gap_s",
+        _FLOAT,
+        "seconds of the longest of them; 0 when there are none",
+        "Longest gap",
+        format="duration",
+    ),
+    _bpm("bpm_mean", _FLOAT, "beats per minute, mean weighted by time", "Mean", rank=1, decimals=1),
+    _bpm(
+        "bpm_sd", _FLOAT, "beats per minute, population standard deviation weighted by time", "SD", rank=9, decimals=1
+    ),
+    _bpm("bpm_min", _BPM, "beats per minute, lowest plausible reading", "Min", rank=16),
+    _bpm(
+        "bpm_floor",
+        _BPM,
+        "beats per minute, lowest that was held for 60 s or more, it or lower",
+        "Floor",
+        rank=7,
+        why_null=_TOO_SHORT,
+    ),
+    _bpm("bpm_p05", _BPM, "beats per minute, 5 % quantile weighted by time", "5 %", rank=15),
+    _bpm("bpm_median", _BPM, "beats per minute, median weighted by time", "Median", rank=6),
+    _bpm("bpm_p95", _BPM, "beats per minute, 95 % quantile weighted by time", "95 %", rank=15),
+    _bpm(
+        "bpm_peak",
+        _BPM,
+        "beats per minute, highest that was held for 5 s or more, it or higher",
+        "Peak",
+        rank=2,
+        why_null=_TOO_SHORT,
+    ),
+    _bpm("bpm_max", _BPM, "beats per minute, highest plausible reading", "Max", rank=16),
+    *(
+        _effort(
+            f"zone{zone}_s",
+            _FLOAT,
+            f"seconds in zone {zone}" + (f", from {40 + 10 * zone} % of HRmax" if zone else ", below zone 1"),
+            f"Zone {zone}",
+            unit="min",
+            format="minutes",
+            decimals=1,
+        )
         for zone in ZONES
-    },
-    "hr_max": "highest heart rate in beats per minute, to a tenth; null when unknown",
-    "hr_max_source": "where hr_max is from: given, age (208 - 0.7 x age, Tanaka 2001)",
-    "trimp_edwards": "training load: minutes in each zone times its number (Edwards 1993)",
-    "trimp_banister": "training load: minutes weighted by heart-rate reserve (Banister 1991)",
-    "hrr60": "beats per minute, largest fall in the 60 s after an effort of 2 min at 70 % of HRmax (Cole 1999)",
-}
+    ),
+    _effort(
+        "hr_max",
+        _FLOAT,
+        "highest heart rate in beats per minute, to a tenth; null when unknown",
+        "HRmax",
+        unit="bpm",
+        order=-1,
+        rank=13,
+    ),
+    SummaryColumn("hr_max_source", _TEXT, "where hr_max is from: given, age (208 - 0.7 x age, Tanaka 2001)"),
+    _effort(
+        "trimp_edwards",
+        _FLOAT,
+        "training load: minutes in each zone times its number (Edwards 1993)",
+        "TRIMP",
+        unit="Edwards",
+        rank=8,
+        decimals=1,
+    ),
+    _effort(
+        "trimp_banister",
+        _FLOAT,
+        "training load: minutes weighted by heart-rate reserve (Banister 1991)",
+        "TRIMP",
+        unit="Banister",
+        rank=14,
+        decimals=1,
+        why_null=_NO_BANISTER,
+    ),
+    _effort(
+        "hrr60",
+        _FLOAT,
+        "beats per minute, largest fall in the 60 s after an effort of 2 min at 70 % of HRmax (Cole 1999)",
+        "HRR60",
+        unit="bpm",
+        rank=10,
+        decimals=1,
+        why_null=NO_EFFORT,
+    ),
+)
+"""In their order, which users build on."""

@@ -1,48 +1,16 @@
-"""The summary: one row per room, session and member, out of the tally of time at bpm alone."""
+"""The summary: one row per room, session and member, from the tally of time at bpm alone."""
 
 import polars as pl
 
+from pulsoid_rec.analysis.metrics.columns import SUMMARY
 from pulsoid_rec.analysis.metrics.definitions import MICROSECONDS
 from pulsoid_rec.analysis.metrics.durations import in_seconds
 from pulsoid_rec.analysis.metrics.holds import MEMBER
-from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.analysis.metrics.training_load import training_loads
-from pulsoid_rec.analysis.metrics.zones import ZONES, time_in_zones
+from pulsoid_rec.analysis.metrics.zones import time_in_zones
 
-SCHEMA = pl.Schema(
-    {
-        "room_id": pl.String(),
-        "session": pl.Int64(),
-        "profile_id": pl.String(),
-        "name": pl.String(),
-        "first_at": INSTANT,
-        "last_at": INSTANT,
-        "span_s": pl.Float64(),
-        "observed_s": pl.Float64(),
-        "coverage": pl.Float64(),
-        "readings": pl.Int64(),
-        "duplicates": pl.Int64(),
-        "implausible": pl.Int64(),
-        "gaps": pl.Int64(),
-        "longest_gap_s": pl.Float64(),
-        "bpm_mean": pl.Float64(),
-        "bpm_sd": pl.Float64(),
-        "bpm_min": pl.Int32(),
-        "bpm_floor": pl.Int32(),
-        "bpm_p05": pl.Int32(),
-        "bpm_median": pl.Int32(),
-        "bpm_p95": pl.Int32(),
-        "bpm_peak": pl.Int32(),
-        "bpm_max": pl.Int32(),
-        **{f"zone{zone}_s": pl.Float64() for zone in ZONES},
-        "hr_max": pl.Float64(),
-        "hr_max_source": pl.String(),
-        "trimp_edwards": pl.Float64(),
-        "trimp_banister": pl.Float64(),
-        "hrr60": pl.Float64(),
-    }
-)
-"""Columns in their order, which users build on."""
+SCHEMA = pl.Schema({column.name: column.type for column in SUMMARY})
+"""The summary's columns, in their order."""
 
 PEAK_US = 5 * MICROSECONDS
 """`bpm_peak` is the highest heart rate that was held this long, it or a higher one."""
@@ -72,21 +40,20 @@ def summarize(tally: pl.DataFrame, people: pl.DataFrame, recovery: pl.DataFrame)
     by = list(MEMBER)
     plausible = tally.filter(pl.col("bpm").is_not_null()).sort("bpm")
     known = plausible.join(people.filter(pl.col("hr_max").is_not_null()), on=by)
-    figures = [
-        _counts(tally, by),
-        _bpm_figures(plausible, by),
+    rows = people.join(tally.select(by).unique(), on=by, how="semi")
+    for results in (
+        _count_readings(tally, by),
+        _bpm_statistics(plausible, by),
         time_in_zones(known, by),
         training_loads(known, by),
         recovery.select(*by, "hrr60"),
-    ]
-    rows = people.join(tally.select(by).unique(), on=by, how="semi")
-    for figure in figures:
-        rows = rows.join(figure, on=by, how="left")
+    ):
+        rows = rows.join(results, on=by, how="left")
     return rows.select(*SCHEMA).cast(SCHEMA).sort("room_id", "session", "name", "profile_id")
 
 
-def _counts(tally: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Count readings, and measure what they cover."""
+def _count_readings(tally: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Count readings and gaps, and compute how much time they cover."""
     is_plausible = pl.col("bpm").is_not_null()
     return (
         tally.group_by(by)
@@ -105,11 +72,11 @@ def _counts(tally: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     )
 
 
-def _bpm_figures(plausible: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Weigh each heart rate by the time it was held."""
+def _bpm_statistics(plausible: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Compute statistics in which each heart rate counts by the time it was held."""
     bpm, held_us, at_most_us = pl.col("bpm"), pl.col("held_us"), pl.col("at_most_us")
     total_us = held_us.sum()
-    # Reckoned from the lowest, so that one heart rate held throughout has exactly itself for a mean, and no deviation.
+    # Relative to the lowest: the mean of a single heart rate is then exact, and its deviation exactly 0.
     lowest = bpm.min()
     mean = lowest + ((bpm - lowest) * held_us).sum() / total_us
     variance = (held_us * (bpm - mean).pow(2)).sum() / total_us
@@ -118,20 +85,20 @@ def _bpm_figures(plausible: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     def quantile(percent: int) -> pl.Expr:
         return bpm.filter(at_most_us * 100 >= total_us * percent).min()
 
-    def where_held(figure: pl.Expr) -> pl.Expr:
-        return pl.when(total_us > 0).then(figure)
+    def if_held(statistic: pl.Expr) -> pl.Expr:
+        return pl.when(total_us > 0).then(statistic)
 
     return (
         plausible.with_columns(at_most_us=held_us.cum_sum().over(by))
         .group_by(by)
         .agg(
-            bpm_mean=where_held(mean),
-            bpm_sd=where_held(variance.sqrt()),
+            bpm_mean=if_held(mean),
+            bpm_sd=if_held(variance.sqrt()),
             bpm_min=bpm.min(),
             bpm_floor=bpm.filter(at_most_us >= FLOOR_US).min(),
-            bpm_p05=where_held(quantile(5)),
-            bpm_median=where_held(quantile(50)),
-            bpm_p95=where_held(quantile(95)),
+            bpm_p05=if_held(quantile(5)),
+            bpm_median=if_held(quantile(50)),
+            bpm_p95=if_held(quantile(95)),
             bpm_peak=bpm.filter(at_least_us >= PEAK_US).max(),
             bpm_max=bpm.max(),
         )
