@@ -1,4 +1,4 @@
-"""When nobody recorded a room: what the recorders' connections leave uncovered."""
+"""When nobody recorded a room: the times between the recorders' connections."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,39 +8,49 @@ import polars as pl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offline:
-    """A time in which no connection of any recorder was open.
+    """A time in which no recorder was connected to the room.
 
     Parameters
     ----------
     begins_at, ends_at
-        From when to when (aware, UTC).
+        Start and end (aware, UTC).
     cut_off
-        True when the recorder left no word of its end, as when it was killed: then `begins_at` is the last it is
-        known to have received, and it went offline some time after that.
+        True when the connection's end was not recorded, as when the recorder was killed: `begins_at` is then when it
+        last received a message, and it went offline some time after that.
     """
 
     begins_at: datetime
     ends_at: datetime
     cut_off: bool = False
 
+    @property
+    def length_s(self) -> float:
+        """How long it was, in seconds."""
+        return (self.ends_at - self.begins_at).total_seconds()
+
+    def overlap_s(self, begins_at: datetime, ends_at: datetime) -> float:
+        """How many seconds of another time are in it."""
+        return max(0.0, (min(ends_at, self.ends_at) - max(begins_at, self.begins_at)).total_seconds())
+
 
 def offline_times(events: pl.DataFrame, last_received: pl.DataFrame) -> list[Offline]:
-    """Work out when a room was not being recorded.
+    """Find the times in which a room was not recorded.
 
-    Several recorders may record a room at once: it is offline only while none is connected. What came before the
-    first connection and after the last is not known, and not told.
+    Several recorders may record a room at once: the time is offline only while none is connected. The time before the
+    first connection and after the last one is unknown and left out.
 
     Parameters
     ----------
     events
         `connection_events` of one room, in any order.
     last_received
-        `connection_id` and `last_received_at` of connections that left no end; one without a row received nothing.
+        `connection_id` and `last_received_at` of connections without a recorded end; those without a row
+        received nothing.
 
     Returns
     -------
     list of Offline
-        In order of time, never overlapping; empty when there was no connection.
+        In order of time, not overlapping; empty when there was no connection.
     """
     received = dict(last_received.select("connection_id", "last_received_at").iter_rows())
     opened: dict[str, datetime] = {}

@@ -1,32 +1,31 @@
-"""What gives a sensor away: zeros, impossible values, one value for minutes, leaps; each with counts and times."""
+"""Signs of faulty sensors: zeros, impossible values, one value for minutes, jumps; each with counts and times."""
 
-from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any, Final
 
 import polars as pl
 
-from pulsoid_rec.analysis.findings.notes import Note, few_or_one, note_on
+from pulsoid_rec.analysis.findings.note import Note, make_note, merge_many
 from pulsoid_rec.analysis.findings.session_view import SessionView, before
 from pulsoid_rec.analysis.findings.wording import format_share
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 
 UNCHANGING_S = 180.0
-"""Longest time one whole bpm may stay the same before it is named.
+"""A bpm that stays the same for this long or longer is a fault.
 
 A heart speeds up and slows down with every breath. In 24 series of people sitting still at a game, smoothed and at one
-reading a second, the longest such time was 45 s; four times that is not breathing, but a sensor that repeats itself.
+reading a second, the longest such time was 45 s; four times as long means a sensor that repeats itself.
 """
 
 JUMP_BPM = 30
-"""Largest change between two readings at most `JUMP_S` apart that is not named."""
+"""A larger change between two readings at most `JUMP_S` apart is a fault."""
 
 JUMP_S = 1.0
-"""How close together two readings are for their difference to be a jump."""
+"""Readings further apart than this have no jump between them."""
 
 LOW_COVERAGE = 0.9
-"""Below this share of covered time a member's figures are marked as resting on part of it."""
+"""A lower share of covered time has a note."""
 
 FINDINGS: Final = {
     "profile_id": pl.String(),
@@ -41,15 +40,15 @@ FINDINGS: Final = {
 """Columns of `find_faults`."""
 
 
-def find_faults(readings: pl.DataFrame, options: Definitions) -> pl.DataFrame:
-    """Find what a beating heart does not do, in the readings of one session.
+def find_faults(readings: pl.DataFrame, definitions: Definitions) -> pl.DataFrame:
+    """Find values that no beating heart has, in the readings of one session.
 
     Parameters
     ----------
     readings
         `profile_id`, `occurred_at`, `bpm`, `plausible`, ordered by profile and time.
-    options
-        Its `max_hold_s` ends an unchanging time, since nothing is known of what lies in a gap.
+    definitions
+        A gap, longer than `max_hold_s`, ends an unchanging time, since nothing is known of the heart rate in it.
 
     Returns
     -------
@@ -64,28 +63,28 @@ def find_faults(readings: pl.DataFrame, options: Definitions) -> pl.DataFrame:
     plausible = plausible.with_columns(before_at=before("occurred_at"), before_bpm=before("bpm"))
     implausible = readings.lazy().filter(pl.col("plausible").not_())
     found = [
-        _tally(implausible.filter(pl.col("bpm") == 0), "zeros"),
-        _tally(implausible.filter(pl.col("bpm") != 0), "implausible"),
-        _unchanging(plausible, options),
-        _jumps(plausible),
+        _count_faults(implausible.filter(pl.col("bpm") == 0), "zeros"),
+        _count_faults(implausible.filter(pl.col("bpm") != 0), "implausible"),
+        _find_unchanging(plausible, definitions),
+        _find_jumps(plausible),
     ]
     return pl.concat(found).sort("profile_id", "what").collect()
 
 
-def _tally(rows: pl.LazyFrame, what: str) -> pl.LazyFrame:
-    return rows.group_by("profile_id").agg(
-        pl.lit(what).alias("what"),
-        pl.len().alias("times"),
-        pl.col("occurred_at").min().alias("first_at"),
-        pl.col("occurred_at").max().alias("last_at"),
-        pl.col("bpm").min().alias("low_bpm"),
-        pl.col("bpm").max().alias("high_bpm"),
-        pl.lit(None, pl.Float64()).alias("longest_s"),
-    )
+def _count_faults(rows: pl.LazyFrame, what: str, **columns: pl.Expr) -> pl.LazyFrame:
+    """Summarize faults, one a row, as `FINDINGS`; `columns` replace those that come from the rows themselves."""
+    usual = {
+        "first_at": pl.col("occurred_at").min(),
+        "last_at": pl.col("occurred_at").max(),
+        "low_bpm": pl.col("bpm").min(),
+        "high_bpm": pl.col("bpm").max(),
+        "longest_s": pl.lit(None, pl.Float64()),
+    }
+    return rows.group_by("profile_id").agg(what=pl.lit(what), times=pl.len(), **usual | columns)
 
 
-def _unchanging(plausible: pl.LazyFrame, options: Definitions) -> pl.LazyFrame:
-    silence = pl.col("occurred_at") - pl.col("before_at") > timedelta(microseconds=options.max_hold_us)
+def _find_unchanging(plausible: pl.LazyFrame, definitions: Definitions) -> pl.LazyFrame:
+    silence = pl.col("occurred_at") - pl.col("before_at") > timedelta(microseconds=definitions.max_hold_us)
     is_first = ((pl.col("bpm") != pl.col("before_bpm")) | silence).fill_null(value=True)
     # A run ends with the row before the next one's first: there are far fewer runs than rows to group.
     runs = (
@@ -101,112 +100,82 @@ def _unchanging(plausible: pl.LazyFrame, options: Definitions) -> pl.LazyFrame:
         .filter(pl.col("length_s") >= UNCHANGING_S)
         .sort("profile_id", "first_at")
     )
-    longest = pl.col("bpm").get(pl.col("length_s").arg_max())
-    return runs.group_by("profile_id").agg(
-        pl.lit("unchanging").alias("what"),
-        pl.len().alias("times"),
-        pl.col("first_at").min(),
-        pl.col("last_at").max(),
-        longest.alias("low_bpm"),
-        longest.alias("high_bpm"),
-        pl.col("length_s").max().alias("longest_s"),
+    longest_bpm = pl.col("bpm").get(pl.col("length_s").arg_max())
+    return _count_faults(
+        runs,
+        "unchanging",
+        first_at=pl.col("first_at").min(),
+        last_at=pl.col("last_at").max(),
+        low_bpm=longest_bpm,
+        high_bpm=longest_bpm,
+        longest_s=pl.col("length_s").max(),
     )
 
 
-def _jumps(plausible: pl.LazyFrame) -> pl.LazyFrame:
+def _find_jumps(plausible: pl.LazyFrame) -> pl.LazyFrame:
     near = pl.col("occurred_at") - pl.col("before_at") <= timedelta(seconds=JUMP_S)
     far = (pl.col("bpm") - pl.col("before_bpm")).abs() > JUMP_BPM
-    both = plausible.filter(near & far)
-    return both.group_by("profile_id").agg(
-        pl.lit("jumps").alias("what"),
-        pl.len().alias("times"),
-        pl.col("before_at").min().alias("first_at"),
-        pl.col("occurred_at").max().alias("last_at"),
-        pl.min_horizontal(pl.col("bpm").min(), pl.col("before_bpm").min()).alias("low_bpm"),
-        pl.max_horizontal(pl.col("bpm").max(), pl.col("before_bpm").max()).alias("high_bpm"),
-        pl.lit(None, pl.Float64()).alias("longest_s"),
+    return _count_faults(
+        plausible.filter(near & far),
+        "jumps",
+        first_at=pl.col("before_at").min(),
+        low_bpm=pl.min_horizontal(pl.col("bpm").min(), pl.col("before_bpm").min()),
+        high_bpm=pl.max_horizontal(pl.col("bpm").max(), pl.col("before_bpm").max()),
     )
 
 
-def quality_notes(parts: Iterable[SessionView], options: Definitions) -> list[Note]:
-    """Name the sensors whose figures are to be read with care, and why.
+def quality_notes(view: SessionView) -> list[Note]:
+    """Describe faults of sensors, low coverage and duplicates in a session, in this order.
 
-    Parameters
-    ----------
-    parts
-        The sessions; of one without `readings`, only what the summary tells is named: implausible readings, duplicates
-        and coverage.
-    options
-        What counted as plausible, and how long readings hold.
-
-    Returns
-    -------
-    list of Note
-        By session and, within it, by fault; empty when all is well.
+    Without the session's readings, only what the summary counts is found: implausible readings, duplicates, coverage.
     """
-    notes = []
-    for part in parts:
-        faults = find_faults(part.readings, options).rows_by_key("profile_id", named=True, include_key=True)
-        sensors = [
-            note_on(part, id_, "quality", _fault_words(part, fault, options))
-            for id_ in part.names
-            for fault in faults.get(id_, [])
+    limits = f"outside {view.definitions.min_bpm} to {view.definitions.max_bpm} bpm"
+    if view.readings.is_empty():
+        counts = view.summary.filter(pl.col("implausible") > 0).select("profile_id", "implausible")
+        faults = [
+            make_note(view, id_, "quality", f"{format_count(count, 'reading')} {limits}")
+            for id_, count in counts.iter_rows()
         ]
-        if part.readings.is_empty():
-            sensors = list(_counted(part, options))
-        notes += few_or_one(sensors, f"{format_count(len(sensors), 'remark')} on sensors")
-        notes += _coverage_notes(part)
+    else:
+        found = find_faults(view.readings, view.definitions).rows_by_key("profile_id", named=True, include_key=True)
+        faults = [
+            make_note(view, id_, "quality", _describe_fault(view, fault, limits))
+            for id_ in view.names
+            for fault in found.get(id_, [])
+        ]
+    low = view.summary.filter(pl.col("coverage") < LOW_COVERAGE).select("profile_id", "coverage")
+    coverage = [
+        make_note(view, id_, "coverage", f"readings cover {format_share(share)} of the time from first to last")
+        for id_, share in low.iter_rows()
+    ]
+    least = format_share(LOW_COVERAGE)
+    notes = [
+        *merge_many(faults, f"{format_count(len(faults), 'remark')} on sensors"),
+        *merge_many(coverage, f"readings of {len(coverage)} members cover less than {least} of their time"),
+    ]
+    if doubled := int(view.summary["duplicates"].sum()):
+        text = f"{format_count(doubled, 'reading')} came twice, and {'was' if doubled == 1 else 'were'} counted once"
+        notes.append(make_note(view, None, "quality", text))
     return notes
 
 
-def _fault_words(part: SessionView, fault: dict[str, Any], options: Definitions) -> str:
+def _describe_fault(view: SessionView, fault: dict[str, Any], limits: str) -> str:
     times = fault["times"]
-    first, last = part.clock(fault["first_at"]), part.clock(fault["last_at"])
+    first, last = view.clock(fault["first_at"]), view.clock(fault["last_at"])
     when = f"at {first}" if first == last else f"from {first} to {last}"
     low, high = fault["low_bpm"], fault["high_bpm"]
     values = f"{low}" if low == high else f"{low} to {high}"
-    member = part.summary.row(by_predicate=pl.col("profile_id") == fault["profile_id"], named=True)
+    member = view.summary.row(by_predicate=pl.col("profile_id") == fault["profile_id"], named=True)
     sent = member["readings"] + member["implausible"]
     of_all = "all of them" if times == sent else f"of {sent:,}"
     match fault["what"]:
         case "zeros":
-            words = f"{format_count(times, 'reading')} of 0 bpm ({of_all}), {when}"
+            return f"{format_count(times, 'reading')} of 0 bpm ({of_all}), {when}"
         case "implausible":
-            outside = f"outside {options.min_bpm} to {options.max_bpm} bpm"
-            words = f"{format_count(times, 'reading')} {outside} ({values}; {of_all}), {when}"
+            return f"{format_count(times, 'reading')} {limits} ({values}; {of_all}), {when}"
         case "unchanging":
             often = "" if times == 1 else f"{times} times, the longest "
-            words = f"one unchanging value {often}for {format_duration(fault['longest_s'])} ({values} bpm), {when}"
+            return f"one unchanging value {often}for {format_duration(fault['longest_s'])} ({values} bpm), {when}"
         case _:
             apart = f"more than {JUMP_BPM} bpm within {JUMP_S:g} s"
-            words = f"{format_count(times, 'jump')} of {apart} (between {low} and {high}), {when}"
-    return f"{part.names[fault['profile_id']]}: {words}"
-
-
-def _counted(part: SessionView, options: Definitions) -> Iterator[Note]:
-    for id_, count in part.summary.filter(pl.col("implausible") > 0).select("profile_id", "implausible").iter_rows():
-        outside = f"outside {options.min_bpm} to {options.max_bpm} bpm"
-        yield note_on(part, id_, "quality", f"{part.names[id_]}: {format_count(count, 'reading')} {outside}")
-
-
-def _coverage_notes(part: SessionView) -> list[Note]:
-    low = part.summary.filter(pl.col("coverage") < LOW_COVERAGE).select("profile_id", "coverage")
-    notes = [
-        note_on(
-            part,
-            id_,
-            "coverage",
-            f"{part.names[id_]}: readings cover {format_share(coverage)} of the time from first to last",
-        )
-        for id_, coverage in low.iter_rows()
-    ]
-    doubled = part.summary["duplicates"].sum()
-    notes = few_or_one(
-        notes, f"readings of {len(notes)} members cover less than {format_share(LOW_COVERAGE)} of their time"
-    )
-    if doubled:
-        text = (
-            f"{format_count(int(doubled), 'reading')} came twice, and {'was' if doubled == 1 else 'were'} counted once"
-        )
-        notes.append(note_on(part, None, "quality", text))
-    return notes
+            return f"{format_count(times, 'jump')} of {apart} (between {low} and {high}), {when}"

@@ -1,4 +1,4 @@
-"""All that a report shows, gathered once, so that drawing it needs no database."""
+"""Everything that a report shows, read once, so that rendering it needs no database."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,10 +27,9 @@ READINGS = pl.Schema(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportData:
-    """A report's content; every frame holds what the filter selected, and no duplicates.
+    """A report's content; every frame holds what the filter selected, without duplicates.
 
-    `String`, `Int64`, `Int32`, `Float64`, `Boolean` below are polars types; `instant` is `Datetime('us', 'UTC')`.
-    A frame with nothing in it has its columns and types all the same.
+    `instant` below is polars' `Datetime('us', 'UTC')`. Frames have their columns and types also when they are empty.
     """
 
     generated_at: datetime
@@ -42,111 +41,97 @@ class ReportData:
     rooms: Mapping[str, str]
     """Each room's display name by `room_id`: its latest config's text `name`, else the id. Plain text, not escaped."""
 
-    sessions: pl.DataFrame
-    """`room_id` String, `session` Int64, `started_at` instant, `ended_at` instant, `members` Int64, `readings` Int64.
+    config_names: Mapping[tuple[str, str], str]
+    """Names in the members' latest configs, by `room_id` and `profile_id`, also of members who sent no reading."""
 
-    The sessions that the filter touches, ordered by room and session; start, end and counts are the whole session's,
-    of all its readings, whether plausible or not.
-    """
+    sessions: pl.DataFrame
+    """`metrics.sessions.SCHEMA`: the sessions that the filter touches, by room and number, each one as a whole."""
 
     summary: pl.DataFrame
-    """One row per room, session and member, columns as in `metrics.summary.SCHEMA`, ordered by room, session, name."""
+    """`metrics.summary.SCHEMA`: one row per room, session and member, ordered by room, session, name."""
 
     time_at_bpm: pl.DataFrame
-    """`room_id` String, `session` Int64, `profile_id` String, `bpm` Int32, `held_s` Float64, `readings` Int64.
-
-    Plausible bpm only, ordered by the four first columns.
-    """
+    """`metrics.time_at_bpm.SCHEMA`: plausible bpm only, ordered by room, session, profile and bpm."""
 
     readings: pl.DataFrame
-    """`room_id` String, `session` Int64, `profile_id` String, `name` String, `occurred_at` instant, `bpm` Int32,
-    `plausible` Boolean.
-
-    Ordered by room, session, profile and time. Empty where there are more than `read_report` was to gather.
-    """
+    """`READINGS`, ordered by room, session, profile and time; empty if they were more than `read_report`'s limit."""
 
     member_events: pl.DataFrame
     """The table `member_events` of the rooms above, from the first session's start to the last one's end."""
 
     connection_events: pl.DataFrame
-    """The table `connection_events` of the rooms above, all of it: what came before tells how a session began."""
+    """The whole table `connection_events` of the rooms above: earlier events tell how a session began."""
 
     last_received: pl.DataFrame
-    """`room_id` String, `connection_id` String, `last_received_at` instant: the last that each connection brought
-    which was opened and left no `closed` or `lost` (its recorder was killed, or records still). Mostly empty.
+    """`room_id` String, `connection_id` String, `last_received_at` instant: the last message of each connection that
+    was opened and has no `closed` or `lost`, because its recorder was killed or still records.
     """
 
-    options: Definitions
-    """What counted as plausible, held and one session: `max_hold_s`, `min_bpm`, `max_bpm`, `session_gap_s`."""
+    definitions: Definitions
+    """What counted as plausible, held and one session."""
 
     filter: str
-    """The filter in words, such as `room r1, session 3, since 2026-01-02 10:00 UTC`; empty when there was none."""
+    """The filter as text, such as `room r1, session 3, since 2026-01-02 10:00 UTC`; empty when there was none."""
 
 
 def read_report(
-    recording: Recording,
-    wanted: Filter,
-    members: pl.DataFrame,
-    definitions: Definitions,
-    *,
-    at_most: int,
+    recording: Recording, wanted: Filter, members: pl.DataFrame, definitions: Definitions, *, at_most: int
 ) -> ReportData:
-    """Read all that a report shows, of one state of the file.
+    """Read everything that a report shows, from one state of the file.
 
     Parameters
     ----------
     recording
-        What to read.
+        The recording.
     wanted
         The rooms, sessions and range of time to report on.
     members
-        What is known of the members, as `members.read_members` gives it.
+        What is known of the members: `metrics.members.SCHEMA`.
     definitions
         What counts as plausible, held and one session.
     at_most
-        How many readings may be gathered one by one, for charts and notes; with more, `readings` stays empty.
+        How many readings may be loaded one by one, for charts and notes; if there are more, `readings` is empty.
 
     Raises
     ------
     StorageError
         The recording cannot be read.
     """
-    with recording.snapshot() as now:
-        return _gather(now, wanted, members, definitions, at_most)
+    with recording.snapshot() as snapshot:
+        return _read(snapshot, wanted, members, definitions, at_most)
 
 
-def _gather(
+def _read(
     recording: Recording, wanted: Filter, members: pl.DataFrame, definitions: Definitions, at_most: int
 ) -> ReportData:
     generated_at = datetime.now(UTC)
-    figures = recording.results(wanted, definitions, members)
-    sessions = figures.sessions.join(figures.tally, on=["room_id", "session"], how="semi")
+    results = recording.results(wanted, definitions, members)
+    sessions = results.sessions.join(results.tally, on=["room_id", "session"], how="semi")
     room_ids, room_names = sessions["room_id"].unique().sort().to_list(), recording.room_names()
-    is_small = figures.tally["readings"].sum() <= at_most
-    readings = (
-        _chart_readings(recording, wanted, definitions, figures.people) if is_small else pl.DataFrame(schema=READINGS)
-    )
+    readings = pl.DataFrame(schema=READINGS)
+    if results.tally["readings"].sum() <= at_most:
+        readings = _read_readings(recording, wanted, definitions, results.people)
     first_and_last = sessions.select(pl.col("started_at").min(), pl.col("ended_at").max()).row(0)
     return ReportData(
         generated_at=generated_at,
         source=recording.path.name,
         rooms={room_id: room_names.get(room_id, room_id) for room_id in room_ids},
+        config_names={(room, profile): name for room, profile, name in recording.config_names().iter_rows()},
         sessions=sessions,
-        summary=figures.summary,
-        time_at_bpm=figures.time_at_bpm,
+        summary=results.summary,
+        time_at_bpm=results.time_at_bpm,
         readings=readings,
         member_events=recording.member_events(room_ids, *first_and_last),
         connection_events=recording.connection_events(room_ids),
         last_received=recording.last_received().filter(pl.col("room_id").is_in(room_ids)),
-        options=definitions,
+        definitions=definitions,
         filter=str(wanted),
     )
 
 
-def _chart_readings(
+def _read_readings(
     recording: Recording, wanted: Filter, definitions: Definitions, people: pl.DataFrame
 ) -> pl.DataFrame:
-    """Read each reading, without duplicates, as `READINGS`."""
     readings = recording.readings_in_order(wanted, definitions, people.select(*MEMBER, "name"))
     is_plausible = pl.col("bpm").is_between(definitions.min_bpm, definitions.max_bpm)
     return readings.with_columns(plausible=is_plausible).select(*READINGS).cast(READINGS)

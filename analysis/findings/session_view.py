@@ -1,5 +1,6 @@
-"""A report taken apart into its sessions, each with its rows, its members' labels and its local time."""
+"""A report divided into its sessions, each with its rows, its members' labels and its local time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 
@@ -8,6 +9,7 @@ import polars as pl
 from pulsoid_rec.analysis.findings.offline import Offline, offline_times
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.wording import format_clock
+from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.members import labels
 
 
@@ -20,15 +22,20 @@ class SessionView:
     room_id, session
         Which session.
     started_at, ended_at
-        Its first and last reading that the report is about (aware, UTC); where the report has no readings, the whole
-        session's.
+        Its first and last reading in the report (aware, UTC); the whole session's if the report has no readings.
     zone
-        The offset of local time when it began, used for all of it: a clock change at night moves no reading.
+        The offset of local time at its start, used throughout: a clock change at night moves no reading.
+    definitions
+        The report's definitions.
     names
-        A label for each member, by profile id and in the order of the summary; no two are alike.
+        A label for each member, by profile id and in the order of the summary; all different.
+    config_names
+        `ReportData.config_names`.
     offline
-        When nobody recorded the room, as far as it meets the session.
-    summary, time_at_bpm, readings
+        The times in the session in which nobody recorded the room.
+    has_connections
+        Whether the recorder's connections to the room are known, and so the times in which it was listening.
+    summary, time_at_bpm, readings, member_events
         The report's frames, of this session only.
     """
 
@@ -37,81 +44,77 @@ class SessionView:
     started_at: datetime
     ended_at: datetime
     zone: timezone
+    definitions: Definitions
     names: dict[str, str]
+    config_names: Mapping[tuple[str, str], str]
     offline: tuple[Offline, ...]
+    has_connections: bool
     summary: pl.DataFrame
     time_at_bpm: pl.DataFrame
     readings: pl.DataFrame
+    member_events: pl.DataFrame
 
     def clock(self, at: datetime) -> str:
-        """Write an instant as local clocks showed it, with the date where the session did not begin on it."""
+        """Format an instant as local time, with the date if it is not the one on which the session began."""
         return format_clock(at, self.zone, self.started_at.astimezone(self.zone).date())
+
+    def label(self, profile_id: str) -> str:
+        """Return a label for a member, also for one who sent no reading."""
+        return self.names.get(profile_id) or self.config_names.get((self.room_id, profile_id)) or profile_id[:8]
 
 
 def session_views(report: ReportData, zone: tzinfo | None = None) -> list[SessionView]:
-    """Take a report apart into its sessions.
+    """Divide a report into its sessions, in the order of `report.sessions`.
 
     Parameters
     ----------
     report
         The report.
     zone
-        Time zone of the screen; None for this computer's.
-
-    Returns
-    -------
-    list of SessionView
-        A session each, in the order of `report.sessions`; nothing when there is none.
+        Time zone of the reader; None for this computer's.
     """
     frames = (report.summary, report.time_at_bpm, report.readings)
-    split = [frame.partition_by("room_id", "session", as_dict=True) for frame in frames]
-    offline = {room: _offline(report, room) for room in report.sessions["room_id"].unique()}
-    parts = []
+    by_session = [frame.partition_by("room_id", "session", as_dict=True) for frame in frames]
+    views = []
     for row in report.sessions.iter_rows(named=True):
-        key = (row["room_id"], row["session"])
-        summary, held, readings = (rows.get(key, frame.clear()) for frame, rows in zip(frames, split, strict=True))
-        # A filter by time may have left only a stretch of the session.
-        instants = readings["occurred_at"]
-        first, last = instants.min(), instants.max()
-        started_at = first if isinstance(first, datetime) else row["started_at"]
-        ended_at = last if isinstance(last, datetime) else row["ended_at"]
-        part = SessionView(
-            room_id=row["room_id"],
-            session=row["session"],
+        room_id, session = row["room_id"], row["session"]
+        summary, time_at_bpm, readings = (
+            rows.get((room_id, session), frame.clear()) for frame, rows in zip(frames, by_session, strict=True)
+        )
+        # A filter by time may have left only a part of the session.
+        first_at, last_at = readings["occurred_at"].min(), readings["occurred_at"].max()
+        started_at = first_at if isinstance(first_at, datetime) else row["started_at"]
+        ended_at = last_at if isinstance(last_at, datetime) else row["ended_at"]
+        in_room = pl.col("room_id") == room_id
+        connections = report.connection_events.filter(in_room)
+        offline = offline_times(connections, report.last_received.filter(in_room))
+        in_session = pl.col("occurred_at").is_between(started_at, ended_at)
+        view = SessionView(
+            room_id=room_id,
+            session=session,
             started_at=started_at,
             ended_at=ended_at,
             zone=fixed_zone(started_at, zone),
+            definitions=report.definitions,
             names=labels(summary),
-            offline=tuple(
-                time for time in offline[row["room_id"]] if time.ends_at > started_at and time.begins_at < ended_at
-            ),
+            config_names=report.config_names,
+            offline=tuple(time for time in offline if time.ends_at > started_at and time.begins_at < ended_at),
+            has_connections=not connections.is_empty(),
             summary=summary,
-            time_at_bpm=held,
+            time_at_bpm=time_at_bpm,
             readings=readings,
+            member_events=report.member_events.filter(in_room & in_session).sort("occurred_at"),
         )
-        parts.append(part)
-    return parts
-
-
-def _offline(report: ReportData, room_id: str) -> list[Offline]:
-    ours = pl.col("room_id") == room_id
-    return offline_times(report.connection_events.filter(ours), report.last_received.filter(ours))
+        views.append(view)
+    return views
 
 
 def before(column: str) -> pl.Expr:
-    """Give a column's value in the same member's reading before, in `readings` as a report has them; else null."""
+    """Return a column's value in the same member's reading before, null in the first, in a report's `readings`."""
     same = pl.col("profile_id") == pl.col("profile_id").shift(1)
     return pl.when(same).then(pl.col(column).shift(1))
 
 
 def fixed_zone(at: datetime, zone: tzinfo | None) -> timezone:
-    """Find the offset from UTC that local clocks showed at an instant.
-
-    Parameters
-    ----------
-    at
-        The instant, aware.
-    zone
-        Time zone; None for this computer's.
-    """
+    """Return the offset from UTC at an aware instant in a time zone; None for this computer's."""
     return timezone(at.astimezone(zone).utcoffset() or timedelta())

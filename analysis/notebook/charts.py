@@ -1,35 +1,34 @@
-"""Pictures of an excerpt of a recording, for notebooks; altair is loaded when the first one is drawn."""
+"""Charts of an excerpt of a recording, for notebooks; altair is loaded when the first one is drawn."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
-from pulsoid_rec.analysis.findings.wording import format_offset
 from pulsoid_rec.analysis.notebook.frames import Frames
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.wording import format_list
 
 if TYPE_CHECKING:
     import altair as alt
 
-_MOST = 20
+_MAX_NAMES = 20
 
 
-class Drawings(Frames):
-    """What can be drawn of an excerpt. Each picture is an altair chart: show it, change it, or `save` it.
+class Charts(Frames):
+    """The charts of an excerpt. Each one is an altair chart: show it, change it, or `save` it.
 
-    A picture of one session is of the excerpt's last one, and its title says which that is; choose another with
-    `only(session=...)`.
+    A chart of one session is of the excerpt's last one, named in its title; choose another with `only(session=...)`.
     """
 
     __slots__ = ()
 
-    def last_part(self, *, readings: bool = True) -> SessionView:
-        """Gather what a picture of the last session is drawn from.
+    def last_session(self, *, readings: bool = True) -> SessionView:
+        """Read the data of a chart of the last session.
 
         Parameters
         ----------
         readings
-            False where its figures are enough.
+            False for a chart that needs only the figures, which is quicker.
 
         Raises
         ------
@@ -41,96 +40,64 @@ class Drawings(Frames):
         if not sessions.is_empty():
             room_id, session = sessions.sort("ended_at").row(-1)[:2]
             wanted = replace(wanted, rooms=(room_id,), session=session)
-        *_, part = session_views(replace(self, wanted=wanted).report(readings=readings))
-        return replace(
-            part,
-            started_at=max(filter(None, (part.started_at, wanted.since))),
-            ended_at=min(filter(None, (part.ended_at, wanted.until))),
-        )
+        *_, view = session_views(replace(self, wanted=wanted).report(readings=readings))
+        started_at = max(filter(None, (view.started_at, wanted.since)))
+        return replace(view, started_at=started_at, ended_at=min(filter(None, (view.ended_at, wanted.until))))
 
     def timeline(self, *, width: int = 760) -> "alt.LayerChart":
-        """Draw everybody's heart rate over the last session.
+        """Draw all members' heart rates over the last session; `width` is in pixels.
 
         Lines break where a member was silent. Up to six members have a colour each; more are drawn together, and a
         menu brings one at a time forward. Hover to read values.
 
-        Parameters
-        ----------
-        width
-            Pixels.
-
         Examples
         --------
-        >>> explore("data/pulsoid.duckdb").timeline()
-        >>> explore("data/pulsoid.duckdb").only(session=2, since="2026-01-31 20:15").timeline(width=1200)
+        >>> recording.timeline()
+        >>> recording.only(session=2, since="2026-01-31 20:15").timeline(width=1200)
         """
         from pulsoid_rec.analysis.charts.timeline import timeline
-        from pulsoid_rec.analysis.notebook.rendering import shown
+        from pulsoid_rec.analysis.notebook.rendering import add_title
 
-        part = self.last_part()
-        buckets = max(120, round(width * 480 / 760))
-        chart = timeline(part, max_hold_s=self.definitions.max_hold_s, width=width, buckets=buckets)
-        return shown(chart, *_title(part))
+        view = self.last_session()
+        return add_title(timeline(view, width=width, buckets=max(120, round(width * 480 / 760))), *_title(view))
 
     def zone_bars(self, *, width: int = 640) -> "alt.LayerChart":
-        """Draw each member's time in zones in the last session, for those whose HRmax is known.
+        """Draw each member's time in zones in the last session, if the HRmax is known; `width` is in pixels.
 
         The share beside a name is the member's coverage. Zones need `birth_year` or `hr_max` in `members.toml`.
-
-        Parameters
-        ----------
-        width
-            Pixels.
         """
         from pulsoid_rec.analysis.charts.amounts import zone_bars
-        from pulsoid_rec.analysis.notebook.rendering import shown
+        from pulsoid_rec.analysis.notebook.rendering import add_title
 
-        part = self.last_part(readings=False)
-        return shown(zone_bars(part, width=width), *_title(part))
+        view = self.last_session(readings=False)
+        return add_title(zone_bars(view, width=width), *_title(view))
 
     def distribution(self, *, width: int = 640) -> "alt.LayerChart":
-        """Draw how long each member's heart was at each rate in the last session, with the median marked.
+        """Draw how long each member's heart was at each rate in the last session; `width` is in pixels.
 
-        Shapes and places compare between members; heights do not, since each row has its own scale.
-
-        Parameters
-        ----------
-        width
-            Pixels.
+        A line marks the median. Shapes and places compare between members; heights do not, since each row has its own
+        scale.
         """
         from pulsoid_rec.analysis.charts.amounts import distribution
-        from pulsoid_rec.analysis.notebook.rendering import shown
+        from pulsoid_rec.analysis.notebook.rendering import add_title
 
-        part = self.last_part(readings=False)
-        return shown(distribution(part, width=width), *_title(part))
+        view = self.last_session(readings=False)
+        return add_title(distribution(view, width=width), *_title(view))
 
     def small_multiples(self, *, columns: int = 3) -> "alt.ConcatChart":
-        """Draw each member's heart rate in the last session in a small chart of its own, zones behind it.
-
-        Parameters
-        ----------
-        columns
-            Charts side by side.
-        """
+        """Draw each member's heart rate in the last session in a small chart with zones, so many `columns` of them."""
         from pulsoid_rec.analysis.charts.members import small_multiples
-        from pulsoid_rec.analysis.notebook.rendering import shown
+        from pulsoid_rec.analysis.notebook.rendering import add_title
 
-        part = self.last_part()
-        chart = small_multiples(part, max_hold_s=self.definitions.max_hold_s, columns=columns)
-        return shown(chart, *_title(part))
+        view = self.last_session()
+        return add_title(small_multiples(view, columns=columns), *_title(view))
 
     def calendar(self, *, width: int = 640) -> "alt.LayerChart":
-        """Draw the sessions as bars on a clock, a row for each day that has one.
-
-        Parameters
-        ----------
-        width
-            Pixels.
-        """
+        """Draw the sessions as bars on a clock, a row for each day that has one; `width` is in pixels."""
         from pulsoid_rec.analysis.charts.history import calendar
-        from pulsoid_rec.analysis.notebook.rendering import shown
+        from pulsoid_rec.analysis.notebook.rendering import add_title
 
-        return shown(calendar(self.sessions(), width=width), "Sessions")
+        return add_title(calendar(self.sessions(), width=width), "Sessions")
 
     def history(self, *, width: int = 760) -> "alt.LayerChart":
         """Draw one member's heart rate in each session: the mean, and the range of the middle nine tenths of the time.
@@ -147,30 +114,25 @@ class Drawings(Frames):
 
         Examples
         --------
-        >>> explore("data/pulsoid.duckdb").only(member="Ada").history()
+        >>> recording.only(member="Ada").history()
         """
         from pulsoid_rec.analysis.charts.history import member_history
-        from pulsoid_rec.analysis.notebook.rendering import shown
+        from pulsoid_rec.analysis.notebook.rendering import add_title
 
         members = dict(self.members().select("profile_id", "name").iter_rows())
         if len(members) != 1:
+            names = format_list(list(members.values()), _MAX_NAMES) or "none"
             raise UsageError(
-                f"A history is about one member, and this excerpt has {_names(list(members.values()))}",
+                f"A history is about one member, and this excerpt has {names}",
                 "Choose one: .only(member=...).history().",
             )
         [(profile_id, name)] = members.items()
-        return shown(member_history(self.summary(), profile_id, width=width), name)
+        return add_title(member_history(self.summary(), profile_id, width=width), name)
 
 
-def _title(part: SessionView) -> tuple[str, str]:
-    """Say which session a picture is of."""
-    begin, end = (at.astimezone(part.zone) for at in (part.started_at, part.ended_at))
+def _title(view: SessionView) -> tuple[str, str]:
+    """Return a title and a subtitle that name the session."""
+    begin, end = (at.astimezone(view.zone) for at in (view.started_at, view.ended_at))
     day = "" if begin.date() == end.date() else f"{end:%a %d %b} "
-    when = f"{begin:%a %d %b %Y, %H:%M:%S} to {day}{end:%H:%M:%S} ({format_offset(part.zone)})"
-    return f"{part.room_id}, session {part.session}", when
-
-
-def _names(names: list[str]) -> str:
-    if len(names) > _MOST:
-        return f"{', '.join(names[:_MOST])} and {len(names) - _MOST} more"
-    return ", ".join(names) or "none"
+    when = f"{begin:%a %d %b %Y, %H:%M:%S} to {day}{end:%H:%M:%S} ({view.zone})"
+    return f"{view.room_id}, session {view.session}", when

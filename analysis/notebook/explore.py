@@ -1,8 +1,8 @@
-"""A recording in the hands of somebody at a notebook: choose a part of it, and look at it as frames and pictures.
+"""A recording in a notebook: choose a part of it, and look at its frames and charts.
 
-from pulsoid_rec.analysis.notebook.explore import explore
+import pulsoid_rec.analysis as pr
 
-recording = explore("data/pulsoid.duckdb")
+recording = pr.explore("data/pulsoid.duckdb")
 recording.timeline()
 """
 
@@ -12,24 +12,24 @@ from pathlib import Path
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Which
-from pulsoid_rec.analysis.notebook.charts import Drawings
-from pulsoid_rec.analysis.notebook.repr import contents_html, contents_words
+from pulsoid_rec.analysis.notebook.charts import Charts
+from pulsoid_rec.analysis.notebook.repr import describe_excerpt, render_excerpt
 from pulsoid_rec.analysis.notebook.select import Ids, Time, choose_ids, choose_range, choose_session
 from pulsoid_rec.analysis.reading.members_file import find_members_file
 from pulsoid_rec.analysis.reading.recording import EVERYTHING, USUAL, Recording
 
 
 def explore(path: Path | str, *, members: Path | str | None = None, definitions: Definitions = USUAL) -> "Excerpt":
-    """Open a recording to look at, whether it is still being recorded or not.
+    """Open a recording, finished or still being recorded.
 
-    The file is opened read-only for each read and closed again, so that no recorder is kept waiting.
+    The file is opened read-only for each read and closed again, so that recorders do not wait.
 
     Parameters
     ----------
     path
         The DuckDB file that `pulsoid-rec record` writes.
     members
-        What is known of the members, a TOML file. Unless given it is `members.toml` beside the recording, if there.
+        What is known of the members, a TOML file; by default `members.toml` beside the recording, if there is one.
     definitions
         What counts as plausible, held and one session.
 
@@ -41,20 +41,20 @@ def explore(path: Path | str, *, members: Path | str | None = None, definitions:
     Raises
     ------
     StorageError
-        There is no such file, it is not a recording, it is damaged, or somebody holds it.
+        There is no such file, it is not a recording, it is damaged, or another process holds it.
     UsageError
-        The members file cannot be read, or says something that cannot be.
+        The members file cannot be read, or has an impossible value.
 
     Examples
     --------
-    >>> recording = explore("data/pulsoid.duckdb")
+    >>> recording = pr.explore("data/pulsoid.duckdb")
     >>> recording  # what is in it
     >>> recording.timeline()
     >>> recording.only(session=2, member="Ada").readings().collect()
-    >>> explore("data/pulsoid.duckdb", definitions=Definitions(max_hold_s=10))
+    >>> pr.explore("data/pulsoid.duckdb", definitions=pr.Definitions(max_hold_s=10))
     """
     recording = Recording(path)
-    with recording.open_():  # which says what is wrong with the file, if anything is
+    with recording.open_():  # raises if anything is wrong with the file
         pass
     members_file = find_members_file(recording.path, None if members is None else Path(members))
     whole = Excerpt(recording, EVERYTHING, definitions, members_file)
@@ -62,18 +62,18 @@ def explore(path: Path | str, *, members: Path | str | None = None, definitions:
     return whole
 
 
-class Excerpt(Drawings):
+class Excerpt(Charts):
     """A part of a recording: rooms, sessions, members, and a range of time.
 
-    `explore` gives the whole recording as one, `only` a part of it. In a notebook it shows what is in it.
+    `explore` returns the whole recording, `only` a part of it. In a notebook it is displayed with its contents.
 
     - Lists: `rooms`, `sessions`, `members`.
     - Results: `summary`, `time_at_bpm`, `notes`.
     - Rows: `readings`, `grid`, `member_events`, `room_events`, `connection_events`, `sql`.
-    - Pictures: `timeline`, `zone_bars`, `distribution`, `small_multiples`, `calendar`, `history`.
+    - Charts: `timeline`, `zone_bars`, `distribution`, `small_multiples`, `calendar`, `history`.
 
-    Frames are polars frames; instants in them are UTC. Each call, and each `collect` of those that are lazy, reads the
-    file as it is then.
+    Frames are polars frames; instants in them are UTC. Each call, and each `collect` of a lazy frame, reads the current
+    state of the file.
     """
 
     __slots__ = ()
@@ -94,7 +94,7 @@ class Excerpt(Drawings):
         room
             A room's id or name, or a list of several.
         session
-            A session's number, or `"latest"`: each room's last one, at the time of each read.
+            A session's number, or `"latest"`: each room's last one, as of each read.
         member
             A member's name or profile id, or a list of several. Sessions that none of them took part in are left out.
         since, until
@@ -104,12 +104,12 @@ class Excerpt(Drawings):
         Returns
         -------
         Excerpt
-            That part; this one stays as it is.
+            That part; this one does not change.
 
         Raises
         ------
         UsageError
-            Something of it is not there, and the message says what is; or the range of time is empty.
+            There is no such room, session or member (the message lists those there are), or the range of time is empty.
 
         Examples
         --------
@@ -133,7 +133,7 @@ class Excerpt(Drawings):
         return replace(self, wanted=replace(wanted, since=since_at, until=until_at))
 
     def __repr__(self) -> str:
-        return contents_words(self)
+        return describe_excerpt(self)
 
     def _repr_html_(self) -> str:
-        return contents_html(self)
+        return render_excerpt(self)

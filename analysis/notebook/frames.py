@@ -1,4 +1,4 @@
-"""What can be read of an excerpt of a recording, as polars frames."""
+"""The data of an excerpt of a recording, as polars frames."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,8 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from pulsoid_rec.analysis.findings.presence import presence_notes
-from pulsoid_rec.analysis.findings.quality import quality_notes
+from pulsoid_rec.analysis.findings.notes import session_notes
 from pulsoid_rec.analysis.findings.report_data import ReportData, read_report
 from pulsoid_rec.analysis.findings.session_view import session_views
 from pulsoid_rec.analysis.metrics.definitions import Definitions
@@ -18,7 +17,7 @@ from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.grid import column_names
 from pulsoid_rec.analysis.metrics.members import NAME
 from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
-from pulsoid_rec.analysis.metrics.session_events import choose_events, numbered_schema
+from pulsoid_rec.analysis.metrics.session_events import numbered_schema, select_events
 from pulsoid_rec.analysis.metrics.time_at_bpm import SCHEMA as TIME_AT_BPM
 from pulsoid_rec.analysis.reading.grid_reading import read_grid
 from pulsoid_rec.analysis.reading.lazy import lazily
@@ -27,11 +26,11 @@ from pulsoid_rec.analysis.reading.recording import EVERYTHING, READINGS, Recordi
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS, ROOM_EVENTS, Table
 
-MOST_READINGS = 20_000_000
-"""Readings that are gathered one by one for pictures and notes, at most."""
+MAX_READINGS = 20_000_000
+"""More readings than this are not loaded one by one, for charts and notes."""
 
 ReadEvents = Callable[[Sequence[str] | None, datetime | None, datetime | None], pl.DataFrame]
-"""Reads a table of events of these rooms, from one instant to another."""
+"""Reads a table of events by rooms, start and end."""
 
 _CONFIG_NAMES = pl.Schema({"room_id": pl.String(), "profile_id": pl.String(), "config_name": pl.String()})
 _NOTES = pl.Schema(
@@ -46,13 +45,13 @@ class Frames:
     Parameters
     ----------
     recording
-        What it is an excerpt of.
+        The whole recording.
     wanted
         Its rooms, sessions, members and range of time.
     definitions
         What counts as plausible, held and one session.
     members_file
-        What is known of the members; None for nothing.
+        What is known of the members; None if there is no file.
     """
 
     recording: Recording
@@ -61,7 +60,7 @@ class Frames:
     members_file: Path | None
 
     def known_members(self) -> pl.DataFrame:
-        """Read what the members file says of the members: `members.SCHEMA`; no rows without a file."""
+        """Read the members file: `members.SCHEMA`; no rows without a file."""
         return read_members(self.members_file)
 
     def rooms(self) -> pl.DataFrame:
@@ -71,10 +70,10 @@ class Frames:
         -------
         pl.DataFrame
             `room_id`, `name` (null where the room has none), `sessions`, `members`, `readings`, `first_at`, `last_at`,
-            ordered by id; counts are of whole sessions. A room in which nobody ever sent a reading has zeros.
+            ordered by id; counts are of whole sessions. A room without readings has zeros.
         """
         counts = (
-            self._taking_part()
+            self._members_by_session()
             .group_by("room_id")
             .agg(
                 sessions=pl.col("session").n_unique().cast(pl.Int64),
@@ -96,8 +95,8 @@ class Frames:
         Returns
         -------
         pl.DataFrame
-            `room_id`, `session`, `started_at`, `ended_at`, `members`, `readings`, ordered by room and number: of each
-            whole session, whatever members and range of time were chosen.
+            `room_id`, `session`, `started_at`, `ended_at`, `members`, `readings`, ordered by room and number; of whole
+            sessions.
         """
         return self.recording.sessions(self.wanted, self.definitions)
 
@@ -108,10 +107,10 @@ class Frames:
         -------
         pl.DataFrame
             `room_id`, `profile_id`, `name`, `sessions`, `readings`, `first_at`, `last_at`, ordered by room and name;
-            of whole sessions. Who never sent a reading is in `member_events` alone.
+            of whole sessions. Members who never sent a reading are only in `member_events`.
         """
         return (
-            self._taking_part()
+            self._members_by_session()
             .group_by("room_id", "profile_id", "name")
             .agg(
                 sessions=pl.len().cast(pl.Int64),
@@ -122,7 +121,7 @@ class Frames:
             .sort("room_id", "name", "profile_id")
         )
 
-    def _taking_part(self) -> pl.DataFrame:
+    def _members_by_session(self) -> pl.DataFrame:
         return self.recording.members(self.wanted, self.definitions, self.known_members())
 
     def readings(self) -> pl.LazyFrame:
@@ -141,7 +140,7 @@ class Frames:
         return self._named(self.recording.readings(self.wanted, self.definitions), READINGS)
 
     def time_at_bpm(self) -> pl.LazyFrame:
-        """Work out how long each member's heart was at each rate: what mean, quantiles, zones and loads come from.
+        """Compute how long each member's heart was at each rate: mean, quantiles, zones and loads come from it.
 
         Returns
         -------
@@ -159,26 +158,25 @@ class Frames:
         -------
         pl.DataFrame
             `summary.SCHEMA`, one row per room, session and member, ordered by room, session and name. README.md says
-            what each figure means. Zones and loads are null where `members.toml` does not tell enough.
+            what each figure means. Zones and loads are null without the members' data in `members.toml`.
         """
         return self.recording.summary(self.wanted, self.definitions, self.known_members())
 
     def grid(self, *, every_s: int = 1) -> pl.DataFrame:
-        """Lay the readings on a grid of time: a row a second, a column a member.
+        """Sample the readings on a grid of time: a row a second, a column a member.
 
-        A cell is the value of the member's reading that holds at that very instant, or null where none does: across a
-        gap nothing is drawn on, and implausible readings are left out. It is a sample, not a mean.
+        A cell is the member's plausible reading that holds at that instant, or null in a gap: a sample, not a mean.
 
         Parameters
         ----------
         every_s
-            Seconds from row to row, whole.
+            Whole seconds from row to row.
 
         Returns
         -------
         pl.DataFrame
-            `room_id`, `session`, `at`, then the members' columns, by name and in its order. Rows are whole seconds of
-            sessions, whether anybody was there or not; between sessions there are none.
+            `room_id`, `session`, `at`, then the members' columns, named and ordered by their names. There are rows for
+            whole sessions, and none between them.
 
         Examples
         --------
@@ -191,7 +189,7 @@ class Frames:
     def member_events(self) -> pl.LazyFrame:
         """Read who was added, changed or removed: the table `member_events`, with `session` and `name`.
 
-        `session` is the one that an event falls in, else the nearest in time; the rows are in the order of time.
+        `session` is the one that an event is in, else the nearest in time; rows are in the order of time.
         """
         return self._events(self.recording.member_events, MEMBER_EVENTS, "occurred_at")
 
@@ -204,18 +202,18 @@ class Frames:
         return self._events(self.recording.connection_events, CONNECTION_EVENTS, "at")
 
     def _events(self, read: ReadEvents, table: Table, at: str) -> pl.LazyFrame:
-        def read_chosen() -> pl.DataFrame:
-            everything = self.recording.sessions(Filter(rooms=self.wanted.rooms), self.definitions)
-            chosen = self.recording.sessions(replace(self.wanted, members=()), self.definitions)
+        def read_selected() -> pl.DataFrame:
+            sessions = self.recording.sessions(Filter(rooms=self.wanted.rooms), self.definitions)
+            selected = self.recording.sessions(replace(self.wanted, members=()), self.definitions)
             events = read(self.wanted.rooms or None, self.wanted.since, self.wanted.until)
-            return choose_events(events, at, self.wanted, everything, chosen)
+            return select_events(events, at, self.wanted, sessions, selected)
 
         schema = numbered_schema(table)
-        events = lazily(schema, read_chosen)
+        events = lazily(schema, read_selected)
         return self._named(events, schema) if "profile_id" in schema else events
 
     def notes(self) -> pl.DataFrame:
-        """Tell in words what to know before trusting a figure: who came late, silences, doubtful sensors, lost time.
+        """Describe what to know before trusting a figure: who came late, silences, doubtful sensors, lost time.
 
         Returns
         -------
@@ -223,14 +221,15 @@ class Frames:
             `room_id`, `session`, `profile_id` (null where a note is about the recorder or the whole session), `kind`,
             `text`, ordered by session.
         """
-        report = self.report()
-        parts = session_views(report)
-        notes = [*presence_notes(report, parts), *quality_notes(parts, report.options)]
-        rows = [(note.room_id, note.session, note.profile_id, note.kind, note.text) for note in notes]
-        return pl.DataFrame(rows, schema=_NOTES, orient="row").sort("room_id", "session", maintain_order=True)
+        rows = [
+            (note.room_id, note.session, note.profile_id, note.kind, note.text)
+            for view in session_views(self.report())
+            for note in session_notes(view)
+        ]
+        return pl.DataFrame(rows, schema=_NOTES, orient="row")
 
     def sql(self, query: str, values: Sequence[Any] = ()) -> pl.DataFrame:
-        """Ask the whole recording, not only this excerpt, in DuckDB's SQL; README.md lists the tables.
+        """Query the whole recording, not only this excerpt, with DuckDB's SQL; README.md lists the tables.
 
         Parameters
         ----------
@@ -242,7 +241,7 @@ class Frames:
         Raises
         ------
         duckdb.Error
-            The statement is wrong, or would write: the file is opened for reading alone.
+            The statement is wrong, or would write: the file is opened read-only.
 
         Examples
         --------
@@ -253,38 +252,30 @@ class Frames:
             return frame
 
     def report(self, *, readings: bool = True) -> ReportData:
-        """Gather what pictures and notes are made from.
-
-        Parameters
-        ----------
-        readings
-            False where the figures are enough, which is quicker.
+        """Read the data of charts and notes, without `readings` if only figures are needed, which is quicker.
 
         Raises
         ------
         UsageError
-            There are no readings in the excerpt, or too many to be gathered one by one.
+            There are no readings in the excerpt, or too many to be loaded one by one.
         """
-        at_most = MOST_READINGS if readings else 0
+        at_most = MAX_READINGS if readings else 0
         report = read_report(self.recording, self.wanted, self.known_members(), self.definitions, at_most=at_most)
+        of = f" of {self.wanted}" if str(self.wanted) else ""
         if report.summary.is_empty():
-            raise UsageError(f"There are no readings{_of(self.wanted)}", "Look at sessions() and members().")
+            raise UsageError(f"There are no readings{of}", "Look at sessions() and members().")
         if readings and report.readings.is_empty():
             raise UsageError(
-                f"More than {MOST_READINGS:,} readings{_of(self.wanted)} are too many to draw",
+                f"More than {MAX_READINGS:,} readings{of} are too many to draw",
                 "Choose fewer with only(session=..., since=..., until=...).",
             )
         return report
 
     def _named(self, rows: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
-        """Put members' names beside their ids."""
+        """Add members' names after their ids."""
         config_names = lazily(_CONFIG_NAMES, self.recording.config_names)
         known = lazily(MEMBERS, self.known_members).select("profile_id", "given_name")
         named = rows.join(config_names, on=["room_id", "profile_id"], how="left", maintain_order="left")
         named = named.join(known, on="profile_id", how="left", maintain_order="left").with_columns(name=NAME)
         place = list(schema).index("profile_id") + 1
         return named.select(*list(schema)[:place], "name", *list(schema)[place:])
-
-
-def _of(wanted: Filter) -> str:
-    return f" of {wanted}" if str(wanted) else ""

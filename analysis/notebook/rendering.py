@@ -1,4 +1,4 @@
-"""How notebooks show charts: drawn by what JupyterLab itself brings, so that nothing is fetched from the network."""
+"""Charts in notebooks: drawn by JupyterLab itself, so that nothing is fetched from the network."""
 
 from typing import Any, TypeVar
 
@@ -12,22 +12,22 @@ _MIME_TYPE = "application/vnd.vegalite.v5+json"
 
 _ELSEWHERE = "A chart, for JupyterLab or VS Code to draw. Elsewhere: import altair; altair.renderers.enable('png')"
 
-Picture = TypeVar("Picture", alt.LayerChart, alt.ConcatChart)
+Chart = TypeVar("Chart", alt.LayerChart, alt.ConcatChart)
 
 
-def shown(picture: Picture, title: str, subtitle: str = "") -> Picture:
-    """Put a title above a finished chart, and let notebooks show it without a network."""
+def add_title(chart: Chart, title: str, subtitle: str = "") -> Chart:
+    """Add a title to a finished chart, and let notebooks show it without a network."""
     show_offline()
     heading = alt.Title(title, subtitle=subtitle, subtitleColor=light("muted"), subtitlePadding=4, offset=10)
-    titled: Picture = picture.properties(title=heading)
+    titled: Chart = chart.properties(title=heading)
     return titled
 
 
 def show_offline() -> None:
     """Let altair's charts be shown without a network, unless another renderer was chosen.
 
-    Altair's own renderer has the browser fetch Vega from the network each time; this one hands the chart itself over,
-    for JupyterLab or VS Code to draw.
+    Altair's own renderer makes the browser fetch Vega from the network each time; this one passes the chart itself to
+    JupyterLab or VS Code, which draw it.
     """
     if _NAME not in alt.renderers.names():
         alt.renderers.register(_NAME, _bundle)

@@ -75,13 +75,13 @@ def report_of(
     member_events: Iterable[tuple[str, str, float]] = (),
     connection_events: Iterable[tuple[str, str, float]] = (),
     last_received: Iterable[tuple[str, float]] = (),
-    configs: Mapping[str, str] | None = None,
-    options: Definitions | None = None,
+    config_names: Mapping[str, str] | None = None,
+    definitions: Definitions | None = None,
 ) -> ReportData:
     """Make a report; events are (profile or connection, event, seconds since START), all of the room `room`."""
-    options = options or Definitions()
+    definitions = definitions or Definitions()
     hr_max = hr_max or {}
-    held = _held(readings, options)
+    held = _held(readings, definitions)
     time_at_bpm = (
         held.filter("plausible")
         .group_by(*_MEMBER, "bpm")
@@ -99,12 +99,13 @@ def report_of(
         .sort("room_id", "session")
     )
     found = dict.fromkeys(readings["room_id"].unique(maintain_order=True))
-    events = [("room", id_, event, (configs or {}).get(id_), at(s), at(s), "c1") for id_, event, s in member_events]
+    events = [("room", id_, event, None, at(s), at(s), "c1") for id_, event, s in member_events]
     connections = [("room", id_, event, at(s), None, None) for id_, event, s in connection_events]
     return ReportData(
         generated_at=at(90_000),
         source="pulsoid.duckdb",
         rooms=rooms or {room: room for room in found},
+        config_names={("room", id_): name for id_, name in (config_names or {}).items()},
         sessions=sessions,
         summary=_summary(held, time_at_bpm, hr_max),
         time_at_bpm=time_at_bpm,
@@ -114,7 +115,7 @@ def report_of(
         last_received=pl.DataFrame(
             [("room", id_, at(s)) for id_, s in last_received], schema=LAST_RECEIVED, orient="row"
         ),
-        options=options,
+        definitions=definitions,
         filter="",
     )
 
@@ -142,10 +143,10 @@ def crowd(members: int, seconds: int) -> ReportData:
     return report_of(readings, hr_max={f"p{i:03}": 185.0 for i in range(0, members, 2)})
 
 
-def _held(readings: pl.DataFrame, options: Definitions) -> pl.DataFrame:
+def _held(readings: pl.DataFrame, definitions: Definitions) -> pl.DataFrame:
     until = (pl.col("occurred_at").shift(-1) - pl.col("occurred_at")).over(_MEMBER)
     seconds = until.dt.total_microseconds() / 1e6
-    return readings.with_columns(held_s=seconds.clip(0, options.max_hold_s).fill_null(0.0))
+    return readings.with_columns(held_s=seconds.clip(0, definitions.max_hold_s).fill_null(0.0))
 
 
 def _summary(held: pl.DataFrame, time_at_bpm: pl.DataFrame, hr_max: Mapping[str, float]) -> pl.DataFrame:

@@ -8,13 +8,20 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from recordings import at as recorded_at
+from recordings import make_recording
+from recordings import steady as steady_recorded
 from report_samples import CONNECTION_EVENTS, LAST_RECEIVED, START, at, readings_of, report_of
 
-from pulsoid_rec.analysis.findings.notes import Note
+from pulsoid_rec.analysis.findings.note import Note
 from pulsoid_rec.analysis.findings.offline import offline_times
 from pulsoid_rec.analysis.findings.presence import presence_notes
-from pulsoid_rec.analysis.findings.report_data import ReportData
+from pulsoid_rec.analysis.findings.report_data import ReportData, read_report
 from pulsoid_rec.analysis.findings.session_view import session_views
+from pulsoid_rec.analysis.metrics.definitions import Definitions
+from pulsoid_rec.analysis.metrics.filters import Filter
+from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
+from pulsoid_rec.analysis.reading.recording import Recording
 
 MATCHES = Path(__file__).parents[4] / "shared" / "data" / "team_matches"
 
@@ -25,7 +32,7 @@ def steady(begin: int, end: int, *, without: Iterable[tuple[int, int]] = ()) -> 
 
 
 def notes_of(report: ReportData, zone: tzinfo = UTC) -> list[Note]:
-    return presence_notes(report, session_views(report, zone))
+    return [note for view in session_views(report, zone) for note in presence_notes(view)]
 
 
 def texts(report: ReportData) -> list[str]:
@@ -218,13 +225,21 @@ def test_a_member_without_readings_is_told_of() -> None:
     ("config", "name"),
     [('{"name": "Kim"}', "Kim"), ('{"name": " "}', "01234567"), ('{"name": 5}', "01234567"), ("[]", "01234567")],
 )
-def test_a_member_without_readings_goes_by_the_name_in_its_config(config: str, name: str) -> None:
+def test_a_member_without_readings_goes_by_the_name_in_its_config(config: str, name: str, tmp_path: Path) -> None:
+    event = ["r1", "0123456789", "updated", config, recorded_at(20), recorded_at(20), "c1"]
+    path = make_recording(tmp_path / "a.duckdb", steady_recorded("p0", 80, 0, 100), member_events=[event])
+    nobody = pl.DataFrame(schema=MEMBERS)
+    report = read_report(Recording(path), Filter(), nobody, Definitions(), at_most=1000)
+    assert texts(report) == [f"{name}: in the room, but sent no reading"]
+
+
+def test_a_member_who_left_without_a_reading_goes_by_the_name_in_its_config() -> None:
     report = report_of(
         readings_of({"p0": steady(0, 300)}),
-        member_events=[("0123456789", "updated", 20)],
-        configs={"0123456789": config},
+        member_events=[("0123456789", "removed", 20)],
+        config_names={"0123456789": "Kim"},
     )
-    assert texts(report) == [f"{name}: in the room, but sent no reading"]
+    assert texts(report) == ["Kim: left the room at 13:00:20"]
 
 
 def test_what_lies_outside_of_the_readings_asked_for_is_not_told() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import at, readings_of, report_of
 
-from pulsoid_rec.analysis.findings.notes import Note
+from pulsoid_rec.analysis.findings.note import Note
 from pulsoid_rec.analysis.findings.quality import FINDINGS, JUMP_BPM, UNCHANGING_S, find_faults, quality_notes
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.session_view import session_views
@@ -21,7 +21,7 @@ MATCHES = Path(__file__).parents[4] / "shared" / "data" / "team_matches"
 
 
 def notes_of(report: ReportData) -> list[Note]:
-    return quality_notes(session_views(report, UTC), report.options)
+    return [note for view in session_views(report, UTC) for note in quality_notes(view)]
 
 
 def texts(report: ReportData) -> list[str]:

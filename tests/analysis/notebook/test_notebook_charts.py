@@ -47,14 +47,14 @@ def test_picture_is_of_the_last_session_chosen_and_says_so(whole: Excerpt, pictu
 
 
 def test_picture_of_a_range_shows_that_range_alone(whole: Excerpt) -> None:
-    part = whole.only(room="r1", since=at(4010), until=at(4020)).last_part()
-    assert (part.started_at, part.ended_at) == (at(4010), at(4019)), "its first and last reading"
-    assert part.readings["occurred_at"].min() == at(4010)
-    assert part.readings.height == 20
+    view = whole.only(room="r1", since=at(4010), until=at(4020)).last_session()
+    assert (view.started_at, view.ended_at) == (at(4010), at(4019)), "its first and last reading"
+    assert view.readings["occurred_at"].min() == at(4010)
+    assert view.readings.height == 20
 
 
 def test_picture_is_of_the_chosen_members_alone(whole: Excerpt) -> None:
-    assert whole.only(member="bob").last_part().names == {"bob": "bob"}
+    assert whole.only(member="bob").last_session().names == {"bob": "bob"}
 
 
 def test_history_is_of_one_member_and_asks_which(whole: Excerpt) -> None:
