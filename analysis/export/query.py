@@ -1,4 +1,4 @@
-"""What an export holds, as SQL: a table's rows of some rooms, sessions and time, with names beside ids."""
+"""The SQL of an export: a table's rows of some rooms, sessions and time, with names beside ids."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -6,19 +6,19 @@ from typing import NamedTuple
 import polars as pl
 
 from pulsoid_rec.analysis.metrics.filters import Filter
+from pulsoid_rec.analysis.metrics.session_events import session_bounds
 from pulsoid_rec.recorder.contract.tables import HEART_RATE, Column, Table
 
 NAME = Column(
     "name", "VARCHAR", "the member's name: of members.toml, else of the latest config, else the id's beginning"
 )
 
-
-INSTANT = "TIMESTAMP WITH TIME ZONE"
-"""What DuckDB calls `TIMESTAMPTZ`."""
+_INSTANT = "TIMESTAMP WITH TIME ZONE"
+"""DuckDB's name of `TIMESTAMPTZ` in what DESCRIBE returns."""
 
 
 class Range(NamedTuple):
-    """A stretch of a room's time, in microseconds since 1970, the end exclusive; None for every room, or no bound."""
+    """A range of a room's time in microseconds since 1970, the end exclusive; None for every room, or for no bound."""
 
     room_id: str | None
     from_us: int | None
@@ -26,7 +26,7 @@ class Range(NamedTuple):
 
 
 def exported_columns(table: Table) -> list[Column]:
-    """List a table's columns as they are exported: `name` comes after `profile_id`."""
+    """Return a table's columns as they are exported, with `name` after `profile_id`."""
     columns = []
     for column in table.columns:
         columns += [column, NAME] if column.name == "profile_id" else [column]
@@ -34,7 +34,7 @@ def exported_columns(table: Table) -> list[Column]:
 
 
 def table_query(table: Table, wanted: Filter, ranges: Sequence[Range] | None, names: pl.DataFrame) -> str:
-    """Say in SQL what an export of a table holds.
+    """Return the SQL of a table's export.
 
     Parameters
     ----------
@@ -43,108 +43,90 @@ def table_query(table: Table, wanted: Filter, ranges: Sequence[Range] | None, na
     wanted
         Rooms and range of time.
     ranges
-        Where the sessions to export lie; None for all rows, whatever their session.
+        The time of the sessions to export; None for all rows, whatever their session.
     names
         `room_id`, `profile_id`, `name`, of all members in the table.
 
     Returns
     -------
-    A query that keeps the order of the rows, and reads them as a stream.
+    A query that keeps the order of the rows, and streams them.
     """
-    at = f'"{instant_column(table)}"'
-    whole = [Range(room, wanted.since_us, wanted.until_us) for room in wanted.rooms or (None,)]
-    conditions = [" OR ".join(["false", *(_within(at, each) for each in either)]) for either in (whole, ranges or [])]
-    if ranges is None:
-        conditions.pop()
+    asked = [Range(room, wanted.since_us, wanted.until_us) for room in wanted.rooms or (None,)]
+    condition = _within_any(table, asked)
+    if ranges is not None:
+        condition += f" AND {_within_any(table, ranges)}"
     columns = ", ".join(_value(column, names) for column in exported_columns(table))
-    return f"SELECT {columns} FROM {table.name} WHERE {' AND '.join(f'({condition})' for condition in conditions)}"
+    return f"SELECT {columns} FROM {table.name} WHERE {condition}"
 
 
-def session_ranges(chosen: pl.DataFrame, sessions: pl.DataFrame, table: Table) -> list[Range]:
-    """Say where sessions lie in time: their readings, and the events that belong to them.
+def session_ranges(selected: pl.DataFrame, sessions: pl.DataFrame, table: Table) -> list[Range]:
+    """Return the time of sessions: for readings their own, for events as `session_bounds` divides it.
 
     Parameters
     ----------
-    chosen
-        The sessions wanted.
+    selected
+        The sessions to export: `room_id`, `session`.
     sessions
         All sessions of their rooms.
     table
-        The table. Readings are from a session's start to its end. Of events between two sessions the nearer one takes
-        its share, as a room tells of its members shortly before they send, and of who left after.
+        The table.
     """
     if table is HEART_RATE:
-        ends = (pl.col("started_at"), pl.col("ended_at") + pl.duration(microseconds=1))
+        bounds = sessions.with_columns(from_at="started_at", until_at=pl.col("ended_at") + pl.duration(microseconds=1))
     else:
-        half = (pl.col("started_at") - pl.col("ended_at").shift(1).over("room_id")) / 2
-        begins = pl.col("started_at") - half
-        ends = (begins, begins.shift(-1).over("room_id"))
-    bounds = sessions.sort("room_id", "session").select(
-        "room_id",
-        "session",
-        *(end.dt.epoch("us").alias(name) for end, name in zip(ends, ("from", "until"), strict=True)),
+        bounds = session_bounds(sessions)
+    ranges = bounds.sort("room_id", "session").join(
+        selected, on=["room_id", "session"], how="semi", maintain_order="left"
     )
-    mine = bounds.join(chosen, on=["room_id", "session"], how="semi", maintain_order="left")
-    return [Range(*row) for row in mine.select("room_id", "from", "until").iter_rows()]
+    return [Range(*row) for row in ranges.select("room_id", pl.col("from_at", "until_at").dt.epoch("us")).iter_rows()]
 
 
-def instant_column(table: Table) -> str:
-    """Name the column that tells when a row's event happened."""
-    return "occurred_at" if any(column.name == "occurred_at" for column in table.columns) else "at"
-
-
-def as_csv(query: str, columns: Iterable[tuple[str, str]]) -> str:
-    """Say in SQL how a query's rows are written to CSV: instants as ISO 8601 with `Z`, all the rest as it is.
-
-    Parameters
-    ----------
-    query
-        The rows.
-    columns
-        Names and SQL types.
-    """
+def csv_query(query: str, columns: Iterable[tuple[str, str]]) -> str:
+    """Return the SQL of a query for CSV, with instants as ISO 8601 with `Z`; `columns` are its names and SQL types."""
     values = [
-        f"""strftime("{name}", '%Y-%m-%dT%H:%M:%S.%fZ') AS "{name}\"""" if kind == INSTANT else f'"{name}"'
+        f"""strftime("{name}", '%Y-%m-%dT%H:%M:%S.%fZ') AS "{name}\"""" if kind == _INSTANT else f'"{name}"'
         for name, kind in columns
     ]
     return f"SELECT {', '.join(values)} FROM ({query})"
 
 
-def quoted(text: str) -> str:
-    """Write a text as an SQL literal."""
+def sql_literal(text: str) -> str:
+    """Return a text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def _value(column: Column, names: pl.DataFrame) -> str:
     if column is NAME:
         return f"{_name(names)} AS name"
-    # JSON goes out as the text it is: other programs take Parquet's JSON for bytes.
+    # JSON is exported as text: other programs read Parquet's JSON as bytes.
     return f'"{column.name}"::VARCHAR AS "{column.name}"' if column.type == "JSON" else f'"{column.name}"'
 
 
 def _name(names: pl.DataFrame) -> str:
-    """Give the name, as SQL; a join would mix up the order of the rows."""
+    """Return the SQL of a member's name; a join would change the order of the rows."""
     alike = names.group_by("profile_id").agg(pl.col("name").unique()).filter(pl.col("name").list.len() == 1)
     by_id = _map(alike.with_columns(pl.col("name").list.first()).sort("profile_id").iter_rows())
     differing = names.join(alike, on="profile_id", how="anti").sort("room_id", "profile_id")
     if differing.is_empty():
         return f"{by_id}[profile_id]"
-    # Somebody is called something else in another room: told by both ids, with a character between that ids have not.
+    # Members with different names in different rooms: looked up by both ids, joined by a character that no id has.
     by_both = _map((f"{room}\n{id_}", name) for room, id_, name in differing.iter_rows())
     return f"coalesce({by_id}[profile_id], {by_both}[room_id || chr(10) || profile_id])"
 
 
 def _map(items: Iterable[tuple[str, str]]) -> str:
-    pairs = ", ".join(f"{quoted(key)}: {quoted(value)}" for key, value in items)
+    pairs = ", ".join(f"{sql_literal(key)}: {sql_literal(value)}" for key, value in items)
     return f"MAP {{{pairs}}}" if pairs else "MAP([]::VARCHAR[], []::VARCHAR[])"
 
 
-def _within(at: str, each: Range) -> str:
-    conditions = ["true"]
-    if each.room_id is not None:
-        conditions.append(f"room_id = {quoted(each.room_id)}")
-    if each.from_us is not None:
-        conditions.append(f"{at} >= make_timestamptz({each.from_us})")
-    if each.until_us is not None:
-        conditions.append(f"{at} < make_timestamptz({each.until_us})")
-    return f"({' AND '.join(conditions)})"
+def _within_any(table: Table, ranges: Iterable[Range]) -> str:
+    at = "occurred_at" if any(column.name == "occurred_at" for column in table.columns) else '"at"'
+    conditions = ["false"]
+    for room_id, from_us, until_us in ranges:
+        within = [
+            *([f"room_id = {sql_literal(room_id)}"] if room_id is not None else []),
+            *([f"{at} >= make_timestamptz({from_us})"] if from_us is not None else []),
+            *([f"{at} < make_timestamptz({until_us})"] if until_us is not None else []),
+        ]
+        conditions.append(" AND ".join(within) or "true")
+    return f"({' OR '.join(conditions)})"

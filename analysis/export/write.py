@@ -10,14 +10,11 @@ from typing import Literal
 import duckdb
 import polars as pl
 
-from pulsoid_rec.analysis.export.query import as_csv, exported_columns, quoted, session_ranges, table_query
+from pulsoid_rec.analysis.export.query import csv_query, exported_columns, session_ranges, sql_literal, table_query
 from pulsoid_rec.analysis.metrics.columns import SUMMARY
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions
 from pulsoid_rec.analysis.metrics.members import NAME
-from pulsoid_rec.analysis.metrics.sessions import list_sessions
-from pulsoid_rec.analysis.reading.buckets import read_buckets
-from pulsoid_rec.analysis.reading.config_names import read_config_names
 from pulsoid_rec.analysis.reading.database import read_frame
 from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.recorder.contract.errors import StorageError
@@ -42,7 +39,7 @@ class Export:
     definitions
         What counts as plausible, held and one session.
     members
-        What is known of the members, as `members.read_members` gives it.
+        What is known of the members: `members.SCHEMA`.
     """
 
     table: str
@@ -63,47 +60,47 @@ def write_export(
     Parameters
     ----------
     recording
-        What to read; it stays open, and recorders wait, until all is written.
+        The recording; it stays open, and recorders wait, until everything is written.
     export
-        What to write.
+        What to export.
     path
-        Where to; a file there is written over.
+        The file; an existing one is overwritten.
     format_
-        CSV as RFC 4180 has it, instants as ISO 8601 with `Z`; or Parquet with zstd, real timestamps, and the columns'
-        meanings in the file's metadata.
+        CSV by RFC 4180, instants as ISO 8601 with `Z`; or Parquet with zstd, timestamps, and the columns' meanings in
+        the file's metadata.
     show_progress
-        Called some ten times a second with the share that is written, 0 to 1; None where nobody looks, as to keep
-        count takes DuckDB a little longer.
+        Called some ten times a second with the share that is written, 0 to 1. None is a little faster.
 
     Returns
     -------
-    How many rows were written.
+    The number of rows written.
 
     Raises
     ------
     StorageError
-        The recording cannot be read, or the file not be written.
+        The recording cannot be read, or the file cannot be written.
     """
+    options = _copy_options(export, recording, format_)
     if export.table == "summary":
         summary = recording.summary(export.wanted, export.definitions, export.members)
         with duckdb.connect() as connection:
             connection.register("summary", summary.to_arrow())
-            return _copy(connection, "FROM summary", path, _options(export, recording, format_), show_progress)
-    with recording.open_() as connection:
-        query = _query(connection, export)
-        return _copy(connection, query, path, _options(export, recording, format_), show_progress)
+            return _copy(connection, "FROM summary", path, options, show_progress)
+    with recording.snapshot() as snapshot, snapshot.open_() as connection:
+        return _copy(connection, _query(snapshot, export), path, options, show_progress)
 
 
-def _query(connection: duckdb.DuckDBPyConnection, export: Export) -> str:
-    """Say in SQL what is exported of a table."""
+def _query(recording: Recording, export: Export) -> str:
+    """Return the SQL of a table's export."""
     table, ranges = TABLES[export.table], None
     if export.wanted.session != "all":
-        sessions = list_sessions(read_buckets(connection, export.definitions, export.wanted.rooms))
+        sessions = recording.sessions(Filter(rooms=export.wanted.rooms), export.definitions)
         ranges = session_ranges(select_sessions(sessions, export.wanted), sessions, table)
     names = pl.DataFrame(schema={"room_id": pl.String, "profile_id": pl.String, "name": pl.String})
     if any(column.name == "profile_id" for column in table.columns):
-        ids = read_frame(connection, f"SELECT DISTINCT room_id, profile_id FROM {table.name}")
-        known = ids.join(read_config_names(connection), on=["room_id", "profile_id"], how="left")
+        with recording.open_() as connection:
+            ids = read_frame(connection, f"SELECT DISTINCT room_id, profile_id FROM {table.name}")
+        known = ids.join(recording.config_names(), on=["room_id", "profile_id"], how="left")
         names = known.join(export.members, on="profile_id", how="left").select("room_id", "profile_id", name=NAME)
     return table_query(table, export.wanted, ranges, names)
 
@@ -115,15 +112,15 @@ def _copy(
     options: Sequence[str],
     show_progress: Callable[[float], None] | None,
 ) -> int:
-    """Write a query's rows to a file, in a thread, so that its progress can be shown and Ctrl-C ends it."""
-    connection.execute("SET TimeZone = 'UTC'; SET memory_limit = '1GB'")  # less makes Parquet's writer wait for it
+    """Write a query's rows to a file in a thread, so that progress is shown and Ctrl-C ends it; return their number."""
+    connection.execute("SET TimeZone = 'UTC'; SET memory_limit = '1GB'")  # with less, the Parquet writer waits
     if show_progress is not None:
         connection.execute("SET enable_progress_bar_print = false; SET enable_progress_bar = true")
     columns = connection.sql(f"DESCRIBE {query}").fetchall()
     if "FORMAT csv" in options:
-        query = as_csv(query, [(name, kind) for name, kind, *_ in columns])
-    # Into the file as it is, which its owner alone can read; by itself DuckDB puts another one in its place.
-    copy = f"COPY ({query}) TO {quoted(str(path))} (USE_TMP_FILE false, {', '.join(options)})"
+        query = csv_query(query, [(name, kind) for name, kind, *_ in columns])
+    # Into the existing file, which only its owner can read; by default DuckDB replaces it by another one.
+    copy = f"COPY ({query}) TO {sql_literal(str(path))} (USE_TMP_FILE false, {', '.join(options)})"
     with ThreadPoolExecutor(1) as thread:
         work = thread.submit(lambda: connection.execute(copy).fetchall())
         try:
@@ -136,22 +133,24 @@ def _copy(
         try:
             return int(work.result()[0][0])
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-            what = str(error).splitlines()[0]
-            raise StorageError(f"The export broke off: {what}", "Free space, or name another file with -o.") from error
+            reason = str(error).splitlines()[0]
+            raise StorageError(
+                f"The export broke off: {reason}", "Free space, or name another file with -o."
+            ) from error
 
 
-def _options(export: Export, recording: Recording, format_: Format) -> list[str]:
-    """Give the options of SQL's COPY."""
+def _copy_options(export: Export, recording: Recording, format_: Format) -> list[str]:
+    """Return the options of SQL's COPY."""
     if format_ == "csv":
         return ["FORMAT csv", "HEADER", "NEW_LINE '\\r\\n'"]
     table = TABLES.get(export.table)
-    meanings = SUMMARY if table is None else {column.name: column.meaning for column in exported_columns(table)}
+    columns = SUMMARY if table is None else exported_columns(table)
     metadata = {
         "pulsoid_rec.table": export.table,
         "pulsoid_rec.source": recording.path.name,
         "pulsoid_rec.filter": str(export.wanted),
-        "pulsoid_rec.columns": json.dumps(meanings, ensure_ascii=False),
+        "pulsoid_rec.columns": json.dumps({column.name: column.meaning for column in columns}, ensure_ascii=False),
         "pulsoid_rec.definitions": json.dumps(asdict(export.definitions)),
     }
-    pairs = ", ".join(f'"{key}": {quoted(value)}' for key, value in metadata.items())
+    pairs = ", ".join(f'"{key}": {sql_literal(value)}' for key, value in metadata.items())
     return ["FORMAT parquet", "PARQUET_VERSION v2", "COMPRESSION zstd", f"KV_METADATA {{{pairs}}}"]

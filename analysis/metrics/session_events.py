@@ -9,21 +9,39 @@ from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.recorder.contract.tables import Table
 
 _TYPES = {"VARCHAR": pl.String(), "JSON": pl.String(), "INTEGER": pl.Int32(), "TIMESTAMPTZ": INSTANT}
-_EVER = pl.lit(datetime(1, 1, 1, tzinfo=UTC), INSTANT)
+_FIRST_INSTANT = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def session_bounds(sessions: pl.DataFrame) -> pl.DataFrame:
+    """Divide each room's time among its sessions, in the middle of the pause between one and the next.
+
+    A room sends events of its members shortly before their first readings, and of those who left after the last: by
+    the sessions' own times, many events would belong to none.
+
+    Parameters
+    ----------
+    sessions
+        All sessions of these rooms: `room_id`, `session`, `started_at`, `ended_at`.
+
+    Returns
+    -------
+    `room_id`, `session`, `from_at` (inclusive; null for a room's first session), `until_at` (exclusive; null for its
+    last), ordered by room and time.
+    """
+    half = (pl.col("started_at") - pl.col("ended_at").shift(1)) / 2
+    bounds = sessions.sort("room_id", "started_at").with_columns(from_at=(pl.col("started_at") - half).over("room_id"))
+    return bounds.select("room_id", "session", "from_at", until_at=pl.col("from_at").shift(-1).over("room_id"))
 
 
 def number_events(events: pl.DataFrame, at: str, sessions: pl.DataFrame) -> pl.DataFrame:
-    """Say of each event which of its room's sessions it belongs to: the one it falls in, else the nearest in time.
-
-    A room tells of its members shortly before their first readings, and of who left after the last: if only a
-    session's own time counted, many events would belong to none.
+    """Find the session of each event, by `session_bounds`.
 
     Parameters
     ----------
     events
-        `room_id`, and whatever else.
+        `room_id` and other columns.
     at
-        The column that says when.
+        The column with the event's time.
     sessions
         All sessions of these rooms: `room_id`, `session`, `started_at`, `ended_at`.
 
@@ -31,37 +49,33 @@ def number_events(events: pl.DataFrame, at: str, sessions: pl.DataFrame) -> pl.D
     -------
     The same rows in the order of time, with `session` (Int64) after `room_id`; null in a room without any session.
     """
-    ended_before = pl.col("ended_at").shift(1).over("room_id", order_by="started_at")
-    halfway = ended_before + (pl.col("started_at") - ended_before) / 2
-    begins = sessions.select("room_id", "session", from_at=pl.coalesce(halfway, _EVER)).sort("from_at")
-    # What is joined is in order by room, which polars would warn of that it cannot check.
+    begins = session_bounds(sessions).with_columns(pl.col("from_at").fill_null(_FIRST_INSTANT)).sort("from_at")
+    # The rows are sorted within each room, which polars cannot check and would warn of.
     numbered = events.sort(at, maintain_order=True).join_asof(
         begins, left_on=at, right_on="from_at", by="room_id", check_sortedness=False
     )
-    return numbered.select("room_id", "session", pl.exclude("room_id", "session", "from_at"))
+    return numbered.select("room_id", "session", pl.exclude("room_id", "session", "from_at", "until_at"))
 
 
 def numbered_schema(table: Table) -> pl.Schema:
-    """Give the columns that a table has once its rows are numbered."""
+    """Return a table's columns once its rows have their `session`."""
     columns = {column.name: _TYPES[column.type] for column in table.columns}
     return pl.Schema({"room_id": columns.pop("room_id"), "session": pl.Int64(), **columns})
 
 
-def choose_events(
-    events: pl.DataFrame, at: str, wanted: Filter, everything: pl.DataFrame, chosen: pl.DataFrame
+def select_events(
+    events: pl.DataFrame, at: str, wanted: Filter, sessions: pl.DataFrame, selected: pl.DataFrame
 ) -> pl.DataFrame:
-    """Take the events that a filter selects.
+    """Select events by a filter's sessions, members and end, and number them.
 
     Parameters
     ----------
-    events
-        A table's rows, of the rooms selected.
-    at
-        Its column that says when.
+    events, at, sessions
+        As of `number_events`.
     wanted
-        Sessions, members and range of time.
-    everything, chosen
-        All sessions of these rooms, and those selected, as `sessions.list_sessions` gives them.
+        The filter.
+    selected
+        The sessions that the filter selects: `room_id`, `session`.
 
     Returns
     -------
@@ -71,7 +85,7 @@ def choose_events(
         events = events.filter(pl.col(at) < wanted.until)
     if wanted.members and "profile_id" in events.columns:
         events = events.filter(pl.col("profile_id").is_in(wanted.members))
-    numbered = number_events(events, at, everything)
+    numbered = number_events(events, at, sessions)
     if wanted.session == "all":
         return numbered
-    return numbered.join(chosen, on=["room_id", "session"], how="semi", maintain_order="left")
+    return numbered.join(selected, on=["room_id", "session"], how="semi", maintain_order="left")

@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import given
 from readings import at
 
-from pulsoid_rec.analysis.metrics.session_events import number_events
+from pulsoid_rec.analysis.metrics.session_events import number_events, session_bounds
 
 _AT = {"room_id": pl.String(), "at": pl.Datetime("us", "UTC")}
 
@@ -32,3 +32,15 @@ def test_event_belongs_to_the_session_it_falls_in_or_else_the_nearest(bounds: li
     for session, when in numbered.select("session", "at").iter_rows():
         away = [max((at(start) - when), (when - at(end)), timedelta()) for start, end in spans]
         assert away[session - 1] == min(away)
+
+
+def test_sessions_divide_all_of_their_rooms_time() -> None:
+    sessions = pl.DataFrame(
+        {
+            "room_id": ["r", "r", "s"],
+            "session": [1, 2, 1],
+            "started_at": [at(0), at(200), at(50)],
+            "ended_at": [at(100), at(300), at(60)],
+        }
+    )
+    assert session_bounds(sessions).rows() == [("r", 1, None, at(150)), ("r", 2, at(150), None), ("s", 1, None, None)]
