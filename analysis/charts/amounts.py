@@ -1,4 +1,4 @@
-"""How much of each: time in zones, and how the time was spread over heart rates, member by member."""
+"""Time in zones, and time at each heart rate, member by member."""
 
 from typing import Any
 
@@ -15,43 +15,41 @@ _ROW = 22
 
 _RIDGE = 34
 _LOW_RIDGE = 22
-"""Height of a member's row in the distribution, in pixels: of a few, and of many, who are to fit on a page."""
+"""Height of a member's row in the distribution, in pixels: of up to `_MANY` members, and of more."""
 
 _MANY = 12
 
 _LONG_S = 3 * 3600.0
-"""From here on an axis of time is in hours."""
+"""A longer axis of time is in hours."""
+
+_TICKS = alt.ExprRef("max(2, width / 70)")
+_ZONE_LABEL = "datum.value === 0 ? 'below zone 1' : 'zone ' + datum.value"
 
 ZONE_NAMES = ("below zone 1", "zone 1", "zone 2", "zone 3", "zone 4", "zone 5")
 
 
-def zone_bars(part: SessionView, *, width: int | str = 760, legend: bool = True) -> alt.LayerChart:
+def zone_bars(view: SessionView, *, width: int | str = 760, legend: bool = True) -> alt.LayerChart:
     """Draw each member's time in zones as one bar, from below zone 1 on the left to zone 5.
 
     Parameters
     ----------
-    part
-        The session. Members without a known HRmax have no bar, since their zones are unknown.
+    view
+        The session; its members without a known HRmax have no bar.
     width
-        Pixels, or "container" to fill what the chart is put into.
+        Pixels, or "container" to fill the element it is in.
     legend
-        False where the zones' colours are explained beside the chart.
-
-    Returns
-    -------
-    altair.LayerChart
-        The chart, members in the order of the summary; no bar when no HRmax is known.
+        Whether the chart explains the zones' colours.
     """
-    labels = _labelled(part)
-    rows = list(_zone_rows(part, labels))
+    labels = _labels(view)
+    rows = list(_zone_rows(view, labels))
     names = [label for id_, label in labels.items() if any(row["id"] == id_ for row in rows)]
-    observed = part.summary["observed_s"].max()
+    observed = view.summary["observed_s"].max()
     hours = isinstance(observed, float) and observed >= _LONG_S
     unit = 3600.0 if hours else 60.0
     colour = alt.Color(
         "zone:O",
         scale=alt.Scale(domain=list(range(6)), range=list(ZONES)),
-        legend=alt.Legend(symbolType="square", columns=6, labelExpr=_zone_label()) if legend else None,
+        legend=alt.Legend(symbolType="square", columns=6, labelExpr=_ZONE_LABEL) if legend else None,
     )
     bars = (
         alt.Chart(inline(rows))
@@ -62,7 +60,7 @@ def zone_bars(part: SessionView, *, width: int | str = 760, legend: bool = True)
             x=alt.X(
                 "begins:Q",
                 axis=alt.Axis(
-                    title="hours" if hours else "minutes", titleAnchor="end", tickCount=_ticks(), labelOverlap=True
+                    title="hours" if hours else "minutes", titleAnchor="end", tickCount=_TICKS, labelOverlap=True
                 ),
             ),
             x2="ends:Q",
@@ -74,10 +72,10 @@ def zone_bars(part: SessionView, *, width: int | str = 760, legend: bool = True)
     return styled(alt.LayerChart(layer=[bars]).properties(width=width, height=height, description="Time in zones"))
 
 
-def _zone_rows(part: SessionView, labels: dict[str, str]) -> list[dict[str, Any]]:
+def _zone_rows(view: SessionView, labels: dict[str, str]) -> list[dict[str, Any]]:
     rows = []
     zones = [f"zone{zone}_s" for zone in range(6)]
-    known = part.summary.filter(pl.col("hr_max").is_not_null() & (pl.col("readings") > 0))
+    known = view.summary.filter(pl.col("hr_max").is_not_null() & (pl.col("readings") > 0))
     for id_, *held in known.select("profile_id", *zones).iter_rows():
         begins_s = 0.0
         total_s = sum(held)
@@ -87,7 +85,7 @@ def _zone_rows(part: SessionView, labels: dict[str, str]) -> list[dict[str, Any]
                     {
                         "id": id_,
                         "label": labels[id_],
-                        "member": part.names[id_],
+                        "member": view.names[id_],
                         "zone": zone,
                         "zone name": ZONE_NAMES[zone],
                         "from": round(begins_s, 1),
@@ -100,52 +98,52 @@ def _zone_rows(part: SessionView, labels: dict[str, str]) -> list[dict[str, Any]
     return rows
 
 
-def distribution(part: SessionView, *, width: int | str = 760) -> alt.LayerChart:
+def distribution(view: SessionView, *, width: int | str = 760) -> alt.LayerChart:
     """Draw for each member how long each heart rate was held, as a row of its own, with the median marked.
 
-    Rows are scaled each to its own longest-held bpm: their places and shapes compare, their heights do not.
+    Each row is scaled to its own longest-held bpm: places and shapes compare, heights do not. Members without observed
+    time are left out.
 
     Parameters
     ----------
-    part
+    view
         The session, with its *time at bpm*.
     width
-        Pixels, or "container" to fill what the chart is put into.
-
-    Returns
-    -------
-    altair.LayerChart
-        The chart, members in the order of the summary; members without observed time are left out.
+        Pixels, or "container" to fill the element it is in.
     """
-    labels = _labelled(part)
-    held = part.time_at_bpm.filter(pl.col("held_s") > 0)
-    shown = [id_ for id_ in labels if id_ in set(held["profile_id"])]
-    place = {id_: row for row, id_ in enumerate(shown)}
-    rows = _ridge_rows(held, part, place)
-    low, high = _ends(held)
+    labels = _labels(view)
+    held = view.time_at_bpm.filter(pl.col("held_s") > 0)
+    members = [id_ for id_ in labels if id_ in set(held["profile_id"])]
+    place = {id_: row for row, id_ in enumerate(members)}
+    rows = _ridge_rows(held, view, place)
+    low, high = _domain(held)
     # Rows count downwards from the top; a row's shape rises from its number towards the one above.
     y = alt.Y(
         "row:Q",
-        scale=alt.Scale(domain=[len(shown) - 0.8, -1], nice=False, zero=False),
+        scale=alt.Scale(domain=[len(members) - 0.8, -1], nice=False, zero=False),
         axis=alt.Axis(
-            values=list(range(len(shown))), labelExpr="labels[datum.value]", labelLimit=170, gridOpacity=0.9, format="d"
+            values=list(range(len(members))),
+            labelExpr="labels[datum.value]",
+            labelLimit=170,
+            gridOpacity=0.9,
+            format="d",
         ),
     )
     x = alt.X(
         "from:Q",
         scale=alt.Scale(domain=[low, high], zero=False, nice=False),
-        axis=alt.Axis(title="bpm", titleAnchor="end", tickCount=_ticks(), labelOverlap=True, grid=False),
+        axis=alt.Axis(title="bpm", titleAnchor="end", tickCount=_TICKS, labelOverlap=True, grid=False),
     )
     base = (
         alt.Chart(inline(rows))
         .transform_flatten(["bpm", "share", "time"])
         .transform_calculate(**{"from": "datum.bpm", "to": "datum.bpm + 1", "top": "datum.row - 0.9 * datum.share"})
     )
-    told = [alt.Tooltip(f"{key}:N") for key in ("member", "bpm", "time")]
-    shape = base.mark_rect(fill=light("quiet"), aria=False).encode(x=x, x2="to:Q", y=y, y2="top:Q", tooltip=told)
+    tooltips = [alt.Tooltip(f"{key}:N") for key in ("member", "bpm", "time")]
+    shape = base.mark_rect(fill=light("quiet"), aria=False).encode(x=x, x2="to:Q", y=y, y2="top:Q", tooltip=tooltips)
     medians = [
         {"from": median + 0.5, "row": place[id_], "top": place[id_] - 0.9}
-        for id_, median in part.summary.select("profile_id", "bpm_median").iter_rows()
+        for id_, median in view.summary.select("profile_id", "bpm_median").iter_rows()
         if id_ in place and median is not None
     ]
     median = (
@@ -153,8 +151,8 @@ def distribution(part: SessionView, *, width: int | str = 760) -> alt.LayerChart
         .mark_rule(stroke=light("accent"), strokeWidth=2, aria=False)
         .encode(x=x, y=y, y2="top:Q")
     )
-    height = 8 + max(1, len(shown)) * (_RIDGE if len(shown) <= _MANY else _LOW_RIDGE)
-    names = alt.param(name="labels", value=[labels[id_] for id_ in shown])
+    height = 8 + max(1, len(members)) * (_RIDGE if len(members) <= _MANY else _LOW_RIDGE)
+    names = alt.param(name="labels", value=[labels[id_] for id_ in members])
     return styled(
         alt.LayerChart(layer=[shape, median])
         .add_params(names)
@@ -162,13 +160,13 @@ def distribution(part: SessionView, *, width: int | str = 760) -> alt.LayerChart
     )
 
 
-def _ridge_rows(held: pl.DataFrame, part: SessionView, place: dict[str, int]) -> list[dict[str, Any]]:
-    """Give one object a member: the name, the row, and lists of bpm, share of the longest hold, and time in words."""
+def _ridge_rows(held: pl.DataFrame, view: SessionView, place: dict[str, int]) -> list[dict[str, Any]]:
+    """Make an object for each member: name, row, and lists of bpm, share of the longest hold, and time as text."""
     longest = pl.col("held_s").max().over("profile_id")
     rows = held.with_columns(share=(pl.col("held_s") / longest).round(3)).partition_by("profile_id", as_dict=True)
     return [
         {
-            "member": part.names[id_],
+            "member": view.names[id_],
             "row": row,
             "bpm": rows[id_,]["bpm"].to_list(),
             "share": rows[id_,]["share"].to_list(),
@@ -178,27 +176,19 @@ def _ridge_rows(held: pl.DataFrame, part: SessionView, place: dict[str, int]) ->
     ]
 
 
-def _ends(held: pl.DataFrame) -> tuple[int, int]:
+def _domain(held: pl.DataFrame) -> tuple[int, int]:
     low, high = held["bpm"].min(), held["bpm"].max()
     if not isinstance(low, int) or not isinstance(high, int):
         return 40, 120
     return low - 2, high + 3
 
 
-def _labelled(part: SessionView) -> dict[str, str]:
-    """Put each member's coverage beside the name, so that no bar is read without it."""
-    coverage = dict(part.summary.select("profile_id", "coverage").iter_rows())
-    return {id_: f"{name} · {format_share(coverage[id_])}" for id_, name in part.names.items()}
+def _labels(view: SessionView) -> dict[str, str]:
+    """Return labels of members with their coverage, by profile id."""
+    coverage = dict(view.summary.select("profile_id", "coverage").iter_rows())
+    return {id_: f"{name} · {format_share(coverage[id_])}" for id_, name in view.names.items()}
 
 
 def _members(labels: list[str]) -> alt.Y:
     axis = alt.Axis(labelLimit=170, labelColor=light("ink"), grid=False)
     return alt.Y("label:N", sort=labels, scale=alt.Scale(domain=labels), axis=axis)
-
-
-def _ticks() -> alt.ExprRef:
-    return alt.ExprRef("max(2, width / 70)")
-
-
-def _zone_label() -> str:
-    return "datum.value === 0 ? 'below zone 1' : 'zone ' + datum.value"

@@ -1,4 +1,4 @@
-"""Many sessions at once: when they were, and how one member's heart rate was in each."""
+"""Several sessions: when they were, and one member's heart rate in each."""
 
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
@@ -22,18 +22,13 @@ def calendar(sessions: pl.DataFrame, *, zone: tzinfo | None = None, width: int |
     zone
         Time zone of the clock; None for this computer's.
     width
-        Pixels, or "container" to fill what the chart is put into.
-
-    Returns
-    -------
-    altair.LayerChart
-        The chart, the first day on top; no bar when there is no session.
+        Pixels, or "container" to fill the element it is in.
     """
     rows = [piece for row in sessions.iter_rows(named=True) for piece in _days(row, zone)]
     days = sorted({row["day"] for row in rows})
     axis = alt.Axis(labelExpr="utcFormat(toDate(datum.value + 'T00:00Z'), '%a %d %b %Y')", labelColor=light("ink"))
     hours = alt.Axis(values=list(range(0, 25, 3)), labelExpr="datum.value + ':00'", labelFlush=True)
-    told = [alt.Tooltip(f"{key}:N") for key in ("room", "session", "time", "length", "members", "readings")]
+    tooltips = [alt.Tooltip(f"{key}:N") for key in ("room", "session", "time", "length", "members", "readings")]
     bars = (
         alt.Chart(inline(rows))
         .mark_bar(height=13, cornerRadius=2, fill=light("accent"), opacity=0.75, aria=False)
@@ -41,7 +36,7 @@ def calendar(sessions: pl.DataFrame, *, zone: tzinfo | None = None, width: int |
             y=alt.Y("day:N", sort=days, scale=alt.Scale(domain=days), axis=axis),
             x=alt.X("from:Q", scale=alt.Scale(domain=[0, 24], nice=False), axis=hours),
             x2="to:Q",
-            tooltip=told,
+            tooltip=tooltips,
         )
     )
     height = 22 * max(1, len(days))
@@ -49,11 +44,11 @@ def calendar(sessions: pl.DataFrame, *, zone: tzinfo | None = None, width: int |
 
 
 def _days(session: dict[str, Any], zone: tzinfo | None) -> list[dict[str, Any]]:
-    """Cut a session at midnights, so that each piece lies in one day's row."""
+    """Divide a session at midnights, since each day has a row."""
     begin, end = (
         at.astimezone(fixed_zone(session["started_at"], zone)) for at in (session["started_at"], session["ended_at"])
     )
-    told = {
+    values = {
         "room": session["room_id"],
         "session": session["session"],
         "time": f"{begin:%H:%M} to {end:%H:%M}",
@@ -65,9 +60,9 @@ def _days(session: dict[str, Any], zone: tzinfo | None) -> list[dict[str, Any]]:
     midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
     while midnight <= end:
         from_h = max(0.0, (begin - midnight) / timedelta(hours=1))
-        # A session of seconds is to be seen, too.
+        # A session of seconds has to be visible, too.
         to_h = max(from_h + 0.05, min(24.0, (end - midnight) / timedelta(hours=1)))
-        pieces.append(told | {"day": f"{midnight:%Y-%m-%d}", "from": round(from_h, 3), "to": round(to_h, 3)})
+        pieces.append(values | {"day": f"{midnight:%Y-%m-%d}", "from": round(from_h, 3), "to": round(to_h, 3)})
         midnight += timedelta(days=1)
     return pieces
 
@@ -75,7 +70,9 @@ def _days(session: dict[str, Any], zone: tzinfo | None) -> list[dict[str, Any]]:
 def member_history(
     summary: pl.DataFrame, profile_id: str, *, zone: tzinfo | None = None, width: int | str = 760
 ) -> alt.LayerChart:
-    """Draw one member's heart rate in each session: mean, and the range that holds nine tenths of the time.
+    """Draw one member's heart rate in each session, side by side: the mean, and the range of nine tenths of the time.
+
+    Sessions without a reading of the member are left out.
 
     Parameters
     ----------
@@ -86,26 +83,21 @@ def member_history(
     zone
         Time zone of the dates; None for this computer's.
     width
-        Pixels, or "container" to fill what the chart is put into.
-
-    Returns
-    -------
-    altair.LayerChart
-        The chart, sessions side by side in order of time; sessions in which the member has no readings are left out.
+        Pixels, or "container" to fill the element it is in.
     """
     mine = summary.filter((pl.col("profile_id") == profile_id) & pl.col("bpm_mean").is_not_null()).sort("first_at")
     rows = [_session_row(row, zone) for row in mine.iter_rows(named=True)]
     order = list(dict.fromkeys(row["label"] for row in rows))
     x = alt.X("label:N", sort=order, scale=alt.Scale(domain=order), axis=alt.Axis(labelAngle=0, labelOverlap=True))
     y = alt.Y("low:Q", scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(title="bpm", titleAngle=0, titleY=-8))
-    told = [
+    tooltips = [
         alt.Tooltip(f"{key}:N") for key in ("session", "date", "mean", "middle 90 %", "peak", "observed", "coverage")
     ]
     base = alt.Chart(inline(rows))
     ranges = base.mark_rule(strokeWidth=6, strokeCap="round", stroke=light("quiet"), opacity=0.6, aria=False)
-    ranges = ranges.encode(x=x, y=y, y2="high:Q", tooltip=told)
+    ranges = ranges.encode(x=x, y=y, y2="high:Q", tooltip=tooltips)
     means = base.mark_point(filled=True, size=60, opacity=1, fill=light("accent"), aria=False)
-    means = means.encode(x=x, y="bpm_mean:Q", tooltip=told)
+    means = means.encode(x=x, y="bpm_mean:Q", tooltip=tooltips)
     return styled(
         alt.LayerChart(layer=[ranges, means]).properties(width=width, height=140, description="Heart rate by session")
     )

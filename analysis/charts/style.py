@@ -1,4 +1,4 @@
-"""What all charts share: colours (for a notebook as they are, for the report by name), type, and how data is put in."""
+"""What all charts share: colours (values in a notebook, CSS variables on the page), type, and how they take data."""
 
 import json
 from typing import Any, Final, NamedTuple, TypeVar
@@ -20,7 +20,7 @@ PALETTE: Final = {
     "rule": Colour("#e4e6e8", "#2b3138"),
     "quiet": Colour("#98a3ae", "#65717d"),
     "accent": Colour("#b3123f", "#ff8fa3"),
-    # Told apart, at least 13 apart in OKLab (x 100), by people with normal, protan, deutan and tritan sight alike.
+    # Distinguishable, at least 13 apart in OKLab (x 100), by people with normal, protan, deutan and tritan sight alike.
     "member1": Colour("#4091ff", "#81b4ef"),
     "member2": Colour("#ed6c42", "#daa22b"),
     "member3": Colour("#78245f", "#f8e76f"),
@@ -35,10 +35,10 @@ PALETTE: Final = {
     "zone4": Colour("#b84848", "#ea9562"),
     "zone5": Colour("#7a2147", "#fbd795"),
 }
-"""Every colour used, by name; the light ones are all different, since they stand for their names."""
+"""Every colour used, by name; the light ones are all different, since each is replaced by its name on the page."""
 
 MEMBERS: Final = tuple(PALETTE[f"member{i}"].light for i in range(1, 7))
-"""Colours of members; with more members than these, colour tells nobody apart and is not used."""
+"""Colours of members; with more members than these, they have none."""
 
 ZONES: Final = tuple(PALETTE[f"zone{i}"].light for i in range(6))
 """Colours of zone 0 (below zone 1) to zone 5."""
@@ -55,8 +55,8 @@ Styled = TypeVar("Styled", alt.Chart, alt.LayerChart, alt.ConcatChart)
 
 
 def styled(chart: Styled) -> Styled:
-    """Give a finished chart the type, lines and paper that all charts share."""
-    # In one go: altair copies the whole chart at each step of configuring it.
+    """Configure type, lines and paper of a finished chart."""
+    # At once: altair copies the whole chart at each step.
     finished: Styled = chart.configure(
         background=light("paper"),
         font=FONT,
@@ -80,38 +80,23 @@ def styled(chart: Styled) -> Styled:
     return finished
 
 
-def as_text(values: Any) -> str:
-    """Write a chart's data as JSON."""
+def encode(values: Any) -> str:
+    """Encode a specification or a chart's data as JSON, as short as possible."""
     return json.dumps(values, separators=(",", ":"))
 
 
-def inline(values: Any) -> alt.InlineData:
-    """Put data into a chart as text, which altair copies from step to step in no time, unlike lists."""
-    return inline_text(as_text(values))
-
-
-def inline_text(text: str) -> alt.InlineData:
-    """Put data that is text already into a chart."""
+def inline(data: Any) -> alt.InlineData:
+    """Put data, or the JSON of it, into a chart as JSON, since altair copies data many times, and lists slowly."""
+    text = data if isinstance(data, str) else encode(data)
     return alt.InlineData(values=text, format=alt.JsonDataFormat(type="json"))
 
 
-def by_name(spec: Any) -> Any:
-    """Replace every palette colour in a chart's specification by a CSS variable of its name.
-
-    Parameters
-    ----------
-    spec
-        A Vega-Lite specification without its data, or any part of one; it is not changed.
-
-    Returns
-    -------
-    Any
-        The same with `var(--NAME)` for each light colour that stands alone as a value.
-    """
+def colours_to_variables(spec: Any) -> Any:
+    """Replace every colour of the palette in a specification without data by its CSS variable, such as `var(--ink)`."""
     if isinstance(spec, dict):
-        return {key: by_name(value) for key, value in spec.items()}
+        return {key: colours_to_variables(value) for key, value in spec.items()}
     if isinstance(spec, list):
-        return [by_name(value) for value in spec]
+        return [colours_to_variables(value) for value in spec]
     return _VARIABLES.get(spec, spec) if isinstance(spec, str) else spec
 
 

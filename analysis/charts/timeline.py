@@ -1,95 +1,89 @@
-"""A session's heart rates over time, everybody at once."""
+"""A session's heart rates over time, all members at once."""
 
 from typing import Any
 
 import altair as alt
 import polars as pl
 
-from pulsoid_rec.analysis.charts.data import HOVER_COLUMNS, bpm_domain, hover_columns, lines, one_by_one, thin, together
-from pulsoid_rec.analysis.charts.layers import crowd_bands, hover, line, of_readings, offline_bands, offline_values
+from pulsoid_rec.analysis.charts.data import (
+    HOVER_COLUMNS,
+    bpm_domain,
+    crowd_hover,
+    hover_columns,
+    lines,
+    member_hover,
+    thin,
+)
+from pulsoid_rec.analysis.charts.layers import crowd_bands, hover, line, offline_bands, offline_values, with_readings
 from pulsoid_rec.analysis.charts.style import MEMBERS, inline, light, styled
 from pulsoid_rec.analysis.findings.session_view import SessionView
 
 
-def timeline(
-    part: SessionView, *, max_hold_s: float = 5.0, buckets: int = 480, width: int | str = 760, chooser: bool = True
-) -> alt.LayerChart:
+def timeline(view: SessionView, *, buckets: int = 480, width: int | str = 760, chooser: bool = True) -> alt.LayerChart:
     """Draw every member's heart rate over a session, on one pair of axes.
 
-    A line breaks where a member was silent for longer than `max_hold_s`, and is never drawn across. Up to six members
-    have a colour each. More are drawn together, as their lowest and highest, their middle half and their median, and
-    one at a time is brought forward. Times in which nobody recorded are shaded. Hover or tap to read values.
+    A line breaks where a member was silent for longer than a reading holds. Up to six members have a colour each. More
+    are drawn together, as their lowest and highest, their middle half and their median, and one at a time can be
+    brought forward. Times in which nobody recorded are shaded. Hover or tap to read values.
 
     Parameters
     ----------
-    part
+    view
         The session, with its readings.
-    max_hold_s
-        Longest time a reading stands for, in seconds.
     buckets
-        Stretches of time whose extremes are kept: about one for two pixels of width.
+        As of `thin`: about one for two pixels of width.
     width
-        Pixels, or "container" to fill what the chart is put into.
+        Pixels, or "container" to fill the element it is in.
     chooser
-        True for a menu and a legend of the chart's own; the report has members' buttons instead, which set the
-        parameter `picked` to a member's place in the summary (-1 for nobody).
+        Whether it has a menu and a legend of its own; the page has members' buttons instead, which set the parameter
+        `picked` to a member's place in the summary (-1 for nobody).
 
     Returns
     -------
     altair.LayerChart
-        The chart; axes with no line when there is no plausible reading.
+        The chart; axes without a line when there is no plausible reading.
     """
-    thinned = thin(part.readings, part.started_at, part.ended_at, max_hold_s=max_hold_s, buckets=buckets)
-    drawn = inline(lines(thinned, part))
-    heights = hover_columns(part.readings, part)
-    domain = bpm_domain(part.readings)
-    if len(part.names) <= len(MEMBERS):
+    values = hover_columns(view, HOVER_COLUMNS)
+    domain = bpm_domain(view.readings)
+    if len(view.names) <= len(MEMBERS):
         legend = alt.Legend() if chooser else None
-        scale = alt.Scale(domain=list(part.names.values()), range=list(MEMBERS))
+        scale = alt.Scale(domain=list(view.names.values()), range=list(MEMBERS))
         colour: Any = alt.Color("name:N", legend=legend, scale=scale)
-        told = one_by_one(heights, part)
-        tooltips = [alt.Tooltip(f"m{i}:N", title=_row_title(name)) for i, name in enumerate(part.names.values())]
-        everybody = [line(part, domain).encode(detail="member:N", color=colour)]
-        behind = []
+        columns = member_hover(values, view, HOVER_COLUMNS)
+        tooltips = [alt.Tooltip(f"m{i}:N", title=_row_title(name)) for i, name in enumerate(view.names.values())]
+        everybody = [line(view, domain).encode(detail="member:N", color=colour)]
+        bands = []
     else:
         colour = alt.value(light("accent"))
-        told = together(heights, part)
+        columns = crowd_hover(values, view, HOVER_COLUMNS)
         tooltips = [alt.Tooltip(f"{key}:N") for key in ("present", "median", "highest", "lowest")]
         everybody = []
-        behind = [crowd_bands(inline([told]), list(told), HOVER_COLUMNS, part)]
-    casing = line(part, domain, width=5).encode(color=alt.value(light("paper")))
-    front = line(part, domain, width=2.2).encode(color=colour)
-    chosen = [each.transform_filter("datum.member === picked") for each in (casing, front)]
+        bands = [crowd_bands(inline([columns]), list(columns), HOVER_COLUMNS, view)]
+    casing = line(view, domain, width=5).encode(color=alt.value(light("paper")))
+    front = line(view, domain, width=2.2).encode(color=colour)
+    picked = [each.transform_filter("datum.member === picked") for each in (casing, front)]
     layers = [
-        offline_bands(inline(offline_values(part))),
-        *behind,
-        of_readings([*everybody, *chosen], drawn, part),
-        hover(part, inline([told]), list(told), columns=HOVER_COLUMNS, tooltips=tooltips),
+        offline_bands(inline(offline_values(view))),
+        *bands,
+        with_readings([*everybody, *picked], inline(lines(thin(view, buckets), view)), view),
+        hover(view, inline([columns]), list(columns), columns=HOVER_COLUMNS, tooltips=tooltips),
     ]
-    chart = (
-        alt.LayerChart(layer=layers)
-        .add_params(_picked(part, menu=chooser))
-        .properties(width=width, height=320, description=_description(part))
-    )
-    return styled(chart)
+    present = view.summary.filter(pl.col("readings") > 0).height
+    description = f"Heart rate of {present} members over time, in beats per minute"
+    chart = alt.LayerChart(layer=layers).add_params(_picked(view, menu=chooser))
+    return styled(chart.properties(width=width, height=320, description=description))
 
 
 def _row_title(name: str) -> str:
-    """Word a name as the head of a tooltip's row, which Vega-Lite writes into code with its quotes escaped alone."""
+    """Make a name the title of a tooltip's row, which Vega-Lite writes into code and escapes only the quotes of."""
     plain = "".join(character if character.isprintable() else " " for character in name).replace("\\", "\\\\")
-    # A tooltip takes rows of these names for a heading and a picture.
+    # A tooltip shows rows of these names as a heading and a picture.
     return f"{plain} " if plain in {"title", "image"} else plain
 
 
-def _picked(part: SessionView, *, menu: bool) -> alt.Parameter:
+def _picked(view: SessionView, *, menu: bool) -> alt.Parameter:
     if not menu:
         return alt.param(name="picked", value=-1)
-    choice = alt.binding_select(
-        options=[-1, *range(len(part.names))], labels=["nobody", *part.names.values()], name="Bring forward: "
-    )
-    return alt.param(name="picked", value=-1, bind=choice)
-
-
-def _description(part: SessionView) -> str:
-    present = part.summary.filter(pl.col("readings") > 0).height
-    return f"Heart rate of {present} members over time, in beats per minute"
+    options, labels = [-1, *range(len(view.names))], ["nobody", *view.names.values()]
+    select = alt.binding_select(options=options, labels=labels, name="Bring forward: ")
+    return alt.param(name="picked", value=-1, bind=select)

@@ -1,21 +1,20 @@
-"""The report as one HTML file that asks no network: a page to send to the team."""
+"""The report as one HTML file that needs no network: a page to send to the team."""
 
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from datetime import tzinfo
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from pulsoid_rec.analysis.charts.style import by_name, css_variables
+from pulsoid_rec.analysis.charts.style import css_variables
 from pulsoid_rec.analysis.findings.presence import APART_S, SILENCE_S
 from pulsoid_rec.analysis.findings.report_data import ReportData
-from pulsoid_rec.analysis.report.html_charts import Figure, history_figures
-from pulsoid_rec.analysis.report.html_sections import sections_of
+from pulsoid_rec.analysis.report.html_charts import PageChart, history_charts
+from pulsoid_rec.analysis.report.html_sections import make_sections
 from pulsoid_rec.analysis.report.vega import prepare_scripts, vega_scripts
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 
@@ -23,10 +22,10 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_report(report: ReportData, zone: tzinfo | None = None) -> str:
-    """Draw a report as a complete HTML document.
+    """Render a report as a complete HTML document.
 
-    Everything it needs is in it: nothing is loaded from anywhere, which its content policy has the browser enforce.
-    Names and settings of rooms and members are shown as text, whatever they hold.
+    It contains everything it needs: its content policy forbids the browser to load anything. Names and settings of
+    rooms and members are shown as text, whatever they hold.
 
     Parameters
     ----------
@@ -42,25 +41,28 @@ def render_report(report: ReportData, zone: tzinfo | None = None) -> str:
     """
     if not report.readings.is_empty():
         prepare_scripts()
-    sections = list(sections_of(report, zone))
-    history = history_figures(report, zone)
-    charts = _shared([*history, *(figure for section in sections for figure in section.figures)])
-    scripts = [_unclosable(vega_scripts()), _inline("report.js")] if charts["figures"] else []
-    page = _environment().get_template("report.html.j2")
-    return page.render(
-        report=report,
-        title=_title(report),
-        sections=sections,
-        history=history,
-        options=report.options,
-        apart=APART_S,
-        silence=SILENCE_S,
-        charts=charts,
-        scripts=scripts,
-        script_hashes=" ".join(f"'{_hash(script)}'" for script in scripts) or "'none'",
-        style=_inline("report.css"),
-        light=css_variables(dark=False),
-        dark=css_variables(dark=True),
+    sections = make_sections(report, zone)
+    history = history_charts(report, zone)
+    charts = [*history, *(chart for section in sections for chart in section.charts)]
+    scripts = [_escape_code(vega_scripts()), _read_code("report.js")] if charts else []
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            title=_title(report),
+            sections=sections,
+            history=history,
+            definitions=report.definitions,
+            apart=APART_S,
+            silence=SILENCE_S,
+            charts=_encode_charts(charts),
+            scripts=scripts,
+            script_hashes=" ".join(f"'{_hash(script)}'" for script in scripts) or "'none'",
+            style=_read_code("report.css"),
+            light=css_variables(dark=False),
+            dark=css_variables(dark=True),
+        )
     )
 
 
@@ -72,36 +74,19 @@ def _title(report: ReportData) -> str:
     return format_count(len(rooms), "room") if rooms else "No session"
 
 
-def _shared(figures: list[Figure]) -> dict[str, Any]:
-    """Tell charts' data from their make, so that forty charts made alike say only once how.
+def _encode_charts(charts: Sequence[PageChart]) -> Markup:
+    """Encode charts as JSON: `specs`, each different one once, and `charts` with `id`, `spec` (an index), `datasets`.
 
-    Returns
-    -------
-    dict
-        `specs`, each different one once, with a number for each layer's data; `figures`, of which each has `id`, `spec`
-        (its place among them) and `values` (what the numbers stand for).
+    Specifications and data are JSON already: there are megabytes of it, which are not decoded again.
     """
-    specs: dict[str, int] = {}
-    shown = []
-    for figure in figures:
-        spec = json.dumps(by_name(_numbered(figure.spec, iter(range(len(figure.values))))))
-        values = [json.loads(text) for text in figure.values]
-        shown.append({"id": figure.id, "spec": specs.setdefault(spec, len(specs)), "values": values})
-    return {"specs": [json.loads(spec) for spec in specs], "figures": shown}
-
-
-def _numbered(spec: Any, numbers: Iterator[int]) -> Any:
-    """Refer to data by number, and leave out what differs from member to member."""
-    if isinstance(spec, list):
-        return [_numbered(part, numbers) for part in spec]
-    if not isinstance(spec, Mapping):
-        return spec
-    return {
-        key: {"values": next(numbers)} if key == "data" else _numbered(part, numbers)
-        for key, part in spec.items()
-        # The page has the description beside the chart.
-        if key not in {"datasets", "description"}
-    }
+    specs = {spec: index for index, spec in enumerate(dict.fromkeys(chart.spec for chart in charts))}
+    entries = []
+    for chart in charts:
+        datasets = ",".join(f"{json.dumps(name)}:{data}" for name, data in chart.datasets.items())
+        entries.append(f'{{"id":{json.dumps(chart.id)},"spec":{specs[chart.spec]},"datasets":{{{datasets}}}}}')
+    text = f'{{"specs":[{",".join(specs)}],"charts":[{",".join(entries)}]}}'
+    # In JSON this character can only be within a string: escaped, no name can end the script element.
+    return Markup(text.replace("<", "\\u003c"))  # noqa: S704 - escaped
 
 
 def _environment() -> jinja2.Environment:
@@ -112,17 +97,16 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters["duration"] = format_duration
     return environment
 
 
-def _inline(name: str) -> Markup:
-    return _unclosable((_TEMPLATES / name).read_text(encoding="utf-8"))
+def _read_code(name: str) -> Markup:
+    return _escape_code((_TEMPLATES / name).read_text(encoding="utf-8"))
 
 
-def _unclosable(code: str) -> Markup:
-    """Take from our code what would end its element early; in strings, where it stands, it says the same."""
+def _escape_code(code: str) -> Markup:
+    """Escape what would end our code's element early; it occurs only in strings, where the escape means the same."""
     safe = code.replace("\r\n", "\n").replace("</script", "<\\/script").replace("<!--", "<\\!--")
     return Markup(safe)  # noqa: S704 - our own files and the bundle, never what came from a room
 

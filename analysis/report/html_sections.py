@@ -1,7 +1,5 @@
-"""What a page shows of each session: its facts, notes, charts and tables, ready to be laid out."""
+"""What a page shows of each session: facts, notes, charts and tables, ready for the template."""
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
@@ -10,36 +8,34 @@ import polars as pl
 
 from pulsoid_rec.analysis.charts.amounts import ZONE_NAMES
 from pulsoid_rec.analysis.charts.style import MEMBERS
-from pulsoid_rec.analysis.findings.notes import Note
-from pulsoid_rec.analysis.findings.presence import presence_notes
-from pulsoid_rec.analysis.findings.quality import quality_notes
+from pulsoid_rec.analysis.findings.note import Note
+from pulsoid_rec.analysis.findings.notes import session_notes
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
-from pulsoid_rec.analysis.findings.wording import format_offset, format_share
+from pulsoid_rec.analysis.findings.wording import format_share, is_unknown
 from pulsoid_rec.analysis.report.html_charts import (
     CROWD,
-    Drawing,
-    Figure,
-    distribution_figure,
-    drawing_of,
-    member_figures,
-    overview_figure,
-    zones_figure,
+    PageChart,
+    choose_buckets,
+    distribution_chart,
+    member_charts,
+    overview_chart,
+    zones_chart,
 )
-from pulsoid_rec.analysis.report.html_tables import Table, tables_of
+from pulsoid_rec.analysis.report.html_tables import NO_READING, Table, make_tables
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A member on the page; `colour` names the palette's colour, or is None where colour tells nobody apart."""
+    """A member on the page; `colour` is a name in the palette, or None where members have no colours."""
 
     place: int
     label: str
     coverage: str
     colour: str | None
-    says: str
-    figure: Figure | None
+    summary: str
+    chart: PageChart | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,95 +49,87 @@ class Section:
     hours: str
     zone: str
     facts: tuple[str, ...]
-    notes: tuple[Note, ...]
-    members: tuple[Member, ...]
+    notes: list[Note]
+    members: list[Member]
     crowd: bool
     offline: bool
-    overview: Figure | None
-    zones: Figure | None
+    overview: PageChart | None
+    zones: PageChart | None
     zone_names: tuple[str, ...]
-    without_hr_max: tuple[str, ...]
-    distribution: Figure | None
+    without_hr_max: list[str]
+    distribution: PageChart | None
     tables: tuple[Table, ...]
 
     @property
-    def figures(self) -> Iterator[Figure]:
+    def charts(self) -> list[PageChart]:
         """All its charts, in the order of the page."""
-        drawn = (self.overview, *(member.figure for member in self.members), self.zones, self.distribution)
-        return (figure for figure in drawn if figure is not None)
+        charts = (self.overview, *(member.chart for member in self.members), self.zones, self.distribution)
+        return [chart for chart in charts if chart is not None]
 
 
-def sections_of(report: ReportData, zone: tzinfo | None = None) -> Iterator[Section]:
-    """Prepare each session of a report.
+def make_sections(report: ReportData, zone: tzinfo | None = None) -> list[Section]:
+    """Prepare each session of a report, in the order of `report.sessions`.
 
     Parameters
     ----------
     report
         The report, with its readings.
     zone
-        Time zone of the screen; None for this computer's.
-
-    Yields
-    ------
-    Section
-        In the order of `report.sessions`.
+        Time zone of the reader; None for this computer's.
     """
-    parts = session_views(report, zone)
-    notes = presence_notes(report, parts) + quality_notes(parts, report.options)
-    drawing = drawing_of(report)
-    for number, part in enumerate(parts):
-        ours = tuple(note for note in notes if (note.room_id, note.session) == (part.room_id, part.session))
-        yield _section(part, f"s{number}", report.rooms.get(part.room_id, part.room_id), ours, drawing)
+    return [_section(view, f"s{number}", report) for number, view in enumerate(session_views(report, zone))]
 
 
-def _section(part: SessionView, id_: str, room: str, notes: tuple[Note, ...], drawing: Drawing) -> Section:
-    begin, end = (at.astimezone(part.zone) for at in (part.started_at, part.ended_at))
-    unknown = part.summary.filter(pl.col("hr_max").is_null())["profile_id"]
+def _section(view: SessionView, id_: str, report: ReportData) -> Section:
+    begin, end = (at.astimezone(view.zone) for at in (view.started_at, view.ended_at))
+    buckets = choose_buckets(report)
+    unknown = view.summary.filter(pl.col("hr_max").is_null())["profile_id"]
     return Section(
         id=id_,
-        room=room,
-        session=part.session,
+        room=report.rooms.get(view.room_id, view.room_id),
+        session=view.session,
         date=f"{begin:%A} {begin.day} {begin:%B %Y}",
-        hours=f"{begin:%H:%M:%S} to {part.clock(end)}",
-        zone=format_offset(part.zone),
+        hours=f"{begin:%H:%M:%S} to {view.clock(end)}",
+        zone=str(view.zone),
         facts=(
-            format_duration((part.ended_at - part.started_at).total_seconds()),
-            format_count(part.summary.height, "member"),
-            format_count(int(part.summary["readings"].sum()), "plausible reading"),
-            f"local time, {format_offset(part.zone)}",
-            f"began {part.started_at:%Y-%m-%d %H:%M:%S} UTC",
+            format_duration((view.ended_at - view.started_at).total_seconds()),
+            format_count(view.summary.height, "member"),
+            format_count(int(view.summary["readings"].sum()), "plausible reading"),
+            f"local time, {view.zone}",
+            f"began {view.started_at:%Y-%m-%d %H:%M:%S} UTC",
         ),
-        notes=notes,
-        members=tuple(_members(part, member_figures(part, id_, drawing))),
-        crowd=len(part.names) > CROWD,
-        offline=bool(part.offline),
-        overview=overview_figure(part, id_, drawing),
-        zones=zones_figure(part, id_),
+        notes=session_notes(view),
+        members=_members(view, member_charts(view, id_, buckets, report.summary.height)),
+        crowd=len(view.names) > CROWD,
+        offline=bool(view.offline),
+        overview=overview_chart(view, id_, buckets),
+        zones=zones_chart(view, id_),
         zone_names=ZONE_NAMES,
-        without_hr_max=tuple(part.names[member] for member in unknown),
-        distribution=distribution_figure(part, id_),
-        tables=tables_of(part),
+        without_hr_max=[view.names[member] for member in unknown],
+        distribution=distribution_chart(view, id_),
+        tables=make_tables(view),
     )
 
 
-def _members(part: SessionView, figures: dict[str, Figure]) -> Iterator[Member]:
-    coloured = len(part.names) <= len(MEMBERS)
-    for place, row in enumerate(part.summary.iter_rows(named=True)):
-        yield Member(
+def _members(view: SessionView, charts: dict[str, PageChart]) -> list[Member]:
+    has_colours = len(view.names) <= len(MEMBERS)
+    return [
+        Member(
             place=place,
-            label=part.names[row["profile_id"]],
+            label=view.names[row["profile_id"]],
             coverage=format_share(row["coverage"]),
-            colour=f"member{place + 1}" if coloured else None,
-            says=_says(row),
-            figure=figures.get(row["profile_id"]),
+            colour=f"member{place + 1}" if has_colours else None,
+            summary=_summarize(row),
+            chart=charts.get(row["profile_id"]),
         )
+        for place, row in enumerate(view.summary.iter_rows(named=True))
+    ]
 
 
-def _says(row: dict[str, Any]) -> str:
+def _summarize(row: dict[str, Any]) -> str:
     if not row["readings"]:
-        return "no plausible reading"
-    if row["bpm_mean"] is None or math.isnan(row["bpm_mean"]):
+        return NO_READING
+    if is_unknown(row["bpm_mean"]):
         return format_count(row["readings"], "reading")
-    if row["bpm_peak"] is None:
-        return f"mean {row['bpm_mean']:.0f} bpm"
-    return f"mean {row['bpm_mean']:.0f}, peak {row['bpm_peak']} bpm"
+    peak = "" if row["bpm_peak"] is None else f", peak {row['bpm_peak']}"
+    return f"mean {row['bpm_mean']:.0f}{peak} bpm"

@@ -1,25 +1,13 @@
 "use strict";
 // Draws the page's charts, one after another so that the page stays alive, and fits them to screen or paper.
 (async () => {
-  const { specs, figures } = JSON.parse(document.getElementById("charts").textContent);
+  const { specs, charts } = JSON.parse(document.getElementById("charts").textContent);
   const views = new Map();
 
-  // A layer's values stand apart from how it is drawn: put them back.
-  const filled = (part, values) => {
-    if (Array.isArray(part)) return part.map((each) => filled(each, values));
-    if (part === null || typeof part !== "object") return part;
-    return Object.fromEntries(
-      Object.entries(part).map(([key, each]) => [
-        key,
-        key === "data" ? { values: values[each.values] } : filled(each, values),
-      ]),
-    );
-  };
-
-  const draw = async ({ id, spec, values }) => {
+  const draw = async ({ id, spec, datasets }) => {
     const element = document.getElementById(id);
     try {
-      const { view } = await vegaEmbed(element, filled(specs[spec], values), {
+      const { view } = await vegaEmbed(element, { ...specs[spec], datasets }, {
         actions: false,
         ast: true, // expressions are interpreted: the content policy allows no code made from text
         defaultStyle: false,
@@ -59,8 +47,8 @@
   });
   addEventListener("afterprint", () => dispatchEvent(new Event("resize")));
 
-  for (const figure of figures) {
-    await draw(figure);
+  for (const chart of charts) {
+    await draw(chart);
     await new Promise((resume) => setTimeout(resume));
   }
   document.documentElement.dataset.drawn = String(views.size);

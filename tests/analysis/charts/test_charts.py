@@ -12,22 +12,23 @@ import pytest
 import vl_convert
 from hypothesis import given
 from hypothesis import strategies as st
-from report_samples import START, at, readings_of, report_of
+from report_samples import START, readings_of, report_of
 
 from pulsoid_rec.analysis.charts.amounts import distribution, zone_bars
-from pulsoid_rec.analysis.charts.data import bpm_domain, hover_columns, lines, thin, together, wall_ms
+from pulsoid_rec.analysis.charts.data import bpm_domain, crowd_hover, hover_columns, lines, thin, wall_ms
 from pulsoid_rec.analysis.charts.history import calendar, member_history
-from pulsoid_rec.analysis.charts.members import member_timeline, members_values, small_multiples
+from pulsoid_rec.analysis.charts.members import member_datasets, member_timeline, small_multiples
 from pulsoid_rec.analysis.charts.timeline import timeline
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
+from pulsoid_rec.analysis.metrics.definitions import Definitions
 
 Series = dict[str, list[tuple[float, int]]]
 
 
-def part_of(report: ReportData) -> SessionView:
-    (part,) = session_views(report, UTC)
-    return part
+def view_of(report: ReportData) -> SessionView:
+    (view,) = session_views(report, UTC)
+    return view
 
 
 def crowd(members: int, seconds: int) -> ReportData:
@@ -43,8 +44,8 @@ def datasets(chart: alt.LayerChart) -> list[Any]:
     return [json.loads(text) for text in chart.to_dict()["datasets"].values()]
 
 
-def drawn_member(part: SessionView, profile_id: str) -> alt.LayerChart:
-    return member_timeline(part, profile_id, members_values(part)[profile_id])
+def drawn_member(view: SessionView, profile_id: str) -> alt.LayerChart:
+    return member_timeline(view, profile_id, member_datasets(view)[profile_id])
 
 
 def drawn_lines(chart: alt.LayerChart) -> list[dict[str, Any]]:
@@ -70,7 +71,8 @@ def timed(steps: list[tuple[float, int]]) -> list[tuple[float, int]]:
 def test_every_bucket_keeps_its_lowest_highest_first_and_last(steps: Series, buckets: int) -> None:
     series = {member: timed(each) for member, each in steps.items()}
     end = max((t for each in series.values() for t, _ in each), default=0.0)
-    kept = thin(readings_of(series), START, at(end), max_hold_s=5.0, buckets=buckets)
+    view = view_of(report_of(readings_of({"start": [(0.0, 0)], "end": [(end, 0)], **series})))
+    kept = thin(view, buckets)
     span_us = max(1, round(end * 1e6))
     for member, readings in series.items():
         rows = [
@@ -96,9 +98,8 @@ def test_every_bucket_keeps_its_lowest_highest_first_and_last(steps: Series, buc
 @given(SEEN, st.integers(1, 40))
 def test_a_line_is_broken_at_gaps_and_nowhere_else(steps: list[tuple[float, int]], buckets: int) -> None:
     readings = timed(steps)
-    part = part_of(report_of(readings_of({"a": readings})))
-    thinned = thin(part.readings, part.started_at, part.ended_at, max_hold_s=5.0, buckets=buckets)
-    (drawn,) = lines(thinned, part)
+    view = view_of(report_of(readings_of({"a": readings})))
+    (drawn,) = lines(thin(view, buckets), view)
     first = readings[0][0]
     good = [round(t - first, 1) for t, b in readings if 30 <= b <= 230]
     gaps = [(a, b) for a, b in pairwise(good) if round(b - a, 1) > 5.0]
@@ -111,49 +112,50 @@ def test_a_line_is_broken_at_gaps_and_nowhere_else(steps: list[tuple[float, int]
 
 
 def test_a_gap_of_one_reading_more_than_the_hold_breaks_the_line() -> None:
-    part = part_of(report_of(readings_of({"a": [(0, 80), (5, 81), (10.1, 82), (11, 83)]})))
-    (drawn,) = drawn_lines(timeline(part))
+    view = view_of(report_of(readings_of({"a": [(0, 80), (5, 81), (10.1, 82), (11, 83)]})))
+    (drawn,) = drawn_lines(timeline(view))
     assert drawn["bpm"] == [80, 81, None, 82, 83]
     assert drawn["t"] == [0.0, 5.0, 10.1, 10.1, 11.0]
 
 
 def test_a_longer_hold_closes_the_same_gap() -> None:
-    part = part_of(report_of(readings_of({"a": [(0, 80), (5, 81), (10.1, 82)]})))
-    assert drawn_lines(timeline(part, max_hold_s=6.0))[0]["bpm"] == [80, 81, 82]
+    readings = readings_of({"a": [(0, 80), (5, 81), (10.1, 82)]})
+    view = view_of(report_of(readings, definitions=Definitions(max_hold_s=6.0)))
+    assert drawn_lines(timeline(view))[0]["bpm"] == [80, 81, 82]
 
 
 def test_implausible_readings_are_not_drawn() -> None:
-    part = part_of(report_of(readings_of({"a": [(0, 80), (1, 0), (2, 255), (3, 81)], "b": [(0, 0), (3, 0)]})))
-    assert [(line["name"], line["bpm"]) for line in drawn_lines(timeline(part))] == [("a", [80, 81])]
+    view = view_of(report_of(readings_of({"a": [(0, 80), (1, 0), (2, 255), (3, 81)], "b": [(0, 0), (3, 0)]})))
+    assert [(line["name"], line["bpm"]) for line in drawn_lines(timeline(view))] == [("a", [80, 81])]
 
 
 def test_half_a_day_of_a_member_is_few_enough_points() -> None:
     seconds = pl.int_range(0, 43_200, eager=True)
     series = {"a": list(zip(seconds.to_list(), (60 + seconds * 7919 % 90).to_list(), strict=True))}
-    (drawn,) = drawn_lines(timeline(part_of(report_of(readings_of(series))), buckets=480))
+    (drawn,) = drawn_lines(timeline(view_of(report_of(readings_of(series))), buckets=480))
     assert len(drawn["t"]) <= 4 * 480
 
 
 @pytest.mark.parametrize("members", [1, 2, 6, 7, 40])
 def test_every_chart_of_a_session_is_one_that_vega_lite_takes(members: int) -> None:
-    part = part_of(crowd(members, 200))
-    one = next(iter(part.names))
-    charts = (timeline(part), drawn_member(part, one), zone_bars(part), distribution(part), small_multiples(part))
+    view = view_of(crowd(members, 200))
+    one = next(iter(view.names))
+    charts = (timeline(view), drawn_member(view, one), zone_bars(view), distribution(view), small_multiples(view))
     for chart in charts:
         vl_convert.vegalite_to_vega(chart.to_dict())
 
 
 def test_charts_of_nothing_plausible_are_empty_and_no_error() -> None:
-    part = part_of(report_of(readings_of({"a": [(0, 0), (9, 0)], "b": [(3, 0)]})))
+    view = view_of(report_of(readings_of({"a": [(0, 0), (9, 0)], "b": [(3, 0)]})))
     for chart in (
-        timeline(part),
-        drawn_member(part, "a"),
-        zone_bars(part),
-        distribution(part),
-        small_multiples(part),
+        timeline(view),
+        drawn_member(view, "a"),
+        zone_bars(view),
+        distribution(view),
+        small_multiples(view),
     ):
         vl_convert.vegalite_to_vega(chart.to_dict())
-    assert drawn_lines_or_none(timeline(part)) == []
+    assert drawn_lines_or_none(timeline(view)) == []
 
 
 def drawn_lines_or_none(chart: alt.LayerChart) -> list[Any]:
@@ -161,18 +163,18 @@ def drawn_lines_or_none(chart: alt.LayerChart) -> list[Any]:
 
 
 def test_the_clock_of_a_chart_is_local_whatever_the_browser_thinks() -> None:
-    (part,) = session_views(
+    (view,) = session_views(
         report_of(readings_of({"a": [(0, 80), (60, 90)]})), timezone(timedelta(hours=5, minutes=30))
     )
-    local = wall_ms(part.started_at, part)
+    local = wall_ms(view.started_at, view)
     assert local - round(START.timestamp() * 1000) == 19_800_000
-    assert f"{local}" in json.dumps(timeline(part).to_dict())
+    assert f"{local}" in json.dumps(timeline(view).to_dict())
 
 
 def test_zones_lie_behind_the_line_where_they_begin() -> None:
-    part = part_of(report_of(readings_of({"a": [(s, 60 + s) for s in range(140)]}), hr_max={"a": 200.0}))
-    (zones,) = [rows for rows in datasets(drawn_member(part, "a")) if rows and "zone" in rows[0]]
-    low, high = bpm_domain(part.readings)
+    view = view_of(report_of(readings_of({"a": [(s, 60 + s) for s in range(140)]}), hr_max={"a": 200.0}))
+    (zones,) = [rows for rows in datasets(drawn_member(view, "a")) if rows and "zone" in rows[0]]
+    low, high = bpm_domain(view.readings)
     assert (low, high) == (50, 210)
     assert [(row["zone"], row["from"], row["to"]) for row in zones] == [
         (1, 100, 120),
@@ -184,9 +186,9 @@ def test_zones_lie_behind_the_line_where_they_begin() -> None:
 
 
 def test_without_hr_max_no_zones_are_drawn() -> None:
-    part = part_of(report_of(readings_of({"a": [(s, 60 + s) for s in range(140)]})))
-    assert not [rows for rows in datasets(drawn_member(part, "a")) if rows and "zone" in rows[0]]
-    assert datasets(zone_bars(part)) == [[]]
+    view = view_of(report_of(readings_of({"a": [(s, 60 + s) for s in range(140)]})))
+    assert not [rows for rows in datasets(drawn_member(view, "a")) if rows and "zone" in rows[0]]
+    assert datasets(zone_bars(view)) == [[]]
 
 
 def test_the_time_nobody_recorded_is_shaded() -> None:
@@ -194,15 +196,15 @@ def test_the_time_nobody_recorded_is_shaded() -> None:
         readings_of({"a": [(s, 80) for s in range(300) if not 100 < s < 160]}),
         connection_events=[("c1", "opened", -5), ("c1", "lost", 100), ("c2", "opened", 160)],
     )
-    part = part_of(report)
-    begin = wall_ms(part.started_at, part)
-    assert [{"from": begin + 100_000, "to": begin + 160_000}] in datasets(drawn_member(part, "a"))
+    view = view_of(report)
+    begin = wall_ms(view.started_at, view)
+    assert [{"from": begin + 100_000, "to": begin + 160_000}] in datasets(drawn_member(view, "a"))
 
 
 def test_bars_of_zones_add_up_to_what_was_observed() -> None:
-    part = part_of(crowd(4, 600))
-    (rows,) = datasets(zone_bars(part))
-    for id_, observed in part.summary.filter(pl.col("hr_max").is_not_null()).select("profile_id", "observed_s").rows():
+    view = view_of(crowd(4, 600))
+    (rows,) = datasets(zone_bars(view))
+    for id_, observed in view.summary.filter(pl.col("hr_max").is_not_null()).select("profile_id", "observed_s").rows():
         ends = [(row["zone"], row["from"], row["to"]) for row in rows if row["id"] == id_]
         assert ends == sorted(ends)
         assert ends[0][1] == 0
@@ -213,13 +215,13 @@ def test_bars_of_zones_add_up_to_what_was_observed() -> None:
 @given(SEEN)
 def test_hovering_tells_the_extremes_of_each_stretch(steps: list[tuple[float, int]]) -> None:
     readings = timed(steps)
-    part = part_of(report_of(readings_of({"a": readings})))
+    view = view_of(report_of(readings_of({"a": readings})))
     span_us = max(1, round((readings[-1][0] - readings[0][0]) * 1e6))
     expected: dict[int, list[int]] = {}
     for t, bpm in readings:
         if 30 <= bpm <= 230:
             expected.setdefault(min(9, round((t - readings[0][0]) * 1e6) * 10 // span_us), []).append(bpm)
-    found = hover_columns(part.readings, part, 10)
+    found = hover_columns(view, 10)
     assert {c: (low, high) for c, low, high in found.select("column", "low", "high").iter_rows()} == {
         column: (min(values), max(values)) for column, values in expected.items()
     }
@@ -227,18 +229,24 @@ def test_hovering_tells_the_extremes_of_each_stretch(steps: list[tuple[float, in
 
 def test_many_members_are_summed_up_and_absence_stays_open() -> None:
     series = {f"p{i}": [(s, 80 + 10 * i) for s in (*range(10), *range(90, 101))] for i in range(9)}
-    part = part_of(report_of(readings_of(series)))
-    told = together(hover_columns(part.readings, part, 10), part, 10)
-    assert told["present"] == ["9 members", *["nobody"] * 8, "9 members"]
-    assert (told["low"][0], told["quarter"][0], told["middle"][0], told["three_quarters"][0], told["high"][0]) == (
+    view = view_of(report_of(readings_of(series)))
+    columns = crowd_hover(hover_columns(view, 10), view, 10)
+    assert columns["present"] == ["9 members", *["nobody"] * 8, "9 members"]
+    assert (
+        columns["low"][0],
+        columns["quarter"][0],
+        columns["middle"][0],
+        columns["three_quarters"][0],
+        columns["high"][0],
+    ) == (
         80,
         100.0,
         120.0,
         140.0,
         160,
     )
-    assert told["middle"][1:9] == [None] * 8
-    assert told["highest"][0] == "160 p8"
+    assert columns["middle"][1:9] == [None] * 8
+    assert columns["highest"][0] == "160 p8"
 
 
 def test_two_members_of_one_name_have_two_labels() -> None:
@@ -248,7 +256,7 @@ def test_two_members_of_one_name_have_two_labels() -> None:
             names={"abcdefgh-1": "Alex", "abcdefgh-2": "Alex", "c": "Kim"},
         )
     )
-    assert sorted(part_of(report).names.values()) == ["Alex (abcdefgh-1)", "Alex (abcdefgh-2)", "Kim"]
+    assert sorted(view_of(report).names.values()) == ["Alex (abcdefgh-1)", "Alex (abcdefgh-2)", "Kim"]
 
 
 def test_sessions_over_midnight_lie_in_two_days() -> None:

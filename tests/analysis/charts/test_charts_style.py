@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
-from pulsoid_rec.analysis.charts.style import PALETTE, by_name
+from pulsoid_rec.analysis.charts.style import PALETTE, colours_to_variables
 
 
 def test_colours_are_replaced_by_their_names_and_data_is_not() -> None:
     ink = PALETTE["ink"].light
-    assert by_name({"a": [ink, 1], "b": {"c": "no colour"}}) == {"a": ["var(--ink)", 1], "b": {"c": "no colour"}}
+    assert colours_to_variables({"a": [ink, 1], "b": {"c": "no colour"}}) == {
+        "a": ["var(--ink)", 1],
+        "b": {"c": "no colour"},
+    }
 
 
 def test_light_colours_stand_for_one_name_each() -> None:

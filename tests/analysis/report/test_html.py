@@ -154,7 +154,11 @@ def test_hostile_names_in_the_charts_data_are_text_too() -> None:
     assert "<" not in data
     charts = json.loads(data)
     names = {
-        each["name"] for figure in charts["figures"] for rows in figure["values"] for each in rows if "name" in each
+        row["name"]
+        for chart in charts["charts"]
+        for rows in chart["datasets"].values()
+        for row in rows
+        if "name" in row
     }
     assert names == set(HOSTILE)
     assert all(name in json.dumps(charts["specs"]) for name in [json.dumps(HOSTILE[0])[1:-1]])
