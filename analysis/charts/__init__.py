@@ -3,5 +3,5 @@
 May import `findings` and what is below it. A `SessionView` goes in, a chart comes out.
 
 - `timeline`, `members`, `amounts`, `history`: the charts.
-- `data`, `layers`, `style`: readings thinned for drawing, layers put together, colours and type.
+- `data`, `layers`, `style`: what they are made of: thinned readings, layers, colours and type.
 """

@@ -41,7 +41,7 @@ def zone_bars(view: SessionView, *, width: int | str = 760, legend: bool = True)
         Whether the chart explains the zones' colours.
     """
     labels = _labels(view)
-    rows = list(_zone_rows(view, labels))
+    rows = _zone_rows(view, labels)
     names = [label for id_, label in labels.items() if any(row["id"] == id_ for row in rows)]
     observed = view.summary["observed_s"].max()
     hours = isinstance(observed, float) and observed >= _LONG_S
@@ -51,22 +51,16 @@ def zone_bars(view: SessionView, *, width: int | str = 760, legend: bool = True)
         scale=alt.Scale(domain=list(range(6)), range=list(ZONES)),
         legend=alt.Legend(symbolType="square", columns=6, labelExpr=_ZONE_LABEL) if legend else None,
     )
+    title = "hours" if hours else "minutes"
+    x = alt.X("begins:Q", axis=alt.Axis(title=title, titleAnchor="end", tickCount=_TICKS, labelOverlap=True))
+    y_axis = alt.Axis(labelLimit=170, labelColor=light("ink"), grid=False)
+    y = alt.Y("label:N", sort=names, scale=alt.Scale(domain=names), axis=y_axis)
+    tooltips = [alt.Tooltip(f"{key}:N") for key in ("member", "zone name", "time", "share of observed time")]
     bars = (
         alt.Chart(inline(rows))
         .transform_calculate(begins=f"datum.from / {unit}", ends=f"datum.to / {unit}")
         .mark_bar(height=14, aria=False)
-        .encode(
-            y=_members(names),
-            x=alt.X(
-                "begins:Q",
-                axis=alt.Axis(
-                    title="hours" if hours else "minutes", titleAnchor="end", tickCount=_TICKS, labelOverlap=True
-                ),
-            ),
-            x2="ends:Q",
-            color=colour,
-            tooltip=[alt.Tooltip(f"{key}:N") for key in ("member", "zone name", "time", "share of observed time")],
-        )
+        .encode(y=y, x=x, x2="ends:Q", color=colour, tooltip=tooltips)
     )
     height = _ROW * max(1, len(names))
     return styled(alt.LayerChart(layer=[bars]).properties(width=width, height=height, description="Time in zones"))
@@ -116,22 +110,18 @@ def distribution(view: SessionView, *, width: int | str = 760) -> alt.LayerChart
     members = [id_ for id_ in labels if id_ in set(held["profile_id"])]
     place = {id_: row for row, id_ in enumerate(members)}
     rows = _ridge_rows(held, view, place)
-    low, high = _domain(held)
+    bpm = held["bpm"].to_list() or [42, 117]
     # Rows count downwards from the top; a row's shape rises from its number towards the one above.
     y = alt.Y(
         "row:Q",
         scale=alt.Scale(domain=[len(members) - 0.8, -1], nice=False, zero=False),
         axis=alt.Axis(
-            values=list(range(len(members))),
-            labelExpr="labels[datum.value]",
-            labelLimit=170,
-            gridOpacity=0.9,
-            format="d",
+            values=[*place.values()], labelExpr="labels[datum.value]", labelLimit=170, gridOpacity=0.9, format="d"
         ),
     )
     x = alt.X(
         "from:Q",
-        scale=alt.Scale(domain=[low, high], zero=False, nice=False),
+        scale=alt.Scale(domain=[min(bpm) - 2, max(bpm) + 3], zero=False, nice=False),
         axis=alt.Axis(title="bpm", titleAnchor="end", tickCount=_TICKS, labelOverlap=True, grid=False),
     )
     base = (
@@ -146,15 +136,11 @@ def distribution(view: SessionView, *, width: int | str = 760) -> alt.LayerChart
         for id_, median in view.summary.select("profile_id", "bpm_median").iter_rows()
         if id_ in place and median is not None
     ]
-    median = (
-        alt.Chart(inline(medians))
-        .mark_rule(stroke=light("accent"), strokeWidth=2, aria=False)
-        .encode(x=x, y=y, y2="top:Q")
-    )
+    median = alt.Chart(inline(medians)).mark_rule(stroke=light("accent"), strokeWidth=2, aria=False)
     height = 8 + max(1, len(members)) * (_RIDGE if len(members) <= _MANY else _LOW_RIDGE)
     names = alt.param(name="labels", value=[labels[id_] for id_ in members])
     return styled(
-        alt.LayerChart(layer=[shape, median])
+        alt.LayerChart(layer=[shape, median.encode(x=x, y=y, y2="top:Q")])
         .add_params(names)
         .properties(width=width, height=height, description="Time at each heart rate")
     )
@@ -176,19 +162,7 @@ def _ridge_rows(held: pl.DataFrame, view: SessionView, place: dict[str, int]) ->
     ]
 
 
-def _domain(held: pl.DataFrame) -> tuple[int, int]:
-    low, high = held["bpm"].min(), held["bpm"].max()
-    if not isinstance(low, int) or not isinstance(high, int):
-        return 40, 120
-    return low - 2, high + 3
-
-
 def _labels(view: SessionView) -> dict[str, str]:
     """Return labels of members with their coverage, by profile id."""
     coverage = dict(view.summary.select("profile_id", "coverage").iter_rows())
     return {id_: f"{name} · {format_share(coverage[id_])}" for id_, name in view.names.items()}
-
-
-def _members(labels: list[str]) -> alt.Y:
-    axis = alt.Axis(labelLimit=170, labelColor=light("ink"), grid=False)
-    return alt.Y("label:N", sort=labels, scale=alt.Scale(domain=labels), axis=axis)

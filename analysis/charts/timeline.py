@@ -51,13 +51,13 @@ def timeline(view: SessionView, *, buckets: int = 480, width: int | str = 760, c
         colour: Any = alt.Color("name:N", legend=legend, scale=scale)
         columns = member_hover(values, view, HOVER_COLUMNS)
         tooltips = [alt.Tooltip(f"m{i}:N", title=_row_title(name)) for i, name in enumerate(view.names.values())]
-        everybody = [line(view, domain).encode(detail="member:N", color=colour)]
+        coloured = [line(view, domain).encode(detail="member:N", color=colour)]
         bands = []
     else:
         colour = alt.value(light("accent"))
         columns = crowd_hover(values, view, HOVER_COLUMNS)
         tooltips = [alt.Tooltip(f"{key}:N") for key in ("present", "median", "highest", "lowest")]
-        everybody = []
+        coloured = []
         bands = [crowd_bands(inline([columns]), list(columns), HOVER_COLUMNS, view)]
     casing = line(view, domain, width=5).encode(color=alt.value(light("paper")))
     front = line(view, domain, width=2.2).encode(color=colour)
@@ -65,7 +65,7 @@ def timeline(view: SessionView, *, buckets: int = 480, width: int | str = 760, c
     layers = [
         offline_bands(inline(offline_values(view))),
         *bands,
-        with_readings([*everybody, *picked], inline(lines(thin(view, buckets), view)), view),
+        with_readings([*coloured, *picked], inline(lines(thin(view, buckets), view)), view),
         hover(view, inline([columns]), list(columns), columns=HOVER_COLUMNS, tooltips=tooltips),
     ]
     present = view.summary.filter(pl.col("readings") > 0).height

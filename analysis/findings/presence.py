@@ -11,7 +11,7 @@ from pulsoid_rec.analysis.findings.session_view import SessionView, before
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 
 APART_S = 30.0
-"""Members who begin or end less than this apart count as together: nobody switches on all sensors at once."""
+"""Members who begin or end less than this apart count as together: sensors are never switched on at once."""
 
 SILENCE_S = 60.0
 """A member's silence longer than this has a note; a shorter one only counts as a gap."""
@@ -54,31 +54,27 @@ def _describe_offline(view: SessionView, time: Offline) -> str:
 
 
 def _arrivals(view: SessionView) -> list[Note]:
-    present = dict(view.summary.filter(pl.col("first_at").is_not_null()).select("profile_id", "first_at").iter_rows())
-    first_at = min(present.values(), default=view.started_at)
-    late_s = {id_: (at - first_at).total_seconds() for id_, at in present.items()}
-    return _apart_notes(view, late_s, "first reading {} after", "first", "began later")
+    present = view.summary.drop_nulls("first_at").select("profile_id", pl.col("first_at") - pl.col("first_at").min())
+    return _apart_notes(view, present, "first reading {} after", "first", "began later")
 
 
 def _departures(view: SessionView) -> list[Note]:
-    present = dict(view.summary.filter(pl.col("last_at").is_not_null()).select("profile_id", "last_at").iter_rows())
-    last_at = max(present.values(), default=view.ended_at)
-    early_s = {id_: (last_at - at).total_seconds() for id_, at in present.items()}
-    return _apart_notes(view, early_s, "last reading {} before", "last", "ended earlier")
+    present = view.summary.drop_nulls("last_at").select("profile_id", pl.col("last_at").max() - pl.col("last_at"))
+    return _apart_notes(view, present, "last reading {} before", "last", "ended earlier")
 
 
-def _apart_notes(view: SessionView, apart_s: dict[str, float], text: str, extreme: str, merged: str) -> list[Note]:
-    """Describe how far, in seconds, members were apart from the first or last of all."""
-    far = {id_: seconds for id_, seconds in apart_s.items() if seconds > APART_S}
+def _apart_notes(view: SessionView, present: pl.DataFrame, text: str, extreme: str, merged: str) -> list[Note]:
+    """Describe how far the members present, with their durations, were apart from the first or last of all."""
+    far = {id_: apart.total_seconds() for id_, apart in present.iter_rows() if apart.total_seconds() > APART_S}
     both = 2
-    reference = "the other's" if len(apart_s) == both else "the others"
+    reference = "the other's" if present.height == both else "the others"
     if len(far) > 1:  # The others are not together, so the first or last of them is the reference.
         reference = f"the {extreme} member's"
     notes = [
         make_note(view, id_, "presence", f"{text.format(format_duration(seconds))} {reference}")
         for id_, seconds in far.items()
     ]
-    return merge_many(notes, f"{len(far)} of {len(apart_s)} members {merged} than the {extreme}")
+    return merge_many(notes, f"{len(far)} of {present.height} members {merged} than the {extreme}")
 
 
 class _Silence(NamedTuple):

@@ -1,4 +1,4 @@
-"""Events by session: which session it was that somebody joined, left or connected in."""
+"""Events by session: in which session a member joined or left, or a recorder connected."""
 
 from datetime import UTC, datetime
 

@@ -25,12 +25,12 @@ def summarize(tally: pl.DataFrame, people: pl.DataFrame, recovery: pl.DataFrame)
     Parameters
     ----------
     tally
-        By room, session and member, as `time_at_bpm.add_tallies` gives it.
+        By room, session and member, as `time_at_bpm.add_tallies` returns it.
     people
-        A row for each of them, as `members.describe_members` gives it: `room_id`, `session`, `profile_id`, `name`,
+        A row for each of them, as `members.describe_members` returns it: `room_id`, `session`, `profile_id`, `name`,
         `hr_max`, `hr_max_source`, `hr_rest`, `sex`.
     recovery
-        `room_id`, `session`, `profile_id`, `hrr60`, as `recovery.largest_falls` gives it.
+        `room_id`, `session`, `profile_id`, `hrr60`, as `recovery.largest_falls` returns it.
 
     Returns
     -------

@@ -157,8 +157,8 @@ class Frames:
         Returns
         -------
         pl.DataFrame
-            `summary.SCHEMA`, one row per room, session and member, ordered by room, session and name. README.md says
-            what each figure means. Zones and loads are null without the members' data in `members.toml`.
+            `summary.SCHEMA`, explained in README.md: one row per room, session and member, ordered by room, session and
+            name. Zones and loads are null without the members' data in `members.toml`.
         """
         return self.recording.summary(self.wanted, self.definitions, self.known_members())
 

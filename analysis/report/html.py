@@ -10,6 +10,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from pulsoid_rec.analysis.charts.amounts import ZONE_NAMES
 from pulsoid_rec.analysis.charts.style import css_variables
 from pulsoid_rec.analysis.findings.presence import APART_S, SILENCE_S
 from pulsoid_rec.analysis.findings.report_data import ReportData
@@ -54,6 +55,7 @@ def render_report(report: ReportData, zone: tzinfo | None = None) -> str:
             sections=sections,
             history=history,
             definitions=report.definitions,
+            zone_names=ZONE_NAMES,
             apart=APART_S,
             silence=SILENCE_S,
             charts=_encode_charts(charts),

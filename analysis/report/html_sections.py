@@ -6,7 +6,6 @@ from typing import Any
 
 import polars as pl
 
-from pulsoid_rec.analysis.charts.amounts import ZONE_NAMES
 from pulsoid_rec.analysis.charts.style import MEMBERS
 from pulsoid_rec.analysis.findings.note import Note
 from pulsoid_rec.analysis.findings.notes import session_notes
@@ -44,18 +43,15 @@ class Section:
 
     id: str
     room: str
-    session: int
+    view: SessionView
     date: str
     hours: str
-    zone: str
     facts: tuple[str, ...]
     notes: list[Note]
     members: list[Member]
     crowd: bool
-    offline: bool
     overview: PageChart | None
     zones: PageChart | None
-    zone_names: tuple[str, ...]
     without_hr_max: list[str]
     distribution: PageChart | None
     tables: tuple[Table, ...]
@@ -87,10 +83,9 @@ def _section(view: SessionView, id_: str, report: ReportData) -> Section:
     return Section(
         id=id_,
         room=report.rooms.get(view.room_id, view.room_id),
-        session=view.session,
+        view=view,
         date=f"{begin:%A} {begin.day} {begin:%B %Y}",
         hours=f"{begin:%H:%M:%S} to {view.clock(end)}",
-        zone=str(view.zone),
         facts=(
             format_duration((view.ended_at - view.started_at).total_seconds()),
             format_count(view.summary.height, "member"),
@@ -101,10 +96,8 @@ def _section(view: SessionView, id_: str, report: ReportData) -> Section:
         notes=session_notes(view),
         members=_members(view, member_charts(view, id_, buckets, report.summary.height)),
         crowd=len(view.names) > CROWD,
-        offline=bool(view.offline),
         overview=overview_chart(view, id_, buckets),
         zones=zones_chart(view, id_),
-        zone_names=ZONE_NAMES,
         without_hr_max=[view.names[member] for member in unknown],
         distribution=distribution_chart(view, id_),
         tables=make_tables(view),

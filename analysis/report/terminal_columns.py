@@ -50,7 +50,7 @@ class TableColumn:
 
 
 def member_columns(summary: pl.DataFrame) -> list[TableColumn]:
-    """Choose the columns of the members' table: all that the terminal has room for, but those known of nobody."""
+    """Return the columns of the members' table, without those that are optional and null for every member."""
     topics = get_args(Topic)
     columns = []
     for column in sorted(SUMMARY, key=lambda column: (topics.index(column.topic), column.order)):
@@ -71,8 +71,8 @@ def _cell(column: SummaryColumn, row: Row, _encoding: str) -> Cell:
 
 def _total(column: SummaryColumn, summary: pl.DataFrame) -> str:
     if column.name == "coverage":
-        span_s = summary["span_s"].sum()
-        return format_share(summary["observed_s"].sum() / span_s) if span_s else ""
+        span_s, observed_s = (float(summary[name].sum()) for name in ("span_s", "observed_s"))
+        return format_share(observed_s / span_s) if span_s else ""
     return format_figure(summary[column.name].sum(), column) if column.is_additive else ""
 
 

@@ -1,4 +1,4 @@
-"""The scripts that draw charts in a page, which take seconds to put together: another process does it meanwhile."""
+"""The scripts that draw charts in a page. Bundling them takes seconds: another process does it in the meantime."""
 
 import atexit
 import subprocess
@@ -9,27 +9,27 @@ _CODE = "import sys, vl_convert; sys.stdout.buffer.write(vl_convert.javascript_b
 
 
 def prepare_scripts() -> None:
-    """Begin to put the scripts together, so that `vega_scripts` need not wait as long."""
+    """Start to bundle the scripts, so that `vega_scripts` returns sooner."""
     _begin()
 
 
 @cache
 def vega_scripts() -> str:
-    """Give the JavaScript of Vega, Vega-Lite and Vega-Embed, some 900 kB."""
+    """Return the JavaScript of Vega, Vega-Lite and Vega-Embed, some 900 kB."""
     worker = _begin()
     if worker is not None:
         scripts, _ = worker.communicate()
         if worker.returncode == 0:
             return scripts.decode()
-    # What kept it from running there need not keep it from running here; else it says why.
+    # It failed there, and may succeed here, or raise an error that explains it.
     import vl_convert  # noqa: PLC0415 - large, and hardly ever needed in this process
 
-    return vl_convert.javascript_bundle()  # type: ignore[call-arg] # its stub asks for an argument that it can do without
+    return vl_convert.javascript_bundle()  # type: ignore[call-arg] # its stub requires an argument that is optional
 
 
 @cache
 def _begin() -> subprocess.Popen[bytes] | None:
-    """Start the worker: a process, since V8 would hold this one's interpreter all the while."""
+    """Start the worker: a process and no thread, since V8 would block this interpreter."""
     command = [sys.executable, "-P", "-c", _CODE]
     quiet, no_window = subprocess.DEVNULL, getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would open one
     try:
