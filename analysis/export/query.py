@@ -120,7 +120,7 @@ def _map(items: Iterable[tuple[str, str]]) -> str:
 
 
 def _within_any(table: Table, ranges: Iterable[Range]) -> str:
-    at = "occurred_at" if any(column.name == "occurred_at" for column in table.columns) else '"at"'
+    at = f'"{table.time_column}"'
     conditions = ["false"]
     for room_id, from_us, until_us in ranges:
         within = [

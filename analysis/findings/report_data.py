@@ -11,6 +11,7 @@ from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.analysis.reading.recording import Recording
+from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS
 
 READINGS = pl.Schema(
     {
@@ -121,8 +122,8 @@ def _read(
         summary=results.summary,
         time_at_bpm=results.time_at_bpm,
         readings=readings,
-        member_events=recording.member_events(room_ids, *first_and_last),
-        connection_events=recording.connection_events(room_ids),
+        member_events=recording.events(MEMBER_EVENTS, room_ids, *first_and_last),
+        connection_events=recording.events(CONNECTION_EVENTS, room_ids),
         last_received=recording.last_received().filter(pl.col("room_id").is_in(room_ids)),
         definitions=definitions,
         filter=str(wanted),

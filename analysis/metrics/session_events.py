@@ -66,20 +66,9 @@ def numbered_schema(table: Table) -> pl.Schema:
 def select_events(
     events: pl.DataFrame, at: str, wanted: Filter, sessions: pl.DataFrame, selected: pl.DataFrame
 ) -> pl.DataFrame:
-    """Select events by a filter's sessions, members and end, and number them.
+    """Select events by a filter's members and end and by the sessions it selected, and number them.
 
-    Parameters
-    ----------
-    events, at, sessions
-        As of `number_events`.
-    wanted
-        The filter.
-    selected
-        The sessions that the filter selects: `room_id`, `session`.
-
-    Returns
-    -------
-    As of `number_events`.
+    Parameters and result are those of `number_events`; `selected` has `room_id` and `session`.
     """
     if wanted.until is not None:
         events = events.filter(pl.col(at) < wanted.until)

@@ -1,8 +1,7 @@
 """The data of an excerpt of a recording, as polars frames."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
 from pulsoid_rec.analysis.metrics.session_events import numbered_schema, select_events
 from pulsoid_rec.analysis.metrics.time_at_bpm import SCHEMA as TIME_AT_BPM
 from pulsoid_rec.analysis.reading.grid_reading import read_grid
-from pulsoid_rec.analysis.reading.lazy import lazily
+from pulsoid_rec.analysis.reading.lazy import read_lazily
 from pulsoid_rec.analysis.reading.members_file import read_members
 from pulsoid_rec.analysis.reading.recording import EVERYTHING, READINGS, Recording
 from pulsoid_rec.recorder.contract.errors import UsageError
@@ -29,13 +28,17 @@ from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENT
 MAX_READINGS = 20_000_000
 """More readings than this are not loaded one by one, for charts and notes."""
 
-ReadEvents = Callable[[Sequence[str] | None, datetime | None, datetime | None], pl.DataFrame]
-"""Reads a table of events by rooms, start and end."""
-
 _CONFIG_NAMES = pl.Schema({"room_id": pl.String(), "profile_id": pl.String(), "config_name": pl.String()})
 _NOTES = pl.Schema(
     {"room_id": pl.String(), "session": pl.Int64(), "profile_id": pl.String(), "kind": pl.String(), "text": pl.String()}
 )
+
+
+_TOTALS = {
+    "readings": pl.col("readings").sum().cast(pl.Int64),
+    "first_at": pl.col("first_at").min(),
+    "last_at": pl.col("last_at").max(),
+}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -72,16 +75,11 @@ class Frames:
             `room_id`, `name` (null where the room has none), `sessions`, `members`, `readings`, `first_at`, `last_at`,
             ordered by id; counts are of whole sessions. A room without readings has zeros.
         """
-        counts = (
-            self._members_by_session()
-            .group_by("room_id")
-            .agg(
-                sessions=pl.col("session").n_unique().cast(pl.Int64),
-                members=pl.col("profile_id").n_unique().cast(pl.Int64),
-                readings=pl.col("readings").sum().cast(pl.Int64),
-                first_at=pl.col("first_at").min(),
-                last_at=pl.col("last_at").max(),
-            )
+        members = self._members_by_session()
+        counts = members.group_by("room_id").agg(
+            sessions=pl.col("session").n_unique().cast(pl.Int64),
+            members=pl.col("profile_id").n_unique().cast(pl.Int64),
+            **_TOTALS,
         )
         rooms = self.recording.rooms()
         if self.wanted != EVERYTHING:
@@ -109,17 +107,8 @@ class Frames:
             `room_id`, `profile_id`, `name`, `sessions`, `readings`, `first_at`, `last_at`, ordered by room and name;
             of whole sessions. Members who never sent a reading are only in `member_events`.
         """
-        return (
-            self._members_by_session()
-            .group_by("room_id", "profile_id", "name")
-            .agg(
-                sessions=pl.len().cast(pl.Int64),
-                readings=pl.col("readings").sum().cast(pl.Int64),
-                first_at=pl.col("first_at").min(),
-                last_at=pl.col("last_at").max(),
-            )
-            .sort("room_id", "name", "profile_id")
-        )
+        members = self._members_by_session().group_by("room_id", "profile_id", "name")
+        return members.agg(sessions=pl.len().cast(pl.Int64), **_TOTALS).sort("room_id", "name", "profile_id")
 
     def _members_by_session(self) -> pl.DataFrame:
         return self.recording.members(self.wanted, self.definitions, self.known_members())
@@ -148,8 +137,8 @@ class Frames:
             `room_id`, `session`, `profile_id`, `name`, `bpm`, `held_s` (seconds), `readings`, ordered by the first
             three and bpm. Rows of one member add up, over sessions and over recordings.
         """
-        read = partial(self.recording.time_at_bpm, self.wanted, self.definitions)
-        return self._named(lazily(TIME_AT_BPM, read), TIME_AT_BPM)
+        results = partial(self.recording.results, self.wanted, self.definitions)
+        return self._named(read_lazily(TIME_AT_BPM, lambda: [results().time_at_bpm]), TIME_AT_BPM)
 
     def summary(self) -> pl.DataFrame:
         """Summarize each member's part in each session: the figures of `pulsoid-rec report`.
@@ -157,8 +146,8 @@ class Frames:
         Returns
         -------
         pl.DataFrame
-            `summary.SCHEMA`, explained in README.md: one row per room, session and member, ordered by room, session and
-            name. Zones and loads are null without the members' data in `members.toml`.
+            `summary.SCHEMA`, one row per room, session and member, ordered by room, session and name; docs/figures.md
+            explains the columns. Zones and loads are null without the members' data in `members.toml`.
         """
         return self.recording.summary(self.wanted, self.definitions, self.known_members())
 
@@ -191,25 +180,25 @@ class Frames:
 
         `session` is the one that an event is in, else the nearest in time; rows are in the order of time.
         """
-        return self._events(self.recording.member_events, MEMBER_EVENTS, "occurred_at")
+        return self._events(MEMBER_EVENTS)
 
     def room_events(self) -> pl.LazyFrame:
         """Read the rooms' settings: the table `room_events`, with `session` as of `member_events`."""
-        return self._events(self.recording.room_events, ROOM_EVENTS, "occurred_at")
+        return self._events(ROOM_EVENTS)
 
     def connection_events(self) -> pl.LazyFrame:
         """Read when recorders were connected: the table `connection_events`, with `session` as of `member_events`."""
-        return self._events(self.recording.connection_events, CONNECTION_EVENTS, "at")
+        return self._events(CONNECTION_EVENTS)
 
-    def _events(self, read: ReadEvents, table: Table, at: str) -> pl.LazyFrame:
-        def read_selected() -> pl.DataFrame:
+    def _events(self, table: Table) -> pl.LazyFrame:
+        def read() -> list[pl.DataFrame]:
             sessions = self.recording.sessions(Filter(rooms=self.wanted.rooms), self.definitions)
             selected = self.recording.sessions(replace(self.wanted, members=()), self.definitions)
-            events = read(self.wanted.rooms or None, self.wanted.since, self.wanted.until)
-            return select_events(events, at, self.wanted, sessions, selected)
+            events = self.recording.events(table, self.wanted.rooms or None, self.wanted.since, self.wanted.until)
+            return [select_events(events, table.time_column, self.wanted, sessions, selected)]
 
         schema = numbered_schema(table)
-        events = lazily(schema, read_selected)
+        events = read_lazily(schema, read)
         return self._named(events, schema) if "profile_id" in schema else events
 
     def notes(self) -> pl.DataFrame:
@@ -229,7 +218,7 @@ class Frames:
         return pl.DataFrame(rows, schema=_NOTES, orient="row")
 
     def sql(self, query: str, values: Sequence[Any] = ()) -> pl.DataFrame:
-        """Query the whole recording, not only this excerpt, with DuckDB's SQL; README.md lists the tables.
+        """Query the whole recording, not only this excerpt, with DuckDB's SQL; docs/tables.md lists the tables.
 
         Parameters
         ----------
@@ -273,8 +262,8 @@ class Frames:
 
     def _named(self, rows: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
         """Add members' names after their ids."""
-        config_names = lazily(_CONFIG_NAMES, self.recording.config_names)
-        known = lazily(MEMBERS, self.known_members).select("profile_id", "given_name")
+        config_names = read_lazily(_CONFIG_NAMES, lambda: [self.recording.config_names()])
+        known = read_lazily(MEMBERS, lambda: [self.known_members()]).select("profile_id", "given_name")
         named = rows.join(config_names, on=["room_id", "profile_id"], how="left", maintain_order="left")
         named = named.join(known, on="profile_id", how="left", maintain_order="left").with_columns(name=NAME)
         place = list(schema).index("profile_id") + 1

@@ -1,33 +1,34 @@
 """Lazy frames that read the file at each `collect`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
 
-def lazily(schema: pl.Schema, read: Callable[[], pl.DataFrame]) -> pl.LazyFrame:
-    """Return a LazyFrame that reads when it is collected.
+def read_lazily(schema: pl.Schema, read: Callable[[], Iterable[pl.DataFrame]]) -> pl.LazyFrame:
+    """Return a LazyFrame that reads at each `collect`, which raises whatever `read` raises.
 
     Parameters
     ----------
     schema
-        What the read will give.
+        The columns of the frames.
     read
-        Reads it; called once by each `collect`.
-
-    Returns
-    -------
-    pl.LazyFrame
-        Whatever `read` raises comes out of its `collect`.
+        Reads them, in one or several frames; no more are asked for than the query needs.
     """
 
     def source(
         columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, _batch: int | None
     ) -> Iterator[pl.DataFrame]:
-        frame = read().cast(schema)
-        frame = frame if predicate is None else frame.filter(predicate)
-        frame = frame if columns is None else frame.select(columns)
-        yield frame if rows is None else frame.head(rows)
+        for batch in read():
+            frame = batch.cast(schema)
+            frame = frame if predicate is None else frame.filter(predicate)
+            frame = frame if columns is None else frame.select(columns)
+            if rows is not None:
+                frame = frame.head(rows)
+                rows -= frame.height
+            yield frame
+            if rows == 0:
+                return
 
     return register_io_source(source, schema=schema)

@@ -28,7 +28,12 @@ _TALLY_ROWS = 2_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What a filter selects of a recording."""
+    """What a filter selects of a recording that is open, to be read in slices of about `slice_rows` rows."""
+
+    connection: duckdb.DuckDBPyConnection
+    slice_rows: int
+    wanted: Filter
+    definitions: Definitions
 
     sessions: pl.DataFrame
     """As `sessions.list_sessions` gives them."""
@@ -41,9 +46,6 @@ class Selection:
     None where only some rooms were looked at.
     """
 
-    wanted: Filter
-    definitions: Definitions
-
     @property
     def members(self) -> pl.DataFrame:
         """`key`, `room_id`, `session`, `profile_id`: one row for each member and session."""
@@ -54,18 +56,20 @@ class Selection:
         """The same, with `started_at` and `ended_at` of the session."""
         return _bounds_of_members(self.members, self.sessions)
 
-    def reader(self, connection: duckdb.DuckDBPyConnection) -> SliceReader:
-        """Return a reader of it, slice by slice, for a connection that is open on the recording."""
-        return SliceReader(connection, self.parts, self.recorded)
+    def reader(self) -> SliceReader:
+        """Return a reader of its slices."""
+        return SliceReader(self.connection, self.parts, self.recorded)
 
-    def slices(self, slice_rows: int = SLICE_ROWS) -> list[Slice]:
-        """Cut it into slices of about so many rows, in the order of time."""
+    def slices(self) -> list[Slice]:
+        """Cut it into slices, in the order of time."""
         bounds = self.wanted.since_us, self.wanted.until_us
-        return plan_slices(self.buckets, Buckets(self.definitions), *bounds, slice_rows)
+        return plan_slices(self.buckets, Buckets(self.definitions), *bounds, self.slice_rows)
 
 
-def select(connection: duckdb.DuckDBPyConnection, wanted: Filter, definitions: Definitions) -> Selection:
-    """Find the sessions and members that a filter selects."""
+def select(
+    connection: duckdb.DuckDBPyConnection, wanted: Filter, definitions: Definitions, slice_rows: int = SLICE_ROWS
+) -> Selection:
+    """Find the sessions and members that a filter selects, on a connection that is open on a recording."""
     buckets = read_buckets(connection, definitions, wanted.rooms)
     sessions = list_sessions(buckets)
     recorded = None if wanted.rooms else _bounds_of_members(buckets.select(MEMBER).unique(), sessions)
@@ -75,6 +79,8 @@ def select(connection: duckdb.DuckDBPyConnection, wanted: Filter, definitions: D
     sessions = select_sessions(sessions, wanted)
     buckets = buckets.join(sessions.select("room_id", "session"), on=["room_id", "session"], how="semi")
     return Selection(
+        connection=connection,
+        slice_rows=slice_rows,
         sessions=sessions,
         buckets=buckets.with_columns(key=pl.struct(MEMBER).rank("dense").cast(pl.UInt32)),
         recorded=recorded,
@@ -89,25 +95,14 @@ def _bounds_of_members(members: pl.DataFrame, sessions: pl.DataFrame) -> pl.Data
     return members.join(bounds, on=["room_id", "session"])
 
 
-def read_tally(
-    connection: duckdb.DuckDBPyConnection, selection: Selection, slice_rows: int = SLICE_ROWS
-) -> pl.DataFrame:
-    """Tally what a filter selects: the one heavy pass over the readings.
-
-    Parameters
-    ----------
-    connection
-        Open on the recording.
-    selection
-        What to read.
-    slice_rows
-        Rows to read at once, about.
+def read_tally(selection: Selection) -> pl.DataFrame:
+    """Tally the readings: the one heavy pass over them.
 
     Returns
     -------
     `room_id`, `session`, `profile_id` and `time_at_bpm.TALLY`, one row a member and bpm, in no order.
     """
-    definitions, reader = selection.definitions, selection.reader(connection)
+    definitions, reader = selection.definitions, selection.reader()
     later = None
     if selection.wanted.until_us is not None:
         later = reader.read_next(selection.wanted.until_us, definitions.min_bpm, definitions.max_bpm)
@@ -115,7 +110,7 @@ def read_tally(
     def read(packing: Packing) -> tuple[Packing, pl.Series]:
         return packing, reader.read_packed(packing.part, packing.sql, packing.member_sql)
 
-    packings = list(plan_packings(selection.parts.sort("key"), selection.slices(slice_rows), definitions))
+    packings = list(plan_packings(selection.parts.sort("key"), selection.slices(), definitions))
     tallies = [pl.DataFrame(schema={"key": pl.UInt32(), **TALLY})]
     for packing, packed in read_ahead(read, reversed(packings)):
         tally, later = tally_slice(packed, packing, later, partial(reader.read, packing.part))
@@ -125,47 +120,30 @@ def read_tally(
     return selection.members.join(add_tallies(tallies, _KEY), on="key").drop("key")
 
 
-def read_in_order(
-    connection: duckdb.DuckDBPyConnection, selection: Selection, slice_rows: int = SLICE_ROWS
-) -> pl.DataFrame:
-    """Read what a filter selects one by one, without duplicates.
-
-    Parameters
-    ----------
-    connection
-        Open on the recording.
-    selection
-        What to read.
-    slice_rows
-        Rows to read at once, about; in the end all are in memory.
+def read_in_order(selection: Selection) -> pl.DataFrame:
+    """Read the readings one by one, without duplicates; all of them are in memory in the end.
 
     Returns
     -------
     `key`, `occurred_at`, `received_at`, `bpm`, ordered by key, each member's as `holds.sort_and_deduplicate` has them.
     """
-    reader = selection.reader(connection)
+    reader = selection.reader()
     # Readings at one instant, among which duplicates are, lie in one slice.
-    tidy = [sort_and_deduplicate(part, _KEY)[0] for part in read_ahead(reader.read, selection.slices(slice_rows))]
+    tidy = [sort_and_deduplicate(part, _KEY)[0] for part in read_ahead(reader.read, selection.slices())]
     if not tidy:
         return reader.read(Slice(0, 0))
     return pl.concat(tidy).sort("key", maintain_order=True)
 
 
-def read_recovery(
-    connection: duckdb.DuckDBPyConnection, selection: Selection, people: pl.DataFrame, slice_rows: int = SLICE_ROWS
-) -> pl.DataFrame:
-    """Work out the recovery of members whose HRmax is known, from efforts that end within what a filter selects.
+def read_recovery(selection: Selection, people: pl.DataFrame) -> pl.DataFrame:
+    """Work out the recovery of members whose HRmax is known, from efforts that end within the selection.
 
     Parameters
     ----------
-    connection
-        Open on the recording.
     selection
         What to read.
     people
         `room_id`, `session`, `profile_id`, `hr_max`.
-    slice_rows
-        Rows to read at once, about.
 
     Returns
     -------
@@ -174,13 +152,13 @@ def read_recovery(
     definitions = selection.definitions
     known = selection.members.join(people, on=MEMBER).filter(pl.col("hr_max").is_not_null()).select("key", "hr_max")
     theirs = replace(selection, buckets=selection.buckets.join(known, on="key", how="semi"))
-    reader = theirs.reader(connection)
+    reader = theirs.reader()
 
     def read(part: Slice) -> tuple[Slice, pl.DataFrame]:
         return part, sort_and_deduplicate(reader.read(part.widen(*margins_us(definitions))), _KEY)[0]
 
     ended_us, falls = pl.col("ended_at").dt.epoch("us"), []
-    for part, readings in read_ahead(read, theirs.slices(slice_rows)):
+    for part, readings in read_ahead(read, theirs.slices()):
         found = find_falls(readings.join(known, on="key", maintain_order="left"), definitions, _KEY)
         falls.append(found.filter((ended_us >= part.from_us) & (ended_us < part.until_us)))
     if not falls:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import duckdb
 import polars as pl
-from polars.io.plugins import register_io_source
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
@@ -21,8 +20,9 @@ from pulsoid_rec.analysis.metrics.results import Results
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.analysis.reading.config_names import ROOM_NAMES, read_config_names
 from pulsoid_rec.analysis.reading.database import LOCK_TIMEOUT_S, open_database, read_frame
+from pulsoid_rec.analysis.reading.lazy import read_lazily
 from pulsoid_rec.analysis.reading.pipeline import Selection, read_in_order, read_recovery, read_tally, select
-from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS, ROOM_EVENTS, TABLES, Table
+from pulsoid_rec.recorder.contract.tables import TABLES, Table
 
 EVERYTHING = Filter()
 USUAL = Definitions()
@@ -42,11 +42,11 @@ READINGS = pl.Schema(
 Value = str | list[str] | datetime
 
 
-def _describe(connection: duckdb.DuckDBPyConnection, selection: Selection, members: pl.DataFrame) -> pl.DataFrame:
+def _describe(selection: Selection, members: pl.DataFrame) -> pl.DataFrame:
     """Describe the members selected, as `members.describe_members` does."""
     started = selection.sessions.select("room_id", "session", "started_at")
     present = selection.members.drop("key").join(started, on=["room_id", "session"])
-    return describe_members(present, read_config_names(connection), members)
+    return describe_members(present, read_config_names(selection.connection), members)
 
 
 class Recording:
@@ -124,7 +124,7 @@ class Recording:
             sent = selection.buckets.group_by(MEMBER).agg(
                 pl.col("first_at").min(), pl.col("last_at").max(), pl.col("readings").sum()
             )
-            people = _describe(connection, selection, members)
+            people = _describe(selection, members)
             return people.select(*MEMBER, "name").join(sent, on=MEMBER).sort(MEMBER)
 
     def config_names(self) -> pl.DataFrame:
@@ -148,13 +148,9 @@ class Recording:
         """
         with self.open_() as connection:
             selection = select(connection, wanted, definitions)
-            tally = read_tally(connection, selection)
-            people = _describe(connection, selection, members)
-            return Results(selection.sessions, people, tally, read_recovery(connection, selection, people))
-
-    def time_at_bpm(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.DataFrame:
-        """Work out the time at bpm: `time_at_bpm.SCHEMA`."""
-        return self.results(wanted, definitions).time_at_bpm
+            tally = read_tally(selection)
+            people = _describe(selection, members)
+            return Results(selection.sessions, people, tally, read_recovery(selection, people))
 
     def summary(
         self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
@@ -170,28 +166,14 @@ class Recording:
         `READINGS`, in the order of time within a member nearly always, but not surely. Each `collect` opens the file,
         reads slice after slice and closes it.
         """
-
-        def read(
-            columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, _batch: int | None
-        ) -> Iterator[pl.DataFrame]:
-            for batch in self._batches(wanted, definitions):
-                frame = batch if predicate is None else batch.filter(predicate)
-                frame = frame if columns is None else frame.select(columns)
-                if rows is not None:
-                    frame = frame.head(rows)
-                    rows -= frame.height
-                yield frame
-                if rows == 0:
-                    return
-
-        return register_io_source(read, schema=READINGS)
+        return read_lazily(READINGS, lambda: self._batches(wanted, definitions))
 
     def _batches(self, wanted: Filter, definitions: Definitions) -> Iterator[pl.DataFrame]:
         with self.open_() as connection:
             selection = select(connection, wanted, definitions)
-            reader, members = selection.reader(connection), selection.members
+            reader, members = selection.reader(), selection.members
             for part in selection.slices():
-                yield reader.read(part).join(members, on="key").select(*READINGS).cast(READINGS)
+                yield reader.read(part).join(members, on="key").select(*READINGS)
 
     def readings_in_order(self, wanted: Filter, definitions: Definitions, people: pl.DataFrame) -> pl.DataFrame:
         """Read the readings without duplicates, all of them into memory.
@@ -210,29 +192,30 @@ class Recording:
         """
         with self.open_() as connection:
             selection = select(connection, wanted, definitions)
-            readings = read_in_order(connection, selection)
+            readings = read_in_order(selection)
         # Keys are in the order of members, and one number joins faster than three columns.
         members = selection.members.join(people, on=MEMBER)
         named = members.columns[1:]
         return readings.join(members, on="key", maintain_order="left").select(*named, "occurred_at", "bpm")
 
-    def member_events(
-        self, rooms: Sequence[str] | None = None, since: datetime | None = None, until: datetime | None = None
+    def events(
+        self,
+        table: Table,
+        rooms: Sequence[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> pl.DataFrame:
-        """Read the table `member_events`, in the order of time; both bounds are inclusive."""
-        return self._events(MEMBER_EVENTS, "occurred_at", rooms, since, until)
-
-    def room_events(
-        self, rooms: Sequence[str] | None = None, since: datetime | None = None, until: datetime | None = None
-    ) -> pl.DataFrame:
-        """Read the table `room_events`, in the order of time; both bounds are inclusive."""
-        return self._events(ROOM_EVENTS, "occurred_at", rooms, since, until)
-
-    def connection_events(
-        self, rooms: Sequence[str] | None = None, since: datetime | None = None, until: datetime | None = None
-    ) -> pl.DataFrame:
-        """Read the table `connection_events`, in the order of time; both bounds are inclusive."""
-        return self._events(CONNECTION_EVENTS, "at", rooms, since, until)
+        """Read a table of events, such as `contract.tables.ROOM_EVENTS`, in the order of time; bounds are inclusive."""
+        conditions, values = ["true"], list[Value]()
+        if rooms is not None:
+            conditions.append("list_contains(?, room_id)")
+            values.append(list(rooms))
+        for bound, comparison in ((since, ">="), (until, "<=")):
+            if bound is not None:
+                conditions.append(f'"{table.time_column}" {comparison} ?')
+                values.append(bound)
+        order = f'"{table.time_column}", {table.columns[-1].name}'
+        return self._query(f"FROM {table.name} WHERE {' AND '.join(conditions)} ORDER BY {order}", values)
 
     def last_received(self) -> pl.DataFrame:
         """Read when connections without an end last received something: their recorder was killed, or still runs.
@@ -258,21 +241,6 @@ class Recording:
         """Return which of these segments of a journal are in the database."""
         known = "SELECT DISTINCT segment FROM ingested_segments WHERE list_contains(?, segment)"
         return self._query(known, [list(segments)])["segment"].to_list()
-
-    def _events(
-        self, table: Table, at: str, rooms: Sequence[str] | None, since: datetime | None, until: datetime | None
-    ) -> pl.DataFrame:
-        conditions, values = ["true"], list[Value]()
-        if rooms is not None:
-            conditions.append("list_contains(?, room_id)")
-            values.append(list(rooms))
-        for bound, comparison in ((since, ">="), (until, "<=")):
-            if bound is not None:
-                conditions.append(f'"{at}" {comparison} ?')
-                values.append(bound)
-        return self._query(
-            f'FROM {table.name} WHERE {" AND ".join(conditions)} ORDER BY "{at}", {table.columns[-1].name}', values
-        )
 
     def _query(self, sql: str, values: Sequence[Value] = ()) -> pl.DataFrame:
         with self.open_() as connection:

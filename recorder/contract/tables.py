@@ -32,6 +32,11 @@ class Table:
     columns: tuple[Column, ...]
 
     @property
+    def time_column(self) -> str:
+        """The column that says when a row's event happened."""
+        return "occurred_at" if any(column.name == "occurred_at" for column in self.columns) else "at"
+
+    @property
     def ddl(self) -> str:
         """The statement that makes the table if it does not exist."""
         # Quoted, since DuckDB 2 reserves `at`.

@@ -112,7 +112,7 @@ def test_members_file_is_the_one_named(db: Path, tmp_path: Path) -> None:
         (["--session", "last"], "--session cannot be 'last'"),
         (["--min-bpm", "200", "--max-bpm", "100"], "--min-bpm (200)"),
         (["--max-hold", "nan"], "--max-hold"),
-        (["--members", "none.toml"], "none.toml cannot be read"),
+        (["--members", "none.toml"], "Cannot read none.toml"),
         (["--format", "xml"], "xml"),
         (["-o", "no/such/folder/report.json"], "There is no folder"),
     ],

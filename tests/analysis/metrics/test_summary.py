@@ -70,12 +70,11 @@ def assert_equal(summary: pl.DataFrame, expected: dict[oracle.Key, dict[str, Any
 def summarize_in_slices(
     connection: duckdb.DuckDBPyConnection, wanted: Filter, definitions: Definitions, slice_rows: int
 ) -> pl.DataFrame:
-    selection = select(connection, wanted, definitions)
+    selection = select(connection, wanted, definitions, slice_rows)
     starts = selection.sessions.select("room_id", "session", "started_at")
     present = selection.members.drop("key").join(starts, on=["room_id", "session"])
     people = describe_members(present, NO_NAMES, members_frame(PEOPLE))
-    tally = read_tally(connection, selection, slice_rows)
-    return summarize(tally, people, read_recovery(connection, selection, people, slice_rows))
+    return summarize(read_tally(selection), people, read_recovery(selection, people))
 
 
 DEFINITIONS = st.one_of(

@@ -185,16 +185,16 @@ def test_events_are_read_by_room_and_time(tmp_path: Path) -> None:
         tmp_path / "a.duckdb", member_events=members, room_events=rooms, connection_events=connections
     )
     recording = Recording(path)
-    assert recording.member_events()["occurred_at"].to_list() == [at(3), at(6), at(9)]
-    assert recording.member_events(["r1"], at(3), at(6)).height == 2
-    assert recording.member_events(["r2"]).is_empty()
-    assert recording.member_events([]).is_empty()
-    assert recording.room_events()["room_id"].to_list() == ["r2"]
-    assert recording.connection_events().row(0) == ("r1", "c", "lost", at(5), 1006, "gone")
+    assert recording.events(MEMBER_EVENTS)["occurred_at"].to_list() == [at(3), at(6), at(9)]
+    assert recording.events(MEMBER_EVENTS, ["r1"], at(3), at(6)).height == 2
+    assert recording.events(MEMBER_EVENTS, ["r2"]).is_empty()
+    assert recording.events(MEMBER_EVENTS, []).is_empty()
+    assert recording.events(ROOM_EVENTS)["room_id"].to_list() == ["r2"]
+    assert recording.events(CONNECTION_EVENTS).row(0) == ("r1", "c", "lost", at(5), 1006, "gone")
     for table, frame in (
-        (MEMBER_EVENTS, recording.member_events()),
-        (ROOM_EVENTS, recording.room_events()),
-        (CONNECTION_EVENTS, recording.connection_events()),
+        (MEMBER_EVENTS, recording.events(MEMBER_EVENTS)),
+        (ROOM_EVENTS, recording.events(ROOM_EVENTS)),
+        (CONNECTION_EVENTS, recording.events(CONNECTION_EVENTS)),
     ):
         assert frame.columns == [column.name for column in table.columns]
 
