@@ -207,9 +207,8 @@ def test_summary_is_ordered_by_room_session_and_name(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("match", ["match_04", "match_09", "match_11", "match_13", "match_18"])
-@pytest.mark.skipif(not MATCHES.is_dir(), reason="the team matches are not beside the checkout")
-def test_summary_of_a_real_match_equals_the_oracle(tmp_path: Path, match: str) -> None:
+@pytest.mark.parametrize("match", MATCHES)
+def test_summary_of_a_match_equals_the_oracle(tmp_path: Path, match: str) -> None:
     rows = match_readings(match)
     people = {"player_0": oracle.Person(hr_max=150.0, hr_rest=60, sex="male"), "player_2": oracle.Person(hr_max=160.5)}
     path = make_recording(tmp_path / "match.duckdb", reversed(rows))
