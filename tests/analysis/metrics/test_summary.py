@@ -115,6 +115,7 @@ def holding(path: Path, rows: list[Reading]) -> Iterator[duckdb.DuckDBPyConnecti
         yield connection
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     rows=ROWS,
@@ -138,6 +139,7 @@ def test_summary_equals_the_oracle_whatever_the_rows_their_order_and_the_slices(
     assert_equal(summary, oracle.summarize(rows, rules(definitions), PEOPLE, since, until))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=ROWS, cut=st.integers(-10, 2000).map(at))
 def test_counts_and_times_of_adjoining_ranges_add_up(scratch: Path, rows: list[Reading], cut: datetime) -> None:
@@ -154,6 +156,7 @@ def test_counts_and_times_of_adjoining_ranges_add_up(scratch: Path, rows: list[R
     assert added.sort(key).equals(wholes.with_columns(pl.col("observed_s").round(6)).sort(key))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=ROWS)
 def test_steps_can_be_called_alone_on_readings_in_memory(rows: list[Reading]) -> None:
@@ -216,6 +219,7 @@ def test_summary_of_a_match_equals_the_oracle(tmp_path: Path, match: str) -> Non
     assert_equal(summary, oracle.summarize(rows, oracle.Rules(), people))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slices", [1, 2, 3, 7, 20, 61])
 def test_recovery_is_found_wherever_slices_are_cut(scratch: Path, slices: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(

@@ -213,6 +213,7 @@ async def play_to_a_client(file: Path, speed: float, count: int) -> list[tuple[s
     return received
 
 
+@pytest.mark.process
 async def test_client_there_from_the_start_gets_every_reading_once_at_its_time(tmp_path: Path) -> None:
     lines = [f"{1000 + index * 0.125},{'ab'[index % 2]},{60 + index % 90}" for index in range(800)]
     began_at = datetime.now(UTC)
@@ -224,6 +225,7 @@ async def test_client_there_from_the_start_gets_every_reading_once_at_its_time(t
     assert timedelta(seconds=-1.1) < received[-1][2] - began_at < timedelta(seconds=5)
 
 
+@pytest.mark.process
 async def test_play_is_over_when_its_last_reading_is_written_to_all_who_listen() -> None:
     play = Play({"a": {}}, tuple(Reading(index / 1000, "a", 60 + index % 90) for index in range(12_000)), 11.999)
     async with open_simulator(SimulatorConfig(rooms={"demo": play}, speed=1e6)) as simulator:
@@ -234,6 +236,7 @@ async def test_play_is_over_when_its_last_reading_is_written_to_all_who_listen()
             assert simulator.sent("demo") == {"heart_rate": 12_000}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("match", MATCHES)
 async def test_a_match_comes_whole_however_fast_it_is_played(match: str) -> None:
     with MATCHES[match].open(encoding="utf-8") as file:
