@@ -20,7 +20,7 @@ SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """Run a command where Python looks for modules in `cwd` first, and is not led to the checkout; return its output."""
+    """Run a command that finds modules in `cwd` first, and none of the checkout; return its output."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PULSOID"))}
     variables["PYTHONPATH"] = str(cwd)
     done = subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)

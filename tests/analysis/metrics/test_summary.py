@@ -146,7 +146,7 @@ def test_counts_and_times_of_adjoining_ranges_add_up(scratch: Path, rows: list[R
     columns = ["observed_s", "readings", "duplicates", "implausible", "gaps"]
     with holding(scratch, rows) as connection:
         wholes, *parts = (
-            summarize_in_slices(connection, wanted, Definitions(), max(1, len(rows) // 5))
+            summarize_in_slices(connection, wanted, Definitions(), max(1, len(rows) // 2))
             .group_by("room_id", "session", "profile_id")
             .agg(pl.col(columns).sum())
             for wanted in (Filter(), Filter(until=cut), Filter(since=cut))
