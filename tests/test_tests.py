@@ -1,10 +1,12 @@
-"""The mark `pure` cannot be wrong: a test that has it can start no process and open no socket."""
+"""The mark `pure` is enforced, and every test that README.md names exists."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import trio
@@ -40,3 +42,19 @@ def test_a_process_test_may_do_both() -> None:
     subprocess.run([sys.executable, "--version"], check=True, capture_output=True)
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
         pass
+
+
+def test_the_readme_names_tests_that_exist() -> None:
+    folder = Path(__file__).parent
+    tests = {file.stem: re.findall(r"def test_(\w+)", file.read_text("utf-8")) for file in folder.rglob("test_*.py")}
+    named = 0
+    for row in re.findall(r"^\| .*", (folder / "README.md").read_text("utf-8"), re.MULTILINE):
+        file = ""
+        for word in re.findall(r"`([a-z0-9_]+_[a-z0-9_.]+)`", row):
+            if word.startswith("test_"):
+                file = word
+                assert file in tests
+            elif file:
+                assert any(test.startswith(word.removesuffix("...")) for test in tests[file]), (file, word)
+                named += 1
+    assert named > 60
