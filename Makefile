@@ -1,5 +1,6 @@
 # make demo      install, and see it work: no account, no network
-# make test      all tests           make lint        formatting, types, import contracts
+# make check     formatting, types, import contracts, and the quick tests: within a minute
+# make test      all tests, with their coverage          make lint   formatting, types, import contracts
 # make notebooks Jupyter Lab, on a sample recording; on one of yours with DB=data/pulsoid.duckdb
 # make torture   200 kills           make soak        an hour of 100 rooms under trouble (SECONDS=60 for a minute)
 # make bench     speed and memory beside what they are compared with: 20 minutes, 25 GB of disk, best on a quiet machine
@@ -12,7 +13,7 @@ SAMPLE := data/notebooks/pulsoid.duckdb
 DB ?= $(SAMPLE)
 
 .DELETE_ON_ERROR:
-.PHONY: demo notebooks test torture soak bench lint docs pictures format clean
+.PHONY: demo notebooks check test torture soak bench lint docs pictures format clean
 
 # The demo needs what a user needs; tests and checks need the developer's tools as well.
 $(VENV)/user.stamp: pyproject.toml constraints.txt
@@ -42,8 +43,14 @@ demo: $(VENV)/user.stamp
 notebooks: $(VENV)/notebooks.stamp $(DB)
 	PULSOID_REC_DB="$(abspath $(DB))" $(BIN)/jupyter lab notebooks
 
+check: lint
+	$(BIN)/python -m pytest -m "pure and not slow" -n auto
+
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n auto --dist worksteal
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 torture: $(VENV)/dev.stamp
 	PYTHONPATH=tests/support $(BIN)/python tests/torture.py

@@ -11,6 +11,8 @@ from generate_pictures import FOLDER, draw_terminal, make_training
 
 from pulsoid_rec.analysis.cli.app import COMMANDS
 
+pytestmark = pytest.mark.process
+
 README = ROOT / "README.md"
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),

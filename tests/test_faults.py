@@ -33,6 +33,8 @@ from recorder_process import (
 
 from pulsoid_rec.recorder.contract.tables import SCHEMA_VERSION
 
+pytestmark = pytest.mark.process
+
 SEED = int(os.environ.get("PULSOID_REC_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 _READ = (
     "import duckdb, sys, time, random\n"

@@ -75,6 +75,7 @@ def test_every_notebook_is_listed_with_its_question() -> None:
         assert f"({path.name}) | {question}" in listed
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("surroundings")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs_and_shows_its_pictures(path: Path) -> None:
@@ -112,6 +113,7 @@ def assert_is_drawn(chart: dict[str, Any]) -> None:
     assert len([mark for mark in marks if mark]) >= 3 or max(map(len, marks), default=0) > 100, marks
 
 
+@pytest.mark.process
 def test_sample_is_never_made_over_a_recording_that_is_there(sample: Path) -> None:
     before = sample.read_bytes()
     done = make_sample(sample)

@@ -1,4 +1,4 @@
-"""Real recordings, played through a real socket, recorded and reported: equal to what their CSV says.
+"""Recordings of teams, played through a real socket, recorded and reported: equal to what their CSV says.
 
 The expected figures are worked out here in plain Python, from the file and the written definitions alone.
 """
@@ -14,15 +14,14 @@ from typing import Any
 import pytest
 import trio
 from command import run_command
+from make_matches import FOLDER, LENGTHS_S, make_match
+from readings import MATCHES
 
 from pulsoid_rec.recorder.simulator.replay import read_replay
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig, open_simulator
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 
-MATCHES = Path(__file__).parents[2] / "shared" / "data" / "team_matches"
 MAX_HOLD_S = 5.0
-
-pytestmark = pytest.mark.skipif(not MATCHES.is_dir(), reason="the team matches are not beside the checkout")
 
 
 def expected_figures(path: Path) -> dict[str, dict[str, Any]]:
@@ -81,24 +80,30 @@ def figures_of(readings: list[tuple[float, int]]) -> dict[str, Any]:
     return figures
 
 
+@pytest.mark.process
 async def test_matches_recorded_over_the_socket_are_reported_as_their_files_say(tmp_path: Path) -> None:
-    files = {path.stem: path for path in MATCHES.glob("match_??.csv")}
-    expected = {match: expected_figures(path) for match, path in files.items()}
-    assert len(expected) == 5
+    expected = {match: expected_figures(path) for match, path in MATCHES.items()}
+    assert expected.keys() >= LENGTHS_S.keys()
     database = tmp_path / "matches.duckdb"
-    plays = {match: read_replay(path) for match, path in files.items()}
+    plays = {match: read_replay(path) for match, path in MATCHES.items()}
     async with open_simulator(SimulatorConfig(rooms=plays, speed=1500.0)) as simulator:
-        record = ["record", *files, "--server", simulator.url, "--db", str(database), "--duration", "5"]
+        record = ["record", *MATCHES, "--server", simulator.url, "--db", str(database), "--duration", "5"]
         done = await trio.to_thread.run_sync(lambda: run_command(*record, PULSOID_TOKEN=DEMO_TOKEN))
     assert done.returncode == 0, done.stderr
     total = sum(row["readings"] + row["implausible"] for match in expected.values() for row in match.values())
-    assert f"Recorded {total:,} readings of 25 members in 5 rooms" in done.stderr
+    members = sum(len(rows) for rows in expected.values())
+    assert f"Recorded {total:,} readings of {members} members in {len(MATCHES)} rooms" in done.stderr
     report = await trio.to_thread.run_sync(lambda: run_command("report", "--db", database, "--format", "json"))
     assert report.returncode == 0, report.stderr
     reported = {(row["room_id"], row["profile_id"]): row for row in json.loads(report.stdout)}
-    assert len(reported) == 25
-    for match, members in expected.items():
-        for member, figures in members.items():
+    assert len(reported) == members
+    for match, rows in expected.items():
+        for member, figures in rows.items():
             for name, value in figures.items():
                 close = None if value is None else pytest.approx(value, rel=1e-12)
                 assert reported[match, member][name] == close, (match, member, name)
+
+
+@pytest.mark.parametrize("match", LENGTHS_S)
+def test_our_own_matches_are_those_that_their_script_makes(match: str) -> None:
+    assert "".join(make_match(match)) == (FOLDER / f"{match}.csv").read_text(encoding="utf-8")

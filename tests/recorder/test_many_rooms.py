@@ -16,6 +16,8 @@ from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 
+pytestmark = pytest.mark.process
+
 WELL = [f"well-{n}" for n in range(50)]
 MESSAGES = 60
 

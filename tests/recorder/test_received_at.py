@@ -13,6 +13,8 @@ from recording_run import FAST, make_recorder, rows, running, until
 
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
 
+pytestmark = pytest.mark.process
+
 HOUR_US = 3_600_000_000
 
 

@@ -20,6 +20,8 @@ from pulsoid_rec.recorder.simulator.play import Play, Reading
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -34,6 +34,8 @@ from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
 from pulsoid_rec.recorder.recorder import Recorder
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 
+pytestmark = pytest.mark.process
+
 LOST = ("lost", 1006, "the connection was lost (1006)")
 STOPPED = ("closed", 1000, "the recorder was stopped")
 OPENED = ("opened", None, None)

@@ -95,6 +95,7 @@ def test_every_bucket_keeps_its_lowest_highest_first_and_last(steps: Series, buc
             assert len(kept_values) <= 4
 
 
+@pytest.mark.slow
 @given(SEEN, st.integers(1, 40))
 def test_a_line_is_broken_at_gaps_and_nowhere_else(steps: list[tuple[float, int]], buckets: int) -> None:
     readings = timed(steps)
@@ -136,6 +137,7 @@ def test_half_a_day_of_a_member_is_few_enough_points() -> None:
     assert len(drawn["t"]) <= 4 * 480
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", [1, 2, 6, 7, 40])
 def test_every_chart_of_a_session_is_one_that_vega_lite_takes(members: int) -> None:
     view = view_of(crowd(members, 200))
@@ -145,6 +147,7 @@ def test_every_chart_of_a_session_is_one_that_vega_lite_takes(members: int) -> N
         vl_convert.vegalite_to_vega(chart.to_dict())
 
 
+@pytest.mark.slow
 def test_charts_of_nothing_plausible_are_empty_and_no_error() -> None:
     view = view_of(report_of(readings_of({"a": [(0, 0), (9, 0)], "b": [(3, 0)]})))
     for chart in (
@@ -212,6 +215,7 @@ def test_bars_of_zones_add_up_to_what_was_observed() -> None:
         assert all(before[2] == after[1] for before, after in pairwise(ends))
 
 
+@pytest.mark.slow
 @given(SEEN)
 def test_hovering_tells_the_extremes_of_each_stretch(steps: list[tuple[float, int]]) -> None:
     readings = timed(steps)

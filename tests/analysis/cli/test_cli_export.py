@@ -77,6 +77,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_bytes().decode(), newline="")))
 
 
+@pytest.mark.slow
 def test_progress_of_an_export_is_reported(tmp_path: Path) -> None:
     path = make_recording(tmp_path / "a.duckdb")
     with duckdb.connect(path) as connection:
@@ -218,6 +219,7 @@ def test_parquet_holds_the_meaning_of_its_columns(db: Path, tmp_path: Path) -> N
     assert metadata[b"pulsoid_rec.filter"].decode() == "room it's"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
@@ -247,6 +249,7 @@ def test_wrong_usage_is_one_line_and_changes_nothing(
     assert (tmp_path / "there.csv").read_text(encoding="utf-8") == "mine"
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signal to one process")
 def test_interrupted_export_leaves_no_file(tmp_path: Path) -> None:
     path = make_recording(tmp_path / "a.duckdb", [reading(0, 80)])
@@ -285,6 +288,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=12)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     rows=st.lists(

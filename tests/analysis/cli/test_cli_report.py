@@ -16,6 +16,8 @@ from recordings import at, make_recording, reading, steady
 from pulsoid_rec.analysis.metrics.summary import SCHEMA
 from pulsoid_rec.analysis.reading.recording import Recording
 
+pytestmark = pytest.mark.process
+
 MEMBERS = '[ann]\nname = "Ann"\nhr_max = 190\n'
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import UTC, timedelta, timezone, tzinfo
-from pathlib import Path
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from readings import MATCHES
 from recordings import at as recorded_at
 from recordings import make_recording
 from recordings import steady as steady_recorded
@@ -23,8 +23,6 @@ from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
 from pulsoid_rec.analysis.reading.recording import Recording
 
-MATCHES = Path(__file__).parents[4] / "shared" / "data" / "team_matches"
-
 
 def steady(begin: int, end: int, *, without: Iterable[tuple[int, int]] = ()) -> list[tuple[float, int]]:
     """Give a reading a second, none strictly within the spans to be without."""
@@ -39,11 +37,8 @@ def texts(report: ReportData) -> list[str]:
     return [note.text for note in notes_of(report)]
 
 
-def match(number: int) -> ReportData:
-    path = MATCHES / f"match_{number}.csv"
-    if not path.exists():
-        pytest.skip(f"{path.name} is not beside this checkout")
-    rows = pl.read_csv(path)
+def report_of_match(match: str) -> ReportData:
+    rows = pl.read_csv(MATCHES[match])
     series = {
         member: rows.filter(pl.col("member") == member).select("time_s", "bpm").rows()
         for member in rows["member"].unique().sort()
@@ -255,9 +250,19 @@ def test_what_lies_outside_of_the_readings_asked_for_is_not_told() -> None:
     assert texts(ReportData(**asked)) == []
 
 
-def test_real_members_late_and_early_are_found() -> None:
-    assert texts(match(18)) == ["player_1: first reading 4 min 1 s after the others"]
-    assert texts(match(13)) == ["player_2: last reading 1 min 10 s before the others"]
+PRESENCE_IN_MATCHES = {
+    "decimal_times": [],
+    "early_end": ["player_2: last reading 1 min 30 s before the others"],
+    "gaps": ["player_0: silent from 13:05:00 to 13:06:30"],
+    "late_and_zeros": ["player_1: first reading 3 min 20 s after the others"],
+    "match_13": ["player_2: last reading 1 min 10 s before the others"],
+    "match_18": ["player_1: first reading 4 min 1 s after the others"],
+}
+
+
+@pytest.mark.parametrize("match", sorted(PRESENCE_IN_MATCHES.keys() & MATCHES.keys()))
+def test_members_late_early_and_silent_in_a_match_are_the_only_ones_named(match: str) -> None:
+    assert texts(report_of_match(match)) == PRESENCE_IN_MATCHES[match]
 
 
 SECONDS = st.integers(0, 60)

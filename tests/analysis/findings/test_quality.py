@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime
 from itertools import groupby, pairwise
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from readings import MATCHES
 from report_samples import at, readings_of, report_of
 
 from pulsoid_rec.analysis.findings.note import Note
@@ -16,8 +16,6 @@ from pulsoid_rec.analysis.findings.quality import FINDINGS, JUMP_BPM, UNCHANGING
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.session_view import session_views
 from pulsoid_rec.analysis.metrics.definitions import Definitions
-
-MATCHES = Path(__file__).parents[4] / "shared" / "data" / "team_matches"
 
 
 def notes_of(report: ReportData) -> list[Note]:
@@ -105,15 +103,23 @@ def test_many_remarks_fold_into_one() -> None:
     assert note.details[6] == "p6: 10 readings of 0 bpm (all of them), from 13:00:00 to 13:00:09"
 
 
-def test_the_real_sensor_of_zeros_is_the_only_one_named() -> None:
-    path = MATCHES / "match_18.csv"
-    if not path.exists():
-        pytest.skip(f"{path.name} is not beside this checkout")
-    rows = pl.read_csv(path)
+FAULTS_OF_MATCHES = {
+    "early_end": [],
+    "late_and_zeros": ["player_4: 900 readings of 0 bpm (all of them), from 13:00:00 to 13:14:59"],
+    "match_18": ["player_4: 2,401 readings of 0 bpm (all of them), from 13:00:00 to 13:40:00"],
+    "stuck": [
+        "player_2: 1 jump of more than 30 bpm within 1 s (between 111 and 148), from 13:06:00 to 13:06:01",
+        "player_2: one unchanging value for 4 min (111 bpm), from 13:02:00 to 13:06:00",
+        "player_3: 10 readings outside 30 to 230 bpm (255; of 660), from 13:06:40 to 13:06:49",
+    ],
+}
+
+
+@pytest.mark.parametrize("match", sorted(FAULTS_OF_MATCHES.keys() & MATCHES.keys()))
+def test_the_faulty_sensors_of_a_match_are_the_only_ones_named(match: str) -> None:
+    rows = pl.read_csv(MATCHES[match])
     series = {m: rows.filter(pl.col("member") == m).select("time_s", "bpm").rows() for m in rows["member"].unique()}
-    assert texts(report_of(readings_of(series))) == [
-        "player_4: 2,401 readings of 0 bpm (all of them), from 13:00:00 to 13:40:00",
-    ]
+    assert texts(report_of(readings_of(series))) == FAULTS_OF_MATCHES[match]
 
 
 # Steps of time and bpm that meet every bound from both sides.

@@ -114,6 +114,7 @@ def holding(path: Path, rows: list[Reading]) -> Iterator[duckdb.DuckDBPyConnecti
         yield connection
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     rows=ROWS,
@@ -137,13 +138,14 @@ def test_summary_equals_the_oracle_whatever_the_rows_their_order_and_the_slices(
     assert_equal(summary, oracle.summarize(rows, rules(definitions), PEOPLE, since, until))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=ROWS, cut=st.integers(-10, 2000).map(at))
 def test_counts_and_times_of_adjoining_ranges_add_up(scratch: Path, rows: list[Reading], cut: datetime) -> None:
     columns = ["observed_s", "readings", "duplicates", "implausible", "gaps"]
     with holding(scratch, rows) as connection:
         wholes, *parts = (
-            summarize_in_slices(connection, wanted, Definitions(), max(1, len(rows) // 5))
+            summarize_in_slices(connection, wanted, Definitions(), max(1, len(rows) // 2))
             .group_by("room_id", "session", "profile_id")
             .agg(pl.col(columns).sum())
             for wanted in (Filter(), Filter(until=cut), Filter(since=cut))
@@ -153,6 +155,7 @@ def test_counts_and_times_of_adjoining_ranges_add_up(scratch: Path, rows: list[R
     assert added.sort(key).equals(wholes.with_columns(pl.col("observed_s").round(6)).sort(key))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=ROWS)
 def test_steps_can_be_called_alone_on_readings_in_memory(rows: list[Reading]) -> None:
@@ -206,9 +209,8 @@ def test_summary_is_ordered_by_room_session_and_name(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("match", ["match_04", "match_09", "match_11", "match_13", "match_18"])
-@pytest.mark.skipif(not MATCHES.is_dir(), reason="the team matches are not beside the checkout")
-def test_summary_of_a_real_match_equals_the_oracle(tmp_path: Path, match: str) -> None:
+@pytest.mark.parametrize("match", MATCHES)
+def test_summary_of_a_match_equals_the_oracle(tmp_path: Path, match: str) -> None:
     rows = match_readings(match)
     people = {"player_0": oracle.Person(hr_max=150.0, hr_rest=60, sex="male"), "player_2": oracle.Person(hr_max=160.5)}
     path = make_recording(tmp_path / "match.duckdb", reversed(rows))
@@ -216,6 +218,7 @@ def test_summary_of_a_real_match_equals_the_oracle(tmp_path: Path, match: str) -
     assert_equal(summary, oracle.summarize(rows, oracle.Rules(), people))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slices", [1, 2, 3, 7, 20, 61])
 def test_recovery_is_found_wherever_slices_are_cut(scratch: Path, slices: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(

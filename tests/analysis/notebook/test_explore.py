@@ -202,6 +202,7 @@ def test_frames_have_names_beside_ids(whole: Excerpt) -> None:
     assert whole.time_at_bpm().filter(pl.col("bpm") == 80).collect()["name"].to_list() == ["Ada"]
 
 
+@pytest.mark.slow
 def test_events_are_told_by_session_and_name(whole: Excerpt) -> None:
     events = whole.member_events().collect()
     assert events.select("room_id", "session", "name").rows() == [
@@ -222,6 +223,7 @@ def test_events_are_told_by_session_and_name(whole: Excerpt) -> None:
     assert whole.only(room="r2").connection_events().collect().is_empty()
 
 
+@pytest.mark.slow
 def test_room_without_a_session_has_events_of_none(tmp_path: Path) -> None:
     path = make_recording(tmp_path / "p.duckdb", member_events=[updated("r1", "ann", "{}", 0)])
     whole = explore(path)
@@ -272,6 +274,7 @@ def test_date_is_the_first_instant_of_that_day_here(whole: Excerpt) -> None:
     assert whole.only(since=day).wanted.since == datetime(2026, 3, 1).astimezone(UTC)
 
 
+@pytest.mark.process
 def test_frames_alone_load_no_altair(whole: Excerpt) -> None:
     code = (
         "import sys; from pulsoid_rec.analysis.notebook.explore import explore\n"

@@ -39,6 +39,7 @@ def draw(excerpt: Excerpt, picture: str) -> dict[str, Any]:
     return spec
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("picture", OF_A_SESSION)
 def test_picture_is_of_the_last_session_chosen_and_says_so(whole: Excerpt, picture: str) -> None:
     assert draw(whole, picture)["title"]["text"] == "r1, session 2"
@@ -68,6 +69,7 @@ def test_calendar_has_a_bar_for_each_session(whole: Excerpt) -> None:
     assert len(json.loads(values)) == 3
 
 
+@pytest.mark.process
 def test_notebook_is_given_the_chart_itself_and_nothing_to_fetch(whole: Excerpt) -> None:
     code = (
         "import altair, json; from pulsoid_rec.analysis.notebook.explore import explore\n"
@@ -93,6 +95,7 @@ def test_renderer_that_somebody_chose_is_kept() -> None:
         alt.renderers.enable(before)
 
 
+@pytest.mark.slow
 def test_pictures_of_forty_members_over_twelve_hours_stay_small(tmp_path: Path) -> None:
     rows = [
         Reading("gym", f"m{member:02}", 60 + (7 * second // 10 + member) % 120, when, when)
@@ -110,6 +113,7 @@ def test_pictures_of_forty_members_over_twelve_hours_stay_small(tmp_path: Path) 
         assert 1_000 < len(json.dumps(draw(whole, picture))) < 3_000_000, picture
 
 
+@pytest.mark.slow
 def test_session_of_one_reading_can_be_drawn(tmp_path: Path) -> None:
     whole = explore(make_recording(tmp_path / "pulsoid.duckdb", [reading(0, 80)]))
     for picture in OF_A_SESSION:

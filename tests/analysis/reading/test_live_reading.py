@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
+import pytest
 import trio
 from recorder_process import COMMAND
 from simulator_control import open_simulator
@@ -15,6 +16,8 @@ from pulsoid_rec.analysis.notebook.explore import explore
 from pulsoid_rec.recorder.simulator.people import play_people
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
+
+pytestmark = pytest.mark.process
 
 
 @dataclass

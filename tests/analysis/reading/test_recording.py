@@ -61,6 +61,7 @@ def can_be_written(path: Path) -> bool:
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
+@pytest.mark.process
 def test_reads_of_one_state_are_of_one_opening(tmp_path: Path) -> None:
     path = make_recording(tmp_path / "a.duckdb", steady("a", 80, 0, 10))
     with Recording(path).snapshot() as now:
@@ -71,6 +72,7 @@ def test_reads_of_one_state_are_of_one_opening(tmp_path: Path) -> None:
     assert can_be_written(path)
 
 
+@pytest.mark.process
 def test_reader_waits_until_a_writer_lets_go(tmp_path: Path) -> None:
     path = make_recording(tmp_path / "a.duckdb", steady("ann", 80, 0, 10))
     with hold(path) as holder:
@@ -80,6 +82,7 @@ def test_reader_waits_until_a_writer_lets_go(tmp_path: Path) -> None:
         later.join()
 
 
+@pytest.mark.process
 def test_writer_that_never_lets_go_is_named(tmp_path: Path) -> None:
     path = make_recording(tmp_path / "a.duckdb")
     with hold(path) as holder:
@@ -223,6 +226,7 @@ def test_frame_becomes_a_temporary_table_whatever_its_size(tmp_path: Path, rows:
         assert read_frame(connection, "FROM numbered ORDER BY key").equals(frame)
 
 
+@pytest.mark.process
 def test_reading_a_small_recording_imports_no_pyarrow_and_says_nothing(tmp_path: Path) -> None:
     path = make_recording(tmp_path / "a.duckdb", steady("ann", 80, 0, 10))
     code = (
@@ -233,6 +237,7 @@ def test_reading_a_small_recording_imports_no_pyarrow_and_says_nothing(tmp_path:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("opened_by", ["pulsoid_rec.analysis.reading.database", "pulsoid_rec.recorder.ingest.database"])
 def test_a_query_that_takes_long_prints_nothing_in_the_midst_of_our_output(tmp_path: Path, opened_by: str) -> None:
     """DuckDB would show its progress, on stdout, where it finds no script that is running."""

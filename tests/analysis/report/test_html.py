@@ -20,6 +20,8 @@ from report_samples import crowd, readings_of, report_of
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.report.html import render_report
 
+pytestmark = pytest.mark.process  # the scripts of a page are put together by another process
+
 HOSTILE = [
     "<script>document.documentElement.dataset.hacked = 1</script>",
     "</script><script>document.documentElement.dataset.hacked = 1</script>",

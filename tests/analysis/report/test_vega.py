@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import vl_convert
 
+pytestmark = pytest.mark.process
+
 BUNDLE = vl_convert.javascript_bundle()  # type: ignore[call-arg] # its stub asks for an argument that it can do without
 
 

@@ -14,6 +14,8 @@ from pulsoid_rec.recorder.simulator.play import Play, Reading
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig, open_simulator
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 
+pytestmark = pytest.mark.process
+
 NOBODY = "ws://127.0.0.1:1"
 
 

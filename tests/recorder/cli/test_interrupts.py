@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 LOSE_ONE = """
 import signal, sys, weakref
 from pulsoid_rec.recorder.cli.interrupts import note_interrupts, run_in_trio

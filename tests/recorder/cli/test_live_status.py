@@ -15,6 +15,8 @@ from pulsoid_rec.recorder.recorder import Recorder
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

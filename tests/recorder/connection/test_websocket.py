@@ -11,6 +11,8 @@ from pulsoid_rec.recorder.connection.watched_stream import WatchedStream
 from pulsoid_rec.recorder.connection.websocket import CannotConnectError, ReaderTask, open_stream, open_websocket
 from pulsoid_rec.recorder.contract.timings import Timings
 
+pytestmark = pytest.mark.process
+
 TOKEN = "t0ken-nobody-may-see"
 
 

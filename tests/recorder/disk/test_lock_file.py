@@ -17,6 +17,7 @@ _HOLD = (
 )
 
 
+@pytest.mark.process
 def test_a_lock_ends_with_its_process_however_that_ends(tmp_path: Path) -> None:
     path = tmp_path / "run.lock"
     command = [sys.executable, "-c", _HOLD, str(path)]

@@ -106,6 +106,7 @@ def test_many_who_make_it_at_once_all_get_it(tmp_path: Path) -> None:
         assert connection.execute("SELECT count(*) FROM heart_rate").fetchall()[0][0] >= 4 - len(faults)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("who", ["reader", "writer"])
 def test_a_busy_file_names_the_process_that_holds_it(recording: Path, who: str) -> None:
     command = [sys.executable, "-c", _HOLD, str(recording), who]

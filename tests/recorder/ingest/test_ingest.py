@@ -94,6 +94,7 @@ def interrupted_at(line: int, work: Callable[[], object], within: tuple[str, ...
 LEFT_OPEN = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
+@pytest.mark.slow
 @LEFT_OPEN
 @REAL_FILES
 @given(st.data())
@@ -113,6 +114,7 @@ def test_every_row_is_stored_once_however_it_is_batched_and_interrupted(data: st
         assert find_segments(journal_of(database)) == []
 
 
+@pytest.mark.slow
 @LEFT_OPEN
 def test_interrupted_at_each_line_of_the_transaction_and_after_it_stores_every_row_once(tmp_path: Path) -> None:
     content = [reading(1), reading(2)]
@@ -130,6 +132,7 @@ def test_interrupted_at_each_line_of_the_transaction_and_after_it_stores_every_r
     assert line > 20
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows cannot fork")
 def test_killed_at_any_line_it_stores_every_row_once(tmp_path: Path) -> None:
     done = subprocess.run(
@@ -142,6 +145,7 @@ def test_killed_at_any_line_it_stores_every_row_once(tmp_path: Path) -> None:
     assert int(done.stdout) > 100, "there are lines to be killed at"
 
 
+@pytest.mark.process
 def test_two_who_bring_in_the_same_journal_at_once_store_every_row_once(tmp_path: Path) -> None:
     database = tmp_path / "t.duckdb"
     content = [reading(number) for number in range(600)]

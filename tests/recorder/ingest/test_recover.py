@@ -17,6 +17,8 @@ from pulsoid_rec.recorder.ingest.database import open_database
 from pulsoid_rec.recorder.ingest.recover import recover
 from pulsoid_rec.recorder.journal.segment import Header, encode_line, find_segments
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:

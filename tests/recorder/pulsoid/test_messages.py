@@ -256,6 +256,7 @@ def mutated(draw: st.DrawFn) -> str:
     return frame
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(messages())
 @example(reading(at='"2024-01-15T10:30:00.9999999Z"'))
@@ -263,6 +264,7 @@ def test_what_is_accepted_and_what_it_means_is_as_the_oracle_says(frame: str) ->
     assert meaning_of(parse(frame)) == oracle(frame)
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(mutated())
 def test_a_damaged_message_is_accepted_only_with_what_it_means_to_the_oracle(frame: str) -> None:
@@ -358,6 +360,7 @@ def test_a_config_as_deep_as_can_be_understood_can_be_shown_too() -> None:
     assert 0 < understood < 200  # the limit is among them
 
 
+@pytest.mark.process
 async def test_whatever_is_sent_is_in_the_database_as_a_row_or_word_for_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,8 @@ from pulsoid_rec.recorder.pulsoid.token_check import InvalidTokenError, check_to
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN, Token
 
+pytestmark = pytest.mark.process
+
 TOKEN = "t0ken-nobody-may-see"
 
 

@@ -29,7 +29,10 @@ FAST = (
 MAIN = "from pulsoid_rec.analysis.cli.app import main; main()"
 STUMBLE = "from pulsoid_rec.recorder import room; room.parse_message = lambda *a, **k: 1 / 0; "
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="it ends the process with POSIX signals")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(os.name != "posix", reason="it ends the process with POSIX signals"),
+]
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_REFRESH_TOKEN, DEMO_TOKEN, OWNER_ID, ROOM_SCOPE, Token
 from pulsoid_rec.recorder.simulator.wire import text_frame
 
+pytestmark = pytest.mark.process
+
 AT = datetime(2024, 1, 15, 10, 30, tzinfo=UTC)
 
 

@@ -14,6 +14,8 @@ import trio
 from command import PULSOID_REC, run_command
 from room_client import BEARER, closing, open_client, path, texts
 
+pytestmark = pytest.mark.process
+
 CSV = "time_s,member,bpm\n" + "".join(
     f"{second},{member},{70 + second % 50}\n" for second in range(300) for member in "ab"
 )

@@ -14,6 +14,8 @@ from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.simulator.faults import MALFORMED, NO_FAULTS, Faults, parse_faults
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 
+pytestmark = pytest.mark.process
+
 
 def config(**faults: Any) -> SimulatorConfig:
     return SimulatorConfig(faults=Faults(**faults))

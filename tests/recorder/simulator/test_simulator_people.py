@@ -90,6 +90,7 @@ def test_another_seed_or_room_makes_others(seed: int, room_id: str) -> None:
     assert hour_of(seed, room_id) != hour_of(1, "demo")
 
 
+@pytest.mark.process
 def test_play_is_the_same_in_another_process_whatever_its_hash_seed() -> None:
     program = (
         "from itertools import islice; from pulsoid_rec.recorder.simulator.people import play_people;"

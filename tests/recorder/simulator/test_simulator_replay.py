@@ -11,6 +11,7 @@ import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from readings import MATCHES
 from room_client import connect
 from simulator_control import open_simulator
 from trio.testing import MockClock
@@ -20,8 +21,6 @@ from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.simulator.play import Play, Reading, pace, started_at
 from pulsoid_rec.recorder.simulator.replay import read_replay
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
-
-MATCH_11 = Path(__file__).parents[4] / "shared" / "data" / "team_matches" / "match_11.csv"
 
 
 def write(folder: Path, text: str | bytes) -> Path:
@@ -183,6 +182,8 @@ def test_endless_play_cannot_be_faster_than_real_time() -> None:
 
 # Over a socket
 
+MILLISECOND = timedelta(milliseconds=1)
+
 
 async def receive_all(websocket: WebSocketConnection, count: int) -> list[tuple[str, int, datetime]]:
     readings: list[tuple[str, int, datetime]] = []
@@ -212,6 +213,7 @@ async def play_to_a_client(file: Path, speed: float, count: int) -> list[tuple[s
     return received
 
 
+@pytest.mark.process
 async def test_client_there_from_the_start_gets_every_reading_once_at_its_time(tmp_path: Path) -> None:
     lines = [f"{1000 + index * 0.125},{'ab'[index % 2]},{60 + index % 90}" for index in range(800)]
     began_at = datetime.now(UTC)
@@ -223,6 +225,7 @@ async def test_client_there_from_the_start_gets_every_reading_once_at_its_time(t
     assert timedelta(seconds=-1.1) < received[-1][2] - began_at < timedelta(seconds=5)
 
 
+@pytest.mark.process
 async def test_play_is_over_when_its_last_reading_is_written_to_all_who_listen() -> None:
     play = Play({"a": {}}, tuple(Reading(index / 1000, "a", 60 + index % 90) for index in range(12_000)), 11.999)
     async with open_simulator(SimulatorConfig(rooms={"demo": play}, speed=1e6)) as simulator:
@@ -233,12 +236,13 @@ async def test_play_is_over_when_its_last_reading_is_written_to_all_who_listen()
             assert simulator.sent("demo") == {"heart_rate": 12_000}
 
 
-@pytest.mark.skipif(not MATCH_11.exists(), reason="the recordings of team matches are not beside the checkout")
-async def test_match_11_comes_whole_however_fast_it_is_played() -> None:
-    with MATCH_11.open(encoding="utf-8") as file:
-        next(file)
-        expected = Counter(tuple(line.strip().split(",")) for line in file)
-    received = await play_to_a_client(MATCH_11, 3600, 11_575)
+@pytest.mark.process
+@pytest.mark.parametrize("match", MATCHES)
+async def test_a_match_comes_whole_however_fast_it_is_played(match: str) -> None:
+    with MATCHES[match].open(encoding="utf-8") as file:
+        rows = [line.strip().split(",") for line in file][1:]
+    first_ms = min(round(float(time_s) * 1000) for time_s, _, _ in rows)
+    expected = Counter((round(float(time_s) * 1000) - first_ms, member, int(bpm)) for time_s, member, bpm in rows)
+    received = await play_to_a_client(MATCHES[match], 3600, len(rows))
     start_at = received[0][2]
-    seen = Counter((f"{(at - start_at).total_seconds():g}", member, str(bpm)) for member, bpm, at in received)
-    assert seen == expected
+    assert Counter(((at - start_at) / MILLISECOND, member, bpm) for member, bpm, at in received) == expected

@@ -1,0 +1,49 @@
+"""What each test may do: one that is not marked `process` is `pure`, and can start no process and open no socket."""
+
+import sys
+from collections.abc import Generator
+
+import hypothesis
+import pytest
+
+_FORBIDDEN = {
+    "os.exec",
+    "os.fork",
+    "os.forkpty",
+    "os.posix_spawn",
+    "os.system",
+    "socket.bind",
+    "socket.connect",
+    "socket.getaddrinfo",
+    "socket.sendto",
+    "subprocess.Popen",
+}
+_pure_running: list[pytest.Item] = []
+
+# How long an example takes depends on what else the machine does: that is no property of the program.
+hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tests")
+
+
+def _refuse_processes_and_sockets(event: str, _arguments: tuple[object, ...]) -> None:
+    if _pure_running and event in _FORBIDDEN:
+        pytest.fail(f"{event} in a test that is not marked `process`", pytrace=False)
+
+
+sys.addaudithook(_refuse_processes_and_sockets)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("process") is None:
+            item.add_marker("pure")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    _pure_running[:] = [item] if item.get_closest_marker("pure") else []
+    try:
+        return (yield)
+    finally:
+        _pure_running.clear()
