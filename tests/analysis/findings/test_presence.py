@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, timedelta, timezone, tzinfo
+from pathlib import Path
 
 import polars as pl
 import pytest
