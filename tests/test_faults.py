@@ -143,6 +143,7 @@ def log_of(database: Path) -> str:
 # Killed
 
 
+@pytest.mark.slow
 async def test_killed_at_any_instant_it_loses_nothing_older_than_a_tenth_of_a_second(tmp_path: Path) -> None:
     sys.stdout.write(f"PULSOID_REC_SEED={SEED} repeats it\n")
     figures = await kill_again_and_again(tmp_path, 10, SEED)
@@ -173,6 +174,7 @@ async def test_reader_holding_the_file_costs_no_data_and_is_named_once(server: N
     assert not journal_of(database).exists()
 
 
+@pytest.mark.slow
 async def test_three_recorders_and_ten_readers_share_a_file(server: NumberedServer, database: Path) -> None:
     recorders = [start_recorder(database, server, f"room-{n}") for n in range(3)]
     await until_ingested(database)

@@ -75,6 +75,7 @@ def test_every_notebook_is_listed_with_its_question() -> None:
         assert f"({path.name}) | {question}" in listed
 
 
+@pytest.mark.slow
 @pytest.mark.process
 @pytest.mark.usefixtures("surroundings")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -80,6 +80,7 @@ def figures_of(readings: list[tuple[float, int]]) -> dict[str, Any]:
     return figures
 
 
+@pytest.mark.slow
 @pytest.mark.process
 async def test_matches_recorded_over_the_socket_are_reported_as_their_files_say(tmp_path: Path) -> None:
     expected = {match: expected_figures(path) for match, path in MATCHES.items()}

@@ -86,6 +86,7 @@ def test_the_wheel_holds_all_of_the_program_and_nothing_else(wheel: Path) -> Non
     assert "pulsoid_rec/analysis/py.typed" in names
 
 
+@pytest.mark.slow
 def test_the_wheel_works_beside_foreign_modules_of_the_same_names(
     wheel: Path, foreign_folder: Path, tmp_path: Path
 ) -> None:

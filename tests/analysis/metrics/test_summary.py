@@ -209,6 +209,7 @@ def test_summary_is_ordered_by_room_session_and_name(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("match", MATCHES)
 def test_summary_of_a_match_equals_the_oracle(tmp_path: Path, match: str) -> None:
     rows = match_readings(match)

@@ -99,6 +99,7 @@ async def read_while_recording(
     return sent, seen
 
 
+@pytest.mark.slow
 async def test_notebook_that_reads_all_the_time_costs_the_recorder_nothing_and_misses_nothing(tmp_path: Path) -> None:
     database = tmp_path / "pulsoid.duckdb"
     sent, seen = await read_while_recording(database, members=60, speed=60, length_s=300, every_s=0.1)

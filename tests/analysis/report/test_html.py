@@ -212,12 +212,14 @@ def test_a_session_that_is_not_there_is_said_in_words() -> None:
     assert page.scripts == []
 
 
+@pytest.mark.slow
 def test_twelve_hours_of_forty_members_are_five_megabytes_at_most() -> None:
     html = render_report(crowd(40, 12 * 3600), UTC)
     assert len(html.encode()) <= 5_000_000
     assert sum('"chart"' in line for line in html.splitlines()) == 43
 
 
+@pytest.mark.slow
 def test_a_thousand_members_of_many_sessions_stay_small() -> None:
     parts = [crowd(50, 400).readings.with_columns(session=pl.lit(n, pl.Int64)) for n in range(1, 21)]
     moved = [rows.with_columns(pl.col("occurred_at") + timedelta(hours=n)) for n, rows in enumerate(parts)]

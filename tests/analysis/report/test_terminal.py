@@ -56,11 +56,12 @@ def test_every_width_shows_whole_columns_and_never_wraps(tmp_path: Path, width: 
     assert "…" not in ann
 
 
-@pytest.mark.parametrize("width", range(40, 161, 3))
-def test_no_column_is_cut_off_where_the_totals_are_the_widest(tmp_path: Path, width: int) -> None:
-    text = shown(report_of(tmp_path, *((f"id{number}", f"Ann{number}", 190.0) for number in range(9))), width)
-    assert "10 members" in text
-    assert "…" not in text
+def test_no_column_is_cut_off_where_the_totals_are_the_widest(tmp_path: Path) -> None:
+    report = report_of(tmp_path, *((f"id{number}", f"Ann{number}", 190.0) for number in range(9)))
+    for width in range(40, 161, 3):
+        text = shown(report, width)
+        assert "10 members" in text
+        assert "…" not in text, width
 
 
 def test_wider_terminals_show_more(tmp_path: Path) -> None:

@@ -27,10 +27,12 @@ def scripts_given(setting: str = "") -> str:
     return done.stdout.decode()
 
 
+@pytest.mark.slow
 def test_another_process_puts_the_scripts_together() -> None:
     assert scripts_given() == BUNDLE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting",
     [
