@@ -1,4 +1,4 @@
-"""Open a connection to the server: TCP, TLS and the WebSocket upgrade; or say why that failed."""
+"""Open a connection to the server: TCP, TLS and the WebSocket upgrade."""
 
 import os
 import socket

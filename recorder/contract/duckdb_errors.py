@@ -28,14 +28,14 @@ _FAULTS = (
     _Fault(
         _any_of("no space left", "not enough space", "disk.*full", "quota exceeded", "file too large"),
         "There is no space left on the disk for {0}",
-        "Free some; nothing recorded is lost.",
-        "Free some, and try again.",
+        "Free some space; nothing recorded is lost.",
+        "Free some space, and try again.",
     ),
     _Fault(
         _any_of("too many open files"),
         "Cannot open {0}: too many files are open",
-        "Allow more (`ulimit -n`), or record fewer rooms at once.",
-        "Allow more (`ulimit -n`), and try again.",
+        "Raise the limit (`ulimit -n`), or record fewer rooms at once.",
+        "Raise the limit (`ulimit -n`), and try again.",
     ),
     _Fault(
         _any_of("permission denied", "operation not permitted", "read-only file system", "access is denied"),
@@ -89,6 +89,6 @@ def storage_error(error: Exception, path: Path, *, writing: bool) -> StorageErro
 
 def _lock_holder(text: str) -> str:
     if _SAME_PROCESS.search(text):
-        return "this very process"
+        return "this process"
     holder = _HOLDER.search(text)
     return f"{Path(holder[1]).name} (process {holder[2]})" if holder else "another process"

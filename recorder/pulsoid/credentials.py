@@ -1,4 +1,4 @@
-"""Read the token, check its form, and replace it in its file.
+"""Read the token, check its format, and replace it in its file.
 
 It comes from a file or from the environment, never from the command line, where every user of the machine could see
 it; and it is used only in the header of a request to the server.
@@ -45,7 +45,7 @@ class Credentials:
     token_file: Path | None = None
 
     def read_token(self) -> str:
-        """Read the token; again each time, since its owner may have replaced it. Raises as `read` does."""
+        """Read the token; each time anew, since the user may have replaced it. Raises as `read` does."""
         return self.read().token
 
     def read(self) -> TokenPair:
@@ -97,7 +97,9 @@ def _parse_token(text: object, source: str) -> str:
     if not token:
         raise UsageError(f"The token in {source} is empty", _HINT)
     if not (token.isascii() and token.isprintable()) or " " in token:
-        raise UsageError(f"The text in {source} cannot be a token: it has blanks or other characters in it", _HINT)
+        raise UsageError(
+            f"The text in {source} cannot be a token: it contains blanks or other invalid characters", _HINT
+        )
     return token
 
 

@@ -73,17 +73,12 @@ BAD_HEADER = Refusal(7010, "error_authorization_header_has_wrong_format", HTTPSt
 
 
 class Tokens:
-    """All valid tokens: at first `tokens`, issued at `now_s`, in seconds of any one steady clock.
-
-    Attributes
-    ----------
-    issued
-        Each token with the time at which it expires, by its access token.
-    """
+    """All valid tokens: at first `tokens`, issued at `now_s`, in seconds of any monotonic clock."""
 
     def __init__(self, tokens: tuple[Token, ...], application: Application, now_s: float) -> None:
         self._application = application
         self.issued = {token.access_token: (token, now_s + token.life_s) for token in tokens}
+        """Each token with the time at which it expires, by its access token."""
 
     def check(self, access_token: str, now_s: float) -> Token | Refusal:
         """Return the token; a refusal if it is unknown, expired, or without the plan."""

@@ -125,7 +125,7 @@ def test_a_busy_file_names_the_process_that_holds_it(recording: Path, who: str) 
 def test_one_process_has_a_file_open_once_and_two_files_at_once(recording: Path, tmp_path: Path) -> None:
     with open_database(recording), open_database(tmp_path / "other.duckdb") as other:
         assert other.execute("SELECT count(*) FROM heart_rate").fetchall() == [(0,)]
-        with pytest.raises(DatabaseBusyError, match="locked by this very process"), open_database(recording):
+        with pytest.raises(DatabaseBusyError, match="locked by this process"), open_database(recording):
             pass
     with open_database(recording):
         pass
