@@ -9,6 +9,6 @@ The rooms of this package, highest first; each may import those below it, and no
 - `connection`: one WebSocket connection: opening it, watching it, and when to reconnect.
 - `journal`: append-only files on disk that hold every row until it is committed to the database.
 - `disk`: lock files, syncing, and replacing a file as a whole.
-- `simulator`: a Pulsoid server to develop and test against; of the recorder it imports `contract` alone.
+- `simulator`: a Pulsoid server to develop and test against; it imports only `contract`.
 - `contract`: tables, errors, file names, timings and limits: all of the recorder that `analysis` may import.
 """

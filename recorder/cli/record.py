@@ -90,7 +90,7 @@ def _record(options: "Options") -> None:
     from pulsoid_rec.recorder.cli.recording_log import open_log
     from pulsoid_rec.recorder.cli.screen import open_screen
 
-    os.umask(0o077)  # files made from here on are readable by their owner alone
+    os.umask(0o077)  # files made from here on are readable only by their owner
     console = open_console()
     with open_screen(), open_log(options.database, console):
         options.credentials.read_token()  # fails before any file is made

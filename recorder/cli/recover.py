@@ -24,7 +24,7 @@ def recover(*, db: DbOption = DEFAULT_DB) -> None:
 
     from pulsoid_rec.recorder.ingest.recover import recover as recover_journal
 
-    os.umask(0o077)  # files made from here on are readable by their owner alone
+    os.umask(0o077)  # files made from here on are readable only by their owner
     logging.basicConfig(format="%(message)s")
     recovered = recover_journal(db)
     print(_format_recovered(recovered, db), file=sys.stderr)

@@ -21,7 +21,7 @@ FLUSH_TIMEOUT_S = 1.0
 
 
 class Screen(io.TextIOBase):
-    """Writes to a stream from a thread of its own.
+    """Writes to a stream from its own thread.
 
     It writes to `raw`, the unbuffered one: Python aborts if it exits while a thread is inside a buffered stream.
     """
@@ -35,7 +35,7 @@ class Screen(io.TextIOBase):
         self._thread.start()
 
     @property
-    def encoding(self) -> str:  # type: ignore[override] # IO's could be set; this is the stream's for good
+    def encoding(self) -> str:  # type: ignore[override] # a constant here, not an attribute that can be set
         """The encoding of the stream."""
         return self._stream.encoding
 

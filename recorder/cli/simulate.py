@@ -56,7 +56,7 @@ def simulate(
         float | None,
         typer.Option(
             metavar="SECONDS",
-            help="End the play after this many seconds of its own time. Otherwise a file plays to its end, and made-up "
+            help="End the play after this many seconds of play time. Otherwise a file plays to its end, and made-up "
             "people play for ever, or for 3600 s at a speed above 1.",
             show_default=False,
         ),
@@ -77,7 +77,7 @@ def simulate(
         ),
     ] = None,
 ) -> None:
-    """Serve rooms as Pulsoid does, on this machine alone: to record from with no account and no network.
+    """Serve rooms as Pulsoid does, only on this machine: to record without account and network.
 
     A room's play begins when its first client connects, so that a recorder sees all of it. Played faster than real
     time, its events carry the times they would have had, the last one about now. After it the connections stay open in

@@ -45,10 +45,7 @@ _FAULTS = (
     ),
     _Fault(_any_of("is a directory"), "{0} is a folder", _OTHER_FILE, _OTHER_FILE),
     _Fault(
-        _any_of("not a valid duckdb"),
-        "{0} is not a DuckDB file",
-        f"It was not changed. {_OTHER_FILE}",
-        _OTHER_FILE,
+        _any_of("not a valid duckdb"), "{0} is not a DuckDB file", f"It was not changed. {_OTHER_FILE}", _OTHER_FILE
     ),
     _Fault(
         _any_of("corrupt", "checksum", "could not read enough bytes"),
@@ -67,7 +64,7 @@ def is_lock_error(error: Exception) -> bool:
 def storage_error(error: Exception, path: Path, *, writing: bool) -> StorageError:
     """Translate an error of DuckDB or the system about a database file; into a `DatabaseBusyError` if it is locked.
 
-    `writing` is True for the recorder, which retries by itself, and False for a command that only reads.
+    `writing` is True for the recorder, which retries, and False for a command that only reads.
     """
     text = str(error)
     if is_lock_error(error):

@@ -190,7 +190,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, name: str, path: Path, found:
     connection.execute("BEGIN")
     try:
         connection.execute(_LOAD, [str(path), max(2**20, found.longest_bytes + 1)])
-        # Most segments hold readings alone, and each statement costs a millisecond even without a row.
+        # Most segments hold only readings, and each statement costs a millisecond even without a row.
         present = {name for (name,) in connection.execute('SELECT DISTINCT "table" FROM segment_lines').fetchall()}
         rows = {name: _count(connection.execute(insert)) for name, insert in _INSERTS.items() if name in present}
         if sum(rows.values()) < found.rows:
@@ -233,7 +233,7 @@ def _insert_statement(table: Table) -> str:
     return f"INSERT INTO {table.name} SELECT {columns} FROM segment_lines WHERE \"table\" = '{table.name}' AND {_VALID}"
 
 
-# What is JSON for msgspec but not for DuckDB (a number that is too large) is kept as a rejected message.
+# JSON that msgspec accepts and DuckDB does not (a number that is too large) is kept as a rejected message.
 _VALID = "(config IS NULL OR json_valid(config))"
 _INSERT_INVALID = (
     f"INSERT INTO {REJECTED_MESSAGES.name} SELECT room_id, connection_id, make_timestamptz(received_at), "

@@ -110,5 +110,5 @@ class Ingester:
     def _log_recovery(self) -> None:
         self.error = None
         if self._logged:
-            log.warning("The database can be written again; the backlog in the journal is ingested.")
+            log.warning("The database is being written again; the backlog in the journal is ingested.")
             self._logged.clear()

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 class Journal:
     """The journal of one run of the recorder, whose `run_id` is unique.
 
-    Creates the folder, for its owner alone; raises `OSError` if it cannot be created or written to.
+    Creates the folder, readable only by its owner; raises `OSError` if it cannot be created or written to.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Journal:
 
     @property
     def is_full(self) -> bool:
-        """Whether memory holds more than it should: see `wait_for_space`."""
+        """Whether more than `memory_bytes` are in memory: see `wait_for_space`."""
         return len(self._pending) + self._unsynced_bytes > self._limits.memory_bytes
 
     async def wait_for_space(self) -> None:

@@ -38,7 +38,7 @@ class TokenPair:
 class Credentials:
     """Where the token is: in a file, or else in the environment variable.
 
-    `token_file` holds the token and nothing else, or a JSON object with `access_token`, and optionally `refresh_token`
+    `token_file` contains only the token, or a JSON object with `access_token`, and optionally `refresh_token`
     and `server`.
     """
 
@@ -73,8 +73,8 @@ class Credentials:
     def write(self, changes: dict[str, Any]) -> None:
         """Change fields of a JSON file and keep the others.
 
-        The file is replaced as a whole, is on the disk on return, and readable by its owner alone. Raises `UsageError`
-        if it holds no JSON any more, `OSError` if it cannot be replaced; it is unchanged then.
+        The file is replaced as a whole, is on the disk on return, and readable only by its owner. Raises `UsageError`
+        if it is no longer JSON, `OSError` if it cannot be replaced; it is unchanged then.
         """
         assert self.token_file is not None
         path = self.token_file.resolve()  # a link stays a link

@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw, UnsetType
 from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, MessageRow, RejectedMessageRow, RoomEventRow
 
 KINDS = ("heart_rate", "room_member_updated", "room_member_removed", "room_updated")
-"""All kinds of message; requested by name, since the server's default is the first alone."""
+"""All kinds of message; requested by name, since the server's default is only the first."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -59,7 +59,7 @@ async def check_token(server_url: ServerUrl, token: str, timings: Timings = DEFA
     try:
         status, body = await request(server_url, "GET", server_url.validate_path, headers, timings=timings)
     except CannotConnectError as error:
-        log.info("The token could not be checked beforehand: %s.", error.reason)
+        log.info("The token could not be checked before connecting: %s.", error.reason)
         return
     refusal = None
     if status == HTTPStatus.OK:

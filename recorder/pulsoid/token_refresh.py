@@ -1,7 +1,7 @@
 """Refresh an expired token: the new pair is saved before it is used, and sent to no server but its own.
 
-The old pair is invalid once the server has answered, so the file is written beforehand to check that the new pair can
-be saved; and recorders that share a file take turns, so that one requests a refresh and the others read its result.
+The old pair is invalid once the server has answered, so the file is written before the request to check that the
+new pair can be saved. Recorders that share a file take turns: one requests a refresh, the others read its result.
 """
 
 import logging
@@ -175,7 +175,7 @@ class TokenRefresh:
 def issuer_of(server_url: ServerUrl, pair: TokenPair) -> ServerUrl:
     """Return where a refresh token may be sent: to the server that issued it.
 
-    That is Pulsoid, unless the file that holds it names another; a server on this machine need not be named. Raises
+    That is Pulsoid, unless the token file names another; a server on this machine need not be named. Raises
     `CannotRefreshError` if the server recorded from is not that one, or the connection is not encrypted.
     """
     try:

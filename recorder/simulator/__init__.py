@@ -1,6 +1,6 @@
 """A Pulsoid server on this machine, to develop and test against; the demo records from it.
 
-Used by `cli` and tests. It imports `contract` alone, so a misreading of the protocol is not made on both sides.
+Used by `cli` and tests. It imports only `contract`, so that one misreading of the protocol cannot be on both sides.
 
 - `simulator` opens a server for a test, the demo or the command line.
 - `server` answers HTTP and accepts clients; `tokens` holds the tokens that may connect.

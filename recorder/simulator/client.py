@@ -43,7 +43,7 @@ class Outbox:
 
     @property
     def is_full(self) -> bool:
-        """Whether it holds as many frames as it should hold."""
+        """Whether it holds `CAPACITY` frames or more."""
         return len(self._frames) >= CAPACITY
 
     def enqueue(self, kind: str, frame: bytes) -> None:

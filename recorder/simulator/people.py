@@ -89,7 +89,7 @@ def _make_person(index: int, random: Random) -> Person:
 
 
 def format_members_toml(people: Sequence[Person]) -> str:
-    """Write a members file for reports with zones and loads; for the last person it has the name alone."""
+    """Write a members file for reports with zones and loads; for the last person it has only the name."""
     year = datetime.now(UTC).year
     tables = []
     for index, person in enumerate(people):

@@ -23,7 +23,7 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True)
 class Readings:
-    """Readings made anew by `start` each time they are iterated over."""
+    """Readings that `start` generates again for each iteration."""
 
     start: Callable[[], Iterator[Reading]]
 

@@ -99,7 +99,7 @@ class Room:
 
 
 async def _wait_while_it_reads(client: Client, wait: Callable[[], Awaitable[None]]) -> None:
-    # A client that reads, however slowly, is waited for; one that reads nothing would block all others.
+    # Wait for a client that reads, however slowly; one that reads nothing would block all others.
     sent = -1
     while client.sent.total() > sent:
         sent = client.sent.total()

@@ -161,7 +161,7 @@ async def _answer_and_linger(stream: trio.abc.Stream, response: Response) -> Non
 def parse_kinds(text: str | None) -> tuple[frozenset[str], frozenset[str]]:
     """Parse the parameter `kinds` into the known kinds subscribed to, and the unknown names.
 
-    Pulsoid documents only that heart rates alone are the default. Unknown names are ignored; a client that requests no
+    Pulsoid documents only the default, which is heart rates. Unknown names are ignored; a client that requests no
     known kind receives nothing.
     """
     names = frozenset(name.strip() for name in (text or Kind.HEART_RATE).split(",") if name.strip())

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pulsoid_rec.recorder.simulator.http_request import Request, Response
 
 ROOM_SCOPE = "data:room:read"
-DEMO_TOKEN = "demo-token"  # noqa: S105 - valid at the simulator alone
+DEMO_TOKEN = "demo-token"  # noqa: S105 - valid only at the simulator
 DEMO_REFRESH_TOKEN = "demo-refresh-token"  # noqa: S105 - likewise
 OWNER_ID = "00000000-0000-4000-8000-000000000000"
 DAY_S = 24 * 3600.0
@@ -45,7 +45,7 @@ class Application:
     """The application that renews tokens."""
 
     client_id: str = "demo-client"
-    client_secret: str = "demo-secret"  # noqa: S105 - valid at the simulator alone
+    client_secret: str = "demo-secret"  # noqa: S105 - valid only at the simulator
 
 
 DEMO_APPLICATION = Application()

@@ -435,17 +435,17 @@ async def test_binary_frames_are_ignored(database: Path) -> None:
 
 async def test_pings_behind_a_full_queue_are_answered_and_cost_no_message(database: Path) -> None:
     limits = Limits(memory_bytes=100_000)  # some 300 messages; then the receiver is held back
-    said = b""
+    sent_back = b""
 
     async def rush(visit: Visit) -> None:
-        nonlocal said
+        nonlocal sent_back
         await visit.accept(*(text(reading(n)) for n in range(300)), frame(PING, b"behind"))
         await visit.send(*(text(reading(n)) for n in range(300, 500)), frame(PING, b"and again"))
         while data := await visit.receive():
-            said += data
+            sent_back += data
 
     def are_answered() -> bool:
-        return all(bytes([0x80 | PONG, 0x80 | len(payload)]) in said for payload in (b"behind", b"and again"))
+        return all(bytes([0x80 | PONG, 0x80 | len(payload)]) in sent_back for payload in (b"behind", b"and again"))
 
     async with open_hostile_server(rush) as server:
         async with running(make_recorder(server.url, database, limits=limits)) as recorder:
@@ -455,14 +455,14 @@ async def test_pings_behind_a_full_queue_are_answered_and_cost_no_message(databa
 
 
 async def test_stopping_in_a_flood_with_pings_leaves_no_hole(database: Path) -> None:
-    told = 0
+    sent_count = 0
 
     async def flood(visit: Visit) -> None:
-        nonlocal told
+        nonlocal sent_count
         await visit.accept()
         while True:
-            await visit.send(*(text(reading(n)) + frame(PING, b"?") for n in range(told, told + 50)))
-            told += 50
+            await visit.send(*(text(reading(n)) + frame(PING, b"?") for n in range(sent_count, sent_count + 50)))
+            sent_count += 50
 
     async with open_hostile_server(flood) as server:
         with trio.fail_after(5):

@@ -1,4 +1,4 @@
-"""The journal's files: lines that tell when they are damaged, and a writer that no disk makes lose one."""
+"""The journal's files: lines whose damage is detected, and a writer that loses no line on a failing disk."""
 
 import contextlib
 import errno
@@ -132,7 +132,7 @@ class Disk:
 
     def fsync(self, file: int) -> None:
         if self.sync_fails:
-            # As Linux does: what was not on the disk yet is dropped, and told once.
+            # As Linux does: what was not on the disk yet is dropped, and reported once.
             safe = getattr(self, "safe_bytes", 0)
             size = os.fstat(file).st_size
             os.lseek(file, safe, os.SEEK_SET)

@@ -140,7 +140,7 @@ async def test_a_token_that_goes_missing_is_waited_for(
 
 
 class Issuer:
-    """A server that knows one good token, and answers refreshes as it is told."""
+    """A server that knows one good token, and answers refreshes as configured."""
 
     def __init__(self, *answers: bytes, delay_s: float = 0) -> None:
         self.forms: list[dict[str, list[str]]] = []
