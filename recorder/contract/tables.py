@@ -98,7 +98,7 @@ CONNECTION_EVENTS = Table(
 
 REJECTED_MESSAGES = Table(
     "rejected_messages",
-    "A message that could not be parsed.",
+    "A message, or a damaged line of the journal, that could not be parsed.",
     (
         Column("room_id", "VARCHAR", "the room; NULL for a damaged line of the journal", null=True),
         Column("connection_id", "VARCHAR", "the connection; NULL for a damaged line of the journal", null=True),

@@ -98,10 +98,8 @@ def _row(message: _Message, frame: str, room_id: str, connection_id: str, receiv
             room_id, connection_id, member.profile_id, "updated", config, occurred_at, received_at, frame
         )
     if isinstance(message, _MemberRemovedMessage):
-        removed = message.room_member_removed
-        return MemberEventRow(
-            room_id, connection_id, removed.profile_id, "removed", None, occurred_at, received_at, frame
-        )
+        left = message.room_member_removed
+        return MemberEventRow(room_id, connection_id, left.profile_id, "removed", None, occurred_at, received_at, frame)
     assert isinstance(message, _RoomUpdatedMessage)
     config = _json_object(message.room_updated.config)
     return RoomEventRow(room_id, connection_id, config, occurred_at, received_at, frame)

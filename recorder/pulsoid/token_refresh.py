@@ -99,10 +99,7 @@ class TokenRefresh:
         if pair.refresh_token == self._refused:
             return False
         issuer = issuer_of(self._server_url, pair)
-        client = {
-            "client_id": _read_variable(CLIENT_ID_VARIABLE),
-            "client_secret": _read_variable(CLIENT_SECRET_VARIABLE),
-        }
+        client = {"client_id": _read_env(CLIENT_ID_VARIABLE), "client_secret": _read_env(CLIENT_SECRET_VARIABLE)}
         self.credentials.write({"access_token": refused})  # no change: if this fails, no token is lost
         form = {"grant_type": "refresh_token", "refresh_token": pair.refresh_token, **client}
         await self._request_and_save(issuer, urlencode(form).encode(), pair)
@@ -195,7 +192,7 @@ def issuer_of(server_url: ServerUrl, pair: TokenPair) -> ServerUrl:
     return server_url
 
 
-def _read_variable(name: str) -> str:
+def _read_env(name: str) -> str:
     value = os.environ.get(name)
     if not value:
         raise CannotRefreshError(f"{name} is not set. Set {CLIENT_ID_VARIABLE} and {CLIENT_SECRET_VARIABLE}")

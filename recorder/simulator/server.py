@@ -136,9 +136,7 @@ class Server:
                 try:
                     reason = await client.run(websocket, expires_in_s)
                     sent = client.sent.total()
-                    log.info(
-                        "%s: client %d disconnected after %d messages: %s", room.room_id, client.number, sent, reason
-                    )
+                    log.info("%s: client %d closed after %d messages: %s", room.room_id, client.number, sent, reason)
                 finally:
                     room.leave(client)
             nursery.cancel_scope.cancel()
