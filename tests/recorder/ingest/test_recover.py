@@ -54,14 +54,14 @@ def test_without_database_and_journal_there_is_nothing_to_recover(database: Path
 
 def test_what_a_running_recorder_writes_is_not_touched(database: Path) -> None:
     journal = journal_of(database)
-    write_segment(journal, "dead-0", [reading(1)])
-    living = write_segment(journal, "living-0", [reading(2)], is_open=True)
-    lock = LockFile(lock_path(journal, "living"))
+    write_segment(journal, "ended-0", [reading(1)])
+    running = write_segment(journal, "running-0", [reading(2)], is_open=True)
+    lock = LockFile(lock_path(journal, "running"))
     done = run_recover(database)
     assert done.returncode == 0
     assert done.stderr.endswith("; a recorder is still writing to its journal.\n")
-    assert living.exists()
-    assert is_locked(lock_path(journal, "living"))
+    assert running.exists()
+    assert is_locked(lock_path(journal, "running"))
     assert set(stored(database)) == {as_stored(reading(1))}
     lock.release()
     assert recover(database).ingested.readings == 1

@@ -1,4 +1,4 @@
-"""A token that dies is refreshed: saved before it is used, once, and sent to nobody but its own server."""
+"""An expired token is refreshed: saved before it is used, once, and sent to nobody but its own server."""
 
 import json
 import logging
