@@ -1,4 +1,4 @@
-"""One run of the recorder: rooms, journal and ingest, from the first connection to an orderly end."""
+"""One run of the recorder: rooms, journal and ingest, from the token check until everything is in the database."""
 
 import logging
 import signal
@@ -40,7 +40,7 @@ class Options:
 
 
 class Recorder:
-    """One run of the recorder; to be made and run inside trio."""
+    """One run of the recorder; to be created and run inside trio."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Recorder:
         self._refresh = TokenRefresh(options.server_url, options.credentials, timings)
         self.rooms = [
             Room(
-                room_id,
+                room_id=room_id,
                 server_url=options.server_url,
                 refresh=self._refresh,
                 kinds=options.kinds,
@@ -85,7 +85,7 @@ class Recorder:
         self._error: PulsoidRecError | None = None
 
     async def run(self, show: Callable[["Recorder"], Awaitable[None]] | None = None) -> None:
-        """Record until a signal comes, the duration is over, or the server refuses every room at the start.
+        """Record until a signal arrives, the duration is over, or the server refuses every room at the start.
 
         `show` is a task that shows the status; it is cancelled at the end.
 
@@ -122,7 +122,7 @@ class Recorder:
             try:
                 await trio.to_thread.run_sync(_check_database, self.options.database)
             except DatabaseBusyError as error:
-                log.info("%s Meanwhile everything goes into the journal.", error)
+                log.info("%s Until then, rows stay in the journal.", error)
         with self._checking:
             await self._refresh.check_or_replace()
 
@@ -171,10 +171,10 @@ class Recorder:
                 "Free some space on the disk before you record again.",
             )
         if not self.ingester.is_idle or self.journal.backlog_bytes:
-            why = f" ({self.ingester.trouble.message})" if self.ingester.trouble else ""
+            why = f" ({self.ingester.error.message})" if self.ingester.error else ""
             raise StorageError(
                 f"Not everything is in the database yet{why}: the rest is safe in the journal",
-                "`pulsoid-rec recover` brings it in, and so does the next `record`.",
+                "Run `pulsoid-rec recover` to ingest it; the next `record` does so too.",
             )
 
 

@@ -5,7 +5,7 @@ import logging
 import math
 import random
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 import trio
@@ -29,6 +29,7 @@ from pulsoid_rec.recorder.status import RoomStatus
 log = logging.getLogger(__name__)
 
 
+@dataclass(kw_only=True, eq=False)
 class Room:
     """Records one room until `stop` is set.
 
@@ -36,32 +37,21 @@ class Room:
     clock, in nanoseconds since 1970, UTC.
     """
 
-    def __init__(
-        self,
-        room_id: str,
-        *,
-        server_url: ServerUrl,
-        refresh: TokenRefresh,
-        kinds: tuple[str, ...],
-        journal: Journal,
-        stop: trio.Event,
-        on_refused: Callable[["Room", RefusedError], None],
-        timings: Timings,
-        limits: Limits,
-        time_ns: Callable[[], int],
-    ) -> None:
-        self.room_id = room_id
-        self.status = RoomStatus(room_id)
-        self.connection = ConnectionState(trio.current_time, random.random, timings)
-        self._server_url = server_url
-        self._refresh = refresh
-        self._kinds = kinds
-        self._journal = journal
-        self._stop = stop
-        self._on_refused = on_refused
-        self._timings = timings
-        self._limits = limits
-        self._time_ns = time_ns
+    room_id: str
+    server_url: ServerUrl
+    refresh: TokenRefresh
+    kinds: tuple[str, ...]
+    journal: Journal
+    stop: trio.Event
+    on_refused: Callable[["Room", RefusedError], None]
+    timings: Timings
+    limits: Limits
+    time_ns: Callable[[], int]
+
+    def __post_init__(self) -> None:
+        """Start without a connection."""
+        self.status = RoomStatus(self.room_id)
+        self.connection = ConnectionState(trio.current_time, random.random, self.timings)
         self._connection_id = ""
         self._last_failure: Disconnect | None = None
         self._is_lost = False
@@ -69,13 +59,13 @@ class Room:
 
     async def run(self) -> None:
         """Record until `stop` is set. Cancelled, it drops the connection; everything received stays in the journal."""
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             self._enter(self.connection.state)
             self._connection_id = new_id()
             end = await self._attempt()
             if end.event is Event.REFUSED:
-                self._on_refused(self, refused_error(self.room_id, end))
-                if self._stop.is_set():  # refused from the start: nothing to record
+                self.on_refused(self, refused_error(self.room_id, end))
+                if self.stop.is_set():  # refused from the start: nothing to record
                     break
             self._record_end(end)
             if end.event is Event.STOPPED:
@@ -83,19 +73,19 @@ class Room:
             await self._wait(end)
         self._enter(self.connection.on(Event.STOPPED))
 
-    def _enter(self, state: State, trouble: str | None = None) -> None:
-        self.status.enter(state, trio.current_time(), trouble)
+    def _enter(self, state: State, problem: str | None = None) -> None:
+        self.status.enter(state, trio.current_time(), problem)
 
     async def _wait(self, end: Disconnect) -> None:
         """Wait until it is time to connect again."""
         state = self.connection.on(end.event)
         delay_s = self.connection.delay_s()
-        trouble = refused_error(self.room_id, end).message if state is State.REFUSED else end.reason
-        if trouble != self.status.trouble:  # the same failure again and again is one line in the log
-            log.warning("%s: %s. Trying again in %.0f s.", self.room_id, trouble, delay_s)
-        self._enter(state, trouble)
+        problem = refused_error(self.room_id, end).message if state is State.REFUSED else end.reason
+        if problem != self.status.problem:  # a repeated failure is logged once
+            log.warning("%s: %s. Trying again in %.0f s.", self.room_id, problem, delay_s)
+        self._enter(state, problem)
         with trio.move_on_after(delay_s):
-            await self._stop.wait()
+            await self.stop.wait()
             return
         self.connection.on(Event.DUE)
 
@@ -103,9 +93,9 @@ class Room:
         """Connect and record until the connection ends; return why it did."""
         stream: WatchedStream | None = None
         try:
-            token = self._refresh.credentials.read_token()
-            stream = await open_stream(self._server_url, self._timings, self._limits)
-            end = await self._converse(stream, token)
+            token = self.refresh.credentials.read_token()
+            stream = await open_stream(self.server_url, self.timings, self.limits)
+            end = await self._receive_all(stream, token)
         except UsageError as error:  # the token file or variable is no longer valid
             end = Disconnect(Event.REFUSED, "refused", None, error.message)
         except CannotConnectError as error:
@@ -113,18 +103,18 @@ class Room:
         finally:
             if stream is not None:
                 await trio.aclose_forcefully(stream)
-        if end.code == HTTPStatus.UNAUTHORIZED and await self._refresh.replace(token):
-            end = replace(end, event=Event.FAILED, reason=f"{end.reason}; there is a new token now")
+        if end.code == HTTPStatus.UNAUTHORIZED and await self.refresh.replace(token):
+            end = replace(end, event=Event.FAILED, reason=f"{end.reason}; the token was replaced")
         return end
 
-    async def _converse(self, stream: WatchedStream, token: str) -> Disconnect:
+    async def _receive_all(self, stream: WatchedStream, token: str) -> Disconnect:
         """Open the WebSocket and receive until it ends."""
         async with trio.open_nursery() as nursery:
             reader = ReaderTask(nursery)
-            path = self._server_url.room_path(self.room_id, self._kinds)
+            path = self.server_url.room_path(self.room_id, self.kinds)
             try:
                 websocket = await open_websocket(
-                    reader, stream, self._server_url, path, token, timings=self._timings, limits=self._limits
+                    reader, stream, self.server_url, path, token, timings=self.timings, limits=self.limits
                 )
             except CannotConnectError as error:
                 end = failed_attempt(error.reason, error.status)
@@ -139,29 +129,29 @@ class Room:
                 end = self._end_of(websocket)
                 if end.is_invalid_data:
                     self._store_last_bytes(end, stream)
-                with trio.move_on_after(0 if self._is_lost else self._timings.close_timeout_s):
+                with trio.move_on_after(0 if self._is_lost else self.timings.close_timeout_s):
                     await websocket.aclose()
             nursery.cancel_scope.cancel()
         return end
 
     async def _stop_reader(self, reader: ReaderTask) -> None:
-        await self._stop.wait()
+        await self.stop.wait()
         reader.stop()
 
     async def _ping(self, websocket: WebSocketConnection, stream: WatchedStream, reader: ReaderTask) -> None:
-        """Ping until no byte comes back, then stop the reader: a silent room differs from a lost connection."""
+        """Ping until nothing arrives any more, then stop the reader: a silent room still answers pings."""
         while not self._is_lost:
-            await trio.sleep(self._timings.ping_interval_s)
+            await trio.sleep(self.timings.ping_interval_s)
             pinged_at = trio.current_time()
-            with trio.move_on_after(self._timings.pong_timeout_s), contextlib.suppress(ConnectionClosed):
+            with trio.move_on_after(self.timings.pong_timeout_s), contextlib.suppress(ConnectionClosed):
                 await websocket.ping()
             if self._is_silent_since(pinged_at, stream):
-                await trio.sleep(self._timings.recheck_delay_s)
+                await trio.sleep(self.timings.recheck_delay_s)
                 self._is_lost = self._is_silent_since(pinged_at, stream)
         reader.stop()
 
     def _is_silent_since(self, instant: float, stream: WatchedStream) -> bool:
-        # Any byte is a sign of life; and none can come while we do not read.
+        # Any byte proves that the connection works, but none arrives while we do not read.
         return stream.received_at < instant and self._reading_since <= instant
 
     async def _receive(self, websocket: WebSocketConnection) -> None:
@@ -173,9 +163,9 @@ class Room:
                     await self._store([message])
 
     async def _store(self, texts: list[str]) -> None:
-        """Append messages to the journal; return when it has space for more."""
-        journal, status, room_id, connection_id = self._journal, self.status, self.room_id, self._connection_id
-        received_at = self._time_ns() // 1000
+        """Append messages to the journal; return when there is space for more."""
+        journal, status, room_id, connection_id = self.journal, self.status, self.room_id, self._connection_id
+        received_at = self.time_ns() // 1000
         for text in texts:
             row = parse_message(text, room_id=room_id, connection_id=connection_id, received_at=received_at)
             journal.append(row)
@@ -186,10 +176,10 @@ class Room:
             self._reading_since = trio.current_time()
 
     def _end_of(self, websocket: WebSocketConnection) -> Disconnect:
-        if self._stop.is_set():
+        if self.stop.is_set():
             return Disconnect(Event.STOPPED, "closed", 1000, "the recorder was stopped")
         if self._is_lost:
-            reason = f"no answer to a ping for {self._timings.pong_timeout_s:.0f} s"
+            reason = f"no answer to a ping for {self.timings.pong_timeout_s:.0f} s"
             return Disconnect(Event.ENDED, "lost", None, reason)
         closed = websocket.closed
         return ended_connection(closed.code, closed.reason) if closed else ended_connection(1006)
@@ -198,8 +188,8 @@ class Room:
         """Store the last bytes of a connection that sent invalid data, since there is no message to store."""
         raw = stream.last_bytes.decode("utf-8", "backslashreplace")
         reason = f"{end.reason}; these are the last bytes of that connection"
-        received_at = self._time_ns() // 1000
-        self._journal.append(RejectedMessageRow(self.room_id, self._connection_id, received_at, reason, raw))
+        received_at = self.time_ns() // 1000
+        self.journal.append(RejectedMessageRow(self.room_id, self._connection_id, received_at, reason, raw))
 
     def _record_opened(self) -> None:
         self.status.reconnects += self.connection.was_live
@@ -217,5 +207,5 @@ class Room:
         self._record_event(end.kind, end.code, end.reason)
 
     def _record_event(self, kind: str, code: int | None = None, reason: str | None = None) -> None:
-        at = self._time_ns() // 1000
-        self._journal.append(ConnectionEventRow(self.room_id, self._connection_id, kind, at, code, reason))
+        at = self.time_ns() // 1000
+        self.journal.append(ConnectionEventRow(self.room_id, self._connection_id, kind, at, code, reason))

@@ -1,4 +1,4 @@
-"""Figures for the live status and the totals: one `RoomStatus` a room. Nothing here is stored."""
+"""Counts and latest values for the live status and the totals. Nothing here is stored."""
 
 import contextlib
 from dataclasses import dataclass, field
@@ -11,36 +11,36 @@ from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, Mess
 
 @dataclass
 class RoomStatus:
-    """A room now. Instants of members are as in rows: microseconds since 1970, UTC."""
+    """Status of one room. `received_at` is as in rows: microseconds since 1970, UTC."""
 
     room_id: str
     state: State = State.CONNECTING
     since: float = 0.0  # on trio's clock
-    trouble: str | None = None
+    problem: str | None = None
     reconnects: int = 0
     messages: int = 0
     readings: int = 0
     rejected: int = 0
     latest: dict[str, tuple[int, int]] = field(default_factory=dict)  # profile -> bpm, received_at
     names: dict[str, str] = field(default_factory=dict)  # profile -> name
-    gone: set[str] = field(default_factory=set)  # profiles removed from the room
+    removed: set[str] = field(default_factory=set)  # profiles removed from the room
 
-    def enter(self, state: State, at: float, trouble: str | None = None) -> None:
+    def enter(self, state: State, at: float, problem: str | None = None) -> None:
         """Change the state of the connection."""
         if state is State.LIVE and self.state is not State.LIVE:
-            self.trouble = None
+            self.problem = None
         self.state, self.since = state, at
-        if trouble is not None:
-            self.trouble = trouble
+        if problem is not None:
+            self.problem = problem
 
     def update(self, row: MessageRow) -> None:
-        """Count a message, and keep what it says of a member."""
+        """Count a message, and update its member."""
         self.messages += 1
         if isinstance(row, HeartRateRow):
             self.readings += 1
             self.latest[row.profile_id] = (row.bpm, row.received_at)
-            if self.gone:
-                self.gone.discard(row.profile_id)
+            if self.removed:
+                self.removed.discard(row.profile_id)
         elif isinstance(row, RejectedMessageRow):
             self.rejected += 1
         elif isinstance(row, MemberEventRow):
@@ -48,7 +48,7 @@ class RoomStatus:
 
     def _update_member(self, row: MemberEventRow) -> None:
         if row.config is None:
-            self.gone.add(row.profile_id)
+            self.removed.add(row.profile_id)
             return
         with contextlib.suppress(msgspec.MsgspecError, RecursionError):  # a config may hold anything
             self.names[row.profile_id] = msgspec.json.decode(row.config, type=_Named).name

@@ -497,7 +497,7 @@ async def test_a_second_signal_ends_at_once_and_the_journal_keeps_the_rest(
         ended = await end(process)
         assert ended.took_s < 1.5
         assert ended.code == 4
-        assert "`pulsoid-rec recover` brings it in" in ended.said
+        assert "Run `pulsoid-rec recover` to ingest it" in ended.said
     done = await trio.to_thread.run_sync(run_recover, database)
     assert done.returncode == 0
     require_all(server, database)

@@ -1,7 +1,7 @@
-"""Ctrl-C while a command starts: never lost, and never raised while a module is being loaded.
+"""Ctrl-C while a command starts: it is never lost, and never raised while a module is being loaded.
 
 Python raises `KeyboardInterrupt` wherever it happens to be. In a callback, and its import system has some, it prints
-that the exception was ignored and goes on, so that the command would not end. In the initialization of an extension
+that the exception was ignored and continues, so that the command would not end. In the initialization of an extension
 module (DuckDB's) the exception crashes the process. So a signal is delayed while modules are being loaded.
 """
 
@@ -30,7 +30,7 @@ def run_in_trio(function: Callable[..., Awaitable[_T]], *arguments: object) -> _
     import trio
 
     if signal.getsignal(signal.SIGINT) is _interrupt:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # trio replaces this handler by its own, and no other
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # trio replaces only this handler
     if _received:
         for retry in _retries:
             retry.cancel()

@@ -1,4 +1,4 @@
-"""How the recording goes, on a terminal: a status in place that is redrawn each second."""
+"""The live status on a terminal, redrawn in place each second."""
 
 import time
 from collections.abc import Iterator
@@ -44,12 +44,12 @@ class LiveStatus:
 
     def draw(self, recorder: Recorder) -> RenderableType:
         """Draw the present status, no higher than the screen."""
-        self._measure_rate(recorder)
+        self._update_rate(recorder)
         totals = _draw_totals(recorder, self._per_second)
         lines_left = self._console.size.height - 1 - len(totals.wrap(self._console, self._console.width))
         return Group(*_draw_rooms([room.status for room in recorder.rooms], max(lines_left, 2)), totals)
 
-    def _measure_rate(self, recorder: Recorder) -> None:
+    def _update_rate(self, recorder: Recorder) -> None:
         now = trio.current_time()
         messages = sum(room.status.messages for room in recorder.rooms)
         if now > self._drawn_at:
@@ -58,7 +58,7 @@ class LiveStatus:
 
 
 def _draw_rooms(rooms: list[RoomStatus], lines: int) -> Iterator[RenderableType]:
-    """Give each room its line, and share the rest among their members."""
+    """Give each room its line, and share the rest among the members."""
     shown = rooms if len(rooms) <= lines else rooms[: lines - 1]
     members = [len(_present_members(status)) for status in shown]
     shares = _share_lines(members, lines - len(shown) - (shown is not rooms))
@@ -71,7 +71,7 @@ def _draw_rooms(rooms: list[RoomStatus], lines: int) -> Iterator[RenderableType]
 
 
 def _share_lines(wanted: list[int], lines: int) -> list[int]:
-    """Share lines: those who want few get all of them, the others equal shares."""
+    """Share lines: whoever wants few gets all of them, the others get equal shares."""
     shares = [0] * len(wanted)
     by_demand = sorted(range(len(wanted)), key=wanted.__getitem__)
     for sharers, place in zip(range(len(wanted), 0, -1), by_demand, strict=True):
@@ -81,7 +81,7 @@ def _share_lines(wanted: list[int], lines: int) -> list[int]:
 
 
 def _present_members(status: RoomStatus) -> dict[str, tuple[int, int]]:
-    return {profile_id: last for profile_id, last in status.latest.items() if profile_id not in status.gone}
+    return {profile_id: last for profile_id, last in status.latest.items() if profile_id not in status.removed}
 
 
 def _draw_head(status: RoomStatus) -> Text:
@@ -96,9 +96,9 @@ def _draw_head(status: RoomStatus) -> Text:
     if status.reconnects:
         head.append(f"  {format_count(status.reconnects, 'reconnect')}", "yellow")
     if status.rejected:
-        head.append(f"  {status.rejected:,} not understood", "yellow")
-    if status.trouble and status.state is not State.LIVE:
-        head.append(f"  {status.trouble}", "yellow")
+        head.append(f"  {format_count(status.rejected, 'rejected message')}", "yellow")
+    if status.problem and status.state is not State.LIVE:
+        head.append(f"  {status.problem}", "yellow")
     if status.state is State.LIVE and not status.latest:
         head.append("  silent: nobody sends a heart rate", "dim")
     head.no_wrap, head.overflow = True, "ellipsis"
@@ -106,7 +106,7 @@ def _draw_head(status: RoomStatus) -> Text:
 
 
 def _draw_members(status: RoomStatus, most: int) -> Table:
-    """List the members with their latest bpm; if there are too many, those heard last."""
+    """List the members with their latest bpm; if there are too many, the most recent."""
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=True)
     table.add_column(no_wrap=True, overflow="ellipsis")
     table.add_column(justify="right", no_wrap=True, min_width=len("230 bpm"))
@@ -127,14 +127,14 @@ def _name(status: RoomStatus, profile_id: str) -> str:
 
 
 def _draw_totals(recorder: Recorder, per_second: float) -> Text:
-    rows = sum(recorder.ingester.total.rows.values())
     totals = Text.assemble(
         (_format_age(trio.current_time() - recorder.started_at), "bold"),
-        f"  {per_second:,.0f} messages/s  {format_count(rows, 'row')} in {recorder.options.database.name}",
+        f"  {per_second:,.0f} messages/s"
+        f"  {format_count(recorder.ingester.total.count, 'row')} in {recorder.options.database.name}",
         f"  {recorder.journal.backlog_bytes / 1024:,.0f} KiB in the journal",
     )
-    if recorder.ingester.trouble:
-        totals.append(f"  {recorder.ingester.trouble.message}", "yellow")
+    if recorder.ingester.error:
+        totals.append(f"  {recorder.ingester.error.message}", "yellow")
     totals.append("\n" + ("Stopping ..." if recorder.is_ending else "Press Ctrl-C to stop recording."), "dim")
     return totals
 

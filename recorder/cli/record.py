@@ -90,7 +90,7 @@ def _record(options: "Options") -> None:
     from pulsoid_rec.recorder.cli.recording_log import open_log
     from pulsoid_rec.recorder.cli.screen import open_screen
 
-    os.umask(0o077)  # files made from here on are readable by their owner alone
+    os.umask(0o077)  # files made from here on are readable only by their owner
     console = open_console()
     with open_screen(), open_log(options.database, console):
         options.credentials.read_token()  # fails before any file is made
@@ -109,7 +109,7 @@ async def _run_recorder(options: "Options", console: "Console | None") -> None:
 
 
 def open_console() -> "Console | None":
-    """Return the terminal's console; None without a terminal, where a status in place would be noise."""
+    """Return the terminal's console; None without a terminal, where a redrawn status would be noise."""
     if not sys.stderr.isatty():
         return None
     from rich.console import Console
@@ -127,15 +127,15 @@ def show_status_on(console: "Console | None") -> "Callable[[Recorder], Awaitable
 
 
 def print_totals(recorder: "Recorder") -> None:
-    """Print what was recorded, unless no room was ever open."""
+    """Print what was recorded, unless no room was ever connected."""
     if not any(room.connection.was_live for room in recorder.rooms):
         return
-    rows = recorder.ingester.total.rows
+    total = recorder.ingester.total
     members = sum(len(room.status.latest) for room in recorder.rooms)
     totals = (
-        f"Recorded {format_count(rows['heart_rate'], 'reading')} of {format_count(members, 'member')} in "
+        f"Recorded {format_count(total.readings, 'reading')} of {format_count(members, 'member')} in "
         f"{format_count(len(recorder.rooms), 'room')}"
     )
-    if rejected := rows["rejected_messages"]:
-        totals += f", and {format_count(rejected, 'message')} not understood"
+    if rejected := total.rows["rejected_messages"]:
+        totals += f", and {format_count(rejected, 'rejected message')}"
     print(f"{totals}, into {recorder.options.database}.", file=sys.stderr)

@@ -14,34 +14,33 @@ if TYPE_CHECKING:
 
 
 def recover(*, db: DbOption = DEFAULT_DB) -> None:
-    """Bring in what a crash left in the journal.
+    """Ingest what a crash left in the journal.
 
     `record` does this by itself when it starts; use this when there is nothing more to record. Segments that a running
-    recorder is writing are left to it.
+    recorder is writing are not touched.
     """
     import logging
     import os
 
     from pulsoid_rec.recorder.ingest.recover import recover as recover_journal
 
-    os.umask(0o077)  # files made from here on are readable by their owner alone
+    os.umask(0o077)  # files made from here on are readable only by their owner
     logging.basicConfig(format="%(message)s")
     recovered = recover_journal(db)
     print(_format_recovered(recovered, db), file=sys.stderr)
     if recovered.ingested.skipped:
         raise StorageError(
-            f"{format_count(len(recovered.ingested.skipped), 'segment')} of the journal could not be brought in",
+            f"{format_count(len(recovered.ingested.skipped), 'segment')} of the journal could not be ingested",
             "The reasons are above; the files are unchanged.",
         )
 
 
 def _format_recovered(recovered: "Recovered", db: Path) -> str:
     ingested = recovered.ingested
-    text = f"The journal holds nothing that {db} lacks"
-    if ingested.segments:
-        rows, readings = sum(ingested.rows.values()), format_count(ingested.readings, "reading")
-        segments = format_count(ingested.segments, "segment")
-        text = f"Brought in {format_count(rows, 'row')} ({readings}) from {segments} of the journal into {db}"
+    text = f"There was nothing to recover for {db}"
+    if ingested.segments or ingested.skipped:
+        rows, readings = format_count(ingested.count, "row"), format_count(ingested.readings, "reading")
+        text = f"Recovered {rows} ({readings}) from {format_count(ingested.segments, 'segment')} into {db}"
         if rejected := ingested.rows["rejected_messages"]:
             text += f"; {format_count(rejected, 'row')} went into rejected_messages"
-    return f"{text}; a recorder is writing to it." if recovered.is_recording else f"{text}."
+    return f"{text}; a recorder is still writing to its journal." if recovered.is_recording else f"{text}."

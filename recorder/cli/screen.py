@@ -1,8 +1,8 @@
 """Writes to stderr from a thread, so that a terminal that is stopped does not stop the recording.
 
-A terminal takes nothing after Ctrl-S, or while text is selected in a Windows console, nor does a pipe that nobody
-reads: a write then blocks, possibly for hours. So texts wait in a short queue. Those that do not fit are dropped: they
-are in the log, and the status is redrawn each second.
+A write blocks, possibly for hours, after Ctrl-S, while text is selected in a Windows console, or on a pipe that nobody
+reads. So texts wait in a short queue. Those that do not fit are dropped: they are in the log, and the status is redrawn
+each second.
 """
 
 import contextlib
@@ -21,14 +21,9 @@ FLUSH_TIMEOUT_S = 1.0
 
 
 class Screen(io.TextIOBase):
-    """Writes to a stream from a thread of its own.
+    """Writes to a stream from its own thread.
 
-    Parameters
-    ----------
-    stream
-        The stream.
-    raw
-        Its unbuffered stream, which is written to: Python aborts if it exits while a thread is inside a buffered one.
+    It writes to `raw`, the unbuffered one: Python aborts if it exits while a thread is inside a buffered stream.
     """
 
     def __init__(self, stream: TextIO, raw: io.RawIOBase) -> None:
@@ -40,7 +35,7 @@ class Screen(io.TextIOBase):
         self._thread.start()
 
     @property
-    def encoding(self) -> str:  # type: ignore[override] # IO's could be set; this is the stream's for good
+    def encoding(self) -> str:  # type: ignore[override] # a constant here, not an attribute that can be set
         """The encoding of the stream."""
         return self._stream.encoding
 
@@ -59,7 +54,7 @@ class Screen(io.TextIOBase):
         return len(text)
 
     def finish(self) -> None:
-        """Write what is queued; what the stream does not take within a second or two is dropped."""
+        """Write what is queued; what cannot be written within two seconds is dropped."""
         with contextlib.suppress(queue.Full):
             self._waiting.put(None, timeout=FLUSH_TIMEOUT_S)
         self._thread.join(FLUSH_TIMEOUT_S)
@@ -67,7 +62,7 @@ class Screen(io.TextIOBase):
 
     def _write(self) -> None:
         while (data := self._waiting.get()) is not None and not self._is_closed:
-            with contextlib.suppress(OSError):  # the terminal is gone, but the recording goes on
+            with contextlib.suppress(OSError):  # the terminal was closed, but the recording continues
                 while data and not self._is_closed:
                     data = data[self._raw.write(data) or 0 :]
 

@@ -56,7 +56,7 @@ def simulate(
         float | None,
         typer.Option(
             metavar="SECONDS",
-            help="End the play after this many seconds of its own time. Otherwise a file plays to its end, and made-up "
+            help="End the play after this many seconds of play time. Otherwise a file plays to its end, and made-up "
             "people play for ever, or for 3600 s at a speed above 1.",
             show_default=False,
         ),
@@ -69,21 +69,21 @@ def simulate(
         list[str] | None,
         typer.Option(
             metavar="NAME:NUMBER",
-            help="A fault to inject; repeatable. drop:S cuts each connection about every S seconds; stall:S has each "
-            "go dead after about S seconds, unclosed; expire:S lets tokens live for S seconds; refuse:STATUS refuses "
-            "every connection with that HTTP status; garbage:N follows about one reading in N with a malformed "
-            "message; repeat:N sends each new connection the room's latest N readings again.",
+            help="A fault to inject; repeatable. drop:S cuts each connection about every S seconds; stall:S stops "
+            "sending on each after about S seconds; expire:S makes tokens expire after S seconds; refuse:STATUS "
+            "refuses every connection with that HTTP status; garbage:N follows about one reading in N with a malformed "
+            "message; repeat:N resends the room's latest N readings to each new connection.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Serve rooms as Pulsoid does, on this machine alone: to record from with no account and no network.
+    """Serve rooms as Pulsoid does, only on this machine: to record without account and network.
 
     A room's play begins when its first client connects, so that a recorder sees all of it. Played faster than real
     time, its events carry the times they would have had, the last one about now. After it the connections stay open in
-    silence, as in a room whose people went home; with --once the server ends, with exit code 0.
+    silence; with --once the server ends, with exit code 0.
 
-    Besides rooms it answers GET /api/v1/token/validate and POST /oauth2/token. That renews the token with
+    It also answers GET /api/v1/token/validate and POST /oauth2/token. The latter renews the token with
     refresh_token=demo-refresh-token, client_id=demo-client and client_secret=demo-secret.
     """
     from pulsoid_rec.recorder.simulator.faults import parse_faults
@@ -98,7 +98,7 @@ def simulate(
         if number is not None and not (math.isfinite(number) and number > 0):
             raise UsageError(f"{option} is {number:g}", "Give a number above 0.")
     if replay is None and duration is None and speed > 1:
-        duration = ENDLESS_CUT_S  # without an end, their events would run into the future
+        duration = ENDLESS_CUT_S  # without an end, their events would lie in the future
     config = SimulatorConfig(
         rooms=dict(_make_plays(check_room_ids(room or ["demo"]), members or MEMBERS, replay, seed, duration)),
         tokens=(Token(_check_token(DEMO_TOKEN if token is None else token), refresh_token=DEMO_REFRESH_TOKEN),),

@@ -32,7 +32,7 @@ class Disconnect:
 
     @property
     def is_invalid_data(self) -> bool:
-        """Whether the server sent what cannot be split into messages."""
+        """Whether the server sent something that cannot be split into messages."""
         return self.code in {1002, 1007, 1009}
 
 
@@ -54,7 +54,7 @@ def ended_connection(code: int, close_reason: str | None = None) -> Disconnect:
 
 
 def refused_error(room_id: str, refusal: Disconnect) -> RefusedError:
-    """Return the error that tells the user what a refusal means and what to do."""
+    """Return the error for the user: what a refusal means and what to do."""
     match refusal.code:
         case 401:
             return RefusedError(
@@ -67,5 +67,5 @@ def refused_error(room_id: str, refusal: Disconnect) -> RefusedError:
                 "Check the room's id, or join the room with that account.",
             )
         case 404:
-            return RefusedError(f"The server knows no room {room_id!r} (404)", "Check the room's id and --server.")
+            return RefusedError(f"The server has no room {room_id!r} (404)", "Check the room's id and --server.")
     return RefusedError(f"Cannot record room {room_id!r}: {refusal.reason}", "Correct that and start again.")

@@ -63,7 +63,7 @@ def parse_server_url(url: str) -> ServerUrl:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
         if host is not None:
-            host.encode("idna")  # as it is looked up
+            host.encode("idna")  # as for the name lookup
     except ValueError as error:
         raise UsageError(f"--server {_without_secrets(url)!r} is not a URL ({error})", hint) from None
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:

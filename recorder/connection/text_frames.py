@@ -1,10 +1,10 @@
-"""Whole text messages, cut out of a server's bytes before the WebSocket library sees them. Pure.
+"""Whole text messages, split off a server's bytes before the WebSocket library sees them. Pure.
 
 Nearly everything a room sends is short text messages, each in one frame. The library takes some 15 microseconds and
-two scheduler turns for each; cut out here, they take one. All else is the library's: pings and pongs are passed on, and
-at the first byte of anything else (a close, a fragment, binary data, a long or masked frame, a text that is not UTF-8,
-a protocol violation) it takes over for the rest of the connection. So only one implementation decides what is unusual,
-and messages keep their order. Frames: RFC 6455, section 5.2.
+two scheduler turns for each; parsed here, they take one. Pings and pongs are passed on to the library, and at the first
+byte of anything else (a close, a fragment, binary data, a long or masked frame, invalid UTF-8, a protocol violation) it
+takes over for the rest of the connection. So unusual frames are handled in one place, and messages keep their order.
+Frames: RFC 6455, section 5.2.
 """
 
 _TEXT = 0x81  # the last, and only, fragment of a text

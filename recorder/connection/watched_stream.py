@@ -1,4 +1,4 @@
-"""A stream under the WebSocket that notes what trio-websocket does not report, and takes text messages out early."""
+"""A stream under the WebSocket that records what trio-websocket does not report, and delivers text messages itself."""
 
 import contextlib
 import re
@@ -37,7 +37,7 @@ class _StreamWrapper(trio.abc.Stream):
 
 
 class Wire(_StreamWrapper):
-    """The TCP connection below TLS; knows when the last bytes came, on trio's clock."""
+    """The TCP connection below TLS; knows when the last bytes arrived, on trio's clock."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         super().__init__(stream)
@@ -52,8 +52,8 @@ class Wire(_StreamWrapper):
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send if that is still possible; raise nothing.
 
-        On a failed pong both trio-websocket and TLS would stop reading, although messages have arrived. That the peer
-        is gone shows in `receive_some`, after its last byte.
+        On a failed pong both trio-websocket and TLS would stop reading, although messages have arrived. A lost
+        peer shows in `receive_some`, after its last byte.
         """
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await self._stream.send_all(data)
@@ -71,17 +71,17 @@ class WatchedStream(_StreamWrapper):
         self._limits = limits
         self._head = b""
         self._is_head_over = False
-        self._after_head = b""  # what came with the last piece of the head
+        self._after_head = b""  # what arrived with the last piece of the head
         self._frames = TextFrames()
         self._handle: MessageHandler | None = None
         self._is_open = trio.Event()
         self._last: deque[bytes | bytearray] = deque(maxlen=_KEPT_PIECES)
         self.handler_error: Exception | None = None
-        """What the handler raised: a fault of ours, which the library's reader must not hide."""
+        """What the handler raised: an error of ours, which the library's reader must not hide."""
 
     @property
     def received_at(self) -> float:
-        """When the last bytes came, on trio's clock."""
+        """When the last bytes arrived, on trio's clock."""
         return self._wire.received_at
 
     @property
@@ -108,7 +108,7 @@ class WatchedStream(_StreamWrapper):
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Receive what is for the library.
 
-        Cancelled, it loses what it was about to return; nobody receives after that.
+        Cancelled, it loses what it was about to return.
         """
         if not self._is_head_over:
             return self._split_head(await self._receive(max_bytes))

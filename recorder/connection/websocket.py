@@ -1,4 +1,4 @@
-"""Open a connection to the server: TCP, TLS and the WebSocket upgrade; or say why that failed."""
+"""Open a connection to the server: TCP, TLS and the WebSocket upgrade."""
 
 import os
 import socket
@@ -136,8 +136,8 @@ async def open_websocket(
 
         opening.start_soon(cancel_when_reader_ends)
         websocket = await wrap_client_stream(
-            reader,  # type: ignore[arg-type] # it uses `start_soon` of a nursery alone
-            stream,  # type: ignore[arg-type] # and of a stream what every stream has
+            reader,  # type: ignore[arg-type] # it uses only a nursery's `start_soon`
+            stream,  # type: ignore[arg-type] # and of a stream only the methods of every stream
             server_url.authority,
             path,
             extra_headers=[(b"Authorization", b"Bearer " + token.encode()), (b"User-Agent", USER_AGENT.encode())],

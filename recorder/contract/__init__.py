@@ -1,11 +1,12 @@
 """What recorder and analysis share: tables, errors, file names, limits, and the wording of messages.
 
-Imports nothing of the project. Everybody may import it; it is all of the recorder that `analysis` may.
+Imports nothing else of the project. Every package may import it; of the recorder, `analysis` may import nothing else.
 
 - `tables`: each table and column, from which DDL, schemas and documentation are made.
 - `errors`: the errors a user sees, with their exit codes.
 - `defaults`: the database and the server that are used unless others are named.
 - `journal_files`: where a database's journal is, and what its files are called.
+- `ids`: ids of runs and connections.
 - `timings`, `limits`: every wait, timeout and size limit of the recorder.
 - `wording`: counts, lists and durations as text.
 - `duckdb_errors`: DuckDB's and the system's errors, translated into one sentence.

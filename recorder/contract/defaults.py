@@ -1,4 +1,4 @@
-"""Where the recorder connects and writes unless told otherwise; the command line shows both before it loads more."""
+"""Default server and database; apart, since the command line shows both before it loads anything else."""
 
 from pathlib import Path
 

@@ -28,14 +28,14 @@ _FAULTS = (
     _Fault(
         _any_of("no space left", "not enough space", "disk.*full", "quota exceeded", "file too large"),
         "There is no space left on the disk for {0}",
-        "Free some; nothing recorded is lost.",
-        "Free some, and try again.",
+        "Free some space; nothing recorded is lost.",
+        "Free some space, and try again.",
     ),
     _Fault(
         _any_of("too many open files"),
         "Cannot open {0}: too many files are open",
-        "Allow more (`ulimit -n`), or record fewer rooms at once.",
-        "Allow more (`ulimit -n`), and try again.",
+        "Raise the limit (`ulimit -n`), or record fewer rooms at once.",
+        "Raise the limit (`ulimit -n`), and try again.",
     ),
     _Fault(
         _any_of("permission denied", "operation not permitted", "read-only file system", "access is denied"),
@@ -45,10 +45,7 @@ _FAULTS = (
     ),
     _Fault(_any_of("is a directory"), "{0} is a folder", _OTHER_FILE, _OTHER_FILE),
     _Fault(
-        _any_of("not a valid duckdb"),
-        "{0} is not a DuckDB file",
-        f"It was not changed. {_OTHER_FILE}",
-        _OTHER_FILE,
+        _any_of("not a valid duckdb"), "{0} is not a DuckDB file", f"It was not changed. {_OTHER_FILE}", _OTHER_FILE
     ),
     _Fault(
         _any_of("corrupt", "checksum", "could not read enough bytes"),
@@ -67,7 +64,7 @@ def is_lock_error(error: Exception) -> bool:
 def storage_error(error: Exception, path: Path, *, writing: bool) -> StorageError:
     """Translate an error of DuckDB or the system about a database file; into a `DatabaseBusyError` if it is locked.
 
-    `writing` is True for the recorder, which retries by itself, and False for a command that only reads.
+    `writing` is True for the recorder, which retries, and False for a command that only reads.
     """
     text = str(error)
     if is_lock_error(error):
@@ -89,6 +86,6 @@ def storage_error(error: Exception, path: Path, *, writing: bool) -> StorageErro
 
 def _lock_holder(text: str) -> str:
     if _SAME_PROCESS.search(text):
-        return "this very process"
+        return "this process"
     holder = _HOLDER.search(text)
     return f"{Path(holder[1]).name} (process {holder[2]})" if holder else "another process"

@@ -49,4 +49,4 @@ class StorageError(PulsoidRecError):
 
 
 class DatabaseBusyError(StorageError):
-    """Another process has the database file open; it will be released."""
+    """Another process has the database file open."""

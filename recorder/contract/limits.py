@@ -10,10 +10,9 @@ class Limits:
     message_bytes: int = 4 * 2**20  # a message; a larger one ends the connection
     queued_messages: int = 64  # messages between trio-websocket's reader and the receiver
     http_head_bytes: int = 2**16  # kept of the head of the server's answer to the upgrade
-    http_answer_bytes: int = 2**16  # the answer to a token check or refresh
 
-    memory_bytes: int = 64 * 2**20  # rows in memory; past it nothing more is received
-    segment_bytes: int = 8 * 2**20  # a segment; past it a new one is begun
+    memory_bytes: int = 64 * 2**20  # rows in memory; above it nothing more is received
+    segment_bytes: int = 8 * 2**20  # a segment; above it a new one is started
     large_segment_bytes: int = 64 * 2**10  # a segment that is ingested without waiting for more
     batch_bytes: int = 64 * 2**20  # segments ingested before the database is closed for a moment
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 SCHEMA_VERSION = 1
-"""Increased with every change of the tables; `ingest.database` migrates older files."""
+"""Increased with every change of the tables; `ingest.database` refuses files of any other version."""
 
 SqlType = Literal["VARCHAR", "INTEGER", "BIGINT", "TIMESTAMPTZ", "JSON"]
 
@@ -33,7 +33,7 @@ class Table:
 
     @property
     def time_column(self) -> str:
-        """The column that says when a row's event happened."""
+        """The column with the time of a row's event."""
         return "occurred_at" if any(column.name == "occurred_at" for column in self.columns) else "at"
 
     @property
@@ -48,7 +48,7 @@ _ROOM = Column("room_id", "VARCHAR", "the room, as named to `record`")
 _PROFILE = Column("profile_id", "VARCHAR", "the member")
 _OCCURRED = Column("occurred_at", "TIMESTAMPTZ", "when it happened: the server's `timestamp`")
 _RECEIVED = Column("received_at", "TIMESTAMPTZ", "when it arrived, by the recorder's own clock")
-_CONNECTION = Column("connection_id", "VARCHAR", "the connection that brought it")
+_CONNECTION = Column("connection_id", "VARCHAR", "the connection that received it")
 
 HEART_RATE = Table(
     "heart_rate",
@@ -88,22 +88,22 @@ CONNECTION_EVENTS = Table(
     "The recorder's connection to the room was `opened`, `closed`, `refused` or `lost`.",
     (
         _ROOM,
-        _CONNECTION,
-        Column("event", "VARCHAR", "`opened`, `closed` (in good order), `refused` (by the server) or `lost`"),
+        Column("connection_id", "VARCHAR", "the connection, or the attempt at one"),
+        Column("event", "VARCHAR", "`opened`, `closed` (by a close frame), `refused` (by the server) or `lost`"),
         Column("at", "TIMESTAMPTZ", "when, by the recorder's own clock"),
         Column("code", "INTEGER", "WebSocket close code, or HTTP status when refused", null=True),
-        Column("reason", "VARCHAR", "why, in words", null=True),
+        Column("reason", "VARCHAR", "why it ended", null=True),
     ),
 )
 
 REJECTED_MESSAGES = Table(
     "rejected_messages",
-    "What arrived and was not understood, kept for good.",
+    "A message, or a damaged line of the journal, that could not be parsed.",
     (
-        Column("room_id", "VARCHAR", "the room; NULL where a damaged journal does not tell", null=True),
-        Column("connection_id", "VARCHAR", "the connection; NULL where a damaged journal does not tell", null=True),
+        Column("room_id", "VARCHAR", "the room; NULL for a damaged line of the journal", null=True),
+        Column("connection_id", "VARCHAR", "the connection; NULL for a damaged line of the journal", null=True),
         Column("received_at", "TIMESTAMPTZ", "when it arrived, by the recorder's own clock"),
-        Column("reason", "VARCHAR", "why it was not understood"),
+        Column("reason", "VARCHAR", "why it was rejected"),
         Column("raw", "VARCHAR", "the message, word for word"),
     ),
 )
@@ -113,21 +113,21 @@ TABLES = (HEART_RATE, MEMBER_EVENTS, ROOM_EVENTS, CONNECTION_EVENTS, REJECTED_ME
 
 INGESTED_SEGMENTS = Table(
     "ingested_segments",
-    "The recorder's own note of what it has brought in from its journal.",
+    "A segment of the journal that was ingested.",
     (
-        Column("segment", "VARCHAR", "name of the journal's segment"),
-        Column("rows", "BIGINT", "rows it brought"),
+        Column("segment", "VARCHAR", "name of the segment"),
+        Column("rows", "BIGINT", "rows in it"),
         Column("ingested_at", "TIMESTAMPTZ", "when it was committed"),
     ),
 )
 
 SCHEMA_VERSIONS = Table(
     "schema_versions",
-    "Each version these tables have had; the highest holds.",
+    "A version of the tables; the highest is the current one.",
     (
         Column("version", "INTEGER", "version of the tables"),
-        Column("since", "TIMESTAMPTZ", "when the file was brought to it"),
-        Column("program", "VARCHAR", "version of pulsoid-rec that did so"),
+        Column("since", "TIMESTAMPTZ", "when the file got it"),
+        Column("program", "VARCHAR", "version of pulsoid-rec that wrote it"),
     ),
 )
 

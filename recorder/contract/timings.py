@@ -28,7 +28,7 @@ class Timings:
     ingest_retry_s: float = 0.05  # before the first retry of an ingest; doubles with each failure
     longest_busy_retry_s: float = 0.5  # before any retry while another process holds the database
     longest_error_retry_s: float = 10.0  # before any retry after another error
-    report_busy_after_s: float = 5.0  # that the database may be locked before the log says so
+    report_busy_after_s: float = 5.0  # of a locked database before it is logged
     readers_turn_s: float = 0.1  # that the database stays closed between batches
     recover_timeout_s: float = 10.0  # that `recover` waits for a locked database
 

@@ -1,4 +1,4 @@
 """Files that survive a crash: locks that end with their process, syncing to the disk, replacing a file as a whole.
 
-Knows nothing of rows or rooms. Used by `journal`, `ingest`, `pulsoid` and the command line.
+Independent of rows and rooms. Used by `journal`, `ingest`, `pulsoid` and `analysis.cli`.
 """

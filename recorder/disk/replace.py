@@ -11,12 +11,12 @@ from pathlib import Path
 from pulsoid_rec.recorder.disk.sync import sync_file, sync_folder
 
 OWNER_ONLY = 0o600
-"""Heart rates are health data and tokens are secret: files are for their owner alone."""
+"""Heart rates are health data and tokens are secret: only their owner may read the files."""
 
 
 @contextmanager
 def open_replacement(path: Path, *, sync: bool, overwrite: bool = True) -> Iterator[Path]:
-    """Yield the path of an empty file, readable by its owner alone, which replaces `path` when the block ends.
+    """Yield the path of an empty file, readable only by its owner, which replaces `path` when the block ends.
 
     If the block raises, or the file cannot be made, synced or renamed (`OSError`), `path` is unchanged.
 
@@ -32,7 +32,7 @@ def open_replacement(path: Path, *, sync: bool, overwrite: bool = True) -> Itera
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, OWNER_ONLY))
         yield temporary
         if sync:
-            file = os.open(temporary, os.O_RDWR)  # Windows does not sync a file that is open for reading alone
+            file = os.open(temporary, os.O_RDWR)  # Windows does not sync a file that is open only for reading
             try:
                 sync_file(file)
             finally:

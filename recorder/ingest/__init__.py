@@ -1,9 +1,9 @@
-"""From the journal into the DuckDB file: each segment exactly once, however often that is interrupted.
+"""Ingest the journal into the DuckDB file: each segment exactly once, however often that is interrupted.
 
-Segments go in, committed rows come out. Used by `recorder` and the command line.
+Reads closed segments and commits their rows. Used by `recorder` and `cli`.
 
 - `schedule`: when to ingest, and what to do while the database is locked.
 - `ingest`: one segment in one transaction, together with its name.
-- `recover`: what crashed recorders left.
-- `database`: the DuckDB file: opened for a moment, its tables made and checked.
+- `recover`: ingests what crashed recorders left.
+- `database`: the DuckDB file: opened briefly, its tables created and checked.
 """

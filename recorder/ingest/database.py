@@ -1,4 +1,4 @@
-"""The DuckDB file: opened for a moment, its tables made, its version checked, and its errors translated.
+"""The DuckDB file: opened briefly, its tables created, its version checked, and its errors translated.
 
 While a process has the file open for writing, no other can open it; so it is closed after each use.
 """
@@ -33,7 +33,7 @@ _DESCRIPTORS = 8  # the file, its WAL, a segment, and some that other threads ma
 
 
 def require_valid_path(path: Path) -> None:
-    """Raise `StorageError` if the path has a question mark, which DuckDB takes for the end of a URL."""
+    """Raise `StorageError` if the path has a question mark, which DuckDB treats as the end of a URL."""
     if "?" in str(path.absolute()):
         raise StorageError(
             f"{path.absolute()} has a question mark in it, which DuckDB does not support in a path",
@@ -97,7 +97,7 @@ def _start_engine() -> duckdb.DuckDBPyConnection:
 
 
 def _require_descriptors() -> None:
-    """Raise `OSError` unless some files can be opened: without, DuckDB 2.0 ends the process."""
+    """Raise `OSError` unless some files can be opened: otherwise DuckDB 2.0 aborts the process."""
     opened = []
     try:
         for _ in range(_DESCRIPTORS):
@@ -121,7 +121,7 @@ def _make(path: Path) -> None:
 
 
 def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Make the tables in a file without any; raise `StorageError` unless they have today's version."""
+    """Make the tables in a file without any; raise `StorageError` unless they have the current version."""
     query = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
     tables = {name for (name,) in connection.execute(query).fetchall()}
     if not tables:

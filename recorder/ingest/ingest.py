@@ -64,7 +64,7 @@ class Ingested:
 
 
 def next_batch(segments: Sequence[Path], most_bytes: int = DEFAULT_LIMITS.batch_bytes) -> list[Path]:
-    """Return the first segments, up to some size: what is ingested before readers may open the database."""
+    """Return the first segments, up to some size: readers may open the database after them."""
     size = 0
     for count, segment in enumerate(segments, 1):
         with contextlib.suppress(FileNotFoundError):  # another recorder has ingested it
@@ -80,7 +80,7 @@ def ingest(
     total: Ingested,
     *,
     keep: bool = False,
-    may_continue: Callable[[], object] = bool,
+    check_cancelled: Callable[[], object] = bool,
 ) -> None:
     """Ingest segments into the database, then remove their files.
 
@@ -94,8 +94,8 @@ def ingest(
         Counts what is committed, even if something fails later. Segments that were in the database already count
         nothing; those of a newer version are skipped.
     keep
-        Keep them, compressed, in a folder of the journal, instead of removing them.
-    may_continue
+        Keep them, compressed, in the journal's folder `kept`, instead of removing them.
+    check_cancelled
         Called before each segment; raises to stop.
 
     Raises
@@ -110,7 +110,7 @@ def ingest(
         with open_database(database) as connection:
             done = []
             for segment in segments:
-                may_continue()
+                check_cancelled()
                 if _ingest_once(connection, segment, total):
                     done.append(segment)
         if total.count - before > _MANY_ROWS:
@@ -190,7 +190,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, name: str, path: Path, found:
     connection.execute("BEGIN")
     try:
         connection.execute(_LOAD, [str(path), max(2**20, found.longest_bytes + 1)])
-        # Most segments hold readings alone, and each statement costs a millisecond even without a row.
+        # Most segments hold only readings, and each statement costs a millisecond even without a row.
         present = {name for (name,) in connection.execute('SELECT DISTINCT "table" FROM segment_lines').fetchall()}
         rows = {name: _count(connection.execute(insert)) for name, insert in _INSERTS.items() if name in present}
         if sum(rows.values()) < found.rows:
@@ -233,11 +233,11 @@ def _insert_statement(table: Table) -> str:
     return f"INSERT INTO {table.name} SELECT {columns} FROM segment_lines WHERE \"table\" = '{table.name}' AND {_VALID}"
 
 
-# What is JSON for msgspec but not for DuckDB (a number that is too large) is kept as a rejected message.
+# JSON that msgspec accepts and DuckDB does not (a number that is too large) is kept as a rejected message.
 _VALID = "(config IS NULL OR json_valid(config))"
 _INSERT_INVALID = (
     f"INSERT INTO {REJECTED_MESSAGES.name} SELECT room_id, connection_id, make_timestamptz(received_at), "
-    f"'DuckDB does not take `config` for JSON', raw FROM segment_lines WHERE NOT {_VALID}"
+    f"'DuckDB cannot parse `config` as JSON', raw FROM segment_lines WHERE NOT {_VALID}"
 )
 _LOAD = _load_statement()
 _INSERTS = {table.name: _insert_statement(table) for table in TABLES}

@@ -22,12 +22,12 @@ class Recovered:
 
 
 def recover(database: Path, timings: Timings = DEFAULT_TIMINGS) -> Recovered:
-    """Ingest what crashed recorders left, but not what running ones are writing; make the database if need be.
+    """Ingest what crashed recorders left, but not what running ones are writing; create the database if necessary.
 
     Raises
     ------
     UsageError
-        There is neither such a database nor a journal.
+        There is neither the database nor its journal.
     DatabaseBusyError
         Another process keeps the database open.
     StorageError
@@ -55,7 +55,7 @@ def _ingest_when_unlocked(database: Path, batch: list[Path], total: Ingested, ti
     while True:
         try:
             return ingest(database, batch, total)
-        except DatabaseBusyError:
+        except DatabaseBusyError as error:
             if time.monotonic() > deadline:
-                raise
+                raise DatabaseBusyError(error.message, "Try again when that process has ended.") from error
         time.sleep(timings.ingest_retry_s)

@@ -1,4 +1,4 @@
-"""When to ingest: as segments come out of the journal, and again while the database cannot be used."""
+"""When to ingest: as soon as the journal closes a segment, and with retries while the database cannot be used."""
 
 import logging
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from pulsoid_rec.recorder.ingest.ingest import Ingested, ingest, next_batch
 from pulsoid_rec.recorder.journal.journal import Journal
 
 # A small segment is closed once it is this many times as old as the last ingest took, but before it is older than
-# `longest_segment_age_s`: so others can open the database most of the time, and rows can still be read soon.
+# `longest_segment_age_s`: so others can open the database most of the time, and rows are still readable soon.
 _REST_FACTOR = 60
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Ingester:
         self._waiting: list[Path] = []
         self.total = Ingested()
         """What has been ingested so far."""
-        self.trouble: StorageError | None = None
+        self.error: StorageError | None = None
         """Why nothing can be ingested now, if so."""
         self._failing_since = 0.0
         self._retry_s = 0.0
@@ -58,7 +58,7 @@ class Ingester:
         await self._ingest_waiting()
         async for segment in self._journal.segments:
             self._waiting.append(segment)
-            while True:  # ingest together what has come meanwhile
+            while True:  # ingest together what was closed meanwhile
                 try:
                     self._waiting.append(self._journal.segments.receive_nowait())
                 except (trio.WouldBlock, trio.EndOfChannel):
@@ -69,8 +69,8 @@ class Ingester:
         timings = self._timings
         while self._waiting:
             batch = next_batch(self._waiting, self._limits.batch_bytes)
-            may_continue = trio.from_thread.check_cancelled
-            work = partial(ingest, self._database, batch, self.total, keep=self._keep, may_continue=may_continue)
+            check_cancelled = trio.from_thread.check_cancelled
+            work = partial(ingest, self._database, batch, self.total, keep=self._keep, check_cancelled=check_cancelled)
             started_at = trio.current_time()
             try:
                 # Not abandoned on cancel: if Python ends while a thread is inside DuckDB, the process crashes.
@@ -89,16 +89,16 @@ class Ingester:
     async def _wait_for_retry(self, error: StorageError, now: float) -> None:
         """Wait before the next attempt, longer each time; log the reason once."""
         timings = self._timings
-        if self.trouble is None:
+        if self.error is None:
             self._failing_since, self._retry_s = now, timings.ingest_retry_s
-        self.trouble = error
+        self.error = error
         is_busy = isinstance(error, DatabaseBusyError)
-        # Readers come and go; only one that stays is logged. Any other error is logged at once.
+        # Readers are brief; only one that stays is logged. Any other error is logged at once.
         kind = DatabaseBusyError.__name__ if is_busy else error.message
         if kind not in self._logged and (not is_busy or now >= self._failing_since + timings.report_busy_after_s):
             log.log(
                 logging.WARNING if is_busy else logging.ERROR,
-                "%s Recording goes on into the journal; nothing is lost.",
+                "%s Recording continues in the journal; nothing is lost.",
                 error,
             )
             self._logged.add(kind)
@@ -108,7 +108,7 @@ class Ingester:
         )
 
     def _log_recovery(self) -> None:
-        self.trouble = None
+        self.error = None
         if self._logged:
-            log.warning("The database is being written again; what waited in the journal goes in.")
+            log.warning("The database is being written again; the backlog in the journal is ingested.")
             self._logged.clear()

@@ -1,9 +1,9 @@
 """The journal: every row is on disk within 50 ms of its receipt.
 
 `append` encodes rows into memory and never waits for a disk. `run` writes them soon afterwards in a worker thread;
-meanwhile another thread syncs each second, or closes the segment once somebody is waiting to ingest it, so a slow disk
-does not delay the writing. While the disk fails, rows stay in memory up to a limit; past it `wait_for_space` holds the
-receivers back, and so TCP the server. Nothing is dropped.
+meanwhile another thread syncs each second, or closes the segment once the ingester is waiting for one, so a slow disk
+does not delay the writing. While the disk fails, rows stay in memory. Above a limit receivers wait in `wait_for_space`,
+and TCP's flow control stops the server. Nothing is dropped.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 class Journal:
     """The journal of one run of the recorder, whose `run_id` is unique.
 
-    Makes the folder, for its owner alone, if it does not exist; raises `OSError` if it cannot be made or written to.
+    Creates the folder, readable only by its owner; raises `OSError` if it cannot be created or written to.
     """
 
     def __init__(
@@ -43,8 +43,7 @@ class Journal:
         self._run_id = run_id
         self._timings = timings
         self._limits = limits
-        self._memory_bytes = limits.memory_bytes
-        self._lock = _take_lock(folder, run_id)
+        self._lock = _create_lock(folder, run_id)
         remove_stale_locks(folder)
         sync_folder(folder.parent)
         self.close_after_s = timings.segment_age_s
@@ -52,7 +51,7 @@ class Journal:
         self._count = 0
         self._pending = bytearray()  # lines that no writer has yet
         self._writer: SegmentWriter | None = None
-        self._closing: SegmentWriter | None = None  # the previous one, while it is closed
+        self._closing: SegmentWriter | None = None  # the previous one, while it is being closed
         self._unsynced_bytes = 0  # what the writers keep in memory
         self._opened_at = self._synced_at = -math.inf
         self._limiter = trio.CapacityLimiter(2)  # its own, as slow name servers can occupy all of trio's threads
@@ -81,8 +80,8 @@ class Journal:
 
     @property
     def is_full(self) -> bool:
-        """Whether memory holds more than it should: see `wait_for_space`."""
-        return len(self._pending) + self._unsynced_bytes > self._memory_bytes
+        """Whether more than `memory_bytes` are in memory: see `wait_for_space`."""
+        return len(self._pending) + self._unsynced_bytes > self._limits.memory_bytes
 
     async def wait_for_space(self) -> None:
         """Wait while `is_full`."""
@@ -90,7 +89,7 @@ class Journal:
             await self._space.wait()
 
     def finish(self) -> None:
-        """Have `run` write and close everything, and return."""
+        """Make `run` write and close everything, then return."""
         self._finishing = True
         self._wake.set()
 
@@ -123,7 +122,7 @@ class Journal:
         return [writer for writer in (self._closing, self._writer) if writer is not None]
 
     async def _pause(self) -> None:
-        """Wait for work, and then a moment for more, to write less often."""
+        """Wait for work, then for `write_every_s`, to write less often."""
         write_every_s = self._timings.write_every_s
         if not self._pending and not self._finishing:
             self._wake = trio.Event()
@@ -134,14 +133,14 @@ class Journal:
     async def _write(self) -> None:
         if self._pending and self._writer is None:
             name = f"{self._run_id}-{self._count:08}"
-            self._count += 1  # a name whose file could not be opened is not used again
+            self._count += 1  # even if the file cannot be opened
             self._writer = await self._in_thread(self._open, name)
             self._opened_at = self._synced_at = trio.current_time()
         if self._pending and self._writer is not None:
             # From here the writer keeps the lines, even if writing fails.
             self._writer.append(self._pending)
             self._pending = bytearray()
-            self._count_memory()
+            self._update_memory()
         for writer in self._writers:
             if writer.unwritten_bytes:
                 await self._in_thread(writer.write)
@@ -178,15 +177,15 @@ class Journal:
         return self._opened_at + age_s
 
     def _is_close_due(self, writer: SegmentWriter, now: float) -> bool:
-        is_awaited = self.segments.statistics().tasks_waiting_receive > 0
+        is_ingester_waiting = self.segments.statistics().tasks_waiting_receive > 0
         is_too_large = writer.size >= self._limits.segment_bytes
-        return self._finishing or is_too_large or (is_awaited and now >= self._close_at(writer))
+        return self._finishing or is_too_large or (is_ingester_waiting and now >= self._close_at(writer))
 
     async def _sync(self, writer: SegmentWriter) -> None:
         await self._attempt(lambda: self._in_thread(writer.sync))
         if not writer.unsynced_bytes:
             self._log_recovery()
-        self._count_memory()
+        self._update_memory()
         self._is_syncing = False
 
     async def _close(self, writer: SegmentWriter) -> None:
@@ -206,11 +205,11 @@ class Journal:
                 self._folder,
                 writer.size,
             )
-        self._count_memory()
+        self._update_memory()
         self._is_syncing = False
 
     async def _attempt(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Do a step. If the disk fails, log that once and wait: the caller tries again."""
+        """Run a step. If the disk fails, log it once and wait: the caller retries."""
         try:
             await step()
         except OSError as error:
@@ -229,7 +228,7 @@ class Journal:
             log.warning("The journal is being written again; nothing was lost.")
         self._is_failing = False
 
-    def _count_memory(self) -> None:
+    def _update_memory(self) -> None:
         self._unsynced_bytes = sum(writer.unsynced_bytes for writer in self._writers)
         self._space.set()
         self._space = trio.Event()
@@ -238,7 +237,7 @@ class Journal:
         return await trio.to_thread.run_sync(work, *arguments, limiter=self._limiter)
 
 
-def _take_lock(folder: Path, run_id: str) -> LockFile:
+def _create_lock(folder: Path, run_id: str) -> LockFile:
     for _ in range(_LOCK_ATTEMPTS):
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -248,4 +247,4 @@ def _take_lock(folder: Path, run_id: str) -> LockFile:
         except FileExistsError:
             if folder.exists() and not folder.is_dir():
                 raise
-    raise FileNotFoundError(f"{folder} is removed again and again")
+    raise FileNotFoundError(f"{folder} was removed repeatedly")

@@ -1,7 +1,7 @@
-"""Rows on their way to the tables, as the lines of the journal hold them.
+"""Rows of the tables, as they are encoded in the journal.
 
 Each class is a table of `contract.tables`, each field one of its columns; instants are integer microseconds since 1970
-in UTC. A row that came from a message also carries the message word for word, in `raw`, until it is committed.
+in UTC. A row that came from a message also has the unchanged message, in `raw`, until it is committed.
 """
 
 import msgspec

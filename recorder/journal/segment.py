@@ -55,7 +55,7 @@ class Scan:
 
 
 def scan(path: Path) -> Scan:
-    """Check each line of a segment's file, in little memory; without a header it counts as of today's version."""
+    """Check each line of a segment's file, in little memory; without a header the version is the current one."""
     version, rows, damaged, longest_bytes, has_header = FORMAT_VERSION, 0, 0, 0, False
     with path.open("rb") as file:
         for number, line in enumerate(file):

@@ -1,4 +1,4 @@
-"""Write a segment so that neither a crash nor a disk that fails for a while loses a line."""
+"""Write a segment so that neither a crash nor a temporary disk failure loses a line."""
 
 import os
 import shutil
@@ -83,9 +83,9 @@ class SegmentWriter:
                 self._synced += len(self._unsynced.popleft())
 
     def close(self) -> Path:
-        """Sync and close; return the closed file. To be called again if it fails.
+        """Sync and close; return the closed file. Call it again if it fails.
 
-        Raises `SegmentRemovedError` if the file was removed, and its content could not be restored.
+        Raises `SegmentRemovedError` if the file was removed and could not be restored.
         """
         if self._file is not None:
             self.sync()

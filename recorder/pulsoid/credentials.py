@@ -1,4 +1,4 @@
-"""Read the token, check its form, and replace it in its file.
+"""Read the token, check its format, and replace it in its file.
 
 It comes from a file or from the environment, never from the command line, where every user of the machine could see
 it; and it is used only in the header of a request to the server.
@@ -38,14 +38,14 @@ class TokenPair:
 class Credentials:
     """Where the token is: in a file, or else in the environment variable.
 
-    `token_file` holds the token and nothing else, or a JSON object with `access_token`, and optionally `refresh_token`
+    `token_file` contains only the token, or a JSON object with `access_token`, and optionally `refresh_token`
     and `server`.
     """
 
     token_file: Path | None = None
 
     def read_token(self) -> str:
-        """Read the token; again each time, since its owner may have replaced it. Raises as `read` does."""
+        """Read the token; each time anew, since the user may have replaced it. Raises as `read` does."""
         return self.read().token
 
     def read(self) -> TokenPair:
@@ -73,8 +73,8 @@ class Credentials:
     def write(self, changes: dict[str, Any]) -> None:
         """Change fields of a JSON file and keep the others.
 
-        The file is replaced as a whole, is on the disk on return, and readable by its owner alone. Raises `UsageError`
-        if it holds no JSON any more, `OSError` if it cannot be replaced; it is unchanged then.
+        The file is replaced as a whole, is on the disk on return, and readable only by its owner. Raises `UsageError`
+        if it is no longer JSON, `OSError` if it cannot be replaced; it is unchanged then.
         """
         assert self.token_file is not None
         path = self.token_file.resolve()  # a link stays a link
@@ -97,7 +97,9 @@ def _parse_token(text: object, source: str) -> str:
     if not token:
         raise UsageError(f"The token in {source} is empty", _HINT)
     if not (token.isascii() and token.isprintable()) or " " in token:
-        raise UsageError(f"The text in {source} cannot be a token: it has blanks or other characters in it", _HINT)
+        raise UsageError(
+            f"The text in {source} cannot be a token: it contains blanks or other invalid characters", _HINT
+        )
     return token
 
 

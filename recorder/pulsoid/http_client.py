@@ -1,6 +1,6 @@
 """Send one HTTP request and receive the answer, for the check and the refresh of a token.
 
-No redirect is followed: a request goes to the server named and to no other.
+No redirect is followed: a request goes to no other server than the one given.
 """
 
 import h11
@@ -8,10 +8,10 @@ import trio
 
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.connection.websocket import USER_AGENT, CannotConnectError, fail_after, open_stream
-from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 
 _RECEIVE_BYTES = 16 * 2**10
+_LARGEST_ANSWER_BYTES = 64 * 2**10
 
 
 async def request(
@@ -62,7 +62,7 @@ async def _receive(stream: trio.abc.ReceiveStream, connection: h11.Connection) -
             status = event.status_code
         elif isinstance(event, h11.Data):
             content += event.data
-            if len(content) > DEFAULT_LIMITS.http_answer_bytes:
+            if len(content) > _LARGEST_ANSWER_BYTES:
                 return status, b""  # no answer about a token is that long
         elif isinstance(event, h11.EndOfMessage):
             return status, bytes(content)

@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw, UnsetType
 from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, MessageRow, RejectedMessageRow, RoomEventRow
 
 KINDS = ("heart_rate", "room_member_updated", "room_member_removed", "room_updated")
-"""All kinds of message; requested by name, since the server's default is the first alone."""
+"""All kinds of message; requested by name, since the server's default is only the first."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -98,8 +98,8 @@ def _row(message: _Message, frame: str, room_id: str, connection_id: str, receiv
             room_id, connection_id, member.profile_id, "updated", config, occurred_at, received_at, frame
         )
     if isinstance(message, _MemberRemovedMessage):
-        gone = message.room_member_removed
-        return MemberEventRow(room_id, connection_id, gone.profile_id, "removed", None, occurred_at, received_at, frame)
+        left = message.room_member_removed
+        return MemberEventRow(room_id, connection_id, left.profile_id, "removed", None, occurred_at, received_at, frame)
     assert isinstance(message, _RoomUpdatedMessage)
     config = _json_object(message.room_updated.config)
     return RoomEventRow(room_id, connection_id, config, occurred_at, received_at, frame)

@@ -1,4 +1,4 @@
-"""Check the token over HTTP before the first connection, so that each error has a message of its own."""
+"""Check the token over HTTP before the first connection, for a precise error message."""
 
 import logging
 from http import HTTPStatus
@@ -20,24 +20,24 @@ log = logging.getLogger(__name__)
 
 
 class InvalidTokenError(RefusedError):
-    """The token is no longer valid; another one may be."""
+    """The token is no longer valid; after a refresh another one may be."""
 
 
 _NEW_TOKEN = "Get a new one at https://pulsoid.net/ui/keys."  # noqa: S105 - a sentence, not a token
 _ERRORS = {
-    7005: InvalidTokenError("The server does not know this token", _NEW_TOKEN),
+    7005: InvalidTokenError("The token is unknown to the server", _NEW_TOKEN),
     7006: InvalidTokenError("The token has expired", _NEW_TOKEN),
     7007: RefusedError(
-        "The token needs a paid plan of Pulsoid", "See https://pulsoid.net, or use a token of somebody who has one."
+        "The token needs a paid plan of Pulsoid",
+        "See https://pulsoid.net, or use the token of an account that has one.",
     ),
     7008: RefusedError(
         f"The token lacks the scope {SCOPE}", f"Get one with the scope {SCOPE} at https://pulsoid.net/ui/keys."
     ),
     7009: RefusedError(
-        "The server saw no token in the request",
-        "Something between you and the server (a proxy?) removes the header `Authorization`.",
+        "The request reached the server without a token", "Check whether a proxy removes the header `Authorization`."
     ),
-    7010: RefusedError("The server says that this is no token", f"Check that it was copied whole. {_NEW_TOKEN}"),
+    7010: RefusedError("The token is malformed", f"Check that it was copied whole. {_NEW_TOKEN}"),
 }
 _STATUS_ERRORS = {401: InvalidTokenError("The server refused the token (401)", _NEW_TOKEN), 402: _ERRORS[7007]}
 
@@ -51,7 +51,7 @@ class _Invalid(msgspec.Struct):
 
 
 async def check_token(server_url: ServerUrl, token: str, timings: Timings = DEFAULT_TIMINGS) -> None:
-    """Check a token with the server. If the answer is not clear, the connection itself will show.
+    """Check a token with the server. An unclear answer is ignored: the connection itself will show.
 
     Raises `InvalidTokenError` if it is unknown or expired, another `RefusedError` if it is refused for another reason.
     """
@@ -59,7 +59,7 @@ async def check_token(server_url: ServerUrl, token: str, timings: Timings = DEFA
     try:
         status, body = await request(server_url, "GET", server_url.validate_path, headers, timings=timings)
     except CannotConnectError as error:
-        log.info("The token could not be checked beforehand: %s.", error.reason)
+        log.info("The token could not be checked before connecting: %s.", error.reason)
         return
     refusal = None
     if status == HTTPStatus.OK:

@@ -1,7 +1,7 @@
 """Refresh an expired token: the new pair is saved before it is used, and sent to no server but its own.
 
-The old pair is invalid once the server has answered, so the file is written beforehand to check that the new pair can
-be saved; and recorders that share a file take turns, so that one requests a refresh and the others read its result.
+The old pair is invalid once the server has answered, so the file is written before the request to check that the
+new pair can be saved. Recorders that share a file take turns: one requests a refresh, the others read its result.
 """
 
 import logging
@@ -55,7 +55,7 @@ class TokenRefresh:
         self._logged = ""
 
     async def check_or_replace(self) -> None:
-        """Check the token and replace a dead one; `RefusedError` if there is no valid one, `UsageError` if none."""
+        """Check the token, and replace an invalid one; `RefusedError` without a valid one, `UsageError` without any."""
         token = self.credentials.read_token()
         try:
             await check_token(self._server_url, token, self._timings)
@@ -67,7 +67,7 @@ class TokenRefresh:
     async def replace(self, refused: str) -> bool:
         """Replace a token that the server refused, unless that has happened already.
 
-        Return whether `read_token` returns another one now; if not, the log says why, once. Once a refresh was
+        Return whether `read_token` returns another one now; if not, the reason is logged once. After a refresh was
         requested, cancellation waits until the answer is saved, for at most `refresh_timeout_s`.
         """
         try:
@@ -75,7 +75,7 @@ class TokenRefresh:
                 return True
             if self.credentials.token_file is None or self.credentials.read().refresh_token is None:
                 return False
-            async with self._locked_file():
+            async with self._file_lock():
                 return self._is_replaced(refused) or await self._refresh(refused)
         except CannotRefreshError as error:
             self._log_once(f"Cannot refresh the token: {error}.")
@@ -99,7 +99,7 @@ class TokenRefresh:
         if pair.refresh_token == self._refused:
             return False
         issuer = issuer_of(self._server_url, pair)
-        client = {"client_id": _variable(CLIENT_ID_VARIABLE), "client_secret": _variable(CLIENT_SECRET_VARIABLE)}
+        client = {"client_id": _read_env(CLIENT_ID_VARIABLE), "client_secret": _read_env(CLIENT_SECRET_VARIABLE)}
         self.credentials.write({"access_token": refused})  # no change: if this fails, no token is lost
         form = {"grant_type": "refresh_token", "refresh_token": pair.refresh_token, **client}
         await self._request_and_save(issuer, urlencode(form).encode(), pair)
@@ -155,10 +155,10 @@ class TokenRefresh:
         self._logged = text
 
     @asynccontextmanager
-    async def _locked_file(self) -> AsyncIterator[None]:
+    async def _file_lock(self) -> AsyncIterator[None]:
         """Wait until no other room or recorder refreshes the token in the file."""
         assert self.credentials.token_file is not None
-        file = self.credentials.token_file.resolve()  # one lock, whatever links lead there
+        file = self.credentials.token_file.resolve()  # one lock for all links to the file
         path = file.with_name(f".{file.name}.lock")
         while is_locked(path):  # noqa: ASYNC110 - by another process
             await trio.sleep(self._timings.token_lock_retry_s)
@@ -172,17 +172,17 @@ class TokenRefresh:
 def issuer_of(server_url: ServerUrl, pair: TokenPair) -> ServerUrl:
     """Return where a refresh token may be sent: to the server that issued it.
 
-    That is Pulsoid, unless the file that holds it names another; a server on this machine need not be named. Raises
+    That is Pulsoid, unless the token file names another; a server on this machine need not be named. Raises
     `CannotRefreshError` if the server recorded from is not that one, or the connection is not encrypted.
     """
     try:
-        home = parse_server_url(pair.server or DEFAULT_SERVER)
+        issuer = parse_server_url(pair.server or DEFAULT_SERVER)
     except UsageError:
-        raise CannotRefreshError('"server" in the file is not the URL of a server') from None
-    is_home = (server_url.host, server_url.port, server_url.prefix) == (home.host, home.port, home.prefix)
-    if not is_home and not (pair.server is None and server_url.is_this_machine):
+        raise CannotRefreshError('"server" in the token file is not the URL of a server') from None
+    is_issuer = (server_url.host, server_url.port, server_url.prefix) == (issuer.host, issuer.port, issuer.prefix)
+    if not is_issuer and not (pair.server is None and server_url.is_this_machine):
         raise CannotRefreshError(
-            f"it belongs to {home.authority}, and would be sent to {server_url.authority}. If that is right, put "
+            f"it belongs to {issuer.authority}, and would be sent to {server_url.authority}. To allow that, put "
             '"server": "wss://..." into the file'
         )
     if server_url.tls is None and not server_url.is_this_machine:
@@ -192,8 +192,8 @@ def issuer_of(server_url: ServerUrl, pair: TokenPair) -> ServerUrl:
     return server_url
 
 
-def _variable(name: str) -> str:
+def _read_env(name: str) -> str:
     value = os.environ.get(name)
     if not value:
-        raise CannotRefreshError(f"set {CLIENT_ID_VARIABLE} and {CLIENT_SECRET_VARIABLE} to have that done")
+        raise CannotRefreshError(f"{name} is not set. Set {CLIENT_ID_VARIABLE} and {CLIENT_SECRET_VARIABLE}")
     return value

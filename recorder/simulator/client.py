@@ -1,4 +1,4 @@
-"""One connection to a room: what is still to be sent, what was sent, and how it ends."""
+"""One connection to a room: its outbox, its counts, and how it ends."""
 
 from collections import Counter, deque
 from collections.abc import Collection
@@ -29,11 +29,11 @@ class Disconnect:
 CUT = Disconnect(None, "cut")
 TOKEN_EXPIRED = Disconnect(1008, "token expired")
 GOING_AWAY = Disconnect(1001, "server is going away")
-TOO_SLOW = Disconnect(None, "it does not read what it is sent")
+TOO_SLOW = Disconnect(None, "it reads nothing")
 
 
 class Outbox:
-    """Frames still to be written, in order. `enqueue` never waits; a sender that respects the capacity waits itself."""
+    """Frames still to be written, in order. `enqueue` never waits: call `wait_while_full` to respect the capacity."""
 
     def __init__(self) -> None:
         self._frames: deque[tuple[str, bytes]] = deque()
@@ -43,7 +43,7 @@ class Outbox:
 
     @property
     def is_full(self) -> bool:
-        """Whether it holds as many frames as it should."""
+        """Whether it holds `CAPACITY` frames or more."""
         return len(self._frames) >= CAPACITY
 
     def enqueue(self, kind: str, frame: bytes) -> None:
@@ -69,7 +69,7 @@ class Outbox:
         self._emptied.unpark_all()
 
     def close(self) -> None:
-        """Discard the frames, and release all who wait."""
+        """Discard the frames, and wake all waiting tasks."""
         self._frames.clear()
         self.mark_written()
 
@@ -85,19 +85,7 @@ class Outbox:
 
 
 class Client:
-    """One WebSocket connection to a room.
-
-    Parameters
-    ----------
-    number
-        Counts the connections of this server, for the log.
-    token
-        The token it connected with.
-    kinds
-        The kinds of message it subscribed to.
-    stream
-        The stream below its WebSocket.
-    """
+    """One WebSocket connection to a room, with the kinds of message it subscribed to; `number` is for the log."""
 
     def __init__(self, number: int, token: Token, kinds: frozenset[str], stream: ClientStream) -> None:
         self.number = number
@@ -108,7 +96,7 @@ class Client:
         self.sent: Counter[str] = Counter()
         self.has_room_config = False
         self.known_members: set[str] = set()
-        self.gone = trio.Event()
+        self.closed = trio.Event()
         self._ending = trio.Event()
         self._disconnect: Disconnect | None = None
 
@@ -123,17 +111,14 @@ class Client:
             self.outbox.enqueue("raw", data)
 
     def end(self, disconnect: Disconnect) -> None:
-        """Let the connection end; only the first call counts."""
+        """End the connection; only the first call counts."""
         self._disconnect = self._disconnect or disconnect
         self._ending.set()
 
     async def run(self, websocket: WebSocketConnection, expires_in_s: float) -> str:
-        """Serve the connection until the client leaves, its token expires, or `end` is called.
+        """Serve the connection until the client leaves, its token expires, or `end` is called; return why, for the log.
 
-        Returns
-        -------
-        str
-            Why it ended, for the log. The stream is closed afterwards, also when cancelled.
+        The stream is closed afterwards, also when cancelled.
         """
         try:
             async with trio.open_nursery() as nursery:
@@ -152,10 +137,10 @@ class Client:
             self._ending.set()
             self.outbox.close()
             await trio.aclose_forcefully(self.stream)
-            self.gone.set()
+            self.closed.set()
         if self._disconnect is not None:
             return self._disconnect.reason
-        return f"it left, {websocket.closed.code}" if websocket.closed else "it left"
+        return f"closed by the client, {websocket.closed.code}" if websocket.closed else "closed by the client"
 
     async def _ignore_incoming(self, websocket: WebSocketConnection) -> None:
         # Room streams go one way: whatever the client sends, binary frames included, is ignored.
@@ -177,9 +162,9 @@ class Client:
 
 
 async def disconnect(clients: Collection[Client], how: Disconnect) -> None:
-    """End connections, and wait until they are gone."""
+    """End connections, and wait until they are closed."""
     clients = tuple(clients)
     for client in clients:
         client.end(how)
     for client in clients:
-        await client.gone.wait()
+        await client.closed.wait()

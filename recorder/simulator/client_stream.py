@@ -7,13 +7,7 @@ class ClientStream(trio.abc.Stream):
     """A stream whose first bytes were read already, which several tasks may write to, and which can be stalled.
 
     trio-websocket writes its pongs and close frames here, the simulator its prepared frames: each `send_all` is whole.
-
-    Parameters
-    ----------
-    stream
-        TCP or TLS, accepted from the client.
-    head
-        What was read from it to parse the request; it is read again first.
+    `head` is what was read from `stream` to parse the request; it is received again first.
     """
 
     def __init__(self, stream: trio.abc.Stream, head: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Faults on request, to test how a recorder copes with them."""
+"""Faults to inject on request, to test how a recorder handles them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""Made-up people, each with a fitness of their own, who rest, train and recover together.
+"""Made-up people of different fitness who rest, train and recover together.
 
 Pure and reproducible: the same seed and room give the same people and the same heart rates, on every machine.
 """
@@ -38,7 +38,7 @@ class Person:
     rest_bpm, max_bpm
         Lowest and highest heart rate.
     effort
-        How hard they train, as a factor on the group's load.
+        Intensity of their training, as a factor on the group's load.
     rise_s, fall_s
         Time constants at which the heart follows a harder and an easier load.
     delay_s
@@ -89,7 +89,7 @@ def _make_person(index: int, random: Random) -> Person:
 
 
 def format_members_toml(people: Sequence[Person]) -> str:
-    """Write a members file for reports with zones and loads; of the last person it has the name alone."""
+    """Write a members file for reports with zones and loads; for the last person it has only the name."""
     year = datetime.now(UTC).year
     tables = []
     for index, person in enumerate(people):
@@ -99,11 +99,11 @@ def format_members_toml(people: Sequence[Person]) -> str:
             lines += [f"birth_year = {year - age}", f"hr_rest = {person.rest_bpm:.0f}"]
             lines += [f'sex = "{"female" if index % 2 == 0 else "male"}"']
         tables.append("\n".join(lines))
-    return "\n\n".join(["# What only the members know of themselves; README.md explains each line.", *tables, ""])
+    return "\n\n".join(["# Facts that Pulsoid does not provide; docs/recording.md explains each line.", *tables, ""])
 
 
 def play_people(count: int, seed: int, room_id: str) -> Play:
-    """Make a play without end of made-up people, each with a reading a second but for a dropout now and then."""
+    """Make an endless play of made-up people, each with a reading a second except in occasional dropouts."""
     people = make_people(count, seed, room_id)
     members = {person.profile_id: person.config for person in people}
     return Play(members, Readings(lambda: _make_readings(people, seed, room_id)), math.inf)

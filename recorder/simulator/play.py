@@ -23,7 +23,7 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True)
 class Readings:
-    """Readings made anew by `start` each time they are iterated over."""
+    """Readings that `start` generates again for each iteration."""
 
     start: Callable[[], Iterator[Reading]]
 
@@ -75,16 +75,8 @@ async def pace(
 ) -> None:
     """Send each reading when it is due; if late, all that are due at once.
 
-    Parameters
-    ----------
-    play
-        The play, which must have an end if it is faster than real time.
-    speed
-        Seconds of the play in a second.
-    send
-        Called with each reading and its event time.
-    wait_for_slow_clients
-        Awaited before each pause, and now and then while there is none.
+    `speed` is in seconds of the play per second; above 1 the play must have an end. `send` is called with each reading
+    and its event time, `wait_for_slow_clients` before each pause, and regularly while there is none.
     """
     start = trio.current_time()
     start_at = started_at(play.length_s, speed, datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""Reads a recording from a CSV file, as a play."""
+"""Read a recording from a CSV file, as a play."""
 
 import csv
 import math

@@ -1,4 +1,4 @@
-"""A room: its members, its connections, and what they are sent."""
+"""A room: its members, its connections, and what is sent to them."""
 
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
@@ -15,19 +15,7 @@ from pulsoid_rec.recorder.simulator.wire import Config, Kind
 
 
 class Room:
-    """A room and the connections to it.
-
-    Parameters
-    ----------
-    room_id
-        Its id.
-    members
-        Each member's config, by profile id.
-    faults
-        Faults to inject.
-    random
-        Decides when.
-    """
+    """A room and the connections to it; `members` has each member's config, `random` decides when faults occur."""
 
     def __init__(self, room_id: str, members: dict[str, Config], faults: Faults, random: Random) -> None:
         self.room_id = room_id
@@ -50,7 +38,7 @@ class Room:
         self._changed.unpark_all()
 
     def leave(self, client: Client) -> None:
-        """Remove a client, and keep the counts of what it was sent."""
+        """Remove a client, and keep the counts of what was sent to it."""
         self.clients.discard(client)
         self._sent_before += client.sent
         self._changed.unpark_all()
@@ -111,7 +99,7 @@ class Room:
 
 
 async def _wait_while_it_reads(client: Client, wait: Callable[[], Awaitable[None]]) -> None:
-    # A client that reads, however slowly, is waited for; one that reads nothing would hold up all others for ever.
+    # Wait for a client that reads, however slowly; one that reads nothing would block all others.
     sent = -1
     while client.sent.total() > sent:
         sent = client.sent.total()

@@ -1,4 +1,4 @@
-"""The port: parses requests, answers HTTP, and lets clients into rooms."""
+"""The server's port: parses requests, answers HTTP, and connects clients to rooms."""
 
 import itertools
 import logging
@@ -32,25 +32,13 @@ LINGER_TIMEOUT_S = 1.0
 _ROOM_PATH = re.compile(r"/api/v2/data/rooms/([^/]+)/real_time")
 _VALIDATE_PATH = "/api/v1/token/validate"
 _RENEW_PATH = "/oauth2/token"
-_GONE = (trio.BrokenResourceError, trio.ClosedResourceError, ConnectionClosed, OSError, ssl.SSLError)
+_DISCONNECTED = (trio.BrokenResourceError, trio.ClosedResourceError, ConnectionClosed, OSError, ssl.SSLError)
 
 log = logging.getLogger("simulator")  # apart from the recorder's own log
 
 
 class Server:
-    """Answers HTTP, and lets clients into rooms.
-
-    Parameters
-    ----------
-    rooms
-        All rooms, by id.
-    tokens
-        Tokens that may connect.
-    faults
-        Faults to inject.
-    random
-        Decides when.
-    """
+    """Answers HTTP, and connects clients to rooms; `random` decides when faults occur."""
 
     def __init__(self, rooms: Mapping[str, Room], tokens: Tokens, faults: Faults, random: Random) -> None:
         self.rooms = rooms
@@ -76,7 +64,7 @@ class Server:
             if admitted is not None:
                 request, room, token = admitted
                 await self._serve_client(ClientStream(stream, request.raw), request, room, token)
-        except* _GONE:
+        except* _DISCONNECTED:
             pass  # A client may leave at any time.
         finally:
             await trio.aclose_forcefully(stream)
@@ -148,7 +136,7 @@ class Server:
                 try:
                     reason = await client.run(websocket, expires_in_s)
                     sent = client.sent.total()
-                    log.info("%s: client %d gone after %d messages: %s", room.room_id, client.number, sent, reason)
+                    log.info("%s: client %d closed after %d messages: %s", room.room_id, client.number, sent, reason)
                 finally:
                     room.leave(client)
             nursery.cancel_scope.cancel()
@@ -171,8 +159,8 @@ async def _answer_and_linger(stream: trio.abc.Stream, response: Response) -> Non
 def parse_kinds(text: str | None) -> tuple[frozenset[str], frozenset[str]]:
     """Parse the parameter `kinds` into the known kinds subscribed to, and the unknown names.
 
-    Pulsoid says only that heart rates alone are the default. Unknown names are ignored, as by a server whose list of
-    kinds grows; a client that names unknown kinds only is sent nothing.
+    Pulsoid documents only the default, which is heart rates. Unknown names are ignored; a client that requests no
+    known kind receives nothing.
     """
     names = frozenset(name.strip() for name in (text or Kind.HEART_RATE).split(",") if name.strip())
     known = names & frozenset(Kind)

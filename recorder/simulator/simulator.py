@@ -61,7 +61,7 @@ class SimulatorConfig:
     faults
         Faults to inject.
     seed
-        Seed of the times at which they occur.
+        Seed of the times at which the faults occur.
     """
 
     rooms: Mapping[str, Play | None] = field(default_factory=lambda: {"demo": None})
@@ -89,8 +89,8 @@ class Simulator:
     async def send_heart_rate(self, room_id: str, profile_id: str, bpm: int, at: datetime | None = None) -> None:
         """Send a reading to all clients of a room, at `at` or else now; an unknown member is added, named as its id.
 
-        It is queued at once for each connection, and waits only while one of them is 20,000 messages behind. A
-        connection that reads nothing for 5 s of that is cut.
+        It is queued at once for each connection, and waits only while one of them is 20,000 messages behind; one that
+        then reads nothing for 5 s is cut.
         """
         room = self.server.rooms[room_id]
         room.members.setdefault(profile_id, {"name": profile_id})
@@ -125,7 +125,7 @@ async def open_simulator(config: SimulatorConfig | None = None) -> AsyncIterator
     """Serve on loopback until the block ends; without a config, a silent room `demo`.
 
     At the end, cancelled or not, every connection is closed with 1001, for at most 2 s, and no task is left behind.
-    An error of the block is raised as it is, not in a group.
+    An error of the block is raised unchanged, not in a group.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pulsoid_rec.recorder.simulator.http_request import Request, Response
 
 ROOM_SCOPE = "data:room:read"
-DEMO_TOKEN = "demo-token"  # noqa: S105 - valid at the simulator alone
+DEMO_TOKEN = "demo-token"  # noqa: S105 - valid only at the simulator
 DEMO_REFRESH_TOKEN = "demo-refresh-token"  # noqa: S105 - likewise
 OWNER_ID = "00000000-0000-4000-8000-000000000000"
 DAY_S = 24 * 3600.0
@@ -45,7 +45,7 @@ class Application:
     """The application that renews tokens."""
 
     client_id: str = "demo-client"
-    client_secret: str = "demo-secret"  # noqa: S105 - valid at the simulator alone
+    client_secret: str = "demo-secret"  # noqa: S105 - valid only at the simulator
 
 
 DEMO_APPLICATION = Application()
@@ -73,17 +73,12 @@ BAD_HEADER = Refusal(7010, "error_authorization_header_has_wrong_format", HTTPSt
 
 
 class Tokens:
-    """All valid tokens: at first `tokens`, issued at `now_s`, in seconds of any one steady clock.
-
-    Attributes
-    ----------
-    issued
-        Each token with the time at which it expires, by its access token.
-    """
+    """All valid tokens: at first `tokens`, issued at `now_s`, in seconds of any monotonic clock."""
 
     def __init__(self, tokens: tuple[Token, ...], application: Application, now_s: float) -> None:
         self._application = application
         self.issued = {token.access_token: (token, now_s + token.life_s) for token in tokens}
+        """Each token with the time at which it expires, by its access token."""
 
     def check(self, access_token: str, now_s: float) -> Token | Refusal:
         """Return the token; a refusal if it is unknown, expired, or without the plan."""

@@ -11,7 +11,7 @@ Config = Mapping[str, Any]  # of a room or a member: any JSON object
 
 
 class Kind(StrEnum):
-    """What a message is about; its payload stands under the same name."""
+    """What a message is about; the payload field has the same name."""
 
     HEART_RATE = "heart_rate"
     ROOM_MEMBER_UPDATED = "room_member_updated"
@@ -41,12 +41,7 @@ def room_updated(room_id: str, config: Config, at: datetime) -> bytes:
 
 def _timestamp(at: datetime) -> str:
     """Format an aware instant as ISO 8601 in UTC with `Z`, with as few digits as it needs: 0, 3 or 6."""
-    if at.microsecond == 0:
-        precision = "seconds"
-    elif at.microsecond % 1000 == 0:
-        precision = "milliseconds"
-    else:
-        precision = "microseconds"
+    precision = "microseconds" if at.microsecond % 1000 else "milliseconds" if at.microsecond else "seconds"
     return at.astimezone(UTC).isoformat(timespec=precision).removesuffix("+00:00") + "Z"
 
 

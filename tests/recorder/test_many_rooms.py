@@ -1,4 +1,4 @@
-"""Many rooms at once: one room's trouble is its own."""
+"""Many rooms at once: a failure in one room does not affect the others."""
 
 import logging
 from dataclasses import replace
@@ -67,9 +67,9 @@ async def test_a_refused_a_flapping_and_a_silent_room_are_not_noticed_by_fifty_o
     events = rows(database, "SELECT room_id, event FROM connection_events WHERE room_id NOT IN ('flapping', 'refused')")
     assert sorted(events) == sorted((room, event) for room in [*WELL, "silent"] for event in ("opened", "closed"))
     assert rows(database, "SELECT count(*) FROM connection_events WHERE room_id = 'refused'") == [(1,)]
-    [(told,)] = rows(database, "SELECT count(*) FROM heart_rate WHERE room_id = 'flapping'")
+    [(reading_count,)] = rows(database, "SELECT count(*) FROM heart_rate WHERE room_id = 'flapping'")
     assert (
-        told
+        reading_count
         == rows(database, "SELECT count(*) FROM connection_events WHERE room_id = 'flapping' AND event = 'opened'")[0][
             0
         ]

@@ -78,17 +78,17 @@ def stored(database: Path) -> list[str]:
 # No WebSocket comes about
 
 
-def answering(data: bytes, *, hang_up: bool = True) -> Act:
+def answering(data: bytes, *, closes: bool = True) -> Act:
     async def act(visit: Visit) -> None:
         await visit.send(data)
-        if not hang_up:
+        if not closes:
             await visit.until_gone()
 
     return act
 
 
-async def hang_up(visit: Visit) -> None:
-    """Close without a word."""
+async def close_silently(visit: Visit) -> None:
+    """Close without an answer."""
 
 
 async def reset(visit: Visit) -> None:
@@ -100,7 +100,7 @@ NONSENSE = ("lost", None, "the server's answer does not open a WebSocket")
 
 
 ANSWERS: list[tuple[Act, tuple[str, int | None, str]]] = [
-    (hang_up, ("lost", None, "the server closed the connection before it answered")),
+    (close_silently, ("lost", None, "the server closed the connection before it answered")),
     (reset, ("lost", None, "the server closed the connection before it answered")),
     (answering(answer(500, b"oops")), ("refused", 500, NO_UPGRADE.format(500))),
     (answering(answer(502, b"<html>Bad gateway</html>")), ("refused", 502, NO_UPGRADE.format(502))),
@@ -151,7 +151,7 @@ async def test_an_upgrade_that_is_never_answered_to_its_end_is_given_up(
     database: Path, data: bytes, event: tuple[str, int | None, str]
 ) -> None:
     timings = replace(FAST, connect_timeout_s=0.2)
-    silent = answering(data, hang_up=False)
+    silent = answering(data, closes=False)
     async with open_hostile_server(stay, silent, stay) as server:
         async with running(make_recorder(server.url, database, "a", "b", timings=timings)) as recorder:
             await until(lambda: len(server.heads) == 3)
@@ -435,17 +435,17 @@ async def test_binary_frames_are_ignored(database: Path) -> None:
 
 async def test_pings_behind_a_full_queue_are_answered_and_cost_no_message(database: Path) -> None:
     limits = Limits(memory_bytes=100_000)  # some 300 messages; then the receiver is held back
-    said = b""
+    sent_back = b""
 
     async def rush(visit: Visit) -> None:
-        nonlocal said
+        nonlocal sent_back
         await visit.accept(*(text(reading(n)) for n in range(300)), frame(PING, b"behind"))
         await visit.send(*(text(reading(n)) for n in range(300, 500)), frame(PING, b"and again"))
         while data := await visit.receive():
-            said += data
+            sent_back += data
 
     def are_answered() -> bool:
-        return all(bytes([0x80 | PONG, 0x80 | len(payload)]) in said for payload in (b"behind", b"and again"))
+        return all(bytes([0x80 | PONG, 0x80 | len(payload)]) in sent_back for payload in (b"behind", b"and again"))
 
     async with open_hostile_server(rush) as server:
         async with running(make_recorder(server.url, database, limits=limits)) as recorder:
@@ -455,14 +455,14 @@ async def test_pings_behind_a_full_queue_are_answered_and_cost_no_message(databa
 
 
 async def test_stopping_in_a_flood_with_pings_leaves_no_hole(database: Path) -> None:
-    told = 0
+    sent_count = 0
 
     async def flood(visit: Visit) -> None:
-        nonlocal told
+        nonlocal sent_count
         await visit.accept()
         while True:
-            await visit.send(*(text(reading(n)) + frame(PING, b"?") for n in range(told, told + 50)))
-            told += 50
+            await visit.send(*(text(reading(n)) + frame(PING, b"?") for n in range(sent_count, sent_count + 50)))
+            sent_count += 50
 
     async with open_hostile_server(flood) as server:
         with trio.fail_after(5):
@@ -601,7 +601,7 @@ async def test_a_peer_that_never_closes_does_not_hold_the_end(database: Path) ->
 
 
 async def test_a_server_that_never_answers_the_upgrade_does_not_hold_the_end(database: Path) -> None:
-    async with open_hostile_server(answering(b"", hang_up=False)) as server:
+    async with open_hostile_server(answering(b"", closes=False)) as server:
         with trio.fail_after(3):
             async with running(make_recorder(server.url, database)):
                 await until(lambda: len(server.heads) == 1)

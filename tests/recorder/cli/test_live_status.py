@@ -47,7 +47,7 @@ async def test_members_are_shown_by_name_with_their_latest_bpm_and_its_age(datab
             ["Zoë", "[bold]?[2J", "85", "bpm", "0", "s", "ago"],
         ]
         await simulator.remove_member("demo", "user-1")
-        await until(lambda: bool(recorder.rooms[0].status.gone))
+        await until(lambda: bool(recorder.rooms[0].status.removed))
         assert "Zoë" not in "\n".join(screen(recorder))
 
 

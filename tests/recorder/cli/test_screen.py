@@ -55,8 +55,8 @@ def test_all_is_written_in_order_and_the_stream_is_restored_at_the_end() -> None
         assert sys.stderr is stream
         sys.stderr.write("after\n")
         sys.stderr.flush()
-        said = "".join(f"{number} \N{SNOWMAN} \\udcff " for number in range(100))
-        assert read_all(reading) == f"before, {said}after\n"
+        output = "".join(f"{number} \N{SNOWMAN} \\udcff " for number in range(100))
+        assert read_all(reading) == f"before, {output}after\n"
 
 
 def test_a_stream_that_takes_nothing_blocks_no_writer() -> None:

@@ -125,7 +125,7 @@ def test_a_busy_file_names_the_process_that_holds_it(recording: Path, who: str) 
 def test_one_process_has_a_file_open_once_and_two_files_at_once(recording: Path, tmp_path: Path) -> None:
     with open_database(recording), open_database(tmp_path / "other.duckdb") as other:
         assert other.execute("SELECT count(*) FROM heart_rate").fetchall() == [(0,)]
-        with pytest.raises(DatabaseBusyError, match="locked by this very process"), open_database(recording):
+        with pytest.raises(DatabaseBusyError, match="locked by this process"), open_database(recording):
             pass
     with open_database(recording):
         pass
@@ -218,12 +218,12 @@ def test_a_path_that_duckdb_would_cut_short_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_every_fault_is_one_sentence_and_what_to_do(error: Exception, words: str) -> None:
-    said = storage_error(error, Path("x.duckdb"), writing=True)
-    assert words in said.message
-    assert "x.duckdb" in said.message
-    assert "\n" not in str(said)
-    assert not said.message.endswith(".")
-    assert said.hint.endswith(".")
+    translated = storage_error(error, Path("x.duckdb"), writing=True)
+    assert words in translated.message
+    assert "x.duckdb" in translated.message
+    assert "\n" not in str(translated)
+    assert not translated.message.endswith(".")
+    assert translated.hint.endswith(".")
 
 
 def test_a_failed_checkpoint_is_no_secret(recording: Path) -> None:

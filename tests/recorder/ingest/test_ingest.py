@@ -64,7 +64,7 @@ _WATCHED = {module.__file__ for module in (database_module, ingest_module, segme
 
 
 def interrupted_at(line: int, work: Callable[[], object], within: tuple[str, ...] = ()) -> bool:
-    """Do some work, and interrupt it at so many lines of ingest and what it stands on; tell whether it came to that."""
+    """Do some work, and interrupt it at so many lines of ingest and what it stands on; return whether that happened."""
     count = 0
 
     def trace(frame: FrameType, event: str, arg: object) -> Any:
@@ -153,10 +153,10 @@ def test_two_who_bring_in_the_same_journal_at_once_store_every_row_once(tmp_path
         write_segment(journal_of(database), f"run-{number:02}", content[number * 20 : number * 20 + 20])
     command = [*COMMAND, "recover", "--db", str(database)]
     both = [subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=60)[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
+    output = [process.communicate(timeout=60)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], output
     assert stored(database) == expected(list(content))
-    assert "removed" not in "".join(said)
+    assert "removed" not in "".join(output)
 
 
 def test_two_threads_of_one_process_store_every_row_once(database: Path) -> None:
@@ -324,7 +324,7 @@ def test_batches_are_bounded_so_that_readers_get_their_turn(tmp_path: Path) -> N
 
 
 def test_duckdb_rests_after_a_little_and_is_stopped_after_much(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To start it takes longer than to bring in a little; but of much it would keep the memory."""
+    """To start it takes longer than to ingest little, but after much it would keep the memory."""
     monkeypatch.setattr(database_module, "_engines", [])
     write_segment(journal_of(database), "run-0", [reading(1)])
     ingest(database, find_segments(journal_of(database)), Ingested())
@@ -340,7 +340,7 @@ def test_duckdb_rests_after_a_little_and_is_stopped_after_much(database: Path, m
 
 @pytest.fixture
 def failing_checkpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Let DuckDB's own checkpoints fail, as long as the list says how."""
+    """Let DuckDB's own checkpoints fail, as long as the list has errors."""
     faults = list[str]()
     connect = duckdb.connect
 

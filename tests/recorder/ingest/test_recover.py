@@ -1,4 +1,4 @@
-"""`recover`: what a crash left comes in, in one line, and what a living recorder writes is left to it."""
+"""`recover` ingests what a crash left, reports it in one line, and does not touch what a running recorder writes."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ def database(tmp_path: Path) -> Path:
     return tmp_path / "t.duckdb"
 
 
-def test_the_command_brings_in_what_a_crash_left_and_says_so_in_one_line(database: Path) -> None:
+def test_the_command_ingests_what_a_crash_left_and_reports_it_in_one_line(database: Path) -> None:
     journal = journal_of(database)
     write_segment(journal, "run-0", [reading(1), reading(2)])
     torn = write_segment(journal, "run-1", [reading(3), reading(4)], is_open=True)
@@ -34,14 +34,14 @@ def test_the_command_brings_in_what_a_crash_left_and_says_so_in_one_line(databas
     done = run_recover(database)
     assert done.returncode == 0
     assert done.stdout == ""
-    said = done.stderr.splitlines()
-    assert "run-1.jsonl.open: 1 damaged line stored in rejected_messages" in said[0]
-    brought = f"Brought in 4 rows (3 readings) from 2 segments of the journal into {database}"
-    assert said[1:] == [f"{brought}; 1 row went into rejected_messages."]
+    lines = done.stderr.splitlines()
+    assert "run-1.jsonl.open: 1 damaged line stored in rejected_messages" in lines[0]
+    recovered = f"Recovered 4 rows (3 readings) from 2 segments into {database}"
+    assert lines[1:] == [f"{recovered}; 1 row went into rejected_messages."]
     assert {as_stored(reading(n)) for n in (1, 2, 3)} < set(stored(database))
     assert not journal.exists()
     again = run_recover(database)
-    assert (again.returncode, again.stderr) == (0, f"The journal holds nothing that {database} lacks.\n")
+    assert (again.returncode, again.stderr) == (0, f"There was nothing to recover for {database}.\n")
     if sys.platform != "win32":
         assert database.stat().st_mode & 0o777 == 0o600
 
@@ -52,29 +52,31 @@ def test_without_database_and_journal_there_is_nothing_to_recover(database: Path
     assert list(database.parent.iterdir()) == []
 
 
-def test_what_a_living_recorder_writes_is_left_to_it(database: Path) -> None:
+def test_what_a_running_recorder_writes_is_not_touched(database: Path) -> None:
     journal = journal_of(database)
-    write_segment(journal, "dead-0", [reading(1)])
-    living = write_segment(journal, "living-0", [reading(2)], is_open=True)
-    lock = LockFile(lock_path(journal, "living"))
+    write_segment(journal, "ended-0", [reading(1)])
+    running = write_segment(journal, "running-0", [reading(2)], is_open=True)
+    lock = LockFile(lock_path(journal, "running"))
     done = run_recover(database)
     assert done.returncode == 0
-    assert done.stderr.endswith("; a recorder is writing to it.\n")
-    assert living.exists()
-    assert is_locked(lock_path(journal, "living"))
+    assert done.stderr.endswith("; a recorder is still writing to its journal.\n")
+    assert running.exists()
+    assert is_locked(lock_path(journal, "running"))
     assert set(stored(database)) == {as_stored(reading(1))}
     lock.release()
     assert recover(database).ingested.readings == 1
     assert not journal.exists()
 
 
-def test_what_cannot_be_brought_in_stays_and_is_a_fault(database: Path) -> None:
+def test_what_cannot_be_ingested_is_kept_and_is_an_error(database: Path) -> None:
     newer = write_segment(journal_of(database), "run-0", [])
     newer.write_bytes(encode_line(Header(2)))
     done = run_recover(database)
     assert done.returncode == 4
     assert "newer pulsoid-rec" in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("pulsoid-rec: 1 segment of the journal could not be brought in.")
+    _, recovered, failed = done.stderr.splitlines()
+    assert recovered == f"Recovered 0 rows (0 readings) from 0 segments into {database}."  # not "nothing to recover"
+    assert failed.startswith("pulsoid-rec: 1 segment of the journal could not be ingested.")
     assert newer.exists()
 
 
@@ -102,8 +104,9 @@ def test_it_waits_for_readers_and_gives_up_in_the_end(database: Path) -> None:
         assert reader.stdout is not None
         assert reader.stdin is not None
         reader.stdout.readline()
-        with pytest.raises(DatabaseBusyError):
+        with pytest.raises(DatabaseBusyError) as caught:
             recover(database, Timings(recover_timeout_s=0.2))
+        assert caught.value.hint == "Try again when that process has ended."  # not "Retrying": it has given up
         assert len(find_segments(journal_of(database))) == 1
         threading.Timer(0.3, reader.stdin.close).start()
         assert recover(database).ingested.readings == 1

@@ -266,9 +266,9 @@ async def test_a_full_disk_is_reported_once_and_costs_nothing_once_there_is_room
         journal.append(reading(number))
         await trio.sleep(0.01)
     assert journal.unwritten_bytes > 50 * 50
-    [said] = caplog.messages
-    assert "No space left on device" in said
-    assert "free some space" in said
+    [output] = caplog.messages
+    assert "No space left on device" in output
+    assert "free some space" in output
     disk.free()
     await until(lambda: len(lines_on_disk(tmp_path / "journal")) == 50)
     await until(lambda: len(caplog.messages) == 2)

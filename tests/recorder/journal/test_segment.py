@@ -1,4 +1,4 @@
-"""The journal's files: lines that tell when they are damaged, and a writer that no disk makes lose one."""
+"""The journal's files: lines whose damage is detected, and a writer that loses no line on a failing disk."""
 
 import contextlib
 import errno
@@ -56,7 +56,7 @@ def test_no_part_of_a_line_goes_missing_unnoticed(row: AnyRow, data: st.DataObje
 
 def test_segments_of_the_living_are_left_alone_and_those_of_the_dead_found(tmp_path: Path) -> None:
     assert find_segments(tmp_path / "nowhere") == []
-    living = LockFile(lock_path(tmp_path, "20240102T000000-aa"))
+    running = LockFile(lock_path(tmp_path, "20240102T000000-aa"))
     lock_path(tmp_path, "20240103T000000-bb").touch()  # left by a crash
     for name in ("20240102T000000-aa-00000000.jsonl", "20240102T000000-aa-00000001.jsonl.open"):
         (tmp_path / name).touch()
@@ -65,7 +65,7 @@ def test_segments_of_the_living_are_left_alone_and_those_of_the_dead_found(tmp_p
         (tmp_path / name).touch()
     (tmp_path / "readme.txt").touch()
     assert [segment.name for segment in find_segments(tmp_path)] == dead
-    living.release()
+    running.release()
     assert len(find_segments(tmp_path)) == 4
 
 
@@ -132,7 +132,7 @@ class Disk:
 
     def fsync(self, file: int) -> None:
         if self.sync_fails:
-            # As Linux does: what was not on the disk yet is dropped, and told once.
+            # As Linux does: what was not on the disk yet is dropped, and reported once.
             safe = getattr(self, "safe_bytes", 0)
             size = os.fstat(file).st_size
             os.lseek(file, safe, os.SEEK_SET)

@@ -45,9 +45,9 @@ def test_a_file_holds_a_token_or_json_with_one(file: Path, content: str, pair: T
     [
         (b"", "is empty"),
         (b" \n", "is empty"),
-        (b"two " + TOKEN.encode(), "has blanks or other characters"),
-        (TOKEN.encode() + b"\nsecond line", "has blanks or other characters"),
-        ("tökén".encode() + TOKEN.encode(), "has blanks or other characters"),
+        (b"two " + TOKEN.encode(), "contains blanks or other invalid characters"),
+        (TOKEN.encode() + b"\nsecond line", "contains blanks or other invalid characters"),
+        ("tökén".encode() + TOKEN.encode(), "contains blanks or other invalid characters"),
         (b"\xff" + TOKEN.encode(), "is not a text file"),
         (b"{" + TOKEN.encode(), "begins like JSON but is not valid JSON"),
         (b'{"a":' * 5000 + TOKEN.encode(), "begins like JSON but is not valid JSON"),

@@ -1,4 +1,4 @@
-"""What a frame says: held to an oracle made of the standard library's json and datetime, and stored word for word."""
+"""What a frame means: compared with the standard library's json and datetime, and stored word for word."""
 
 import json
 import re
@@ -277,7 +277,7 @@ def test_no_text_at_all_makes_parsing_raise(frame: str) -> None:
     parse(frame)
 
 
-# What is wrong is said in words
+# The reason of a rejection
 
 IDS = [
     'x" OR 1=1; DROP TABLE heart_rate; --',

@@ -31,14 +31,14 @@ def error(code: int) -> bytes:
 @pytest.mark.parametrize(
     ("status", "body", "words", "is_dead"),
     [
-        (403, error(7005), "The server does not know this token", True),
-        (401, error(7005), "The server does not know this token", True),
+        (403, error(7005), "The token is unknown to the server", True),
+        (401, error(7005), "The token is unknown to the server", True),
         (403, error(7006), "The token has expired", True),
         (402, error(7007), "The token needs a paid plan of Pulsoid", False),
         (402, b"", "The token needs a paid plan of Pulsoid", False),
         (403, error(7008), "The token lacks the scope data:room:read", False),
-        (403, error(7009), "The server saw no token in the request", False),
-        (403, error(7010), "The server says that this is no token", False),
+        (403, error(7009), "The request reached the server without a token", False),
+        (403, error(7010), "The token is malformed", False),
         (401, b"", "The server refused the token (401)", True),
         (401, b"<html>", "The server refused the token (401)", True),
         (401, b'{"error_code":"x"}', "The server refused the token (401)", True),
@@ -117,7 +117,7 @@ async def test_nobody_there_and_a_wrong_certificate_are_left_to_the_connection_a
         (Token(DEMO_TOKEN, scopes=("data:heart_rate:read",)), "lacks the scope"),
         (Token(DEMO_TOKEN, life_s=0), "has expired"),
         (Token(DEMO_TOKEN, premium=False), "paid plan"),
-        (Token("another"), "does not know this token"),
+        (Token("another"), "is unknown to the server"),
     ],
 )
 async def test_a_bad_token_ends_the_recording_before_it_begins(

@@ -1,4 +1,4 @@
-"""A token that dies is refreshed: saved before it is used, once, and sent to nobody but its own server."""
+"""An expired token is refreshed: saved before it is used, once, and sent to nobody but its own server."""
 
 import json
 import logging
@@ -69,7 +69,7 @@ async def test_a_token_that_dies_while_recording_is_refreshed_and_recording_goes
     assert new["access_token"] != DEMO_TOKEN
     assert new["refresh_token"] != DEMO_REFRESH_TOKEN
     assert rows(database, "SELECT count(*) FROM heart_rate") == [(1,)]
-    reason = "the server answered 401 instead of opening a WebSocket; there is a new token now"
+    reason = "the server answered 401 instead of opening a WebSocket; the token was replaced"
     assert ("refused", 401, reason) in connection_events(database)
     assert sorted(path.name for path in file.parent.iterdir() if "credentials" in path.name) == ["credentials.json"]
 
@@ -140,7 +140,7 @@ async def test_a_token_that_goes_missing_is_waited_for(
 
 
 class Issuer:
-    """A server that knows one good token, and answers refreshes as it is told."""
+    """A server that knows one good token, and answers refreshes as configured."""
 
     def __init__(self, *answers: bytes, delay_s: float = 0) -> None:
         self.forms: list[dict[str, list[str]]] = []
@@ -328,7 +328,7 @@ async def test_without_the_application_the_log_says_what_is_missing_once(
         async with running(_going_on(make_recorder(server.url, database, token_file=file))):
             await settle(server)
     assert issuer.forms == []
-    assert caplog.text.count("set PULSOID_CLIENT_ID and PULSOID_CLIENT_SECRET") == 1
+    assert caplog.text.count(f"{variable} is not set. Set PULSOID_CLIENT_ID and PULSOID_CLIENT_SECRET.") == 1
 
 
 def _going_on(recorder: Recorder) -> Recorder:

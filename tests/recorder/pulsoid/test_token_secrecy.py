@@ -154,9 +154,9 @@ async def test_a_refusal_at_the_start_is_one_line_without_the_token(tmp_path: Pa
             with trio.fail_after(20):
                 await running.wait()
     assert running.returncode == 3
-    said = (folder / "stderr").read_text()
-    assert words in said.splitlines()[-1]
-    assert "Traceback" not in said
+    output = (folder / "stderr").read_text()
+    assert words in output.splitlines()[-1]
+    assert "Traceback" not in output
     assert search(folder, SECRETS) == []
 
 

@@ -105,8 +105,8 @@ async def test_room_ids_may_hold_any_character() -> None:
         async with open_client(simulator.port, path(quoted) + "?kinds=room_updated", BEARER) as websocket:
             await simulator.wait_for_clients(room_id)
             await simulator.send_heart_rate(room_id, "user-1", 72)
-            [told] = await messages(websocket, 1)
-            assert told["room_updated"]["room_id"] == room_id
+            [event] = await messages(websocket, 1)
+            assert event["room_updated"]["room_id"] == room_id
 
 
 # Kinds (lines 4 and 5)
@@ -189,10 +189,10 @@ async def test_frames_of_every_length_arrive_whole(size: int) -> None:
 
 async def test_nothing_is_sent_before_a_heart_rate_then_room_and_member_come_first_and_once() -> None:
     async with open_simulator() as simulator, connect(simulator) as websocket:
-        await simulator.update_member("demo", "user-3", {})  # not lazy: told at once
+        await simulator.update_member("demo", "user-3", {})  # not lazy: sent at once
         assert await kinds_of(websocket, 1) == ["room_member_updated"]
         with trio.fail_after(5):
-            await websocket.ping()  # answered, with nothing said before the answer
+            await websocket.ping()  # answered, with nothing sent before the answer
         assert simulator.sent("demo").total() == 1
         for profile_id in ("user-1", "user-1", "user-2", "user-1", "user-2"):
             await simulator.send_heart_rate("demo", profile_id, 72, AT)
@@ -220,9 +220,9 @@ async def test_each_connection_is_sent_room_and_member_as_they_are_by_then() -> 
         async with connect(simulator) as second:
             await simulator.send_heart_rate("demo", "user-1", 73)
             assert await kinds_of(first, 1) == ["heart_rate"]
-            told = await messages(second, 3)
-            assert [message["kind"] for message in told] == ["room_updated", "room_member_updated", "heart_rate"]
-            assert told[1]["room_member_updated"]["config"] == {"name": "Ada"}
+            events = await messages(second, 3)
+            assert [message["kind"] for message in events] == ["room_updated", "room_member_updated", "heart_rate"]
+            assert events[1]["room_member_updated"]["config"] == {"name": "Ada"}
 
 
 async def test_rooms_are_sent_nothing_of_each_other() -> None:
@@ -284,11 +284,11 @@ async def test_removed_member_plays_no_more() -> None:
         with trio.fail_after(5):
             await simulator.wait_until_played()
         await simulator.send_raw("demo", '{"kind":"end"}')
-        told = []
+        profile_ids = []
         while (message := (await messages(websocket, 1))[0])["kind"] != "end":
-            told.append(message["heart_rate"]["profile_id"])
-    assert told.count("stays") == 39
-    assert told.count("goes") < 20
+            profile_ids.append(message["heart_rate"]["profile_id"])
+    assert profile_ids.count("stays") == 39
+    assert profile_ids.count("goes") < 20
 
 
 async def test_connections_cut_off_end_without_a_close_frame() -> None:

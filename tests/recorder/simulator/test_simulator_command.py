@@ -23,32 +23,32 @@ CSV = "time_s,member,bpm\n" + "".join(
 
 @dataclass
 class Running:
-    """A simulator in a process of its own, and what it said so far."""
+    """A simulator in a process of its own, and its output so far."""
 
     process: trio.Process
-    said: str = ""
+    output: str = ""
     port: int = 0
     _more: trio.Event = field(default_factory=trio.Event)
-    _all_said: trio.Event = field(default_factory=trio.Event)
+    _ended: trio.Event = field(default_factory=trio.Event)
 
     async def read(self) -> None:
         assert self.process.stderr is not None
         async for piece in self.process.stderr:
-            self.said += piece.decode()
+            self.output += piece.decode()
             self._more.set()
             self._more = trio.Event()
-        self._all_said.set()
+        self._ended.set()
 
     async def wait_for(self, words: str) -> None:
         with trio.fail_after(10):
-            while words not in self.said:
+            while words not in self.output:
                 await self._more.wait()
 
     async def end(self) -> int:
         """Wait for it to end, and read its last messages; return its exit code."""
         with trio.fail_after(10):
             code = await self.process.wait()
-            await self._all_said.wait()
+            await self._ended.wait()
         return code
 
     async def close(self) -> None:
@@ -65,7 +65,7 @@ async def simulate(*arguments: str) -> AsyncIterator[Running]:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(running.read)
             await running.wait_for("--server ws://127.0.0.1:")
-            match = re.search(r"--server ws://127.0.0.1:(\d+)\s", running.said)
+            match = re.search(r"--server ws://127.0.0.1:(\d+)\s", running.output)
             assert match is not None
             running.port = int(match[1])
             yield running
@@ -89,10 +89,10 @@ async def test_replay_played_once_ends_by_itself_after_every_reading(tmp_path: P
             assert all(text.startswith('{"kind":"heart_rate",') for text in received)
             assert await closing(websocket) == (1001, "server is going away")
         assert await running.end() == 0
-        assert "gym: client 1 connected for heart_rate\n" in running.said
-        assert "gym: the play begins\n" in running.said
-        assert "gym: the play is over after 600 readings\n" in running.said
-        assert running.said.splitlines()[-1].startswith(
+        assert "gym: client 1 connected for heart_rate\n" in running.output
+        assert "gym: the play begins\n" in running.output
+        assert "gym: the play is over after 600 readings\n" in running.output
+        assert running.output.splitlines()[-1].startswith(
             "Played 600 readings and sent 600 messages over 1 connection in "
         )
 
@@ -104,8 +104,8 @@ async def test_sigterm_ends_it_in_good_order_with_one_line_of_totals() -> None:
             assert "heart_rate" in str(await websocket.get_message())
             running.process.terminate()
             assert await running.end() == 0
-        assert running.said.splitlines()[-1].startswith("Played ")
-        assert "Traceback" not in running.said
+        assert running.output.splitlines()[-1].startswith("Played ")
+        assert "Traceback" not in running.output
 
 
 @NO_SIGNALS
@@ -113,20 +113,20 @@ async def test_interrupt_ends_it_before_anybody_came() -> None:
     async with simulate() as running:
         running.process.send_signal(signal.SIGINT)
         assert await running.end() == 0
-        assert "Played 0 readings and sent 0 messages over 0 connections in " in running.said
+        assert "Played 0 readings and sent 0 messages over 0 connections in " in running.output
 
 
 async def test_record_command_it_prints_is_shown_for_every_room_and_a_given_token_is_not() -> None:
     async with simulate("--room", "gym", "--room", "my room", "--room", "gym", "--token", "sesame-42") as running:
-        assert running.said.count(" gym") == 1
-        assert "'my room'" in running.said
-        assert "PULSOID_TOKEN" in running.said
+        assert running.output.count(" gym") == 1
+        assert "'my room'" in running.output
+        assert "PULSOID_TOKEN" in running.output
         every = "heart_rate,room_member_updated,room_member_removed,room_updated"
         async with open_client(running.port, path("gym", access_token="sesame-42", kinds=every), {}):
             await running.wait_for("gym: client 1 connected for all kinds\n")
-        assert "sesame" not in running.said
+        assert "sesame" not in running.output
     async with simulate() as running:
-        assert "demo-token" in running.said
+        assert "demo-token" in running.output
 
 
 @pytest.mark.parametrize(

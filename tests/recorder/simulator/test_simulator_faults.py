@@ -1,4 +1,4 @@
-"""Troubles on request: each does what it says, and only that."""
+"""Faults on request: each has its effect, and no other."""
 
 import json
 from datetime import timedelta
@@ -132,12 +132,12 @@ async def test_new_connections_get_the_latest_readings_again_as_they_were() -> N
             repeated = [message for message in before if message["kind"] == "heart_rate"][-3:]
             async with connect(simulator) as second:
                 await simulator.send_heart_rate("demo", "user-0", 5)
-                told = await messages(second, 7)
-                assert [message["kind"] for message in told] == [
+                events = await messages(second, 7)
+                assert [message["kind"] for message in events] == [
                     *("room_updated", "room_member_updated", "heart_rate"),
                     *("room_member_updated", "heart_rate", "heart_rate", "heart_rate"),
                 ]
-                readings = [message for message in told if message["kind"] == "heart_rate"]
+                readings = [message for message in events if message["kind"] == "heart_rate"]
                 assert readings[:3] == repeated
                 assert readings[3]["heart_rate"]["bpm"] == 5
             assert await kinds_of(first, 1) == ["heart_rate"]

@@ -134,25 +134,25 @@ async def test_readings_are_sent_when_they_are_due_and_the_pace_does_not_drift(
     autojump_clock: MockClock, speed: float
 ) -> None:
     readings = [Reading(index * 0.4, "a", index) for index in range(2000)]
-    began, told = trio.current_time(), []
+    began, events = trio.current_time(), []
 
     async def slow_clients() -> None:
         await trio.sleep(0.3 / speed)  # each pause is used up by three quarters
 
-    def tell(reading: Reading, at: datetime) -> None:
-        told.append((reading, at, trio.current_time() - began))
+    def send(reading: Reading, at: datetime) -> None:
+        events.append((reading, at, trio.current_time() - began))
 
-    await pace(Play({}, readings, 799.6), speed, tell, slow_clients)
-    assert [reading for reading, _, _ in told] == readings
-    start_at = told[0][1]
-    for reading, at, told_s in told:
+    await pace(Play({}, readings, 799.6), speed, send, slow_clients)
+    assert [reading for reading, _, _ in events] == readings
+    start_at = events[0][1]
+    for reading, at, sent_after_s in events:
         assert at - start_at == timedelta(milliseconds=round(reading.time_s * 1000))
-        assert 0 <= told_s - reading.time_s / speed <= 0.31 / speed
+        assert 0 <= sent_after_s - reading.time_s / speed <= 0.31 / speed
 
 
 async def test_after_a_delay_all_that_is_due_is_sent_at_once(autojump_clock: MockClock) -> None:
     readings = [Reading(float(index), "a", index) for index in range(3000)]
-    began, told_s, held_up = trio.current_time(), [], False
+    began, sent_after_s, held_up = trio.current_time(), [], False
 
     async def clients() -> None:
         nonlocal held_up
@@ -160,10 +160,10 @@ async def test_after_a_delay_all_that_is_due_is_sent_at_once(autojump_clock: Moc
             held_up = True
             await trio.sleep(2000)
 
-    await pace(Play({}, readings, 2999.0), 1.0, lambda *_: told_s.append(trio.current_time() - began), clients)
-    assert told_s[:11] == list(range(11))
-    assert set(told_s[11:2011]) == {2010.0}
-    assert told_s[2011:] == list(range(2011, 3000))
+    await pace(Play({}, readings, 2999.0), 1.0, lambda *_: sent_after_s.append(trio.current_time() - began), clients)
+    assert sent_after_s[:11] == list(range(11))
+    assert set(sent_after_s[11:2011]) == {2010.0}
+    assert sent_after_s[2011:] == list(range(2011, 3000))
 
 
 def test_play_cut_short_ends_before_its_new_length() -> None:
@@ -189,10 +189,10 @@ async def receive_all(websocket: WebSocketConnection, count: int) -> list[tuple[
     readings: list[tuple[str, int, datetime]] = []
     with trio.fail_after(10):
         while len(readings) < count:
-            told = json.loads(await websocket.get_message())
-            if told["kind"] == "heart_rate":
-                reading = told["heart_rate"]
-                readings.append((reading["profile_id"], reading["bpm"], datetime.fromisoformat(told["timestamp"])))
+            event = json.loads(await websocket.get_message())
+            if event["kind"] == "heart_rate":
+                reading = event["heart_rate"]
+                readings.append((reading["profile_id"], reading["bpm"], datetime.fromisoformat(event["timestamp"])))
     return readings
 
 
