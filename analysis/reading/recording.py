@@ -184,7 +184,7 @@ class Recording:
     def summary(
         self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
     ) -> pl.DataFrame:
-        """Summarize each member's part in each session: `summary.SCHEMA`; parameters as of `results`."""
+        """Summarize each member's readings in each session: `summary.SCHEMA`; parameters as of `results`."""
         return self.results(wanted, definitions, members).summary
 
     def readings(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.LazyFrame:
