@@ -1,19 +1,20 @@
-"""Analysis: from recorded tables to figures that can be trusted. It reads; nothing here writes to a recording.
+"""Analysis: from recorded tables to figures that can be trusted. It only reads a recording, and never changes it.
 
     import pulsoid_rec.analysis as pr
 
     recording = pr.explore("data/pulsoid.duckdb")
 
-The rooms of this package, from top to bottom; each may import those below it, and none those above or beside it:
+The rooms of this package, from top to bottom; each may import those below it, and none above or beside it:
 
-- `cli`: the command `pulsoid-rec`, put together; it alone knows the recorder's commands, too.
+- `cli`: the command `pulsoid-rec`; it alone imports more of the recorder than its contract.
 - `notebook`, `report`, `export`: what users see.
-- `charts`: what notebooks and pages draw.
+- `charts`: the charts of the notebooks and the page.
 - `findings`: what to know before trusting a figure.
 - `reading`: from the DuckDB file to frames.
-- `metrics`: the definitions, pure.
+- `metrics`: the definitions, as pure functions.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,13 +25,12 @@ __all__ = ["Definitions", "Excerpt", "explore"]
 
 
 def __getattr__(name: str) -> object:
-    """Import what a notebook needs when it is first used: the command line would wait for it otherwise."""
-    if name == "Definitions":
-        from pulsoid_rec.analysis.metrics import definitions  # noqa: PLC0415 - see above
+    """Import a name of `__all__` when it is first used: the command line, which needs none, starts sooner."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = "metrics.definitions" if name == "Definitions" else "notebook.explore"
+    return getattr(import_module(f"{__name__}.{module}"), name)
 
-        return definitions.Definitions
-    if name in __all__:
-        from pulsoid_rec.analysis.notebook import explore  # noqa: PLC0415 - see above
 
-        return getattr(explore, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

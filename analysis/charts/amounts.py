@@ -15,12 +15,12 @@ _ROW = 22
 
 _RIDGE = 34
 _LOW_RIDGE = 22
-"""Height of a member's row in the distribution, in pixels: of up to `_MANY` members, and of more."""
+"""Height of a member's row in the distribution, in pixels: for up to `_MANY` members, and for more."""
 
 _MANY = 12
 
 _LONG_S = 3 * 3600.0
-"""A longer axis of time is in hours."""
+"""If a member was observed for longer, the axis is in hours."""
 
 _TICKS = alt.ExprRef("max(2, width / 70)")
 _ZONE_LABEL = "datum.value === 0 ? 'below zone 1' : 'zone ' + datum.value"
@@ -96,14 +96,7 @@ def distribution(view: SessionView, *, width: int | str = 760) -> alt.LayerChart
     """Draw for each member how long each heart rate was held, as a row of its own, with the median marked.
 
     Each row is scaled to its own longest-held bpm: places and shapes compare, heights do not. Members without observed
-    time are left out.
-
-    Parameters
-    ----------
-    view
-        The session, with its *time at bpm*.
-    width
-        Pixels, or "container" to fill the element it is in.
+    time are left out. The width is in pixels, or "container" to fill the element that it is in.
     """
     labels = _labels(view)
     held = view.time_at_bpm.filter(pl.col("held_s") > 0)

@@ -19,7 +19,7 @@ _IS_FIRST = (pl.col("profile_id") != pl.col("profile_id").shift(1)).fill_null(va
 def thin(view: SessionView, buckets: int) -> pl.DataFrame:
     """Keep the first, last, lowest and highest reading of each bucket of time, and mark gaps.
 
-    The result is drawn the same as all readings, if a bucket is no wider than two pixels (M4: Jugel, Jerzak,
+    A chart of them looks the same as one of all readings, if a bucket is at most two pixels wide (M4: Jugel, Jerzak,
     Hackenbroich and Markl 2014).
 
     Parameters
@@ -67,14 +67,7 @@ def thin(view: SessionView, buckets: int) -> pl.DataFrame:
 
 
 def lines(thinned: pl.DataFrame, view: SessionView) -> list[dict[str, Any]]:
-    """Turn thinned readings into the data of a chart, one object for each member who has readings.
-
-    Parameters
-    ----------
-    thinned
-        As `thin` returns them.
-    view
-        The session, for its start and its members' labels and order.
+    """Convert the result of `thin` to the data of a chart, one object for each member who has readings.
 
     Returns
     -------
@@ -104,14 +97,7 @@ def lines(thinned: pl.DataFrame, view: SessionView) -> list[dict[str, Any]]:
 
 
 def hover_columns(view: SessionView, columns: int) -> pl.DataFrame:
-    """Divide a session's time into columns, and summarize each member's heart rate in each of them.
-
-    Parameters
-    ----------
-    view
-        The session, with its readings.
-    columns
-        Number of columns, at least 1.
+    """Divide a session's time into columns, at least 1, and summarize each member's heart rate in each of them.
 
     Returns
     -------
@@ -132,47 +118,38 @@ def hover_columns(view: SessionView, columns: int) -> pl.DataFrame:
     )
 
 
-def member_hover(values: pl.DataFrame, view: SessionView, columns: int) -> dict[str, list[Any]]:
-    """Prepare tooltips with a line a member.
-
-    Parameters
-    ----------
-    values, view, columns
-        As `hover_columns` returns and takes them.
+def member_hover(view: SessionView, columns: int) -> dict[str, list[Any]]:
+    """Prepare tooltips with a line for each member.
 
     Returns
     -------
     dict of str to list
         `column` (all of them, from 0), and `m0`, `m1`, ... by the member's place in the summary: the text, or a dash.
     """
-    texts = {(column, id_): text for id_, column, text in values.select("profile_id", "column", "text").iter_rows()}
+    values = hover_columns(view, columns).select("profile_id", "column", "text")
+    texts = {(column, id_): text for id_, column, text in values.iter_rows()}
     members = {
         f"m{i}": [texts.get((column, id_), DASH) for column in range(columns)] for i, id_ in enumerate(view.names)
     }
     return {"column": list(range(columns)), **members}
 
 
-def crowd_hover(values: pl.DataFrame, view: SessionView, columns: int) -> dict[str, list[Any]]:
-    """Prepare tooltips and bands that sum up many members.
-
-    Parameters
-    ----------
-    values, view, columns
-        As `hover_columns` returns and takes them.
+def crowd_hover(view: SessionView, columns: int) -> dict[str, list[Any]]:
+    """Prepare tooltips and bands that summarize many members.
 
     Returns
     -------
     dict of str to list
         `column` (all of them, from 0); the bpm `low`, `quarter`, `middle`, `three_quarters`, `high` (the lowest and
-        highest reading of anybody, and quartiles of the members' medians; null where nobody has readings); and the
+        highest reading of all, and quartiles of the members' medians; null without readings); and the
         texts `present`, `median`, `highest` and `lowest`.
     """
-    by_column = values.partition_by("column", as_dict=True)
-    rows = [{"column": column, **_sum_up(by_column.get((column,)), view)} for column in range(columns)]
+    by_column = hover_columns(view, columns).partition_by("column", as_dict=True)
+    rows = [{"column": column, **_summarize(by_column.get((column,)), view)} for column in range(columns)]
     return {key: [row[key] for row in rows] for key in rows[0]}
 
 
-def _sum_up(values: pl.DataFrame | None, view: SessionView) -> dict[str, Any]:
+def _summarize(values: pl.DataFrame | None, view: SessionView) -> dict[str, Any]:
     if values is None:
         bands = dict.fromkeys(("low", "quarter", "middle", "three_quarters", "high"))
         return bands | {"present": "nobody", "median": DASH, "highest": DASH, "lowest": DASH}

@@ -60,7 +60,7 @@ def _days(session: dict[str, Any], zone: tzinfo | None) -> list[dict[str, Any]]:
     midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
     while midnight <= end:
         from_h = max(0.0, (begin - midnight) / timedelta(hours=1))
-        # A session of seconds has to be visible, too.
+        # A session of a few seconds must be visible, too.
         to_h = max(from_h + 0.05, min(24.0, (end - midnight) / timedelta(hours=1)))
         pieces.append(values | {"day": f"{midnight:%Y-%m-%d}", "from": round(from_h, 3), "to": round(to_h, 3)})
         midnight += timedelta(days=1)

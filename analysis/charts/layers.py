@@ -1,4 +1,4 @@
-"""The layers of charts over time: axes, lines that break at gaps, shades, and columns to hover over."""
+"""The layers of charts over time: axes, lines that break at gaps, shading, and columns to hover over."""
 
 import altair as alt
 
@@ -23,7 +23,7 @@ def time_axis(field: str, scale: alt.Scale | None = None) -> alt.X:
 def line(view: SessionView, domain: tuple[int, int], *, width: float = 1.4) -> alt.Chart:
     """Draw heart rates as a line, broken at nulls, with the data of `with_readings`."""
     begin, end = (wall_ms(at, view) for at in (view.started_at, view.ended_at))
-    # The axis of a session of one reading needs some length, too.
+    # The axis needs some length even for a session of one reading.
     ends = alt.ExprRef(f"{begin}"), alt.ExprRef(f"{max(end, begin + 1000)}")
     x = time_axis("at", alt.Scale(type="utc", nice=False, domainMin=ends[0], domainMax=ends[1]))
     axis = alt.Axis(
@@ -35,19 +35,19 @@ def line(view: SessionView, domain: tuple[int, int], *, width: float = 1.4) -> a
 
 
 def with_readings(layers: list[alt.Chart], data: alt.InlineData, view: SessionView) -> alt.LayerChart:
-    """Put the readings, as `data.lines` returns them, below several lines."""
+    """Give several lines the readings, as `data.lines` returns them."""
     chart: alt.LayerChart = alt.LayerChart(layer=layers, data=data).transform_flatten(["t", "bpm"])
     return chart.transform_calculate(at=f"{wall_ms(view.started_at, view)} + 1000 * datum.t")
 
 
 def offline_values(view: SessionView) -> list[dict[str, int]]:
-    """Return the times in which nobody recorded the room, as the data of `offline_bands`."""
+    """Return the times in which the room was not recorded, as the data of `offline_bands`."""
     spans = [(max(time.begins_at, view.started_at), min(time.ends_at, view.ended_at)) for time in view.offline]
     return [{"from": wall_ms(begin, view), "to": wall_ms(end, view)} for begin, end in spans]
 
 
 def offline_bands(data: alt.InlineData) -> alt.Chart:
-    """Shade the times in which nobody recorded the room."""
+    """Shade the times in which the room was not recorded."""
     mark: alt.Chart = alt.Chart(data).mark_rect(fill=light("quiet"), opacity=0.35, aria=False)
     return mark.encode(x=time_axis("from"), x2="to:T")
 
@@ -79,16 +79,12 @@ def hover(
     ----------
     view
         The session.
-    data
-        One object of equally long lists, as `data.member_hover` and `crowd_hover` return it.
-    fields
-        Its keys.
-    columns
-        Length of its lists.
+    data, fields, columns
+        What `data.member_hover` or `crowd_hover` returned, its keys, and the length of its lists.
     tooltips
         What to show below the time.
     name
-        Of the selection; charts side by side need different names.
+        The selection's name; charts side by side need different ones.
     """
     under = alt.selection_point(name=name, fields=["column"], on="pointerover", clear="pointerout", empty=False)
     start, end = wall_ms(view.started_at, view), wall_ms(view.ended_at, view)

@@ -1,17 +1,17 @@
-"""A session member by member: small charts on one scale, each with its member's own zones behind the line."""
+"""Charts of one member each: on one scale, with the member's own zones behind the line."""
 
 from typing import NamedTuple
 
 import altair as alt
 
-from pulsoid_rec.analysis.charts.data import bpm_domain, hover_columns, lines, member_hover, thin, wall_ms
+from pulsoid_rec.analysis.charts.data import bpm_domain, lines, member_hover, thin, wall_ms
 from pulsoid_rec.analysis.charts.layers import hover, line, offline_bands, offline_values, time_axis, with_readings
 from pulsoid_rec.analysis.charts.style import ZONES, encode, inline, light, styled
 from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.metrics.zones import ZONE_PERCENTS
 
 _LABELLED = 0.09
-"""Share of the chart's height from which on a zone has room for its number."""
+"""Share of the chart's height from which a zone is high enough for its number."""
 
 _COLUMNS = 80
 """Columns to hover over: these charts are small."""
@@ -43,7 +43,7 @@ def member_datasets(view: SessionView, *, buckets: int = 240) -> dict[str, Membe
         reading.
     """
     line_of = {line["member"]: line for line in lines(thin(view, buckets), view)}
-    values = member_hover(hover_columns(view, _COLUMNS), view, _COLUMNS)
+    values = member_hover(view, _COLUMNS)
     hr_max = dict(view.summary.select("profile_id", "hr_max").iter_rows())
     domain, offline = bpm_domain(view.readings), encode(offline_values(view))
     return {
@@ -90,15 +90,7 @@ def _chart(view: SessionView, profile_id: str, data: MemberData) -> alt.LayerCha
 
 
 def small_multiples(view: SessionView, *, columns: int = 3) -> alt.ConcatChart:
-    """Draw each member's heart rate in a small chart of its own, all on the same axes, zones behind.
-
-    Parameters
-    ----------
-    view
-        The session, with its readings.
-    columns
-        Charts side by side.
-    """
+    """Draw each member's heart rate in its own small chart with zones, on the same axes, `columns` side by side."""
     charts = [
         _chart(view, profile_id, data).properties(width=260, height=110, title=view.names[profile_id])
         for profile_id, data in member_datasets(view).items()

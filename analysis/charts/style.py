@@ -1,4 +1,4 @@
-"""What all charts share: colours (values in a notebook, CSS variables on the page), type, and how they take data."""
+"""What all charts share: colours (values in a notebook, CSS variables on the page), type, and the format of data."""
 
 import json
 from typing import Any, Final, NamedTuple, TypeVar
@@ -27,7 +27,7 @@ PALETTE: Final = {
     "member4": Colour("#b43414", "#bd687f"),
     "member5": Colour("#5134ba", "#5b77f9"),
     "member6": Colour("#9e6899", "#88f9fa"),
-    # Each zone is further from the paper than the one below it, so that they read in order without any hue.
+    # Each zone contrasts more with the paper than the one below it, so that their order is visible without hue.
     "zone0": Colour("#dde2e8", "#2f363d"),
     "zone1": Colour("#f4d7a4", "#573f63"),
     "zone2": Colour("#efae68", "#944c69"),
@@ -38,7 +38,7 @@ PALETTE: Final = {
 """Every colour used, by name; the light ones are all different, since each is replaced by its name on the page."""
 
 MEMBERS: Final = tuple(PALETTE[f"member{i}"].light for i in range(1, 7))
-"""Colours of members; with more members than these, they have none."""
+"""Colours of members; if there are more members than colours, none has one."""
 
 ZONES: Final = tuple(PALETTE[f"zone{i}"].light for i in range(6))
 """Colours of zone 0 (below zone 1) to zone 5."""
@@ -56,7 +56,7 @@ Styled = TypeVar("Styled", alt.Chart, alt.LayerChart, alt.ConcatChart)
 
 def styled(chart: Styled) -> Styled:
     """Configure type, lines and paper of a finished chart."""
-    # At once: altair copies the whole chart at each step.
+    # In one call, since each call copies the whole chart.
     finished: Styled = chart.configure(
         background=light("paper"),
         font=FONT,
@@ -86,7 +86,7 @@ def encode(values: Any) -> str:
 
 
 def inline(data: Any) -> alt.InlineData:
-    """Put data, or the JSON of it, into a chart as JSON, since altair copies data many times, and lists slowly."""
+    """Make data, or the JSON of it, a chart's data as JSON: altair copies data many times, and lists slowly."""
     text = data if isinstance(data, str) else encode(data)
     return alt.InlineData(values=text, format=alt.JsonDataFormat(type="json"))
 

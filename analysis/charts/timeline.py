@@ -9,7 +9,6 @@ from pulsoid_rec.analysis.charts.data import (
     HOVER_COLUMNS,
     bpm_domain,
     crowd_hover,
-    hover_columns,
     lines,
     member_hover,
     thin,
@@ -24,7 +23,7 @@ def timeline(view: SessionView, *, buckets: int = 480, width: int | str = 760, c
 
     A line breaks where a member was silent for longer than a reading holds. Up to six members have a colour each. More
     are drawn together, as their lowest and highest, their middle half and their median, and one at a time can be
-    brought forward. Times in which nobody recorded are shaded. Hover or tap to read values.
+    brought forward. Times in which the room was not recorded are shaded. Hover or tap to read values.
 
     Parameters
     ----------
@@ -43,19 +42,18 @@ def timeline(view: SessionView, *, buckets: int = 480, width: int | str = 760, c
     altair.LayerChart
         The chart; axes without a line when there is no plausible reading.
     """
-    values = hover_columns(view, HOVER_COLUMNS)
     domain = bpm_domain(view.readings)
     if len(view.names) <= len(MEMBERS):
         legend = alt.Legend() if chooser else None
         scale = alt.Scale(domain=list(view.names.values()), range=list(MEMBERS))
         colour: Any = alt.Color("name:N", legend=legend, scale=scale)
-        columns = member_hover(values, view, HOVER_COLUMNS)
+        columns = member_hover(view, HOVER_COLUMNS)
         tooltips = [alt.Tooltip(f"m{i}:N", title=_row_title(name)) for i, name in enumerate(view.names.values())]
         coloured = [line(view, domain).encode(detail="member:N", color=colour)]
         bands = []
     else:
         colour = alt.value(light("accent"))
-        columns = crowd_hover(values, view, HOVER_COLUMNS)
+        columns = crowd_hover(view, HOVER_COLUMNS)
         tooltips = [alt.Tooltip(f"{key}:N") for key in ("present", "median", "highest", "lowest")]
         coloured = []
         bands = [crowd_bands(inline([columns]), list(columns), HOVER_COLUMNS, view)]
@@ -75,9 +73,9 @@ def timeline(view: SessionView, *, buckets: int = 480, width: int | str = 760, c
 
 
 def _row_title(name: str) -> str:
-    """Make a name the title of a tooltip's row, which Vega-Lite writes into code and escapes only the quotes of."""
+    """Make a name the title of a tooltip's row: Vega-Lite writes it into code, and escapes only quotes."""
     plain = "".join(character if character.isprintable() else " " for character in name).replace("\\", "\\\\")
-    # A tooltip shows rows of these names as a heading and a picture.
+    # A tooltip shows rows of these names as a heading and an image.
     return f"{plain} " if plain in {"title", "image"} else plain
 
 

@@ -1,5 +1,5 @@
-"""The command `pulsoid-rec`: the one place that imports both the recorder and the analysis.
+"""The command `pulsoid-rec`: the one room that imports both the recorder and the analysis. Nothing imports it.
 
-Nothing imports it. `app` lists the commands; `report`, `sessions`, `export` and `demo` are files of their own, the
-others are in `pulsoid_rec.recorder.cli`. `options` and `output` are what they share.
+- `app`: lists the commands; those of the recorder are in `pulsoid_rec.recorder.cli`.
+- `report`, `sessions`, `export`, `demo`: a command each; `options`, `output`: what they share.
 """

@@ -33,7 +33,7 @@ for command in COMMANDS:
     app.command()(command)
 
 _COLLECT_AFTER = 50_000
-"""New objects after which Python collects garbage. Loading a library makes many that stay: a collection after every
+"""New objects after which Python collects garbage. Loading a library makes many that stay: collecting after every
 700, the default, takes a tenth of the time of a small report.
 """
 
@@ -72,7 +72,7 @@ def main() -> None:
             sys.exit(ExitCode.USAGE)
         _exit(f"{error.format_message().rstrip('.')}. See `{_command_path(error)} --help`.", ExitCode.USAGE)
     except BrokenPipeError:
-        # The reader of the output has closed it (`pulsoid-rec report | head`).
+        # The reader of stdout has closed it (`pulsoid-rec report | head`).
         sys.stderr.close()
         sys.exit(ExitCode.DONE)
     except Exception as error:

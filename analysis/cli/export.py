@@ -66,13 +66,13 @@ def export(
 def _infer_format(output: Path) -> Format:
     formats: dict[str, Format] = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet"}
     if output.suffix.lower() not in formats:
-        raise UsageError(f"The name {output.name} does not show the format", "Add --format csv or --format parquet.")
+        raise UsageError(f"The format of {output.name} is unknown", "Add --format csv or --format parquet.")
     return formats[output.suffix.lower()]
 
 
 @contextmanager
 def _open_progress(label: str) -> Iterator[Callable[[float], None] | None]:
-    """Yield what shows a share of 1 as a bar, from the first second on; None without a terminal."""
+    """Yield a function that shows a share of 1 as a bar, after a second; None without a terminal."""
     if not sys.stderr.isatty():
         yield None
         return

@@ -53,12 +53,9 @@ def parse_filter(
     *,
     default_session: str = "all",
 ) -> "Filter":
-    """Make a filter of the options; without `--session` and a range of time it selects `default_session`.
+    """Make a filter from the options; without `--session` and a range of time it selects `default_session`.
 
-    Raises
-    ------
-    UsageError
-        One of them cannot be parsed, or the range is empty.
+    It raises `UsageError` if one of them cannot be parsed, or the range is empty.
     """
     from pulsoid_rec.analysis.metrics.filters import Filter, parse_instant, parse_session
 
@@ -78,23 +75,17 @@ def parse_definitions(
     min_bpm: int = DEFAULTS.min_bpm,
     max_bpm: int = DEFAULTS.max_bpm,
 ) -> Definitions:
-    """Make definitions of the options; raise `UsageError` if they contradict each other, or are not numbers."""
+    """Make definitions from the options; raise `UsageError` if they contradict each other, or are not finite."""
     for option, value in (("--max-hold", max_hold), ("--session-gap", session_gap)):
         if not math.isfinite(value):
             raise UsageError(f"{option} cannot be {value}", "Give a number of seconds.")
     if min_bpm > max_bpm:
-        raise UsageError(f"--min-bpm ({min_bpm}) is above --max-bpm ({max_bpm})", "Exchange the two.")
+        raise UsageError(f"--min-bpm ({min_bpm}) is above --max-bpm ({max_bpm})", "Swap them.")
     return Definitions(max_hold_s=max_hold, min_bpm=min_bpm, max_bpm=max_bpm, session_gap_s=session_gap)
 
 
 def read_members_beside(database: Path, members: Path | None) -> "pl.DataFrame":
-    """Read the members file given, else the one beside the database if there is one.
-
-    Raises
-    ------
-    UsageError
-        The file given does not exist, or a file contains something invalid.
-    """
+    """Read the members file given, else the one beside the database; raise `UsageError` if it is missing or invalid."""
     from pulsoid_rec.analysis.reading.members_file import find_members_file, read_members
 
     return read_members(find_members_file(database, members))

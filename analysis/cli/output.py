@@ -1,4 +1,4 @@
-"""What commands write: files whole or not at all, never over another without --force; messages to stderr."""
+"""The output of commands: files, complete or not at all, overwritten only with --force; and messages on stderr."""
 
 import sys
 from collections.abc import Iterator

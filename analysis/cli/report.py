@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Format = Literal["table", "json", "html"]
 
 MOST_READINGS = {"table": 2_000_000, "json": 0, "html": 20_000_000}
-"""How many readings are loaded one by one: for notes on sensors, for nothing, for charts."""
+"""The most readings that are loaded, for charts and notes; JSON needs none."""
 
 
 def report(
@@ -64,7 +64,7 @@ def report(
     if output is not None:
         check_new_file(output, force=force)
     elif format_ == "html" and sys.stdout.isatty():
-        raise UsageError("A page cannot be shown on a terminal", "Choose a file for it: -o report.html.")
+        raise UsageError("A page cannot be shown on a terminal", "Choose a file with -o report.html.")
     wanted = options.parse_filter(room, session, since, until, default_session="latest")
     definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm)
     recording = Recording(db)
@@ -117,5 +117,5 @@ def _print_backlog(recording: "Recording") -> None:
     if backlog.files:
         print_message(
             f"The journal holds {format_count(backlog.files, 'file')} ({format_count(backlog.size_bytes, 'byte')}) not "
-            "yet in the database, nor in this report. `record` or `recover` brings them in."
+            "yet in the database, nor in this report. `record` or `recover` ingests them."
         )

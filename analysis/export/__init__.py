@@ -1,4 +1,4 @@
-"""Tables and the summary, written to CSV and Parquet.
+"""Exports: tables and the summary as CSV and Parquet files.
 
-May import `reading` and `metrics`. A recording goes in, a file comes out: `write` runs the `query`.
+May import `reading` and `metrics`. A recording goes in, a file comes out: `write` runs the SQL that `query` makes.
 """

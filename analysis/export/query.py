@@ -10,7 +10,7 @@ from pulsoid_rec.analysis.metrics.session_events import session_bounds
 from pulsoid_rec.recorder.contract.tables import HEART_RATE, Column, Table
 
 NAME = Column(
-    "name", "VARCHAR", "the member's name: of members.toml, else of the latest config, else the id's beginning"
+    "name", "VARCHAR", "the member's name: of members.toml, else of the latest config, else the id's first 8 characters"
 )
 
 _INSTANT = "TIMESTAMP WITH TIME ZONE"
@@ -18,7 +18,7 @@ _INSTANT = "TIMESTAMP WITH TIME ZONE"
 
 
 class Range(NamedTuple):
-    """A range of a room's time in microseconds since 1970, the end exclusive; None for every room, or for no bound."""
+    """A range of time of a room, in microseconds since 1970, the end exclusive; None for every room, or no bound."""
 
     room_id: str | None
     from_us: int | None
@@ -34,7 +34,7 @@ def exported_columns(table: Table) -> list[Column]:
 
 
 def table_query(table: Table, wanted: Filter, ranges: Sequence[Range] | None, names: pl.DataFrame) -> str:
-    """Return the SQL of a table's export.
+    """Return the SQL of a table's export, which streams its rows and keeps their order.
 
     Parameters
     ----------
@@ -43,16 +43,12 @@ def table_query(table: Table, wanted: Filter, ranges: Sequence[Range] | None, na
     wanted
         Rooms and range of time.
     ranges
-        The time of the sessions to export; None for all rows, whatever their session.
+        The time of the sessions to export; None for all rows of `wanted`.
     names
         `room_id`, `profile_id`, `name`, of all members in the table.
-
-    Returns
-    -------
-    A query that keeps the order of the rows, and streams them.
     """
-    asked = [Range(room, wanted.since_us, wanted.until_us) for room in wanted.rooms or (None,)]
-    condition = _within_any(table, asked)
+    selected = [Range(room, wanted.since_us, wanted.until_us) for room in wanted.rooms or (None,)]
+    condition = _within_any(table, selected)
     if ranges is not None:
         condition += f" AND {_within_any(table, ranges)}"
     columns = ", ".join(_value(column, names) for column in exported_columns(table))
@@ -60,17 +56,7 @@ def table_query(table: Table, wanted: Filter, ranges: Sequence[Range] | None, na
 
 
 def session_ranges(selected: pl.DataFrame, sessions: pl.DataFrame, table: Table) -> list[Range]:
-    """Return the time of sessions: for readings their own, for events as `session_bounds` divides it.
-
-    Parameters
-    ----------
-    selected
-        The sessions to export: `room_id`, `session`.
-    sessions
-        All sessions of their rooms.
-    table
-        The table.
-    """
+    """Return the time of the `selected` of `sessions`: for readings their own, for events that of `session_bounds`."""
     if table is HEART_RATE:
         bounds = sessions.with_columns(from_at="started_at", until_at=pl.col("ended_at") + pl.duration(microseconds=1))
     else:
@@ -109,7 +95,7 @@ def _name(names: pl.DataFrame) -> str:
     differing = names.join(alike, on="profile_id", how="anti").sort("room_id", "profile_id")
     if differing.is_empty():
         return f"{by_id}[profile_id]"
-    # Members with different names in different rooms: looked up by both ids, joined by a character that no id has.
+    # Names that differ by room are looked up by both ids, joined by a character that no id has.
     by_both = _map((f"{room}\n{id_}", name) for room, id_, name in differing.iter_rows())
     return f"coalesce({by_id}[profile_id], {by_both}[room_id || chr(10) || profile_id])"
 

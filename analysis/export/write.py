@@ -1,4 +1,4 @@
-"""Exports: a table or the summary, written to CSV or Parquet by DuckDB, as a stream."""
+"""Writes a table or the summary to CSV or Parquet, as a stream, by DuckDB."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -69,7 +69,7 @@ def write_export(
         CSV by RFC 4180, instants as ISO 8601 with `Z`; or Parquet with zstd, timestamps, and the columns' meanings in
         the file's metadata.
     show_progress
-        Called some ten times a second with the share that is written, 0 to 1. None is a little faster.
+        Called about ten times a second with the share that is written, 0 to 1.
 
     Returns
     -------
@@ -119,7 +119,7 @@ def _copy(
     columns = connection.sql(f"DESCRIBE {query}").fetchall()
     if "FORMAT csv" in options:
         query = csv_query(query, [(name, kind) for name, kind, *_ in columns])
-    # Into the existing file, which only its owner can read; by default DuckDB replaces it by another one.
+    # Into the existing file, which only its owner can read; by default DuckDB would replace it.
     copy = f"COPY ({query}) TO {sql_literal(str(path))} (USE_TMP_FILE false, {', '.join(options)})"
     with ThreadPoolExecutor(1) as thread:
         work = thread.submit(lambda: connection.execute(copy).fetchall())
@@ -135,7 +135,7 @@ def _copy(
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
             reason = str(error).splitlines()[0]
             raise StorageError(
-                f"The export broke off: {reason}", "Free space, or name another file with -o."
+                f"The export failed: {reason}", "Free disk space, or choose another file with -o."
             ) from error
 
 

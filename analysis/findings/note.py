@@ -1,4 +1,4 @@
-"""A note: what a reader must know before trusting a figure, as text."""
+"""Notes: what a reader must know before trusting a figure, as text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from pulsoid_rec.analysis.findings.session_view import SessionView
 Kind = Literal["recorder", "presence", "silence", "quality", "coverage"]
 
 _MOST = 5
-"""More notes of one sort about one session are merged into one."""
+"""If there are more notes of one sort about one session, they are merged into one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

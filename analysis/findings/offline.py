@@ -1,4 +1,4 @@
-"""When nobody recorded a room: the times between the recorders' connections."""
+"""The times in which a room was not recorded: those between the recorders' connections."""
 
 from dataclasses import dataclass
 from datetime import datetime

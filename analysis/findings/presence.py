@@ -1,4 +1,4 @@
-"""When the recorder and each member were there: a member's silence distinguished from a gap in the recording."""
+"""Notes on when the recorder and each member were present: a member's silence is not a gap in the recording."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -11,10 +11,10 @@ from pulsoid_rec.analysis.findings.session_view import SessionView, before
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 
 APART_S = 30.0
-"""Members who begin or end less than this apart count as together: sensors are never switched on at once."""
+"""Members who begin or end at most this far apart count as together: nobody switches sensors on at one instant."""
 
 SILENCE_S = 60.0
-"""A member's silence longer than this has a note; a shorter one only counts as a gap."""
+"""A longer silence of a member has a note; a shorter one only counts as a gap."""
 
 
 def presence_notes(view: SessionView) -> list[Note]:
@@ -80,12 +80,12 @@ def _apart_notes(view: SessionView, present: pl.DataFrame, text: str, extreme: s
 class _Silence(NamedTuple):
     begins_at: datetime
     ends_at: datetime
-    heard_s: float
-    """For how long the recorder was listening meanwhile."""
+    recorded_s: float
+    """For how long a recorder was connected meanwhile."""
 
 
 def _silences(view: SessionView) -> list[Note]:
-    """Describe each member's silences while the recorder was listening."""
+    """Describe each member's silences while the recorder was connected."""
     silent = (
         view.readings.with_columns(before_at=before("occurred_at"))
         .filter(pl.col("occurred_at") - pl.col("before_at") > timedelta(seconds=SILENCE_S))
@@ -93,11 +93,11 @@ def _silences(view: SessionView) -> list[Note]:
     )
     silences: dict[str, list[_Silence]] = {id_: [] for id_ in view.names}
     for id_, begins_at, ends_at in silent.iter_rows():
-        heard_s = (ends_at - begins_at).total_seconds() - sum(
+        recorded_s = (ends_at - begins_at).total_seconds() - sum(
             time.overlap_s(begins_at, ends_at) for time in view.offline
         )
-        if heard_s > SILENCE_S:
-            silences[id_].append(_Silence(begins_at, ends_at, heard_s))
+        if recorded_s > SILENCE_S:
+            silences[id_].append(_Silence(begins_at, ends_at, recorded_s))
     notes = [make_note(view, id_, "silence", _describe_silences(view, of)) for id_, of in silences.items() if of]
     listening = " while the recorder was listening" if view.has_connections else ""
     return merge_many(
@@ -106,14 +106,14 @@ def _silences(view: SessionView) -> list[Note]:
 
 
 def _describe_silences(view: SessionView, silences: list[_Silence]) -> str:
-    longest = max(silences, key=lambda silence: silence.heard_s)
+    longest = max(silences, key=lambda silence: silence.recorded_s)
     text = f"from {view.clock(longest.begins_at)} to {view.clock(longest.ends_at)}"
-    if longest.heard_s < (longest.ends_at - longest.begins_at).total_seconds():
-        text += f", for {format_duration(longest.heard_s)} of which the recorder was listening"
+    if longest.recorded_s < (longest.ends_at - longest.begins_at).total_seconds():
+        text += f", for {format_duration(longest.recorded_s)} of which the recorder was listening"
     elif view.has_connections:
         text += " while the recorder was listening"
     if len(silences) > 1:
-        total_s = sum(silence.heard_s for silence in silences)
+        total_s = sum(silence.recorded_s for silence in silences)
         text = f"{len(silences)} times, {format_duration(total_s)} in all, the longest {text}"
     return f"silent {text}"
 

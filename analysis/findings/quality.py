@@ -1,4 +1,4 @@
-"""Signs of faulty sensors: zeros, impossible values, one value for minutes, jumps; each with counts and times."""
+"""Notes on faulty sensors (zeros, impossible values, one value for minutes, jumps), coverage and duplicates."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -41,7 +41,7 @@ FINDINGS: Final = {
 
 
 def find_faults(readings: pl.DataFrame, definitions: Definitions) -> pl.DataFrame:
-    """Find values that no beating heart has, in the readings of one session.
+    """Find values that cannot be a heart rate, in the readings of one session.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def find_faults(readings: pl.DataFrame, definitions: Definitions) -> pl.DataFram
         (all others outside the plausible range), `unchanging` or `jumps`; `times` counts readings for the first two,
         unchanging times for the third, and jumps for the fourth; `first_at` and `last_at` are the first and last
         reading concerned; `low_bpm` and `high_bpm` the lowest and highest value concerned, for `unchanging` of the
-        longest; `longest_s` is the longest unchanging time, else null. Empty when all is well.
+        longest; `longest_s` is the longest unchanging time, else null. Empty if there are no faults.
     """
     plausible = readings.lazy().filter("plausible")
     plausible = plausible.with_columns(before_at=before("occurred_at"), before_bpm=before("bpm"))

@@ -28,10 +28,7 @@ READINGS = pl.Schema(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportData:
-    """A report's content; every frame holds what the filter selected, without duplicates.
-
-    `instant` below is polars' `Datetime('us', 'UTC')`. Frames have their columns and types also when they are empty.
-    """
+    """A report's content: what the filter selected, without duplicates. Empty frames have their columns, too."""
 
     generated_at: datetime
     """When the recording was read (aware, UTC)."""
@@ -55,18 +52,16 @@ class ReportData:
     """`metrics.time_at_bpm.SCHEMA`: plausible bpm only, ordered by room, session, profile and bpm."""
 
     readings: pl.DataFrame
-    """`READINGS`, ordered by room, session, profile and time; empty if they were more than `read_report`'s limit."""
+    """`READINGS`, ordered by room, session, profile and time; empty if they are more than `read_report`'s `at_most`."""
 
     member_events: pl.DataFrame
     """The table `member_events` of the rooms above, from the first session's start to the last one's end."""
 
     connection_events: pl.DataFrame
-    """The whole table `connection_events` of the rooms above: earlier events tell how a session began."""
+    """The table `connection_events` of the rooms above, of all times: earlier events show how a session began."""
 
     last_received: pl.DataFrame
-    """`room_id` String, `connection_id` String, `last_received_at` instant: the last message of each connection that
-    was opened and has no `closed` or `lost`, because its recorder was killed or still records.
-    """
+    """`Recording.last_received` of the rooms above."""
 
     definitions: Definitions
     """What counted as plausible, held and one session."""

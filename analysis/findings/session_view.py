@@ -24,7 +24,7 @@ class SessionView:
     started_at, ended_at
         Its first and last reading in the report (aware, UTC); the whole session's if the report has no readings.
     zone
-        The offset of local time at its start, used throughout: a clock change at night moves no reading.
+        The offset of local time at its start, used for the whole session, even if clocks change during it.
     definitions
         The report's definitions.
     names
@@ -32,9 +32,9 @@ class SessionView:
     config_names
         `ReportData.config_names`.
     offline
-        The times in the session in which nobody recorded the room.
+        The times in the session in which the room was not recorded.
     has_connections
-        Whether the recorder's connections to the room are known, and so the times in which it was listening.
+        Whether the recorder's connections to the room are known, and so the times in which it was recording.
     summary, time_at_bpm, readings, member_events
         The report's frames, of this session only.
     """
@@ -55,7 +55,7 @@ class SessionView:
     member_events: pl.DataFrame
 
     def clock(self, at: datetime) -> str:
-        """Format an instant as local time, with the date if it is not the one on which the session began."""
+        """Format an instant as local time, with the date if the session began on another."""
         return format_clock(at, self.zone, self.started_at.astimezone(self.zone).date())
 
     def label(self, profile_id: str) -> str:
@@ -81,7 +81,7 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
         summary, time_at_bpm, readings = (
             rows.get((room_id, session), frame.clear()) for frame, rows in zip(frames, by_session, strict=True)
         )
-        # A filter by time may have left only a part of the session.
+        # A filter by time may select only a part of the session.
         first_at, last_at = readings["occurred_at"].min(), readings["occurred_at"].max()
         started_at = first_at if isinstance(first_at, datetime) else row["started_at"]
         ended_at = last_at if isinstance(last_at, datetime) else row["ended_at"]
@@ -110,7 +110,7 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
 
 
 def before(column: str) -> pl.Expr:
-    """Return a column's value in the same member's reading before, null in the first, in a report's `readings`."""
+    """Return a column's value in the same member's previous reading, null for the first, in a report's `readings`."""
     same = pl.col("profile_id") == pl.col("profile_id").shift(1)
     return pl.when(same).then(pl.col(column).shift(1))
 

@@ -1,4 +1,4 @@
-"""Errors for a choice that finds nothing, with a hint that lists what the recording holds instead."""
+"""Errors for a filter or name that matches nothing, with a hint that lists what exists."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,22 +11,13 @@ from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.wording import format_count, format_list
 
 MOST_NAMES = 20
-"""More names than this are only counted."""
+"""Further names are only counted."""
 
 
 def no_match_error(wanted: Filter, rooms: Mapping[str, str], sessions: pl.DataFrame, where: str) -> UsageError:
     """Explain why a filter of rooms, sessions and times matches no readings.
 
-    Parameters
-    ----------
-    wanted
-        The filter.
-    rooms
-        All rooms of the recording: names by id.
-    sessions
-        All sessions of the recording, as `sessions.SCHEMA`.
-    where
-        What was searched.
+    `rooms` (names by id) and `sessions` (`sessions.SCHEMA`) are all of the recording, whose name is `where`.
     """
     for room_id in wanted.rooms:
         if room_id not in rooms:
@@ -73,7 +64,7 @@ def describe_sessions(sessions: pl.DataFrame) -> str:
     numbers = sessions.group_by("room_id").agg(pl.col("session").sort()).sort("room_id")
     rooms = [f"room {room_id} has {_format_sessions(each)}" for room_id, each in numbers.rows()]
     if len(rooms) > MOST_NAMES:
-        rooms[MOST_NAMES:] = [f"{format_count(len(rooms) - MOST_NAMES, 'more room')} have others"]
+        rooms[MOST_NAMES:] = [format_count(len(rooms) - MOST_NAMES, "more room")]
     return f"R{'; '.join(rooms)[1:]}."
 
 

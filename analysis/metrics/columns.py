@@ -11,7 +11,7 @@ from pulsoid_rec.analysis.metrics.zones import ZONES
 
 Topic = Literal["What was recorded", "Heart rate", "Effort"]
 
-NO_HR_MAX = "HRmax is not known: give hr_max, or birth_year, in members.toml"
+NO_HR_MAX = "HRmax is unknown: give hr_max or birth_year in members.toml"
 NO_EFFORT = "no effort of 2 min at or above 70 % of HRmax that readings cover until a minute after it"
 _NO_BANISTER = "needs HRmax, hr_rest and sex, given in members.toml"
 _TOO_SHORT = "too few seconds were observed"

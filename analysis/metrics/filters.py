@@ -1,4 +1,4 @@
-"""Which readings are wanted: rooms, members, sessions and a range of time, the same for every command and notebook.
+"""Filters: rooms, members, sessions and a range of time, the same for every command and notebook.
 
 Sessions, duplicates and holds are always computed on whole sessions. A range of time then selects readings by when
 they occurred, each with its own hold and the gap that follows it, so that the figures of adjoining ranges add up.
@@ -23,7 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """A choice of readings; by default everything.
+    """Selects readings; by default all of them.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Filter:
         if self.since is not None and self.until is not None and self.since >= self.until:
             raise UsageError(
                 f"since ({_format_instant(self.since)}) is not before until ({_format_instant(self.until)})",
-                "Exchange the two, or leave one out.",
+                "Swap them, or leave one out.",
             )
 
     @property
@@ -105,7 +105,7 @@ def select_sessions(sessions: pl.DataFrame, wanted: Filter) -> pl.DataFrame:
 
 
 def parse_session(text: str, option: str) -> Which:
-    """Parse `latest`, `all`, or a number from 1, typed for `option`; raise `UsageError` for anything else."""
+    """Parse the value of `option`: `latest`, `all`, or a number from 1; raise `UsageError` for anything else."""
     word = text.strip().lower()
     which: dict[str, Which] = {"latest": "latest", "all": "all"}
     if word in which:
@@ -124,7 +124,7 @@ def parse_instant(text: str, option: str, now: datetime) -> datetime:
         ISO 8601, such as `2026-01-31 20:15`, local time unless it has an offset; a date stands for its first instant;
         `30m`, `2h` or `3d` for that long ago (also `s` and `w`).
     option
-        What it was typed for, for the message.
+        The option it was given for, for the message.
     now
         The present, aware.
 
@@ -135,7 +135,7 @@ def parse_instant(text: str, option: str, now: datetime) -> datetime:
     Raises
     ------
     UsageError
-        It is none of these, or lies beyond the years 1 to 9999.
+        It is none of these, or not within the years 1 to 9999.
     """
     ago = _AGO.fullmatch(text.strip())
     try:

@@ -36,7 +36,7 @@ def make_grid(held: pl.DataFrame, sessions: pl.DataFrame, columns: Mapping[str, 
     Returns
     -------
     `INDEX`, then a column of Int32 for each member, ordered by room, session and time; a row for each instant of a
-    session, even if nobody sent readings then. No sessions give no rows.
+    session, even without any reading. No sessions give no rows.
     """
     begins_us = pl.col("occurred_at").dt.epoch("us")
     plausible = held.filter(pl.col("plausible_at").is_not_null())
@@ -58,19 +58,11 @@ def make_grid(held: pl.DataFrame, sessions: pl.DataFrame, columns: Mapping[str, 
 
 
 def column_names(members: pl.DataFrame) -> dict[str, str]:
-    """Name the members' columns by profile id: their names, with the start of the id where a name is not unique.
+    """Return the members' column names by profile id, ordered by name; all different, and none of `INDEX`.
 
-    Parameters
-    ----------
-    members
-        `profile_id` and `name`, in any order, with repetitions.
-
-    Returns
-    -------
-    dict of str to str
-        In the order of names; all different, and none of `INDEX`.
+    `members` has `profile_id` and `name`, in any order, with repetitions.
     """
-    # A member with different names in two rooms has one column, too.
+    # A member with different names in two rooms has one column.
     people = members.select("profile_id", "name").sort("name", "profile_id").unique("profile_id", maintain_order=True)
     named = labels(people)
     return {id_: f"{name} ({id_[:8]})" if name in INDEX else name for id_, name in named.items()}

@@ -1,4 +1,4 @@
-"""How long each reading stands for, and the gaps between plausible ones."""
+"""Holds: how long each reading counts, and the gaps between plausible ones."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ ORDER = ("occurred_at", "received_at", "bpm")
 
 
 def sort_and_deduplicate(readings: pl.DataFrame, by: Sequence[str] = MEMBER) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Sort each member's readings, and leave duplicates out: the first received is kept.
+    """Sort each member's readings, and remove duplicates, of which the first received is kept.
 
     Parameters
     ----------
@@ -25,12 +25,12 @@ def sort_and_deduplicate(readings: pl.DataFrame, by: Sequence[str] = MEMBER) -> 
 
     Returns
     -------
-    The readings ordered by time, each member's by `ORDER`; and the number of rows left out: columns `by` and
+    The readings ordered by time, each member's by `ORDER`; and the number of rows removed: columns `by` and
     `duplicates`, for members that have any.
     """
     by = list(by)
-    # Recorded data is nearly sorted, and then sorting by time alone is cheap; by all of ORDER it is not. So only a
-    # member's readings at one instant are sorted by all of it.
+    # Recorded data is nearly sorted: sorting it by time is cheap, sorting it by all of ORDER is not. So only readings
+    # of a member at one instant are sorted by all of it.
     rows = readings.sort("occurred_at", maintain_order=True)
     is_tied_to_last = pl.col("occurred_at").diff().over(by).dt.total_microseconds() == 0
     rows = rows.with_columns(is_tied=is_tied_to_last.fill_null(value=False))
@@ -52,7 +52,7 @@ def hold_readings(
     by: Sequence[str] = MEMBER,
     later: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Work out how long each reading holds, and the gap that follows it.
+    """Compute how long each reading holds, and the gap that follows it.
 
     A reading holds until the member's next one in the session, plausible or not, at most `max_hold_s`; the last holds
     for no time. Of two at one instant the first received holds for no time.
@@ -60,13 +60,13 @@ def hold_readings(
     Parameters
     ----------
     readings
-        As `sort_and_deduplicate` gives them.
+        As `sort_and_deduplicate` returns them.
     definitions
         Longest hold, and what is plausible.
     by
         Columns that identify one member in one session.
     later
-        Where these readings are only the earlier part: each member's first ones of the later part, columns `by`,
+        If these readings are only the earlier ones of several: each member's first later ones, columns `by`,
         `occurred_at`, and `plausible_at` of the first plausible one, or null.
 
     Returns

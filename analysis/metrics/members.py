@@ -1,4 +1,4 @@
-"""Who the members are: what `members.toml` says of them, and the names they go by."""
+"""Members: their data in `members.toml`, and their names."""
 
 import tomllib
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ class Member(msgspec.Struct, forbid_unknown_fields=True):
     hr_rest: Annotated[float, Meta(ge=20, le=150)] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no single line shows to be wrong."""
+        """Check rules that the types cannot express."""
         if self.birth_year is not None and self.birth_year > datetime.now(UTC).year:
             raise ValueError("birth_year is in the future")
         if self.hr_rest is not None and self.hr_max is not None and self.hr_rest >= self.hr_max:
@@ -67,12 +67,12 @@ def parse_members(text: str, source: str) -> pl.DataFrame:
 
     Returns
     -------
-    `SCHEMA`, one row a member in the file's order, null where the file says nothing.
+    `SCHEMA`, one row a member in the file's order, null for keys that are missing.
 
     Raises
     ------
     UsageError
-        It is not TOML, or a line cannot be right.
+        It is not TOML, or a value is invalid.
     """
     try:
         content = tomllib.loads(text)
@@ -99,13 +99,13 @@ def _parse_member(table: Any, profile_id: str, source: str) -> Member:
         return msgspec.convert(table, Member)
     except msgspec.ValidationError as error:
         key = str(error).rpartition("$.")[2].rstrip("`")
-        if key not in table:  # a rule about two of them
+        if key not in table:  # a rule of `__post_init__`
             raise UsageError(f"{where}: {error}", "Correct the file.") from None
         raise UsageError(f"{where}: {key} cannot be {table[key]!r}", f"It is {_MEANINGS[key]}.") from None
 
 
 def describe_members(present: pl.DataFrame, config_names: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
-    """Combine what is known of each member.
+    """Combine what is known of each member: names, and the HRmax in the year of the session.
 
     Parameters
     ----------
@@ -118,8 +118,8 @@ def describe_members(present: pl.DataFrame, config_names: pl.DataFrame, members:
 
     Returns
     -------
-    The same rows with `name` (as `NAME` says), `hr_max` and `hr_max_source` (as `zones.hr_max_of` works them out for
-    the year, UTC, in which the session began), `sex`, `hr_rest`.
+    The same rows with `name` (`NAME`), `hr_max` and `hr_max_source` (as `zones.hr_max_of` computes them for the year,
+    UTC, in which the session began), `sex`, `hr_rest`.
     """
     described = (
         present.join(config_names, on=["room_id", "profile_id"], how="left")
@@ -130,17 +130,9 @@ def describe_members(present: pl.DataFrame, config_names: pl.DataFrame, members:
 
 
 def labels(summary: pl.DataFrame) -> dict[str, str]:
-    """Label each member uniquely: by the name, with the id's beginning where two share a name.
+    """Return a unique label for each member: the name, with the id's beginning, or all of it, if several have it.
 
-    Parameters
-    ----------
-    summary
-        Rows with `profile_id` and `name`.
-
-    Returns
-    -------
-    dict of str to str
-        Labels by profile id, in the order of the rows; empty for no rows.
+    `summary` has `profile_id` and `name`; labels are by profile id, in the order of its rows.
     """
     names = dict(summary.select("profile_id", "name").iter_rows())
     values = list(names.values())

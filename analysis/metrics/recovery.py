@@ -9,7 +9,7 @@ from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.zones import reaches
 
 EFFORT_PERCENT = 70
-"""An effort is at or above so much of HRmax."""
+"""An effort is at or above this percentage of HRmax."""
 
 EFFORT_US = 120 * MICROSECONDS
 LAST_US = 5 * MICROSECONDS
@@ -20,7 +20,7 @@ SCHEMA = pl.Schema({"room_id": pl.String(), "session": pl.Int64(), "profile_id":
 
 
 def margins_us(definitions: Definitions) -> tuple[int, int]:
-    """Return how much time before and after an effort's end its readings are needed for, in microseconds."""
+    """Return how long before and after an effort's end readings are needed, in microseconds."""
     return EFFORT_US + definitions.max_hold_us, max(LATER_US[1], definitions.max_hold_us + 1)
 
 
@@ -28,14 +28,14 @@ def find_falls(readings: pl.DataFrame, definitions: Definitions, by: Sequence[st
     """Find each effort's end, and how far the heart rate has fallen a minute later.
 
     An effort is a run of plausible readings at or above 70 % of HRmax, none more than `max_hold_s` after the one
-    before, from the first to the last of which 2 minutes pass or more. Its end is known where a lower reading follows
-    its last one within `max_hold_s`; other efforts are left out. The fall is from the mean of its readings of the last
+    before, from the first to the last of which 2 minutes pass or more. Its end is known if a lower reading follows
+    its last one within `max_hold_s`; other efforts are ignored. The fall is from the mean of its readings of the last
     5 s to the mean of the plausible readings from 57.5 s to 62.5 s after its end.
 
     Parameters
     ----------
     readings
-        As `holds.sort_and_deduplicate` gives them, with `hr_max` (null where unknown).
+        As `holds.sort_and_deduplicate` returns them, with `hr_max` (null where unknown).
     definitions
         What is plausible, and what ends a run.
     by
@@ -117,17 +117,10 @@ def _with_later_mean(efforts: pl.DataFrame, seen: pl.DataFrame, by: list[str]) -
 
 
 def largest_falls(falls: pl.DataFrame, by: Sequence[str] = MEMBER) -> pl.DataFrame:
-    """Find each member's largest fall.
-
-    Parameters
-    ----------
-    falls
-        As `find_falls` gives them.
-    by
-        Columns that identify one member in one session.
+    """Find each member's largest fall, of those that `find_falls` returns.
 
     Returns
     -------
-    Columns `by` and `hrr60`: a row for each member with an effort, null where none of them is covered.
+    Columns `by` and `hrr60`: a row for each member with an effort, null if readings cover no fall.
     """
     return falls.group_by(by).agg(hrr60=pl.col("fall_bpm").max())

@@ -16,7 +16,7 @@ def session_bounds(sessions: pl.DataFrame) -> pl.DataFrame:
     """Divide each room's time among its sessions, in the middle of the pause between one and the next.
 
     A room sends events of its members shortly before their first readings, and of those who left after the last: by
-    the sessions' own times, many events would belong to none.
+    the sessions' own times, many events would have no session.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def number_events(events: pl.DataFrame, at: str, sessions: pl.DataFrame) -> pl.D
     The same rows in the order of time, with `session` (Int64) after `room_id`; null in a room without any session.
     """
     begins = session_bounds(sessions).with_columns(pl.col("from_at").fill_null(_FIRST_INSTANT)).sort("from_at")
-    # The rows are sorted within each room, which polars cannot check and would warn of.
+    # The rows are sorted within each room; polars cannot check that, and would warn.
     numbered = events.sort(at, maintain_order=True).join_asof(
         begins, left_on=at, right_on="from_at", by="room_id", check_sortedness=False
     )
@@ -58,7 +58,7 @@ def number_events(events: pl.DataFrame, at: str, sessions: pl.DataFrame) -> pl.D
 
 
 def numbered_schema(table: Table) -> pl.Schema:
-    """Return a table's columns once its rows have their `session`."""
+    """Return the schema of a table's rows with their `session`, as of `number_events`."""
     columns = {column.name: _TYPES[column.type] for column in table.columns}
     return pl.Schema({"room_id": columns.pop("room_id"), "session": pl.Int64(), **columns})
 

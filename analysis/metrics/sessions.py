@@ -24,7 +24,7 @@ def number_stretches(stretches: pl.DataFrame, session_gap_us: int) -> pl.DataFra
     stretches
         `room_id`, `first_at`, `last_at` and any other columns: one or more readings a row, with no silence longer
         than `session_gap_us` within it. All readings of the room are needed, of all members and plausible or not,
-        or the numbers change.
+        or the numbers would change.
     session_gap_us
         Longest silence within a session, in microseconds.
 
@@ -45,7 +45,7 @@ def list_sessions(stretches: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     stretches
-        As `number_stretches` gives them, with `profile_id` and `readings` (a count) as well.
+        As `number_stretches` returns them, with `profile_id` and `readings` (a count) as well.
 
     Returns
     -------

@@ -20,7 +20,7 @@ FLOOR_US = 60 * MICROSECONDS
 
 
 def summarize(tally: pl.DataFrame, people: pl.DataFrame, recovery: pl.DataFrame) -> pl.DataFrame:
-    """Summarize each member's part in each session.
+    """Summarize each member's readings in each session.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ def training_loads(held: pl.DataFrame, by: list[str]) -> pl.DataFrame:
         .group_by(by)
         .agg(
             trimp_edwards=pl.col("edwards").sum(),
-            # The sum of nothing would be a load of zero.
+            # Without the condition, an unknown load would be 0.
             trimp_banister=pl.when(pl.col("banister").count() > 0).then(pl.col("banister").sum()),
         )
     )

@@ -21,8 +21,8 @@ def zone_of(bpm: pl.Expr, hr_max: pl.Expr) -> pl.Expr:
 
     Notes
     -----
-    Edwards, S. (1993). The Heart Rate Monitor Book. Compared in whole numbers, so that a heart rate that is exactly a
-    zone's lower bound is in that zone, whatever a float makes of it.
+    Edwards, S. (1993). The Heart Rate Monitor Book. Compared as whole numbers: with floats, rounding could put a heart
+    rate that is exactly a zone's lower bound below that zone.
     """
     begun = [reaches(bpm, hr_max, percent).cast(pl.Int8) for percent in ZONE_PERCENTS]
     return sum(begun, start=pl.lit(0, pl.Int8))
@@ -53,7 +53,7 @@ def time_in_zones(held: pl.DataFrame, by: list[str]) -> pl.DataFrame:
 
 
 def hr_max_of(members: pl.DataFrame) -> pl.DataFrame:
-    """Work out each member's HRmax: their own, else from age, else unknown.
+    """Compute each member's HRmax: the given one, else from age, else null.
 
     Parameters
     ----------

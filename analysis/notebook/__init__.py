@@ -1,5 +1,7 @@
 """A recording in a notebook: its frames and charts.
 
-May import `charts` and what is below it. `explore` opens a recording; `select`, `frames`, `charts` and `repr` are what
-it offers; `rendering` shows charts without a network.
+May import `charts` and what is below it. A path goes in, an `Excerpt` comes out.
+
+- `explore`: opens a recording; `select`: finds rooms, sessions and members by name.
+- `frames`, `charts`, `repr`: what an excerpt offers; `rendering`: shows charts without a network.
 """

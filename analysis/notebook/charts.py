@@ -11,6 +11,8 @@ from pulsoid_rec.recorder.contract.wording import format_list
 if TYPE_CHECKING:
     import altair as alt
 
+    from pulsoid_rec.analysis.notebook.rendering import Chart
+
 _MAX_NAMES = 20
 
 
@@ -23,18 +25,7 @@ class Charts(Frames):
     __slots__ = ()
 
     def last_session(self, *, readings: bool = True) -> SessionView:
-        """Read the data of a chart of the last session.
-
-        Parameters
-        ----------
-        readings
-            False for a chart that needs only the figures, which is quicker.
-
-        Raises
-        ------
-        UsageError
-            There are no readings, or too many to be drawn.
-        """
+        """Read the data of a chart of the last session; parameters and errors as of `report`."""
         sessions = self.sessions()
         wanted = self.wanted
         if not sessions.is_empty():
@@ -56,10 +47,10 @@ class Charts(Frames):
         >>> recording.only(session=2, since="2026-01-31 20:15").timeline(width=1200)
         """
         from pulsoid_rec.analysis.charts.timeline import timeline
-        from pulsoid_rec.analysis.notebook.rendering import add_title
 
         view = self.last_session()
-        return add_title(timeline(view, width=width, buckets=max(120, round(width * 480 / 760))), *_title(view))
+        buckets = max(120, round(width * 480 / 760))
+        return _name_session(timeline(view, width=width, buckets=buckets), view)
 
     def zone_bars(self, *, width: int = 640) -> "alt.LayerChart":
         """Draw each member's time in zones in the last session, if the HRmax is known; `width` is in pixels.
@@ -67,10 +58,9 @@ class Charts(Frames):
         The share beside a name is the member's coverage. Zones need `birth_year` or `hr_max` in `members.toml`.
         """
         from pulsoid_rec.analysis.charts.amounts import zone_bars
-        from pulsoid_rec.analysis.notebook.rendering import add_title
 
         view = self.last_session(readings=False)
-        return add_title(zone_bars(view, width=width), *_title(view))
+        return _name_session(zone_bars(view, width=width), view)
 
     def distribution(self, *, width: int = 640) -> "alt.LayerChart":
         """Draw how long each member's heart was at each rate in the last session; `width` is in pixels.
@@ -79,33 +69,27 @@ class Charts(Frames):
         scale.
         """
         from pulsoid_rec.analysis.charts.amounts import distribution
-        from pulsoid_rec.analysis.notebook.rendering import add_title
 
         view = self.last_session(readings=False)
-        return add_title(distribution(view, width=width), *_title(view))
+        return _name_session(distribution(view, width=width), view)
 
     def small_multiples(self, *, columns: int = 3) -> "alt.ConcatChart":
         """Draw each member's heart rate in the last session in a small chart with zones, so many `columns` of them."""
         from pulsoid_rec.analysis.charts.members import small_multiples
-        from pulsoid_rec.analysis.notebook.rendering import add_title
 
         view = self.last_session()
-        return add_title(small_multiples(view, columns=columns), *_title(view))
+        return _name_session(small_multiples(view, columns=columns), view)
 
     def calendar(self, *, width: int = 640) -> "alt.LayerChart":
         """Draw the sessions as bars on a clock, a row for each day that has one; `width` is in pixels."""
         from pulsoid_rec.analysis.charts.history import calendar
-        from pulsoid_rec.analysis.notebook.rendering import add_title
 
-        return add_title(calendar(self.sessions(), width=width), "Sessions")
+        return _add_title(calendar(self.sessions(), width=width), "Sessions")
 
     def history(self, *, width: int = 760) -> "alt.LayerChart":
         """Draw one member's heart rate in each session: the mean, and the range of the middle nine tenths of the time.
 
-        Parameters
-        ----------
-        width
-            Pixels.
+        `width` is in pixels.
 
         Raises
         ------
@@ -117,7 +101,6 @@ class Charts(Frames):
         >>> recording.only(member="Ada").history()
         """
         from pulsoid_rec.analysis.charts.history import member_history
-        from pulsoid_rec.analysis.notebook.rendering import add_title
 
         members = dict(self.members().select("profile_id", "name").iter_rows())
         if len(members) != 1:
@@ -127,12 +110,18 @@ class Charts(Frames):
                 "Choose one: .only(member=...).history().",
             )
         [(profile_id, name)] = members.items()
-        return add_title(member_history(self.summary(), profile_id, width=width), name)
+        return _add_title(member_history(self.summary(), profile_id, width=width), name)
 
 
-def _title(view: SessionView) -> tuple[str, str]:
-    """Return a title and a subtitle that name the session."""
+def _name_session(chart: "Chart", view: SessionView) -> "Chart":
+    """Add a title and a subtitle that name the session."""
     begin, end = (at.astimezone(view.zone) for at in (view.started_at, view.ended_at))
     day = "" if begin.date() == end.date() else f"{end:%a %d %b} "
     when = f"{begin:%a %d %b %Y, %H:%M:%S} to {day}{end:%H:%M:%S} ({view.zone})"
-    return f"{view.room_id}, session {view.session}", when
+    return _add_title(chart, f"{view.room_id}, session {view.session}", when)
+
+
+def _add_title(chart: "Chart", title: str, subtitle: str = "") -> "Chart":
+    from pulsoid_rec.analysis.notebook.rendering import add_title
+
+    return add_title(chart, title, subtitle)

@@ -41,9 +41,9 @@ def explore(path: Path | str, *, members: Path | str | None = None, definitions:
     Raises
     ------
     StorageError
-        There is no such file, it is not a recording, it is damaged, or another process holds it.
+        The file does not exist, is not a recording, is damaged, or is locked by another process.
     UsageError
-        The members file cannot be read, or has an impossible value.
+        The members file cannot be read, or has an invalid value.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def explore(path: Path | str, *, members: Path | str | None = None, definitions:
 class Excerpt(Charts):
     """A part of a recording: rooms, sessions, members, and a range of time.
 
-    `explore` returns the whole recording, `only` a part of it. In a notebook it is displayed with its contents.
+    `explore` returns the whole recording, `only` a part of it. A notebook displays it as a table of its contents.
 
     - Lists: `rooms`, `sessions`, `members`.
     - Results: `summary`, `time_at_bpm`, `notes`.
@@ -87,7 +87,7 @@ class Excerpt(Charts):
         since: Time | None = None,
         until: Time | None = None,
     ) -> "Excerpt":
-        """Choose a part of it.
+        """Choose a part of this excerpt.
 
         Parameters
         ----------
@@ -104,12 +104,12 @@ class Excerpt(Charts):
         Returns
         -------
         Excerpt
-            That part; this one does not change.
+            The part; this excerpt does not change.
 
         Raises
         ------
         UsageError
-            There is no such room, session or member (the message lists those there are), or the range of time is empty.
+            There is no such room, session or member (the message lists those that exist), or the range is empty.
 
         Examples
         --------

@@ -26,7 +26,7 @@ from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS, ROOM_EVENTS, Table
 
 MAX_READINGS = 20_000_000
-"""More readings than this are not loaded one by one, for charts and notes."""
+"""More readings than these are not loaded for charts and notes."""
 
 _CONFIG_NAMES = pl.Schema({"room_id": pl.String(), "profile_id": pl.String(), "config_name": pl.String()})
 _NOTES = pl.Schema(
@@ -141,7 +141,7 @@ class Frames:
         return self._named(read_lazily(TIME_AT_BPM, lambda: [results().time_at_bpm]), TIME_AT_BPM)
 
     def summary(self) -> pl.DataFrame:
-        """Summarize each member's part in each session: the figures of `pulsoid-rec report`.
+        """Summarize each member's readings in each session: the figures of `pulsoid-rec report`.
 
         Returns
         -------
@@ -165,7 +165,7 @@ class Frames:
         -------
         pl.DataFrame
             `room_id`, `session`, `at`, then the members' columns, named and ordered by their names. There are rows for
-            whole sessions, and none between them.
+            whole sessions, but none between them.
 
         Examples
         --------
@@ -202,7 +202,7 @@ class Frames:
         return self._named(events, schema) if "profile_id" in schema else events
 
     def notes(self) -> pl.DataFrame:
-        """Describe what to know before trusting a figure: who came late, silences, doubtful sensors, lost time.
+        """Describe what to know before trusting a figure: late members, silences, faulty sensors, low coverage.
 
         Returns
         -------
@@ -246,17 +246,17 @@ class Frames:
         Raises
         ------
         UsageError
-            There are no readings in the excerpt, or too many to be loaded one by one.
+            The excerpt has no readings, or too many to load.
         """
         at_most = MAX_READINGS if readings else 0
         report = read_report(self.recording, self.wanted, self.known_members(), self.definitions, at_most=at_most)
-        of = f" of {self.wanted}" if str(self.wanted) else ""
+        of = f" in {self.wanted}" if str(self.wanted) else ""
         if report.summary.is_empty():
-            raise UsageError(f"There are no readings{of}", "Look at sessions() and members().")
+            raise UsageError(f"There are no readings{of}", "See rooms(), sessions() and members().")
         if readings and report.readings.is_empty():
             raise UsageError(
                 f"More than {MAX_READINGS:,} readings{of} are too many to draw",
-                "Choose fewer with only(session=..., since=..., until=...).",
+                "Choose fewer with .only(session=..., since=..., until=...).",
             )
         return report
 

@@ -1,4 +1,4 @@
-"""Charts in notebooks: drawn by JupyterLab itself, so that nothing is fetched from the network."""
+"""Shows charts in notebooks without a network: JupyterLab itself draws them."""
 
 from typing import Any, TypeVar
 
@@ -8,7 +8,7 @@ from pulsoid_rec.analysis.charts.style import light
 
 _NAME = "pulsoid-rec"
 _MIME_TYPE = "application/vnd.vegalite.v5+json"
-"""JupyterLab 4 draws this itself, with Vega-Lite 5; it knows no type of Vega-Lite 6, which altair 6 writes."""
+"""JupyterLab 4 draws this type, with Vega-Lite 5; it has none for Vega-Lite 6, which altair 6 writes."""
 
 _ELSEWHERE = "A chart, for JupyterLab or VS Code to draw. Elsewhere: import altair; altair.renderers.enable('png')"
 

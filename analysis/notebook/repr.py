@@ -18,7 +18,7 @@ _CELL = "text-align:left;vertical-align:top;white-space:normal"
 
 
 def describe_excerpt(excerpt: Frames) -> str:
-    """Describe in one line what is in an excerpt."""
+    """Describe an excerpt's contents in one line."""
     name = f"Excerpt of {excerpt.recording.path}"
     try:
         rooms, members = excerpt.rooms(), excerpt.members()
@@ -28,10 +28,7 @@ def describe_excerpt(excerpt: Frames) -> str:
 
 
 def render_excerpt(excerpt: Frames) -> str:
-    """Render what is in an excerpt as an HTML fragment, a row a room, with all names escaped.
-
-    If the recording cannot be read now, the fragment has the reason.
-    """
+    """Render an excerpt's contents, or why they cannot be read, as HTML with a row for each room; names are escaped."""
     head = f"<b>{escape(excerpt.recording.path.name)}</b>"
     try:
         rooms, members = excerpt.rooms(), excerpt.members()

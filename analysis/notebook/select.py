@@ -1,4 +1,4 @@
-"""Choose a part of a recording by what is typed at a notebook; errors list what there is to choose from."""
+"""Finds rooms, members, sessions and times by what is typed in a notebook; errors list what exists."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
@@ -18,28 +18,10 @@ Time = str | date | datetime
 
 
 def choose_ids(typed: Ids, known: Mapping[str, str], noun: str, where: str) -> tuple[str, ...]:
-    """Find rooms or members by id, or by name.
+    """Find rooms or members (`noun`) by id, or by a name in any case; return their ids in the order typed, each once.
 
-    Parameters
-    ----------
-    typed
-        An id, or a name that only one of them has, in whatever case; or several.
-    known
-        What exists: names by id.
-    noun
-        What they are, for the message: `room` or `member`.
-    where
-        What was searched, for the message.
-
-    Returns
-    -------
-    tuple of str
-        Ids in the order typed, each once.
-
-    Raises
-    ------
-    UsageError
-        None has that id or name, or several have the name; the message lists what exists.
+    `known` has the names by id, of what exists in `where`. A `UsageError` lists it if none has that id or name, or if
+    several have the name.
     """
     several = [typed] if isinstance(typed, str) else typed
     if not several:
@@ -64,22 +46,7 @@ def _choose_id(text: str, known: Mapping[str, str], noun: str, where: str) -> st
 
 
 def choose_session(typed: Which | str, sessions: pl.DataFrame, where: str) -> Which:
-    """Find a session by its number, or parse `latest` or `all`.
-
-    Parameters
-    ----------
-    typed
-        A session's number, `latest` or `all`.
-    sessions
-        What exists: `room_id`, `session`.
-    where
-        What was searched, for the message.
-
-    Raises
-    ------
-    UsageError
-        It is none of these, or no room has a session of that number; the message then lists the sessions.
-    """
+    """Find a session by its number, or parse `latest` or `all`; a `UsageError` lists the sessions if none has it."""
     session = parse_session(str(typed), "session")
     if isinstance(session, int) and session not in sessions["session"]:
         raise UsageError(f"There is no session {session} in {where}", describe_sessions(sessions))
@@ -89,27 +56,9 @@ def choose_session(typed: Which | str, sessions: pl.DataFrame, where: str) -> Wh
 def choose_range(
     since: Time | None, until: Time | None, wanted: Filter, now: datetime
 ) -> tuple[datetime | None, datetime | None]:
-    """Narrow a filter's range of time.
+    """Return the part of a filter's range that is also in `since` to `until` (None for no bound), aware, UTC.
 
-    Parameters
-    ----------
-    since, until
-        A `datetime`, a `date` (its first instant), or text such as `2026-01-31 20:15` or `2h` for two hours ago; local
-        time, unless it has an offset. None for no bound.
-    wanted
-        The filter, for its range.
-    now
-        The present, aware.
-
-    Returns
-    -------
-    tuple of two
-        The range that lies within both, aware, UTC: `since`, inclusive, and `until`, exclusive.
-
-    Raises
-    ------
-    UsageError
-        One is not a time, or nothing lies within both.
+    It raises `UsageError` if one of them is not a time, or the range is empty.
     """
     since_at = max(filter(None, (_parse_time(since, "since", now), wanted.since)), default=None)
     until_at = min(filter(None, (_parse_time(until, "until", now), wanted.until)), default=None)
@@ -120,7 +69,7 @@ def choose_range(
 def _parse_time(typed: Time | None, name: str, now: datetime) -> datetime | None:
     if typed is None:
         return None
-    if isinstance(typed, date):  # a datetime is one, too
+    if isinstance(typed, date):  # or a datetime, which is a date
         at = typed if isinstance(typed, datetime) else datetime.combine(typed, time.min)
         return at.astimezone(UTC)
     return parse_instant(str(typed), name, now)

@@ -1,9 +1,10 @@
 """From the DuckDB file to frames, in short read-only openings and bounded memory.
 
-May import `metrics`. A path goes in; frames, results and the summary come out of `recording`.
+May import `metrics`. A path goes in; frames, results and the summary come out.
 
-- `database`: opens the file for one read; `config_names`, `backlog`, `members_file` read what stands beside readings.
-- `buckets`: who sent when, by the quarter hour; sessions and slices come from it.
+- `recording`: all of it, for the rest of the package; `grid_reading`, `lazy`: as a grid, and as lazy frames.
+- `database`: opens the file for one read, and gets frames from it by `arrow_stream`.
+- `buckets`: readings of each member by the quarter of an hour; sessions and slices come from them.
 - `slices`, `packed`, `pipeline`: the one heavy pass over all readings.
-- `recording`: all of it, for the rest of the package.
+- `config_names`, `members_file`, `backlog`: names, the file `members.toml`, and what is still in the journal.
 """

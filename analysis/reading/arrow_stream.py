@@ -2,15 +2,10 @@
 
 
 class ArrowStream:
-    """A capsule of Arrow data, as polars takes it.
+    """The capsule that `__arrow_c_stream__` of a DuckDB relation returned, for polars to read once.
 
-    In a module of its own, since polars keeps the types it was given until the process ends: were it DuckDB's own type,
-    or one whose module imports DuckDB, DuckDB would report a leak on stderr then.
-
-    Parameters
-    ----------
-    capsule
-        What `__arrow_c_stream__` of a DuckDB relation gave; it is read once.
+    It has its own module because polars keeps the types it was given until the process ends. If the type were DuckDB's,
+    or its module imported DuckDB, DuckDB would then report a leak on stderr.
     """
 
     def __init__(self, capsule: object) -> None:

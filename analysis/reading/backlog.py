@@ -1,4 +1,4 @@
-"""What a journal holds that is not in the database yet, so that a report would miss it."""
+"""Finds rows in the journal that are not in the database yet, and so not in a report."""
 
 import time
 from typing import NamedTuple
@@ -7,9 +7,9 @@ from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.recorder.contract.journal_files import journal_folder, segment_name, segment_paths
 
 USUAL_DELAY_S = 5.0
-"""A recorder ingests its journal every second or two; what is younger than this is no cause for concern."""
+"""A recorder ingests its journal every second or two; younger files are normal."""
 
-_LONGER_THAN_A_HEADER = 200  # bytes
+_MAX_HEADER_BYTES = 200
 
 
 class Backlog(NamedTuple):
@@ -20,18 +20,9 @@ class Backlog(NamedTuple):
 
 
 def find_backlog(recording: Recording, now: float | None = None) -> Backlog:
-    """Find what has been in the journal beside a recording for longer than is usual.
+    """Find what has been in the recording's journal for longer than usual; zeros if there is no journal.
 
-    Parameters
-    ----------
-    recording
-        The recording; its journal is the folder beside it, `<database>.journal`.
-    now
-        The present, in seconds since 1970.
-
-    Returns
-    -------
-    Number of files and bytes; zeros where there is no journal.
+    `now` is in seconds since 1970, by default the present.
     """
     now = time.time() if now is None else now
     backlog: dict[str, int] = {}
@@ -39,7 +30,7 @@ def find_backlog(recording: Recording, now: float | None = None) -> Backlog:
         try:
             status = path.stat()
             # The first line names the format; a recorder in a silent room has a segment with nothing else.
-            holds_rows = status.st_size > _LONGER_THAN_A_HEADER or path.read_bytes().count(b"\n") > 1
+            holds_rows = status.st_size > _MAX_HEADER_BYTES or path.read_bytes().count(b"\n") > 1
         except OSError:
             continue  # ingested and removed just now
         if now - status.st_mtime > USUAL_DELAY_S and holds_rows:

@@ -1,6 +1,6 @@
-"""Buckets: how many readings each member sent in each quarter of an hour. Small, whatever the size of the table.
+"""Buckets: how many readings each member sent in each quarter of an hour. They are few even for a large table.
 
-One quick scan of the table gives them; the sessions, and the slices in which readings are read, come from them.
+They come from one quick scan of the table; the sessions, and the slices in which readings are read, come from them.
 """
 
 from collections.abc import Sequence
@@ -14,17 +14,11 @@ from pulsoid_rec.analysis.reading.database import read_frame
 
 _LONGEST_US = 15 * 60 * 1_000_000
 _BEFORE_ALL_US = 10**17
-"""More microseconds than lie between the year 1 and 1970: SQL's division would round earlier instants upwards."""
+"""More microseconds than from the year 1 to 1970: SQL's division rounds negative numbers upwards."""
 
 
 class Buckets:
-    """Time cut into buckets of equal width, none longer than the silence that begins a new session.
-
-    Parameters
-    ----------
-    definitions
-        Its `session_gap_s` limits the width.
-    """
+    """Time cut into buckets of equal width, at most a quarter of an hour and at most `session_gap_s`."""
 
     def __init__(self, definitions: Definitions) -> None:
         self.width_us = min(_LONGEST_US, definitions.session_gap_us)

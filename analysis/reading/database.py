@@ -20,13 +20,13 @@ LOCK_TIMEOUT_S = 30.0
 """How long to wait for a process that writes; a recorder holds the file for some 20 ms every second or two."""
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "memory_limit": "512MB",  # enough for any of our reads, and DuckDB would fill whatever it may
-    "autoinstall_known_extensions": False,  # nothing goes to the network unasked
+    "memory_limit": "512MB",  # enough for each of our reads; DuckDB would use all that it may
+    "autoinstall_known_extensions": False,  # they would be downloaded
     "autoload_known_extensions": False,
 }
 
 _FEW_ROWS = 10_000
-_PAUSE_S = (0.01, 0.1)
+_RETRY_DELAY_S = (0.01, 0.1)
 # What DuckDB raises for a damaged file, not for a wrong query.
 _FILE_FAULTS = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
 
@@ -35,7 +35,7 @@ _FILE_FAULTS = (duckdb.IOException, duckdb.InternalException, duckdb.FatalExcept
 def open_database(path: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a recording's file read-only, and close it at the end.
 
-    No recorder can write to the file meanwhile; what it receives waits in its journal.
+    Meanwhile recorders cannot write to the file, and keep what they receive in their journals.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ def open_database(path: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Iterato
     Raises
     ------
     StorageError
-        It is not there, not a DuckDB file, not a recording, of a newer version, damaged, or another process still
-        holds it after `lock_timeout_s`.
+        It does not exist, is not a DuckDB file, not a recording, of a newer version or damaged, or is still locked
+        after `lock_timeout_s`.
     """
     connection = _connect(path, lock_timeout_s)
     try:
         connection.execute("SET TimeZone = 'UTC'")
-        with contextlib.suppress(duckdb.InvalidInputException):  # Jupyter without ipywidgets: there is none then
-            connection.execute("SET enable_progress_bar_print = false")  # it would be in the midst of our output
+        with contextlib.suppress(duckdb.InvalidInputException):  # Jupyter without ipywidgets has no bar
+            connection.execute("SET enable_progress_bar_print = false")  # it would mix with our output
         _check_version(connection, path)
         yield connection
     except _FILE_FAULTS as error:
@@ -64,35 +64,13 @@ def open_database(path: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Iterato
 
 
 def read_frame(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any] = ()) -> pl.DataFrame:
-    """Run a query and return its rows as a frame.
-
-    Parameters
-    ----------
-    connection
-        Open on a recording.
-    sql
-        The query.
-    values
-        Its parameters.
-    """
-    # Not `.pl()`, which needs pyarrow: importing that takes longer than a small report.
+    """Run a query, with `values` as its parameters, and return its rows."""
+    # Not by `.pl()`, which needs pyarrow: importing that takes longer than a small report.
     return pl.DataFrame(ArrowStream(connection.sql(sql, params=list(values)).__arrow_c_stream__()))
 
 
 def write_temporary(connection: duckdb.DuckDBPyConnection, name: str, columns: str, frame: pl.DataFrame) -> None:
-    """Create a temporary table from a frame.
-
-    Parameters
-    ----------
-    connection
-        Open on a recording.
-    name
-        Of the table; one of that name is replaced.
-    columns
-        Its columns with their SQL types, in the order of the frame's.
-    frame
-        Its rows.
-    """
+    """Create or replace a temporary table; `columns` are its names and SQL types, in the order of the frame's."""
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({columns})")
     if frame.height <= _FEW_ROWS:
         with connection.appender(f"temp.main.{name}") as appender:
@@ -105,21 +83,21 @@ def write_temporary(connection: duckdb.DuckDBPyConnection, name: str, columns: s
 
 def _connect(path: Path, lock_timeout_s: float) -> duckdb.DuckDBPyConnection:
     if not path.exists():
-        raise StorageError(f"There is no {path}", "Record a room first, or name the database with --db.")
+        raise StorageError(f"There is no {path}", "Record a room first, or choose another file with --db.")
     if not path.is_file():
-        raise StorageError(f"{path} is not a file", "Name the database itself with --db.")
+        raise StorageError(f"{path} is not a file", "Choose a file with --db.")
     give_up_at = time.monotonic() + lock_timeout_s
     while True:
         try:
             return duckdb.connect(path, read_only=True, config=CONFIG)
         except duckdb.ConnectionException as error:
             raise StorageError(
-                f"{path} is open in this very process, for writing or with other settings", "Close that first."
+                f"{path} is already open in this process, for writing or with other settings", "Close it first."
             ) from error
         except duckdb.Error as error:
             if not is_lock_error(error) or time.monotonic() >= give_up_at:
                 raise storage_error(error, path, writing=False) from error
-        time.sleep(random.uniform(*_PAUSE_S))  # noqa: S311 - only keeps two readers from trying in step
+        time.sleep(random.uniform(*_RETRY_DELAY_S))  # noqa: S311 - so that two readers do not retry in step
 
 
 def _check_version(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -129,11 +107,11 @@ def _check_version(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         found = None
     if found is None:
         raise StorageError(
-            f"{path} is a DuckDB file, but not a recording of pulsoid-rec", "Name another file with --db."
+            f"{path} is a DuckDB file, but not a recording of pulsoid-rec", "Choose another file with --db."
         )
     if found > SCHEMA_VERSION:
         raise StorageError(
-            f"{path} was written by a newer pulsoid-rec (its tables have version {found}, this program knows "
+            f"{path} was written by a newer pulsoid-rec (its tables have version {found}, this program reads up to "
             f"{SCHEMA_VERSION})",
-            "Install that newer pulsoid-rec.",
+            "Install the newer pulsoid-rec.",
         )

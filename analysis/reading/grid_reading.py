@@ -27,17 +27,12 @@ def read_grid(
     definitions
         What counts as plausible, held and one session.
     columns, every_s
-        As of `grid.make_grid`, which says what comes out.
+        As of `grid.make_grid`, whose result is returned.
     """
     sessions = recording.sessions(wanted, definitions)
     # A reading before the range may hold into it, and one after it may end what holds at its end.
     hold = timedelta(seconds=definitions.max_hold_s)
-    around = replace(
-        wanted,
-        session="all",
-        since=_moved(wanted.since, -hold),
-        until=_moved(wanted.until, hold),
-    )
+    around = replace(wanted, session="all", since=_shift(wanted.since, -hold), until=_shift(wanted.until, hold))
     lasts = recording.members(replace(around, since=None, until=None), definitions)
     readings = recording.readings(around, definitions).collect()
     readings = readings.join(sessions, on=["room_id", "session"], how="semi")
@@ -50,15 +45,15 @@ def read_grid(
     return make_grid(held, sessions.with_columns(from_at=from_at, until_at=until_at), columns, every_s)
 
 
-def _moved(instant: datetime | None, by: timedelta) -> datetime | None:
+def _shift(instant: datetime | None, by: timedelta) -> datetime | None:
     try:
         return None if instant is None else instant + by
-    except OverflowError:  # the end of time
+    except OverflowError:  # beyond the years 1 to 9999
         return instant
 
 
 def _later(lasts: pl.DataFrame, around: Filter) -> pl.DataFrame | None:
-    """Return which members have readings after those read; all that matters is that they are far enough away."""
+    """Return the members with readings after those read; their last one may stand for the next, beyond any hold."""
     if around.until is None:
         return None
     later = lasts.filter(pl.col("last_at") >= around.until)

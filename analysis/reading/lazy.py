@@ -7,15 +7,7 @@ from polars.io.plugins import register_io_source
 
 
 def read_lazily(schema: pl.Schema, read: Callable[[], Iterable[pl.DataFrame]]) -> pl.LazyFrame:
-    """Return a LazyFrame that reads at each `collect`, which raises whatever `read` raises.
-
-    Parameters
-    ----------
-    schema
-        The columns of the frames.
-    read
-        Reads them, in one or several frames; no more are asked for than the query needs.
-    """
+    """Return a LazyFrame that calls `read` at each `collect`, and takes no more of its frames than the query needs."""
 
     def source(
         columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, _batch: int | None

@@ -1,4 +1,4 @@
-"""`members.toml`, the file in which a recording's owner says who the members are."""
+"""Finds and reads `members.toml`, the file in which a recording's owner describes the members."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from pulsoid_rec.analysis.metrics.members import SCHEMA, parse_members
 from pulsoid_rec.recorder.contract.errors import UsageError
 
 FILE_NAME = "members.toml"
-"""Looked for beside the database."""
+"""Its name, beside the database."""
 
 
 def find_members_file(database: Path, named: Path | None = None) -> Path | None:
@@ -22,12 +22,12 @@ def read_members(path: Path | None) -> pl.DataFrame:
 
     Returns
     -------
-    `members.SCHEMA`, one row a member in the file's order, null where nothing is said.
+    `members.SCHEMA`, one row a member in the file's order, null for keys that are missing.
 
     Raises
     ------
     UsageError
-        The file cannot be read, is not TOML, or a line of it cannot be right.
+        The file cannot be read, is not TOML, or has an invalid line.
     """
     if path is None:
         return pl.DataFrame(schema=SCHEMA)

@@ -1,6 +1,6 @@
-"""The tally of a slice, worked out on readings that are packed into whole numbers.
+"""The tally of a slice, computed from readings that are packed into whole numbers.
 
-A reading's member, instant and bpm are one 64-bit number, so that to sort a slice is to sort numbers, and a member's
+A reading's member, instant and bpm are one 64-bit number, so that sorting a slice is sorting numbers, and a member's
 next reading is the next number. Measured on ten million readings, that takes half the time of sorting by columns.
 """
 
@@ -17,7 +17,7 @@ from pulsoid_rec.analysis.reading.slices import Slice
 
 _BITS = 63
 _AFTER_ALL = 1 << 62
-"""A place in the order that comes after all others."""
+"""A position after all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,11 @@ class Packing:
 
     Parameters
     ----------
-    part
+    slice_
         The slice.
     base
-        `key` and `base_us`, one row for each member and session that the slice meets: the time of their readings
-        is counted from `base_us`, the later of the slice's and the session's start, in microseconds since 1970.
+        `key` and `base_us`, one row for each member and session in the slice: the time of their readings is counted
+        from `base_us`, the later of the slice's and the session's start, in microseconds since 1970.
     time_bits
         Bits for the time: one more than it needs, so that the step from a member's last reading to another member's
         first is always longer than any step within a member.
@@ -38,7 +38,7 @@ class Packing:
         What is plausible, and how long readings hold. All implausible values are packed alike.
     """
 
-    part: Slice
+    slice_: Slice
     base: pl.DataFrame
     time_bits: int
     definitions: Definitions
@@ -64,14 +64,14 @@ class Packing:
     def fits(self) -> bool:
         """Whether the numbers, and what they are added up from, fit into 63 bits."""
         keys = int(self.base["key"][-1]) - self._lowest_key
-        length_us = self.part.until_us - self.part.from_us
+        length_us = self.slice_.until_us - self.slice_.from_us
         return max(keys.bit_length() + self.time_bits, length_us.bit_length()) + self.bpm_bits <= _BITS
 
     @property
     def member_sql(self) -> str:
         """What is added to a number for its member and session, as SQL over `key` and `started_us`."""
         member = f"(key::BIGINT - {self._lowest_key}) << {self.time_bits + self.bpm_bits}"
-        offset_us = f"greatest(started_us - {self.part.from_us}, 0)"
+        offset_us = f"greatest(started_us - {self.slice_.from_us}, 0)"
         return f"({member}) - ({offset_us} << {self.bpm_bits})"
 
     @property
@@ -79,7 +79,7 @@ class Packing:
         """The number, as SQL over `member` (that is `member_sql`), `occurred_at` and `bpm`."""
         lowest, highest = self.definitions.min_bpm, self.definitions.max_bpm
         code = f"CASE WHEN bpm BETWEEN {lowest} AND {highest} THEN bpm::BIGINT - {lowest} ELSE {self._implausible} END"
-        return f"member + ((epoch_us(occurred_at) - {self.part.from_us}) << {self.bpm_bits}) + ({code})"
+        return f"member + ((epoch_us(occurred_at) - {self.slice_.from_us}) << {self.bpm_bits}) + ({code})"
 
     def pack(self, readings: pl.DataFrame) -> pl.Series:
         """Pack readings (`key`, `occurred_at`, `bpm`) as `sql` does, in their order."""
@@ -124,36 +124,36 @@ class Packing:
         return self.place % (1 << self.time_bits)
 
 
-def plan_packings(parts: pl.DataFrame, slices: list[Slice], definitions: Definitions) -> Iterator[Packing]:
+def plan_packings(members: pl.DataFrame, slices: list[Slice], definitions: Definitions) -> Iterator[Packing]:
     """Choose how to pack each slice; one whose numbers would not fit into 63 bits is cut into halves.
 
     Parameters
     ----------
-    parts
+    members
         `key`, `started_at` and `ended_at` of the session, one row for each member and session, ordered by key.
     slices
-        What is to be read, in the order of time.
+        What to read, in the order of time.
     definitions
         What is plausible, and how long readings hold.
     """
     started_us, ended_us = (pl.col(bound).dt.epoch("us") for bound in ("started_at", "ended_at"))
-    bounds = parts.select("key", started_us=started_us, ended_us=ended_us)
-    for part in slices:
-        yield from _plan_packing(bounds, part, definitions)
+    bounds = members.select("key", started_us=started_us, ended_us=ended_us)
+    for slice_ in slices:
+        yield from _plan_packing(bounds, slice_, definitions)
 
 
-def _plan_packing(bounds: pl.DataFrame, part: Slice, definitions: Definitions) -> Iterator[Packing]:
-    base_us = pl.max_horizontal("started_us", pl.lit(part.from_us))
-    until_us = pl.min_horizontal(pl.col("ended_us") + 1, pl.lit(part.until_us))
-    met = bounds.select("key", base_us=base_us, length_us=until_us - base_us).filter(pl.col("length_us") > 0)
-    if met.is_empty():
+def _plan_packing(bounds: pl.DataFrame, slice_: Slice, definitions: Definitions) -> Iterator[Packing]:
+    base_us = pl.max_horizontal("started_us", pl.lit(slice_.from_us))
+    until_us = pl.min_horizontal(pl.col("ended_us") + 1, pl.lit(slice_.until_us))
+    present = bounds.select("key", base_us=base_us, length_us=until_us - base_us).filter(pl.col("length_us") > 0)
+    if present.is_empty():
         return
-    longest_us = int(met.select("length_us").max().item())
-    packing = Packing(part, met.select("key", "base_us"), longest_us.bit_length() + 1, definitions)
+    longest_us = int(present.select("length_us").max().item())
+    packing = Packing(slice_, present.select("key", "base_us"), longest_us.bit_length() + 1, definitions)
     if packing.fits:
         yield packing
     else:
-        for half in part.split(2):
+        for half in slice_.split(2):
             yield from _plan_packing(bounds, half, definitions)
 
 
@@ -170,10 +170,10 @@ def tally_slice(
         How they were packed.
     later
         The second result of this function for the slices after this one, or what `SliceReader.read_next` read; None
-        where nothing comes after it.
+        if there are none.
     read
-        Reads the slice: `key`, `occurred_at`, `received_at`, `bpm`. Called where a member has two readings at one
-        instant: then the order of receipt counts, which numbers do not hold.
+        Reads the slice: `key`, `occurred_at`, `received_at`, `bpm`. Called if a member has two readings at one
+        instant: their order is that of receipt, which the numbers do not contain.
 
     Returns
     -------
@@ -202,14 +202,14 @@ def tally_slice(
 
 
 def _steps(packed: pl.Series, packing: Packing) -> pl.DataFrame:
-    """Work out when each reading's next one comes, and what runs of readings there are.
+    """Compute the time to each reading's next one, and find the runs of readings.
 
     A run is of plausible readings of one member, none of them a gap after the one before.
 
     Returns
     -------
     `packed`; `step_us` to the next number, 0 for two readings of a member at one instant; `held_us`, 0 for a member's
-    last reading in the slice; `has_next`, whether it is not that; `runs_on`, whether the run goes on after it.
+    last reading in the slice; `has_next`, False for that one; `runs_on`, whether the run continues after it.
     """
     steps = pl.DataFrame({"packed": packed}).with_columns(
         step_us=packing.place.shift(-1, fill_value=_AFTER_ALL) - packing.place
@@ -251,7 +251,7 @@ def _edges(steps: pl.DataFrame, packing: Packing, later: pl.DataFrame | None) ->
 
 
 def _tally_edges(edges: pl.DataFrame, max_hold_us: int) -> pl.DataFrame:
-    """Tally what only the edges tell: gaps, first and last instants, and holds that last into the next slice."""
+    """Tally what depends on the edges alone: gaps, first and last instants, and holds into the next slice."""
     silence_us = (pl.col("next_plausible_at") - pl.col("plausible_at")).dt.total_microseconds()
     gap_us = silence_us.filter(~pl.col("runs_on") & (silence_us > max_hold_us))
     hold_us = (pl.col("occurred_at_later") - pl.col("occurred_at")).dt.total_microseconds()

@@ -1,7 +1,7 @@
 """From readings to the tally of time at bpm, over a recording of any size, slice by slice.
 
-Slices are taken from the last to the first: then all a slice needs of the others is when each member's next reading
-comes.
+Slices are read from the last to the first: all that a slice needs of the others is then the time of each member's next
+reading.
 """
 
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ _TALLY_ROWS = 2_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What a filter selects of a recording that is open, to be read in slices of about `slice_rows` rows."""
+    """What a filter selects of an open recording, to be read in slices of about `slice_rows` rows."""
 
     connection: duckdb.DuckDBPyConnection
     slice_rows: int
@@ -43,7 +43,7 @@ class Selection:
 
     recorded: pl.DataFrame | None
     """`room_id`, `profile_id`, `started_at` and `ended_at` of the session, for each member and session of the file;
-    None where only some rooms were looked at.
+    None if only some rooms were read.
     """
 
     @property
@@ -52,13 +52,13 @@ class Selection:
         return self.buckets.select("key", *MEMBER).unique().sort("key")
 
     @property
-    def parts(self) -> pl.DataFrame:
-        """The same, with `started_at` and `ended_at` of the session."""
+    def bounded_members(self) -> pl.DataFrame:
+        """`members`, with `started_at` and `ended_at` of the session."""
         return _bounds_of_members(self.members, self.sessions)
 
     def reader(self) -> SliceReader:
         """Return a reader of its slices."""
-        return SliceReader(self.connection, self.parts, self.recorded)
+        return SliceReader(self.connection, self.bounded_members, self.recorded)
 
     def slices(self) -> list[Slice]:
         """Cut it into slices, in the order of time."""
@@ -69,7 +69,7 @@ class Selection:
 def select(
     connection: duckdb.DuckDBPyConnection, wanted: Filter, definitions: Definitions, slice_rows: int = SLICE_ROWS
 ) -> Selection:
-    """Find the sessions and members that a filter selects, on a connection that is open on a recording."""
+    """Find the sessions and members that a filter selects, on an open connection to a recording."""
     buckets = read_buckets(connection, definitions, wanted.rooms)
     sessions = list_sessions(buckets)
     recorded = None if wanted.rooms else _bounds_of_members(buckets.select(MEMBER).unique(), sessions)
@@ -108,12 +108,12 @@ def read_tally(selection: Selection) -> pl.DataFrame:
         later = reader.read_next(selection.wanted.until_us, definitions.min_bpm, definitions.max_bpm)
 
     def read(packing: Packing) -> tuple[Packing, pl.Series]:
-        return packing, reader.read_packed(packing.part, packing.sql, packing.member_sql)
+        return packing, reader.read_packed(packing.slice_, packing.sql, packing.member_sql)
 
-    packings = list(plan_packings(selection.parts.sort("key"), selection.slices(), definitions))
+    packings = list(plan_packings(selection.bounded_members.sort("key"), selection.slices(), definitions))
     tallies = [pl.DataFrame(schema={"key": pl.UInt32(), **TALLY})]
     for packing, packed in read_ahead(read, reversed(packings)):
-        tally, later = tally_slice(packed, packing, later, partial(reader.read, packing.part))
+        tally, later = tally_slice(packed, packing, later, partial(reader.read, packing.slice_))
         tallies.append(tally)
         if sum(tally.height for tally in tallies[1:]) > max(_TALLY_ROWS, tallies[0].height):
             tallies = [add_tallies(tallies, _KEY)]
@@ -125,18 +125,18 @@ def read_in_order(selection: Selection) -> pl.DataFrame:
 
     Returns
     -------
-    `key`, `occurred_at`, `received_at`, `bpm`, ordered by key, each member's as `holds.sort_and_deduplicate` has them.
+    `key`, `occurred_at`, `received_at`, `bpm`, ordered by key and, within a key, by `holds.ORDER`.
     """
     reader = selection.reader()
     # Readings at one instant, among which duplicates are, lie in one slice.
-    tidy = [sort_and_deduplicate(part, _KEY)[0] for part in read_ahead(reader.read, selection.slices())]
-    if not tidy:
+    slices = [sort_and_deduplicate(rows, _KEY)[0] for rows in read_ahead(reader.read, selection.slices())]
+    if not slices:
         return reader.read(Slice(0, 0))
-    return pl.concat(tidy).sort("key", maintain_order=True)
+    return pl.concat(slices).sort("key", maintain_order=True)
 
 
 def read_recovery(selection: Selection, people: pl.DataFrame) -> pl.DataFrame:
-    """Work out the recovery of members whose HRmax is known, from efforts that end within the selection.
+    """Compute the recovery of members whose HRmax is known, from efforts that end within the selection.
 
     Parameters
     ----------
@@ -151,16 +151,16 @@ def read_recovery(selection: Selection, people: pl.DataFrame) -> pl.DataFrame:
     """
     definitions = selection.definitions
     known = selection.members.join(people, on=MEMBER).filter(pl.col("hr_max").is_not_null()).select("key", "hr_max")
-    theirs = replace(selection, buckets=selection.buckets.join(known, on="key", how="semi"))
-    reader = theirs.reader()
+    of_known = replace(selection, buckets=selection.buckets.join(known, on="key", how="semi"))
+    reader = of_known.reader()
 
-    def read(part: Slice) -> tuple[Slice, pl.DataFrame]:
-        return part, sort_and_deduplicate(reader.read(part.widen(*margins_us(definitions))), _KEY)[0]
+    def read(slice_: Slice) -> tuple[Slice, pl.DataFrame]:
+        return slice_, sort_and_deduplicate(reader.read(slice_.widen(*margins_us(definitions))), _KEY)[0]
 
     ended_us, falls = pl.col("ended_at").dt.epoch("us"), []
-    for part, readings in read_ahead(read, theirs.slices()):
+    for slice_, readings in read_ahead(read, of_known.slices()):
         found = find_falls(readings.join(known, on="key", maintain_order="left"), definitions, _KEY)
-        falls.append(found.filter((ended_us >= part.from_us) & (ended_us < part.until_us)))
+        falls.append(found.filter((ended_us >= slice_.from_us) & (ended_us < slice_.until_us)))
     if not falls:
         return pl.DataFrame(schema=RECOVERY)
     largest = largest_falls(pl.concat(falls), _KEY)

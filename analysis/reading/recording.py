@@ -5,6 +5,7 @@ The file is opened read-only for each read and closed again, so that recorders c
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
 from pulsoid_rec.analysis.metrics.members import describe_members
-from pulsoid_rec.analysis.metrics.results import Results
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
+from pulsoid_rec.analysis.metrics.summary import summarize
+from pulsoid_rec.analysis.metrics.time_at_bpm import time_at_bpm
 from pulsoid_rec.analysis.reading.config_names import ROOM_NAMES, read_config_names
 from pulsoid_rec.analysis.reading.database import LOCK_TIMEOUT_S, open_database, read_frame
 from pulsoid_rec.analysis.reading.lazy import read_lazily
@@ -42,17 +44,44 @@ READINGS = pl.Schema(
 Value = str | list[str] | datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All results for what a filter selects, of one state of the file."""
+
+    sessions: pl.DataFrame
+    """`sessions.SCHEMA`."""
+
+    people: pl.DataFrame
+    """As `members.describe_members` returns it."""
+
+    tally: pl.DataFrame
+    """As `pipeline.read_tally` returns it."""
+
+    recovery: pl.DataFrame
+    """`recovery.SCHEMA`."""
+
+    @property
+    def time_at_bpm(self) -> pl.DataFrame:
+        """The time at bpm: `time_at_bpm.SCHEMA`."""
+        return time_at_bpm(self.tally)
+
+    @property
+    def summary(self) -> pl.DataFrame:
+        """The summary: `summary.SCHEMA`."""
+        return summarize(self.tally, self.people, self.recovery)
+
+
 def _describe(selection: Selection, members: pl.DataFrame) -> pl.DataFrame:
-    """Describe the members selected, as `members.describe_members` does."""
+    """Describe the selected members, as `members.describe_members` does."""
     started = selection.sessions.select("room_id", "session", "started_at")
     present = selection.members.drop("key").join(started, on=["room_id", "session"])
     return describe_members(present, read_config_names(selection.connection), members)
 
 
 class Recording:
-    """A database that `pulsoid-rec record` writes, whether it still runs or not.
+    """A database that `pulsoid-rec record` writes or has written.
 
-    In a notebook, `pulsoid_rec.analysis.explore` is the shorter way: it takes names and words, and draws.
+    In a notebook, use `pulsoid_rec.analysis.explore`: it selects by name, and has charts.
 
     Parameters
     ----------
@@ -64,7 +93,7 @@ class Recording:
     Raises
     ------
     StorageError
-        By each read: the file is not there, is not a recording, is of a newer version or damaged, or is locked for
+        By each read: the file does not exist, is not a recording, is of a newer version or damaged, or is locked for
         longer than `lock_timeout_s`.
     """
 
@@ -88,9 +117,9 @@ class Recording:
 
         Recorders wait until the block ends.
         """
-        now = Recording(self.path, self.lock_timeout_s)
-        with self.open_() as now._connection:
-            yield now
+        snapshot = Recording(self.path, self.lock_timeout_s)
+        with self.open_() as snapshot._connection:
+            yield snapshot
 
     def rooms(self) -> pl.DataFrame:
         """Read the rooms: `room_id`, and `name` of the latest config that has one, else null; ordered by id."""
@@ -101,7 +130,7 @@ class Recording:
         )
 
     def room_names(self) -> dict[str, str]:
-        """Read the rooms' names, by id: of the latest config that has one. Rooms without are left out."""
+        """Read the rooms' names, by id: of the latest config that has one. Rooms without a name are left out."""
         return dict(self._query(ROOM_NAMES).iter_rows())
 
     def sessions(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.DataFrame:
@@ -117,7 +146,7 @@ class Recording:
         Returns
         -------
         `room_id`, `session`, `profile_id`, `name`, `first_at`, `last_at`, `readings`, ordered by the first three: each
-        member's first and last reading in the session and their count, whatever the range of time.
+        member's first and last reading in the whole session, and their count.
         """
         with self.open_() as connection:
             selection = select(connection, wanted, definitions)
@@ -135,7 +164,7 @@ class Recording:
     def results(
         self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
     ) -> Results:
-        """Work out all results, of one state of the file.
+        """Compute all results, of one state of the file.
 
         Parameters
         ----------
@@ -144,7 +173,7 @@ class Recording:
         definitions
             What counts as plausible, held and one session.
         members
-            What is known of the members, as `members.read_members` gives it.
+            What is known of the members: `members.SCHEMA`.
         """
         with self.open_() as connection:
             selection = select(connection, wanted, definitions)
@@ -155,7 +184,7 @@ class Recording:
     def summary(
         self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
     ) -> pl.DataFrame:
-        """Summarize each member's part in each session: `summary.SCHEMA`; parameters as of `results`."""
+        """Summarize each member's readings in each session: `summary.SCHEMA`; parameters as of `results`."""
         return self.results(wanted, definitions, members).summary
 
     def readings(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.LazyFrame:
@@ -163,8 +192,8 @@ class Recording:
 
         Returns
         -------
-        `READINGS`, in the order of time within a member nearly always, but not surely. Each `collect` opens the file,
-        reads slice after slice and closes it.
+        `READINGS`, nearly always in the order of time, but not guaranteed to be. Each `collect` opens the file, reads
+        it slice by slice and closes it.
         """
         return read_lazily(READINGS, lambda: self._batches(wanted, definitions))
 
@@ -172,8 +201,8 @@ class Recording:
         with self.open_() as connection:
             selection = select(connection, wanted, definitions)
             reader, members = selection.reader(), selection.members
-            for part in selection.slices():
-                yield reader.read(part).join(members, on="key").select(*READINGS)
+            for slice_ in selection.slices():
+                yield reader.read(slice_).join(members, on="key").select(*READINGS)
 
     def readings_in_order(self, wanted: Filter, definitions: Definitions, people: pl.DataFrame) -> pl.DataFrame:
         """Read the readings without duplicates, all of them into memory.
@@ -218,14 +247,14 @@ class Recording:
         return self._query(f"FROM {table.name} WHERE {' AND '.join(conditions)} ORDER BY {order}", values)
 
     def last_received(self) -> pl.DataFrame:
-        """Read when connections without an end last received something: their recorder was killed, or still runs.
+        """Read when connections without a recorded end last received something: their recorder was killed, or runs.
 
         Returns
         -------
         `room_id`, `connection_id`, `last_received_at`: one row for each connection that was opened, has neither
-        `closed` nor `lost`, and brought anything.
+        `closed` nor `lost`, and received anything.
         """
-        brought = " UNION ALL ".join(
+        received = " UNION ALL ".join(
             f"SELECT connection_id, received_at FROM {table.name} SEMI JOIN unended USING (connection_id)"
             for table in TABLES
             if {"connection_id", "received_at"} <= {column.name for column in table.columns}
@@ -233,7 +262,7 @@ class Recording:
         return self._query(
             "WITH unended AS (SELECT connection_id, any_value(room_id) AS room_id FROM connection_events"
             " GROUP BY connection_id HAVING bool_or(event = 'opened') AND NOT bool_or(event IN ('closed', 'lost')))"
-            f" SELECT room_id, connection_id, max(received_at) AS last_received_at FROM ({brought})"
+            f" SELECT room_id, connection_id, max(received_at) AS last_received_at FROM ({received})"
             " JOIN unended USING (connection_id) GROUP BY ALL ORDER BY ALL"
         )
 

@@ -16,15 +16,15 @@ from pulsoid_rec.analysis.reading.database import read_frame, write_temporary
 SLICE_ROWS = 2_000_000
 """Rows read at once: enough for polars to be fast; some 200 MB with everything derived from them."""
 
-What = TypeVar("What")
-Frames = TypeVar("Frames")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _IN_SESSION = "occurred_at BETWEEN make_timestamptz(started_us) AND make_timestamptz(ended_us)"
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A stretch of time: from an instant, in microseconds since 1970, up to and without another."""
+    """A range of time in microseconds since 1970, the end exclusive."""
 
     from_us: int
     until_us: int
@@ -36,29 +36,29 @@ class Slice:
     def split(self, parts: int) -> list["Slice"]:
         """Cut the slice into parts of equal length."""
         length_us = self.until_us - self.from_us
-        cuts = [self.from_us + length_us * part // parts for part in range(parts + 1)]
+        cuts = [self.from_us + length_us * cut // parts for cut in range(parts + 1)]
         return [Slice(start, end) for start, end in pairwise(cuts)]
 
 
 def plan_slices(
     buckets: pl.DataFrame, time: Buckets, since_us: int | None, until_us: int | None, slice_rows: int = SLICE_ROWS
 ) -> list[Slice]:
-    """Cut time into slices of about `slice_rows` rows, leaving out times in which nothing was sent.
+    """Cut time into slices of about `slice_rows` rows, leaving out times without readings.
 
     Parameters
     ----------
     buckets
-        What is to be read: `bucket`, `readings`.
+        What to read: `bucket`, `readings`.
     time
-        What the buckets are.
+        When the buckets start.
     since_us, until_us
         Bounds in microseconds since 1970, the second exclusive.
     slice_rows
-        Rows a slice, about; readings at one instant are never separated.
+        Approximate rows of a slice; readings at one instant are never separated.
 
     Returns
     -------
-    In the order of time, none overlapping.
+    In the order of time, not overlapping.
     """
     sizes = buckets.group_by("bucket").agg(pl.col("readings").sum()).sort("bucket")
     before = (pl.col("readings").cum_sum() - pl.col("readings")) // slice_rows
@@ -70,28 +70,20 @@ def plan_slices(
         slices += Slice(time.start_us(first), time.start_us(last + 1)).split(max(1, readings // slice_rows))
     clipped = (
         Slice(
-            part.from_us if since_us is None else max(part.from_us, since_us),
-            part.until_us if until_us is None else min(part.until_us, until_us),
+            slice_.from_us if since_us is None else max(slice_.from_us, since_us),
+            slice_.until_us if until_us is None else min(slice_.until_us, until_us),
         )
-        for part in slices
+        for slice_ in slices
     )
-    return [part for part in clipped if part.from_us < part.until_us]
+    return [slice_ for slice_ in clipped if slice_.from_us < slice_.until_us]
 
 
-def read_ahead(read: Callable[[What], Frames], slices: Iterable[What]) -> Iterator[Frames]:
-    """Read slice after slice, the next one in a thread of its own while the caller works on the one before.
-
-    Parameters
-    ----------
-    read
-        Reads a slice; it is called for one slice at a time.
-    slices
-        The slices, in the order wanted.
-    """
+def read_ahead(read: Callable[[Item], Result], slices: Iterable[Item]) -> Iterator[Result]:
+    """Read slices in order, each in another thread while the caller works on the one before."""
     with ThreadPoolExecutor(1) as thread:
-        pending: Future[Frames] | None = None
-        for part in slices:
-            following = thread.submit(read, part)
+        pending: Future[Result] | None = None
+        for slice_ in slices:
+            following = thread.submit(read, slice_)
             if pending is not None:
                 yield pending.result()
             pending = following
@@ -106,41 +98,31 @@ class SliceReader:
     ----------
     connection
         Open on a recording.
-    parts
+    members
         What to read: `key`, `room_id`, `profile_id`, and `started_at` and `ended_at` of the session.
     recorded
-        The same columns but `key`, of all that the file holds, to be read or not; None where that is not known. With
-        it most slices are read by a faster join.
+        The same columns without `key`, for everything in the file; None if unknown. With it most slices are read by a
+        faster join.
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, parts: pl.DataFrame, recorded: pl.DataFrame | None = None
+        self, connection: duckdb.DuckDBPyConnection, members: pl.DataFrame, recorded: pl.DataFrame | None = None
     ) -> None:
         self._connection = connection
         self._recorded = recorded
         self._lock = Lock()  # a connection is for one thread at a time
         bounds = pl.col("started_at", "ended_at").dt.epoch("us")
         columns = "key UINTEGER, room_id VARCHAR, profile_id VARCHAR, started_us BIGINT, ended_us BIGINT"
-        write_temporary(connection, "part", columns, parts.select("key", "room_id", "profile_id", bounds))
+        write_temporary(connection, "selected", columns, members.select("key", "room_id", "profile_id", bounds))
 
-    def read(self, part: Slice) -> pl.DataFrame:
+    def read(self, slice_: Slice) -> pl.DataFrame:
         """Read a slice: `key`, `occurred_at`, `received_at`, `bpm`, in no order."""
-        return self._read("key, occurred_at, received_at, bpm", part)
+        return self._read("key, occurred_at, received_at, bpm", slice_)
 
-    def read_packed(self, part: Slice, packed: str, member: str) -> pl.Series:
-        """Read a slice, each reading packed into one number, sorted.
-
-        Parameters
-        ----------
-        part
-            The slice.
-        packed
-            The number, as SQL over `member`, `occurred_at` and `bpm`.
-        member
-            What the number needs of each member and session, as SQL over `key` and `started_us`.
-        """
-        numbers = self._read(f"{packed} AS packed", part, f"*, {member} AS member")["packed"]
-        # Sorted here, since reading ahead this thread has time for it; two threads share that work badly.
+    def read_packed(self, slice_: Slice, packed: str, member: str) -> pl.Series:
+        """Read a slice as sorted numbers, one for each reading; `packed` and `member` are SQL as `Packing` has it."""
+        numbers = self._read(f"{packed} AS packed", slice_, f"*, {member} AS member")["packed"]
+        # Sorted in this thread, which reads ahead and has time for it; sorting with several threads is hardly faster.
         return numbers.sort(multithreaded=False)
 
     def read_next(self, from_us: int, min_bpm: int, max_bpm: int) -> pl.DataFrame:
@@ -149,29 +131,31 @@ class SliceReader:
         firsts = f"key, min(occurred_at) AS occurred_at, min(occurred_at) FILTER ({is_plausible}) AS plausible_at"
         return read_frame(
             self._connection,
-            f"SELECT {firsts} FROM heart_rate JOIN (FROM part WHERE ended_us >= {from_us}) USING (room_id, profile_id)"
-            f" WHERE {_IN_SESSION} AND occurred_at >= make_timestamptz({from_us}) GROUP BY key",
+            f"SELECT {firsts} FROM heart_rate JOIN (FROM selected WHERE ended_us >= {from_us})"
+            f" USING (room_id, profile_id) WHERE {_IN_SESSION} AND occurred_at >= make_timestamptz({from_us})"
+            " GROUP BY key",
         )
 
-    def _read(self, columns: str, part: Slice, of_members: str = "*") -> pl.DataFrame:
-        parts = f"SELECT {of_members} FROM part WHERE ended_us >= {part.from_us} AND started_us < {part.until_us}"
-        # Texts are compressed as places in a dictionary, so that a join by one of them is fast; by two it is not.
+    def _read(self, columns: str, slice_: Slice, member_columns: str = "*") -> pl.DataFrame:
+        within = f"ended_us >= {slice_.from_us} AND started_us < {slice_.until_us}"
+        # A join by one text is fast, as texts are compressed to numbers in a dictionary; a join by two is not.
         join = (
             "USING (profile_id)"
-            if self._has_one_session_a_profile(part)
+            if self._has_one_session_a_profile(slice_)
             else f"USING (room_id, profile_id) WHERE {_IN_SESSION}"
         )
         query = (
-            f"SELECT {columns} FROM (FROM heart_rate WHERE occurred_at >= make_timestamptz({part.from_us})"
-            f" AND occurred_at < make_timestamptz({part.until_us})) JOIN ({parts}) {join}"
+            f"SELECT {columns} FROM (FROM heart_rate WHERE occurred_at >= make_timestamptz({slice_.from_us})"
+            f" AND occurred_at < make_timestamptz({slice_.until_us})) JOIN"
+            f" (SELECT {member_columns} FROM selected WHERE {within}) {join}"
         )
         with self._lock:
             return read_frame(self._connection, query)
 
-    def _has_one_session_a_profile(self, part: Slice) -> bool:
+    def _has_one_session_a_profile(self, slice_: Slice) -> bool:
         """Return whether all readings of a profile in this slice are of one room and session."""
         if self._recorded is None:
             return False
         started_us, ended_us = (pl.col(bound).dt.epoch("us") for bound in ("started_at", "ended_at"))
-        met = self._recorded.filter((ended_us >= part.from_us) & (started_us < part.until_us))
-        return met["profile_id"].n_unique() == met.height
+        present = self._recorded.filter((ended_us >= slice_.from_us) & (started_us < slice_.until_us))
+        return present["profile_id"].n_unique() == present.height

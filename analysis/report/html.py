@@ -25,8 +25,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 def render_report(report: ReportData, zone: tzinfo | None = None) -> str:
     """Render a report as a complete HTML document.
 
-    It contains everything it needs: its content policy forbids the browser to load anything. Names and settings of
-    rooms and members are shown as text, whatever they hold.
+    It contains everything it needs, and its content policy forbids the browser to load anything. All names are escaped.
 
     Parameters
     ----------
@@ -34,11 +33,6 @@ def render_report(report: ReportData, zone: tzinfo | None = None) -> str:
         What to show, with its readings.
     zone
         Time zone of the clock times in it; None for this computer's.
-
-    Returns
-    -------
-    str
-        The document; one that says so when there is no session.
     """
     if not report.readings.is_empty():
         prepare_scripts()
@@ -77,9 +71,9 @@ def _title(report: ReportData) -> str:
 
 
 def _encode_charts(charts: Sequence[PageChart]) -> Markup:
-    """Encode charts as JSON: `specs`, each different one once, and `charts` with `id`, `spec` (an index), `datasets`.
+    """Encode charts as JSON: `specs` without repetitions, and `charts` with `id`, `spec` (an index) and `datasets`.
 
-    Specifications and data are JSON already: there are megabytes of it, which are not decoded again.
+    Specifications and data are JSON already: megabytes of it, which are joined and not parsed again.
     """
     specs = {spec: index for index, spec in enumerate(dict.fromkeys(chart.spec for chart in charts))}
     entries = []
@@ -87,7 +81,7 @@ def _encode_charts(charts: Sequence[PageChart]) -> Markup:
         datasets = ",".join(f"{json.dumps(name)}:{data}" for name, data in chart.datasets.items())
         entries.append(f'{{"id":{json.dumps(chart.id)},"spec":{specs[chart.spec]},"datasets":{{{datasets}}}}}')
     text = f'{{"specs":[{",".join(specs)}],"charts":[{",".join(entries)}]}}'
-    # In JSON this character can only be within a string: escaped, no name can end the script element.
+    # In JSON this character occurs only in strings. Escaped, no name can end the script element.
     return Markup(text.replace("<", "\\u003c"))  # noqa: S704 - escaped
 
 
@@ -108,7 +102,7 @@ def _read_code(name: str) -> Markup:
 
 
 def _escape_code(code: str) -> Markup:
-    """Escape what would end our code's element early; it occurs only in strings, where the escape means the same."""
+    """Escape what would end the element; it occurs only in strings of the code, where the escape means the same."""
     safe = code.replace("\r\n", "\n").replace("</script", "<\\/script").replace("<!--", "<\\!--")
     return Markup(safe)  # noqa: S704 - our own files and the bundle, never what came from a room
 

@@ -1,4 +1,4 @@
-"""The charts of a page: which there are, how finely they are drawn, and their specifications and data as JSON."""
+"""The charts of a page: which ones, in how much detail, and their specifications and data as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,28 +32,19 @@ CROWD = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageChart:
-    """A chart on the page.
-
-    Parameters
-    ----------
-    id
-        Of its element.
-    title
-        What it shows, for those who cannot see it.
-    spec
-        Its Vega-Lite specification without data, as JSON.
-    datasets
-        The data, as JSON, by the names that the specification refers to.
-    """
+    """A chart on the page; `id` is that of its element, `title` its label for screen readers."""
 
     id: str
     title: str
     spec: str
+    """Its Vega-Lite specification without data, as JSON."""
+
     datasets: Mapping[str, str]
+    """The data, as JSON, by the names that the specification refers to."""
 
 
 def choose_buckets(report: ReportData) -> int:
-    """Choose how finely lines are drawn, so that the page stays small however many members and sessions it has."""
+    """Choose the number of buckets of a line, so that the page stays small even with many members and sessions."""
     return max(_MIN_BUCKETS, min(_MAX_BUCKETS, _ALL_BUCKETS // max(1, report.summary.height)))
 
 
@@ -75,16 +66,16 @@ def member_charts(view: SessionView, id_: str, buckets: int, members: int) -> di
     if members > _MAX_MEMBER_CHARTS or not present or len(view.names) == 1:
         return {}
     datasets = member_datasets(view, buckets=max(_MIN_BUCKETS, buckets // 2))
-    # The charts differ only in their data: one is made, with the fields' names in place of data, for all of them.
+    # The charts differ only in their data: one is made for all of them, with the fields' names instead of data.
     height = 96 if len(view.names) > CROWD else 130
     fields = MemberData(*map(encode, MemberData._fields))
-    like = _page_chart("", "", member_timeline(view, present[0], fields, width=_WIDTH, height=height))
-    names = {json: name for name, json in like.datasets.items()}
+    template = _page_chart("", "", member_timeline(view, present[0], fields, width=_WIDTH, height=height))
+    names = {json: name for name, json in template.datasets.items()}
     return {
         member: PageChart(
             id=f"{id_}-m{place}",
             title=f"Heart rate of {view.names[member]} over time",
-            spec=like.spec,
+            spec=template.spec,
             datasets={names[field]: data for field, data in zip(fields, datasets[member], strict=True)},
         )
         for place, member in enumerate(present)
@@ -106,7 +97,7 @@ def distribution_chart(view: SessionView, id_: str) -> PageChart | None:
 
 
 def history_charts(report: ReportData, zone: tzinfo | None = None) -> list[PageChart]:
-    """Draw what only several sessions can show; nothing for a report of one."""
+    """Draw the calendar, and each regular member's history; nothing for a report of one session."""
     if report.sessions.height <= 1:
         return []
     charts = [_page_chart("calendar", "When the sessions were", calendar(report.sessions, zone=zone, width=_WIDTH))]

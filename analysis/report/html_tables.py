@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """The content of a table's field; `mark` is the number of the remark that explains a dash, else None."""
+    """The content of a table's cell; `mark` is the number of the remark that explains a dash, else None."""
 
     text: str
     mark: int | None = None
@@ -33,7 +33,7 @@ class Table:
 
 def make_tables(view: SessionView) -> tuple[Table, ...]:
     """Make a table for each `Topic` of a session's summary; without rows when the session has no member."""
-    # Coverage has a place of its own, beside the name in each table.
+    # Coverage is shown in each table, beside the name.
     shown = [column for column in SUMMARY if column.head and column.name != "coverage"]
     shown.sort(key=lambda column: column.order)
     return tuple(
@@ -58,7 +58,7 @@ def _cells(row: Row, columns: list[SummaryColumn], remarks: dict[str, int], view
             yield Cell(text=DASH, mark=remarks.setdefault(_why_unknown(row, column), len(remarks) + 1))
         elif column.format == "clock":
             yield Cell(text=view.clock(value))
-        elif column.name == "hr_max":  # to a tenth where it is from age, and as given otherwise
+        elif column.name == "hr_max":  # to a tenth if it is from age, else as given
             yield Cell(text=f"{value:g}" + (" from age" if row["hr_max_source"] == "age" else ""))
         else:
             yield Cell(text=format_figure(value, column))

@@ -26,14 +26,14 @@ _LEGEND = (
     "highest held for 5 s, it or higher. Zones 1 to 5 begin at 50, 60, 70, 80, 90 % of HRmax."
 )
 
-_OBEYED = {"Cc", "Cf", "Cs"}
+_CONTROL_CATEGORIES = {"Cc", "Cf", "Cs"}
 """Unicode categories of characters that control a terminal or hide others."""
 
 _JOINER = "\N{ZERO WIDTH JOINER}"  # part of many emoji
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 PLAIN_WIDTH = 160
-"""Width in characters of a text for a file or a pipe: wide enough for all columns."""
+"""Width in characters for a file or a pipe: enough for all columns."""
 
 
 def open_terminal() -> Console | None:
@@ -88,8 +88,10 @@ def show_sessions(sessions: pl.DataFrame, console: Console, zone: tzinfo | None 
 
 
 def plain(text: str) -> str:
-    """Replace what a terminal would obey, such as escape sequences, in a text from elsewhere."""
-    return "".join(c if c == _JOINER or unicodedata.category(c) not in _OBEYED else _REPLACEMENT for c in text)
+    """Replace control characters, such as those of escape sequences, in a text that the user did not write."""
+    return "".join(
+        c if c == _JOINER or unicodedata.category(c) not in _CONTROL_CATEGORIES else _REPLACEMENT for c in text
+    )
 
 
 def _heading(view: SessionView, room: str) -> RenderableType:
@@ -134,14 +136,12 @@ def _table(label: TableColumn, columns: list[TableColumn], rows: pl.DataFrame, c
 
 
 def _describe_hr_max(view: SessionView) -> str:
-    """Describe where each member's HRmax is from, and who has no zones because it is unknown."""
+    """Describe where each member's HRmax comes from, and who has none, and so no zones."""
     by_source: dict[str | None, list[str]] = {}
     for id_, source in view.summary.select("profile_id", "hr_max_source").iter_rows():
         by_source.setdefault(source, []).append(view.names[id_])
     if set(by_source) == {None}:
-        return (
-            "HRmax is not known of anybody, so there are no zones and loads: give birth_year or hr_max in members.toml."
-        )
+        return "HRmax is unknown for all members: no zones and loads. Give hr_max or birth_year in members.toml."
     sources = {"given": "as given", "age": "from age", None: "not known, so no zones and loads"}
     lists = [f"{text}: {format_list(by_source[source], 8)}" for source, text in sources.items() if source in by_source]
     return f"HRmax {'; '.join(lists)}."

@@ -1,4 +1,4 @@
-"""The scripts that draw charts in a page. Bundling them takes seconds: another process does it in the meantime."""
+"""The scripts that draw charts in a page. Bundling them takes seconds, so another process does it meanwhile."""
 
 import atexit
 import subprocess
@@ -8,36 +8,34 @@ from functools import cache
 _CODE = "import sys, vl_convert; sys.stdout.buffer.write(vl_convert.javascript_bundle().encode())"
 
 
-def prepare_scripts() -> None:
-    """Start to bundle the scripts, so that `vega_scripts` returns sooner."""
-    _begin()
-
-
 @cache
 def vega_scripts() -> str:
     """Return the JavaScript of Vega, Vega-Lite and Vega-Embed, some 900 kB."""
-    worker = _begin()
+    worker = prepare_scripts()
     if worker is not None:
         scripts, _ = worker.communicate()
         if worker.returncode == 0:
             return scripts.decode()
-    # It failed there, and may succeed here, or raise an error that explains it.
+    # If it failed there, it may succeed here, or raise an error that explains why.
     import vl_convert  # noqa: PLC0415 - large, and hardly ever needed in this process
 
     return vl_convert.javascript_bundle()  # type: ignore[call-arg] # its stub requires an argument that is optional
 
 
 @cache
-def _begin() -> subprocess.Popen[bytes] | None:
-    """Start the worker: a process and no thread, since V8 would block this interpreter."""
+def prepare_scripts() -> subprocess.Popen[bytes] | None:
+    """Start to bundle the scripts, so that `vega_scripts` returns sooner.
+
+    The worker is a process, since in a thread V8 would block this interpreter; None if it cannot be started.
+    """
     command = [sys.executable, "-P", "-c", _CODE]
-    quiet, no_window = subprocess.DEVNULL, getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would open one
+    quiet, no_window = subprocess.DEVNULL, getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would open a window
     try:
         worker = subprocess.Popen(  # noqa: S603 - our own interpreter and code
             command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet, creationflags=no_window
         )
     except OSError:
         return None
-    # A report that fails leaves nothing running behind it.
+    # If the report fails, the worker must not outlive it.
     atexit.register(worker.kill)
     return worker

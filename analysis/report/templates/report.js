@@ -1,5 +1,5 @@
 "use strict";
-// Draws the page's charts, one after another so that the page stays alive, and fits them to screen or paper.
+// Draws the page's charts, one after another so that the page stays responsive, and fits them to screen or paper.
 (async () => {
   const { specs, charts } = JSON.parse(document.getElementById("charts").textContent);
   const views = new Map();
@@ -9,9 +9,9 @@
     try {
       const { view } = await vegaEmbed(element, { ...specs[spec], datasets }, {
         actions: false,
-        ast: true, // expressions are interpreted: the content policy allows no code made from text
+        ast: true, // expressions are interpreted, since the content policy forbids code made from text
         defaultStyle: false,
-        logLevel: 1, // errors alone: it warns of layers with nothing in them, such as a line that nobody chose yet
+        logLevel: 1, // errors only: it warns of layers without data, such as the line of no chosen member
         renderer: "svg",
         tooltip: { disableDefaultStyle: true },
       });
@@ -38,7 +38,7 @@
     }
   }
 
-  // Paper is narrower than most screens, and a drawing cannot be drawn anew once printing has begun.
+  // Paper is narrower than most screens, and a chart cannot be drawn again once printing has begun.
   addEventListener("beforeprint", () => {
     for (const [id, view] of views) {
       const narrow = document.getElementById(id).closest(".card") !== null;

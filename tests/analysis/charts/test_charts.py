@@ -234,7 +234,7 @@ def test_hovering_tells_the_extremes_of_each_stretch(steps: list[tuple[float, in
 def test_many_members_are_summed_up_and_absence_stays_open() -> None:
     series = {f"p{i}": [(s, 80 + 10 * i) for s in (*range(10), *range(90, 101))] for i in range(9)}
     view = view_of(report_of(readings_of(series)))
-    columns = crowd_hover(hover_columns(view, 10), view, 10)
+    columns = crowd_hover(view, 10)
     assert columns["present"] == ["9 members", *["nobody"] * 8, "9 members"]
     assert (
         columns["low"][0],

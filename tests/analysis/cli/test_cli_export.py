@@ -223,7 +223,7 @@ def test_parquet_holds_the_meaning_of_its_columns(db: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (["-o", "out.xlsx"], 2, "The name out.xlsx does not show the format"),
+        (["-o", "out.xlsx"], 2, "The format of out.xlsx is unknown"),
         (["-o", "there.csv"], 2, "there.csv already exists"),
         (["-o", "."], 2, "is a folder"),
         (["-o", "no/out.csv"], 2, "There is no folder"),

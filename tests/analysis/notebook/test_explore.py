@@ -1,4 +1,4 @@
-"""What somebody at a notebook is given: parts chosen by name, frames, and, for what is not there, what is."""
+"""Excerpts in a notebook: parts chosen by name, their frames, and errors that list what exists."""
 
 import shutil
 import subprocess
@@ -162,6 +162,23 @@ def test_long_lists_of_what_exists_are_cut(tmp_path: Path) -> None:
     rows = [reading(0, 80, f"m{i:02}") for i in range(30)]
     with pytest.raises(UsageError, match=r"There are 30 members: .*, m18, m19 and 10 more\."):
         explore(make_recording(tmp_path / "p.duckdb", rows)).only(member="x")
+
+
+@pytest.mark.parametrize(("count", "end"), [(21, r"; 1 more room\."), (22, r"; 2 more rooms\.")])
+def test_long_list_of_rooms_is_cut(count: int, end: str, tmp_path: Path) -> None:
+    rows = [reading(0, 80, room=f"r{i:02}") for i in range(count)]
+    with pytest.raises(UsageError, match=rf"Room r00 has session 1; .* room r19 has session 1{end}$"):
+        explore(make_recording(tmp_path / "p.duckdb", rows)).only(session=2)
+
+
+@pytest.mark.process
+def test_package_lists_what_it_imports_later() -> None:
+    code = (
+        "import sys, pulsoid_rec.analysis as pr; print({'Definitions', 'Excerpt', 'explore'} <= set(dir(pr)),"
+        " 'polars' in sys.modules, pr.Definitions().max_hold_s, callable(pr.explore), hasattr(pr, 'nothing'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False", "5.0", "True", "False"]
 
 
 def test_file_that_cannot_be_explored_says_why_at_once(tmp_path: Path) -> None:

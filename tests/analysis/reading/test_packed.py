@@ -143,9 +143,9 @@ def test_what_does_not_fit_is_cut_into_halves_until_it_does() -> None:
     packings = plan(parts, DAY_US, Definitions())
     assert len(packings) == 16
     assert all(packing.fits for packing in packings)
-    slices = [packing.part for packing in packings]
+    slices = [packing.slice_ for packing in packings]
     assert (slices[0].from_us, slices[-1].until_us) == (FROM_US, FROM_US + DAY_US)
-    assert [part.until_us for part in slices[:-1]] == [part.from_us for part in slices[1:]]
+    assert [slice_.until_us for slice_ in slices[:-1]] == [slice_.from_us for slice_ in slices[1:]]
 
 
 def test_highest_numbers_that_fit_are_told_apart() -> None:

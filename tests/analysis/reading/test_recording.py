@@ -97,7 +97,7 @@ def test_writer_that_never_lets_go_is_named(tmp_path: Path) -> None:
 
 def test_writer_in_this_process_is_told_at_once(tmp_path: Path) -> None:
     path = make_recording(tmp_path / "a.duckdb")
-    with duckdb.connect(path), pytest.raises(StorageError, match="in this very process"):
+    with duckdb.connect(path), pytest.raises(StorageError, match="already open in this process"):
         Recording(path).sessions()
 
 

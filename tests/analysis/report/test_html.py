@@ -180,8 +180,8 @@ def test_figures_have_coverage_beside_them_and_a_reason_for_each_dash() -> None:
     cells = page.text_of("td")
     assert cells.count("77 %") == 3
     assert "no plausible reading" in page.text_of("li")
-    assert "HRmax is not known: give hr_max, or birth_year, in members.toml" in page.text_of("li")
-    assert any(text.startswith("Not known for anybody, since") for text in page.text_of("p"))
+    assert "HRmax is unknown: give hr_max or birth_year in members.toml" in page.text_of("li")
+    assert any(text.startswith("Unknown for all members, since") for text in page.text_of("p"))
 
 
 def test_times_are_those_of_the_place() -> None:
