@@ -4,6 +4,7 @@
 # make notebooks Jupyter Lab, on a sample recording; on one of yours with DB=data/pulsoid.duckdb
 # make torture   200 kills           make soak        an hour of 100 rooms under trouble (SECONDS=60 for a minute)
 # make bench     speed and memory beside what they are compared with: 20 minutes, 25 GB of disk, best on a quiet machine
+# make docs      the generated parts of docs/          make pictures  the pictures of README.md (needs Chromium)
 # Windows without make: README.md says the same in plain pip.
 PYTHON ?= python3
 VENV := .venv
