@@ -109,8 +109,8 @@ def _poll(condition: Callable[[], bool], every_s: float = 0.005, within_s: float
 
 
 def _open_bytes(database: Path) -> int:
-    with contextlib.suppress(FileNotFoundError):
-        return sum(entry.stat().st_size for entry in os.scandir(journal_of(database)) if entry.name.endswith(".open"))
+    with contextlib.suppress(FileNotFoundError), os.scandir(journal_of(database)) as entries:
+        return sum(entry.stat().st_size for entry in entries if entry.name.endswith(".open"))
     return 0
 
 
