@@ -198,7 +198,8 @@ def _insert(connection: duckdb.DuckDBPyConnection, name: str, path: Path, found:
             rows[REJECTED_MESSAGES.name] = rows.get(REJECTED_MESSAGES.name, 0) + rejected
         inserted = sum(rows.values())
         if inserted != found.rows:
-            raise duckdb.InvalidInputException(f"{found.rows} rows, of which {inserted} can be inserted")  # noqa: TRY301
+            message = f"{found.rows} rows, of which {inserted} can be inserted"
+            raise duckdb.InvalidInputException(message)  # noqa: TRY301 - to be rolled back below
         connection.execute(f"INSERT INTO {INGESTED_SEGMENTS.name} VALUES (?, ?, now())", [name, found.rows])
         connection.execute("DROP TABLE segment_lines")
         connection.execute("COMMIT")
