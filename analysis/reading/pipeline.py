@@ -22,7 +22,7 @@ from pulsoid_rec.analysis.reading.packed import Packing, plan_packings, tally_sl
 from pulsoid_rec.analysis.reading.slices import SLICE_ROWS, Slice, SliceReader, plan_slices, read_ahead
 
 _KEY = ("key",)
-_TALLY_ROWS = 2_000_000
+TALLY_ROWS = 2_000_000
 """Rows of tallies that may gather before they are added up."""
 
 
@@ -95,8 +95,8 @@ def _bounds_of_members(members: pl.DataFrame, sessions: pl.DataFrame) -> pl.Data
     return members.join(bounds, on=["room_id", "session"])
 
 
-def read_tally(selection: Selection) -> pl.DataFrame:
-    """Tally the readings: the one heavy pass over them.
+def read_tally(selection: Selection, tally_rows: int = TALLY_ROWS) -> pl.DataFrame:
+    """Tally the readings: the one heavy pass over them. More than `tally_rows` rows of tallies are added up on the way.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def read_tally(selection: Selection) -> pl.DataFrame:
     for packing, packed in read_ahead(read, reversed(packings)):
         tally, later = tally_slice(packed, packing, later, partial(reader.read, packing.slice_))
         tallies.append(tally)
-        if sum(tally.height for tally in tallies[1:]) > max(_TALLY_ROWS, tallies[0].height):
+        if sum(tally.height for tally in tallies[1:]) > max(tally_rows, tallies[0].height):
             tallies = [add_tallies(tallies, _KEY)]
     return selection.members.join(add_tallies(tallies, _KEY), on="key").drop("key")
 

@@ -36,7 +36,7 @@ from pulsoid_rec.analysis.metrics.recovery import SCHEMA as RECOVERY
 from pulsoid_rec.analysis.metrics.sessions import list_sessions, number_stretches
 from pulsoid_rec.analysis.metrics.summary import SCHEMA, summarize
 from pulsoid_rec.analysis.metrics.time_at_bpm import add_tallies
-from pulsoid_rec.analysis.reading.pipeline import read_recovery, read_tally, select
+from pulsoid_rec.analysis.reading.pipeline import TALLY_ROWS, read_recovery, read_tally, select
 from pulsoid_rec.analysis.reading.recording import Recording
 
 PEOPLE = {
@@ -68,13 +68,17 @@ def assert_equal(summary: pl.DataFrame, expected: dict[oracle.Key, dict[str, Any
 
 
 def summarize_in_slices(
-    connection: duckdb.DuckDBPyConnection, wanted: Filter, definitions: Definitions, slice_rows: int
+    connection: duckdb.DuckDBPyConnection,
+    wanted: Filter,
+    definitions: Definitions,
+    slice_rows: int,
+    tally_rows: int = TALLY_ROWS,
 ) -> pl.DataFrame:
     selection = select(connection, wanted, definitions, slice_rows)
     starts = selection.sessions.select("room_id", "session", "started_at")
     present = selection.members.drop("key").join(starts, on=["room_id", "session"])
     people = describe_members(present, NO_NAMES, members_frame(PEOPLE))
-    return summarize(read_tally(selection), people, read_recovery(selection, people))
+    return summarize(read_tally(selection, tally_rows), people, read_recovery(selection, people))
 
 
 DEFINITIONS = st.one_of(
@@ -221,10 +225,7 @@ def test_summary_of_a_match_equals_the_oracle(tmp_path: Path, match: str) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("slices", [1, 2, 3, 7, 20, 61])
-def test_recovery_is_found_wherever_slices_are_cut(scratch: Path, slices: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "pulsoid_rec.analysis.reading.pipeline._TALLY_ROWS", 1
-    )  # so that tallies are added up on the way, too
+def test_recovery_is_found_wherever_slices_are_cut(scratch: Path, slices: int) -> None:
     rows = [
         reading(second + shift, bpm + shift // 20, member)
         for member, shift in (("ann", 0), ("bob", 37), ("cid", 50))
@@ -235,7 +236,7 @@ def test_recovery_is_found_wherever_slices_are_cut(scratch: Path, slices: int, m
     for since, until in ((None, None), (at(160), at(667)), (at(400), at(420)), (at(150 - 1), at(150 - 0.5))):
         with holding(scratch, rows) as connection:
             wanted = Filter(since=since, until=until)
-            summary = summarize_in_slices(connection, wanted, Definitions(), len(rows) // slices)
+            summary = summarize_in_slices(connection, wanted, Definitions(), len(rows) // slices, tally_rows=1)
         expected = oracle.summarize(rows, oracle.Rules(), PEOPLE, since, until)
         assert_equal(summary, expected)
         assert [row["hrr60"] is not None for row in expected.values()] != [False] * 3 or since == at(400)
