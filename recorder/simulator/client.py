@@ -11,11 +11,21 @@ from pulsoid_rec.recorder.simulator.client_stream import ClientStream
 from pulsoid_rec.recorder.simulator.tokens import Token
 from pulsoid_rec.recorder.simulator.wire import Kind
 
-CAPACITY = 20_000  # messages; over an hour of a room of five
-WRITE_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
 _MOST_IN_A_WRITE = 500  # small enough to see that a slow client still reads
 _LARGE_WRITE_BYTES = 100_000
+
+
+@dataclass(frozen=True)
+class ClientLimits:
+    """How long a client may be slow, and how far it may fall behind."""
+
+    capacity: int = 20_000  # messages waiting to be written; over an hour of a room of five
+    write_timeout_s: float = 5.0  # without a byte written, while others wait for the client
+    handshake_timeout_s: float = 10.0  # for a client's request
+
+
+DEFAULT_LIMITS = ClientLimits()
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,8 @@ TOO_SLOW = Disconnect(None, "it reads nothing")
 class Outbox:
     """Frames still to be written, in order. `enqueue` never waits: call `wait_while_full` to respect the capacity."""
 
-    def __init__(self) -> None:
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
         self._frames: deque[tuple[str, bytes]] = deque()
         self._being_written = 0
         self._filled = trio.lowlevel.ParkingLot()
@@ -43,8 +54,8 @@ class Outbox:
 
     @property
     def is_full(self) -> bool:
-        """Whether it holds `CAPACITY` frames or more."""
-        return len(self._frames) >= CAPACITY
+        """Whether it holds as many frames as it may, or more."""
+        return len(self._frames) >= self._capacity
 
     def enqueue(self, kind: str, frame: bytes) -> None:
         """Add a frame."""
@@ -87,12 +98,12 @@ class Outbox:
 class Client:
     """One WebSocket connection to a room, with the kinds of message it subscribed to; `number` is for the log."""
 
-    def __init__(self, number: int, token: Token, kinds: frozenset[str], stream: ClientStream) -> None:
+    def __init__(self, number: int, token: Token, kinds: frozenset[str], stream: ClientStream, capacity: int) -> None:
         self.number = number
         self.token = token
         self.kinds = kinds
         self.stream = stream
-        self.outbox = Outbox()
+        self.outbox = Outbox(capacity)
         self.sent: Counter[str] = Counter()
         self.has_room_config = False
         self.known_members: set[str] = set()

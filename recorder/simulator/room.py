@@ -8,7 +8,7 @@ from random import Random
 import trio
 
 from pulsoid_rec.recorder.simulator import wire
-from pulsoid_rec.recorder.simulator.client import TOO_SLOW, WRITE_TIMEOUT_S, Client
+from pulsoid_rec.recorder.simulator.client import TOO_SLOW, Client
 from pulsoid_rec.recorder.simulator.faults import MALFORMED, Faults
 from pulsoid_rec.recorder.simulator.play import Reading
 from pulsoid_rec.recorder.simulator.wire import Config, Kind
@@ -17,7 +17,9 @@ from pulsoid_rec.recorder.simulator.wire import Config, Kind
 class Room:
     """A room and the connections to it; `members` has each member's config, `random` decides when faults occur."""
 
-    def __init__(self, room_id: str, members: dict[str, Config], faults: Faults, random: Random) -> None:
+    def __init__(
+        self, room_id: str, members: dict[str, Config], faults: Faults, random: Random, write_timeout_s: float
+    ) -> None:
         self.room_id = room_id
         self.config: Config = {"name": f"Room {room_id}"}
         self.members = members
@@ -27,6 +29,7 @@ class Room:
         self.played = trio.Event()
         self._faults = faults
         self._random = random
+        self._write_timeout_s = write_timeout_s
         self._latest: deque[tuple[Reading, datetime]] = deque(maxlen=faults.repeat or 0)
         self._sent_before: Counter[str] = Counter()
         self._changed = trio.lowlevel.ParkingLot()
@@ -88,23 +91,22 @@ class Room:
         await trio.lowlevel.checkpoint()
         for client in tuple(self.clients):
             if client.outbox.is_full:
-                await _wait_while_it_reads(client, client.outbox.wait_while_full)
+                await self._wait_while_it_reads(client, client.outbox.wait_while_full)
 
     async def flush(self) -> None:
         """Wait until everything sent so far is written to every connection that is not stalled."""
         await trio.lowlevel.checkpoint()
         for client in tuple(self.clients):
             if not client.stream.is_stalled:
-                await _wait_while_it_reads(client, client.outbox.wait_until_empty)
+                await self._wait_while_it_reads(client, client.outbox.wait_until_empty)
 
-
-async def _wait_while_it_reads(client: Client, wait: Callable[[], Awaitable[None]]) -> None:
-    # Wait for a client that reads, however slowly; one that reads nothing would block all others.
-    sent = -1
-    while client.sent.total() > sent:
-        sent = client.sent.total()
-        with trio.move_on_after(WRITE_TIMEOUT_S) as timeout:
-            await wait()
-        if not timeout.cancelled_caught:
-            return
-    client.end(TOO_SLOW)
+    async def _wait_while_it_reads(self, client: Client, wait: Callable[[], Awaitable[None]]) -> None:
+        # Wait for a client that reads, however slowly; one that reads nothing would block all others.
+        sent = -1
+        while client.sent.total() > sent:
+            sent = client.sent.total()
+            with trio.move_on_after(self._write_timeout_s) as timeout:
+                await wait()
+            if not timeout.cancelled_caught:
+                return
+        client.end(TOO_SLOW)

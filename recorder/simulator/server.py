@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
-from pulsoid_rec.recorder.simulator.client import CUT, Client
+from pulsoid_rec.recorder.simulator.client import CUT, Client, ClientLimits
 from pulsoid_rec.recorder.simulator.client_stream import ClientStream
 from pulsoid_rec.recorder.simulator.faults import Faults
 from pulsoid_rec.recorder.simulator.http_request import (
@@ -27,7 +27,6 @@ from pulsoid_rec.recorder.simulator.room import Room
 from pulsoid_rec.recorder.simulator.tokens import Refusal, Token, Tokens
 from pulsoid_rec.recorder.simulator.wire import Kind
 
-HANDSHAKE_TIMEOUT_S = 10.0
 LINGER_TIMEOUT_S = 1.0
 _ROOM_PATH = re.compile(r"/api/v2/data/rooms/([^/]+)/real_time")
 _VALIDATE_PATH = "/api/v1/token/validate"
@@ -40,7 +39,9 @@ log = logging.getLogger("simulator")  # apart from the recorder's own log
 class Server:
     """Answers HTTP, and connects clients to rooms; `random` decides when faults occur."""
 
-    def __init__(self, rooms: Mapping[str, Room], tokens: Tokens, faults: Faults, random: Random) -> None:
+    def __init__(
+        self, rooms: Mapping[str, Room], tokens: Tokens, faults: Faults, random: Random, limits: ClientLimits
+    ) -> None:
         self.rooms = rooms
         self.tokens = tokens
         self.refuse = faults.refuse
@@ -48,6 +49,7 @@ class Server:
         self.refused: Counter[int] = Counter()
         self._faults = faults
         self._random = random
+        self._limits = limits
         self._numbers = itertools.count(1)
 
     @property
@@ -59,7 +61,7 @@ class Server:
         """Serve one connection until it ends, whatever the client does; cancelled or not, the stream is closed."""
         admitted = None
         try:
-            with trio.move_on_after(HANDSHAKE_TIMEOUT_S):
+            with trio.move_on_after(self._limits.handshake_timeout_s):
                 admitted = await self._receive(stream)
             if admitted is not None:
                 request, room, token = admitted
@@ -117,10 +119,10 @@ class Server:
         expires_in_s = self.tokens.expires_in_s(token.access_token, trio.current_time())
         async with trio.open_nursery() as nursery:
             websocket: WebSocketConnection | None = None
-            with trio.move_on_after(HANDSHAKE_TIMEOUT_S):
+            with trio.move_on_after(self._limits.handshake_timeout_s):
                 websocket = await (await wrap_server_stream(nursery, stream)).accept()
             if websocket is not None:
-                client = Client(next(self._numbers), token, kinds, stream)
+                client = Client(next(self._numbers), token, kinds, stream, self._limits.capacity)
                 self.accepted += 1
                 room.join(client)
                 subscribed = "all kinds" if kinds == frozenset(Kind) else ", ".join(sorted(kinds)) or "no known kind"

@@ -17,7 +17,7 @@ from random import Random
 
 import trio
 
-from pulsoid_rec.recorder.simulator.client import GOING_AWAY, disconnect
+from pulsoid_rec.recorder.simulator.client import DEFAULT_LIMITS, GOING_AWAY, ClientLimits, disconnect
 from pulsoid_rec.recorder.simulator.faults import NO_FAULTS, Faults
 from pulsoid_rec.recorder.simulator.play import Play, Reading, pace
 from pulsoid_rec.recorder.simulator.room import Room
@@ -62,6 +62,8 @@ class SimulatorConfig:
         Faults to inject.
     seed
         Seed of the times at which the faults occur.
+    limits
+        How slow clients may be.
     """
 
     rooms: Mapping[str, Play | None] = field(default_factory=lambda: {"demo": None})
@@ -72,6 +74,7 @@ class SimulatorConfig:
     ssl_context: ssl.SSLContext | None = None
     faults: Faults = NO_FAULTS
     seed: int = 1
+    limits: ClientLimits = DEFAULT_LIMITS
 
     def __post_init__(self) -> None:
         """Reject a config whose events would lie in the future."""
@@ -160,12 +163,14 @@ def _make_server(config: SimulatorConfig) -> Server:
     rooms = {}
     for room_id, play in config.rooms.items():
         members: dict[str, Config] = {OWNER_ID: {"name": "Owner"}, **(play.members if play is not None else {})}
-        rooms[room_id] = Room(room_id, members, config.faults, Random(f"{config.seed}/{room_id}/faults"))
+        rooms[room_id] = Room(
+            room_id, members, config.faults, Random(f"{config.seed}/{room_id}/faults"), config.limits.write_timeout_s
+        )
     tokens = config.tokens
     if config.faults.expire is not None:
         tokens = tuple(replace(token, life_s=config.faults.expire) for token in tokens)
     known = Tokens(tokens, config.application, trio.current_time())
-    return Server(rooms, known, config.faults, Random(f"{config.seed}/faults"))
+    return Server(rooms, known, config.faults, Random(f"{config.seed}/faults"), config.limits)
 
 
 async def _run_play(room: Room, play: Play | None, speed: float) -> None:

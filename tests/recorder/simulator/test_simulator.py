@@ -14,7 +14,7 @@ from room_client import BEARER, ask, closing, connect, kinds_of, messages, open_
 from simulator_control import ControlledSimulator, open_simulator
 from trio_websocket import WebSocketConnection
 
-from pulsoid_rec.recorder.simulator import client, room, server
+from pulsoid_rec.recorder.simulator.client import ClientLimits
 from pulsoid_rec.recorder.simulator.play import Play, Reading
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_REFRESH_TOKEN, DEMO_TOKEN, OWNER_ID, ROOM_SCOPE, Token
@@ -354,10 +354,9 @@ async def test_whatever_a_client_sends_is_ignored() -> None:
         assert simulator.sent("demo") == {"heart_rate": 1}
 
 
-async def test_client_that_does_not_read_is_cut_and_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "CAPACITY", 100)
-    monkeypatch.setattr(room, "WRITE_TIMEOUT_S", 0.2)
-    async with open_simulator() as simulator, connect(simulator) as reader, _silent_client(simulator):
+async def test_client_that_does_not_read_is_cut_and_delays_no_other() -> None:
+    config = SimulatorConfig(limits=ClientLimits(capacity=100, write_timeout_s=0.2))
+    async with open_simulator(config) as simulator, connect(simulator) as reader, _silent_client(simulator):
         await simulator.wait_for_clients("demo", 2)
         sent = 0
         with trio.fail_after(10):
@@ -371,12 +370,9 @@ async def test_client_that_does_not_read_is_cut_and_delays_no_other(monkeypatch:
         assert simulator.sent("demo")["raw"] < 2 * sent  # what it did not take is not counted
 
 
-async def test_flush_waits_for_a_slow_client_but_not_for_one_that_reads_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(room, "WRITE_TIMEOUT_S", 0.3)
+async def test_flush_waits_for_a_slow_client_but_not_for_one_that_reads_nothing() -> None:
     async with (
-        open_simulator() as simulator,
+        open_simulator(SimulatorConfig(limits=ClientLimits(write_timeout_s=0.3))) as simulator,
         _silent_client(simulator),
         _silent_client(simulator) as slow,
     ):
@@ -429,9 +425,9 @@ async def test_clients_that_vanish_at_any_point_do_no_harm(cut: int | None) -> N
         assert await kinds_of(websocket, 20) == ["heart_rate"] * 20
 
 
-async def test_client_that_requests_nothing_is_disconnected_and_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "HANDSHAKE_TIMEOUT_S", 0.1)
-    async with open_simulator() as simulator, await trio.open_tcp_stream("127.0.0.1", simulator.port) as stream:
+async def test_client_that_requests_nothing_is_disconnected_and_does_no_harm() -> None:
+    config = SimulatorConfig(limits=ClientLimits(handshake_timeout_s=0.1))
+    async with open_simulator(config) as simulator, await trio.open_tcp_stream("127.0.0.1", simulator.port) as stream:
         with trio.fail_after(5):
             assert await stream.receive_some() == b""
         async with connect(simulator):
