@@ -5,7 +5,8 @@ reason for the end.
 
 - `server_url`: the server's URL, parsed and checked.
 - `websocket`: opens TCP, TLS and the WebSocket.
-- `watched_stream`: the stream under the WebSocket; `text_frames` splits it into messages.
+- `wire`: the TCP connection. `watched_stream`: the stream under the WebSocket, over it or over TLS; `text_frames`
+  splits it into messages.
 - `reconnect`: the state machine that decides when to connect again.
 - `disconnects`: why a connection ended, for the state machine, the table and the user.
 """

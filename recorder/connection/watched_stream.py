@@ -1,6 +1,5 @@
 """A stream under the WebSocket that records what trio-websocket does not report, and delivers text messages itself."""
 
-import contextlib
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -9,6 +8,7 @@ from http import HTTPStatus
 import trio
 
 from pulsoid_rec.recorder.connection.text_frames import TextFrames
+from pulsoid_rec.recorder.connection.wire import StreamWrapper, Wire
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 
 MessageHandler = Callable[[list[str]], Awaitable[None]]
@@ -19,47 +19,7 @@ _KEPT_PIECES = 4
 _CLOSE_FRAME = b"\x88"
 
 
-class _StreamWrapper(trio.abc.Stream):
-    def __init__(self, stream: trio.abc.Stream) -> None:
-        self._stream = stream
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        return await self._stream.receive_some(max_bytes)
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-class Wire(_StreamWrapper):
-    """The TCP connection below TLS; knows when the last bytes arrived, on trio's clock."""
-
-    def __init__(self, stream: trio.abc.Stream) -> None:
-        super().__init__(stream)
-        self.received_at = trio.current_time()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Receive from the stream below."""
-        data = await self._stream.receive_some(max_bytes)
-        self.received_at = trio.current_time()
-        return data
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send if that is still possible; raise nothing.
-
-        On a failed pong both trio-websocket and TLS would stop reading, although messages have arrived. A lost
-        peer shows in `receive_some`, after its last byte.
-        """
-        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            await self._stream.send_all(data)
-
-
-class WatchedStream(_StreamWrapper):
+class WatchedStream(StreamWrapper):
     """The stream the WebSocket uses: knows the server's HTTP answer and its last bytes, and delivers text messages.
 
     `stream` is the wire, or TLS over it.

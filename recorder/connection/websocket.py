@@ -12,7 +12,8 @@ import trio
 from trio_websocket import ConnectionRejected, WebSocketConnection, wrap_client_stream
 
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
-from pulsoid_rec.recorder.connection.watched_stream import WatchedStream, Wire
+from pulsoid_rec.recorder.connection.watched_stream import WatchedStream
+from pulsoid_rec.recorder.connection.wire import Wire
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 

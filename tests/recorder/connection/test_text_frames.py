@@ -14,7 +14,8 @@ from wsproto.events import CloseConnection, Event, Ping, Pong, TextMessage
 from wsproto.utilities import RemoteProtocolError
 
 from pulsoid_rec.recorder.connection.text_frames import TextFrames
-from pulsoid_rec.recorder.connection.watched_stream import WatchedStream, Wire
+from pulsoid_rec.recorder.connection.watched_stream import WatchedStream
+from pulsoid_rec.recorder.connection.wire import Wire
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 
 HEAD = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
