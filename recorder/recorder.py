@@ -9,6 +9,7 @@ from time import time_ns
 
 import trio
 
+from pulsoid_rec.recorder.connection.poller import Poller
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, PulsoidRecError, RefusedError, StorageError
 from pulsoid_rec.recorder.contract.ids import new_id
@@ -64,6 +65,7 @@ class Recorder:
                 f"Cannot write the journal {folder}: {error.strerror or error}", "Choose another database with --db."
             ) from error
         self.ingester = Ingester(options.database, self.journal, timings, limits, keep_journal=options.keep_journal)
+        self._poller = Poller(timings)
         self._refresh = TokenRefresh(options.server_url, options.credentials, timings)
         self.rooms = [
             Room(
@@ -72,6 +74,7 @@ class Recorder:
                 refresh=self._refresh,
                 kinds=options.kinds,
                 journal=self.journal,
+                poller=self._poller,
                 stop=self.stop,
                 on_refused=self._on_refused,
                 timings=timings,
@@ -130,13 +133,16 @@ class Recorder:
         async with trio.open_nursery() as storage:
             storage.start_soon(self.journal.run)
             storage.start_soon(self.ingester.run, self._left_by_crashes)
-            async with trio.open_nursery() as rooms:
-                for room in self.rooms:
-                    rooms.start_soon(room.run)
-                await self.stop.wait()
-                self.is_ending = True
-                rooms.cancel_scope.deadline = trio.current_time() + self._timings.disconnect_timeout_s
-                storage.cancel_scope.deadline = trio.current_time() + self._timings.shutdown_timeout_s
+            async with trio.open_nursery() as polling:
+                polling.start_soon(self._poller.run)
+                async with trio.open_nursery() as rooms:
+                    for room in self.rooms:
+                        rooms.start_soon(room.run)
+                    await self.stop.wait()
+                    self.is_ending = True
+                    rooms.cancel_scope.deadline = trio.current_time() + self._timings.disconnect_timeout_s
+                    storage.cancel_scope.deadline = trio.current_time() + self._timings.shutdown_timeout_s
+                polling.cancel_scope.cancel()
             self.journal.finish()
 
     async def _watch_signals(

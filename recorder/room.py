@@ -12,6 +12,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from pulsoid_rec.recorder.connection.disconnects import Disconnect, ended_connection, failed_attempt, refused_error
+from pulsoid_rec.recorder.connection.poller import Poller
 from pulsoid_rec.recorder.connection.reconnect import ConnectionState, Event, State
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.connection.watched_stream import WatchedStream
@@ -42,6 +43,7 @@ class Room:
     refresh: TokenRefresh
     kinds: tuple[str, ...]
     journal: Journal
+    poller: Poller
     stop: trio.Event
     on_refused: Callable[["Room", RefusedError], None]
     timings: Timings
@@ -94,7 +96,7 @@ class Room:
         stream: WatchedStream | None = None
         try:
             token = self.refresh.credentials.read_token()
-            stream = await open_stream(self.server_url, self.timings, self.limits)
+            stream = await open_stream(self.server_url, self.timings, self.limits, self.poller)
             end = await self._receive_all(stream, token)
         except UsageError as error:  # the token file or variable is no longer valid
             end = Disconnect(Event.REFUSED, "refused", None, error.message)

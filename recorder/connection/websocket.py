@@ -11,6 +11,7 @@ from importlib.metadata import version
 import trio
 from trio_websocket import ConnectionRejected, WebSocketConnection, wrap_client_stream
 
+from pulsoid_rec.recorder.connection.poller import Poller
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.connection.watched_stream import WatchedStream
 from pulsoid_rec.recorder.connection.wire import Wire
@@ -45,12 +46,15 @@ def _timeout_error(server_url: ServerUrl) -> CannotConnectError:
 
 
 async def open_stream(
-    server_url: ServerUrl, timings: Timings = DEFAULT_TIMINGS, limits: Limits = DEFAULT_LIMITS
+    server_url: ServerUrl,
+    timings: Timings = DEFAULT_TIMINGS,
+    limits: Limits = DEFAULT_LIMITS,
+    poller: Poller | None = None,
 ) -> WatchedStream:
     """Connect with TCP, and TLS for `wss`; `CannotConnectError` without an answer or a trusted certificate."""
     with fail_after(timings.connect_timeout_s, server_url):
         try:
-            wire = Wire(await trio.open_tcp_stream(server_url.host, server_url.port))
+            wire = Wire(await trio.open_tcp_stream(server_url.host, server_url.port), poller)
         except OSError as error:
             raise CannotConnectError(f"no connection to {server_url.authority}: {_format_os_error(error)}") from None
         if server_url.tls is None:

@@ -12,6 +12,7 @@ class Timings:
     ping_interval_s: float = 20.0  # between pings
     pong_timeout_s: float = 10.0  # without a byte from the server after a ping
     recheck_delay_s: float = 0.5  # before a connection counts as lost: bytes may wait if this process was suspended
+    poll_every_s: float = 0.005  # between two looks for what has arrived, where one task reads all connections
     close_timeout_s: float = 0.5  # for the WebSocket closing handshake
 
     first_reconnect_s: float = 1.0  # before the first reconnect; doubles with each failure
