@@ -30,6 +30,8 @@ BENCHMARKS = {
     "page": (11,),
     "ordinary_room": (12,),
     "stored_bytes": (13,),
+    "many_segments": (15,),
+    "broken_line": (16,),
 }
 """The modules, and the lines of the table that each fills."""
 
