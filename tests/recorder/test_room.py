@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 import ssl
 import time
 from dataclasses import replace
@@ -110,7 +111,7 @@ ANSWERS: list[tuple[Act, tuple[str, int | None, str]]] = [
         ("refused", 200, NO_UPGRADE.format(200)),
     ),
     (answering(b"HTTP/1.0 400 Bad\r\n\r\n"), ("refused", 400, NO_UPGRADE.format(400))),
-    (answering(answer(103)), ("refused", 103, NO_UPGRADE.format(103))),
+    (answering(answer(103)), ("lost", None, "the server closed the connection before it answered")),
     (answering(b"SSH-2.0-OpenSSH_9.6\r\n"), NONSENSE),
     (answering(bytes(range(256)) * 50), NONSENSE),
     (answering(b"HTTP/1.1 1O1 Switching\r\n\r\n"), NONSENSE),
@@ -142,7 +143,8 @@ async def test_whatever_is_answered_that_opens_no_websocket_is_noted_and_tried_a
     ("data", "event"),
     [
         (b"", ("lost", None, "localhost:{} does not answer")),
-        (b"HTTP/1.1 101 Swi", NONSENSE),
+        (b"HTTP/1.1 101 Swi", ("lost", None, "localhost:{} does not answer")),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 10", ("lost", None, "localhost:{} does not answer")),
         (b"HTTP/1.1 502 Bad\r\n\r\nwithout an end", ("refused", 502, NO_UPGRADE.format(502))),
         (b"HTTP/1.1 401 No\r\nContent-Length: 999\r\n\r\n", ("refused", 401, NO_UPGRADE.format(401))),
     ],
@@ -169,7 +171,8 @@ async def test_a_redirect_is_not_followed_and_its_target_never_sees_the_token(da
                 await until(lambda: recorder.rooms[0].status.state == "live")
         assert [b"Bearer demo-token" in head for head in server.heads] == [True, True]
         assert elsewhere.heads == []
-    assert connection_events(database)[0] == ("refused", 302, NO_UPGRADE.format(302))
+    reason = f"{NO_UPGRADE.format(302)}, and points to {elsewhere.url}"
+    assert connection_events(database)[0] == ("refused", 302, reason)
 
 
 async def test_a_port_where_nobody_listens_is_tried_until_somebody_does(database: Path) -> None:
@@ -491,7 +494,9 @@ async def test_a_peer_that_stops_answering_is_left_for_a_new_connection(database
         await until(lambda: recorder.rooms[0].status.state == "live")
         await simulator.send_heart_rate("demo", "user-2", 72)
         await until(lambda: readings(recorder) == 2)
-    assert connection_events(database) == [OPENED, ("lost", None, "no answer to a ping for 0 s"), OPENED, STOPPED]
+    [opened, (kind, code, reason), *after] = connection_events(database)
+    assert [opened, (kind, code), *after] == [OPENED, ("lost", None), OPENED, STOPPED]
+    assert re.fullmatch(r"no answer to a ping, and nothing received for 0\.\d s", reason or "")
 
 
 async def test_a_room_that_is_silent_but_alive_is_never_reconnected(database: Path) -> None:
