@@ -572,7 +572,7 @@ async def test_a_receiver_that_the_journal_holds_back_does_not_take_the_server_f
             assert len(server.heads) == 1
 
 
-async def test_a_process_that_was_stopped_for_a_while_does_not_take_the_server_for_dead(database: Path) -> None:
+async def test_a_process_that_was_stopped_for_a_moment_does_not_take_the_server_for_dead(database: Path) -> None:
     timings = replace(FAST, ping_interval_s=0.01, pong_timeout_s=0.05, recheck_delay_s=0.02)
     stops = 0
 
