@@ -175,6 +175,61 @@ async def test_a_redirect_is_not_followed_and_its_target_never_sees_the_token(da
     assert connection_events(database)[0] == ("refused", 302, reason)
 
 
+async def test_interim_answers_are_skipped_and_what_comes_with_the_last_one_is_stored(database: Path) -> None:
+    async def think_aloud(visit: Visit) -> None:
+        hints = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </style>\r\n\r\n"
+        for byte in hints:
+            await visit.send(bytes([byte]))
+        await visit.send(hints)
+        await visit.accept(text(reading(1)))
+        await visit.until_gone()
+
+    async with open_hostile_server(think_aloud) as server, running(make_recorder(server.url, database)) as recorder:
+        await until(lambda: readings(recorder) == 1)
+    assert stored(database) == ["user-1"]
+
+
+async def test_interim_answers_without_an_end_are_given_up(database: Path) -> None:
+    async def think_for_ever(visit: Visit) -> None:
+        while True:
+            await visit.send(b"HTTP/1.1 102 Processing\r\n\r\n" * 100)
+            await trio.sleep(0.01)
+
+    timings = replace(FAST, connect_timeout_s=0.3)
+    async with open_hostile_server(think_for_ever, stay) as server:
+        async with running(make_recorder(server.url, database, timings=timings)) as recorder:
+            await until(lambda: recorder.rooms[0].status.state == "live")
+    assert connection_events(database)[0] == ("lost", None, f"localhost:{server.port} does not answer")
+
+
+@pytest.mark.parametrize("status", [429, 503, 403])
+async def test_a_server_that_demands_to_wait_is_left_alone_until_then_and_the_log_and_the_screen_say_so(
+    database: Path, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    busy = answering(answer(status, b"slow", "Retry-After: 1"))
+    async with open_hostile_server(stay, busy, stay) as server:
+        async with running(make_recorder(server.url, database, "a", "b")) as recorder:
+            await until(lambda: any(room.status.problem for room in recorder.rooms))
+            shown = "".join(room.status.problem or "" for room in recorder.rooms)
+            await until(lambda: len(server.heads) == 3)
+    assert server.visited_at[2] - server.visited_at[1] >= 1
+    assert "Trying again in 1 s." in caplog.text
+    if status != 403:
+        assert shown == f"{NO_UPGRADE.format(status)}, and demands to wait for 1 s"
+        assert ("refused", status, shown) in connection_events(database)
+
+
+async def test_a_redirect_shows_where_to_without_path_or_token(database: Path) -> None:
+    token = DEMO_TOKEN
+    targets = [f"https://user:{token}@new.example:8443/{token}?t={token}", f"https://{token}.evil.example/"]
+    acts = [answering(answer(301, b"", f"Location: {target}")) for target in targets]
+    events = await record(database, *acts)
+    assert events == [
+        ("refused", 301, f"{NO_UPGRADE.format(301)}, and points to https://new.example:8443"),
+        ("refused", 301, NO_UPGRADE.format(301)),
+    ]
+
+
 async def test_a_port_where_nobody_listens_is_tried_until_somebody_does(database: Path) -> None:
     async with open_hostile_server(stay) as server:
         url = server.url
