@@ -9,6 +9,7 @@ from time import time_ns
 
 import trio
 
+from pulsoid_rec.recorder.clock import ReceiptClock
 from pulsoid_rec.recorder.connection.poller import Poller
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, PulsoidRecError, RefusedError, StorageError
@@ -23,6 +24,7 @@ from pulsoid_rec.recorder.journal.segment import find_segments
 from pulsoid_rec.recorder.pulsoid.credentials import Credentials
 from pulsoid_rec.recorder.pulsoid.token_refresh import TokenRefresh
 from pulsoid_rec.recorder.room import Room
+from pulsoid_rec.recorder.suspension import SuspensionWatch
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +66,8 @@ class Recorder:
             raise StorageError(
                 f"Cannot write the journal {folder}: {error.strerror or error}", "Choose another database with --db."
             ) from error
+        clock = ReceiptClock(time_ns)
+        self._suspensions = SuspensionWatch(clock, timings)
         self.ingester = Ingester(options.database, self.journal, timings, limits, keep_journal=options.keep_journal)
         self._poller = Poller(timings)
         self._refresh = TokenRefresh(options.server_url, options.credentials, timings)
@@ -79,7 +83,8 @@ class Recorder:
                 on_refused=self._on_refused,
                 timings=timings,
                 limits=limits,
-                time_ns=time_ns,
+                clock=clock,
+                suspensions=self._suspensions,
             )
             for room_id in options.rooms
         ]
@@ -102,6 +107,7 @@ class Recorder:
         try:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._watch_signals, nursery.cancel_scope)
+                nursery.start_soon(self._suspensions.run)
                 try:
                     await self._check()
                     if show is not None:

@@ -15,6 +15,8 @@ MessageHandler = Callable[[list[str]], Awaitable[None]]
 """Handles messages before more are received."""
 
 _END_OF_HEAD = re.compile(rb"\n\r?\n")  # as in h11, which parses the head for trio-websocket
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
+_STATUS_BYTES = len(b"HTTP/1.1 101")
 _KEPT_PIECES = 4
 _CLOSE_FRAME = b"\x88"
 
@@ -29,7 +31,8 @@ class WatchedStream(StreamWrapper):
         super().__init__(stream)
         self._wire = wire
         self._limits = limits
-        self._head = b""
+        self._head = b""  # of the final answer, once interim ones (1xx) are over
+        self._is_final = False
         self._is_head_over = False
         self._after_head = b""  # what arrived with the last piece of the head
         self._frames = TextFrames()
@@ -46,14 +49,27 @@ class WatchedStream(StreamWrapper):
 
     @property
     def is_answered(self) -> bool:
-        """Whether the server has sent anything."""
+        """Whether the server has sent anything but interim answers."""
         return bool(self._head)
 
     @property
     def http_status(self) -> int | None:
-        """Status of the server's first answer; None before it, or if that is not HTTP."""
-        found = re.match(rb"HTTP/1\.[01] (\d{3})\b", self._head)
+        """Status of the server's final answer; None before it, or if that is not HTTP."""
+        return None if self._is_interim else self._status
+
+    def http_header(self, name: str) -> str | None:
+        """Return a field of the head of the server's final answer; None without one."""
+        found = re.search(rf"(?im)^{re.escape(name)}:[ \t]*(.*?)[ \t]*\r?$".encode(), self._head)
+        return found[1].decode("latin-1") if found else None
+
+    @property
+    def _status(self) -> int | None:
+        found = _STATUS.match(self._head)
         return int(found[1]) if found else None
+
+    @property
+    def _is_interim(self) -> bool:
+        return (self._status or 0) // 100 == 1 and self._status != HTTPStatus.SWITCHING_PROTOCOLS
 
     @property
     def last_bytes(self) -> bytes:
@@ -71,7 +87,9 @@ class WatchedStream(StreamWrapper):
         Cancelled, it loses what it was about to return.
         """
         if not self._is_head_over:
-            return self._split_head(await self._receive(max_bytes))
+            if self._is_final:
+                return self._split_head(await self._receive(max_bytes))
+            return await self._receive_final(max_bytes)
         await self._is_open.wait()
         while True:
             data: bytes | bytearray = self._after_head
@@ -96,6 +114,18 @@ class WatchedStream(StreamWrapper):
         data = await self._stream.receive_some(max_bytes)
         self._last.append(data)
         return data
+
+    async def _receive_final(self, max_bytes: int | None) -> bytes | bytearray:
+        """Receive up to the final answer; the interim ones before it, which the library takes for it, are dropped."""
+        while not self._is_final:
+            data = await self._receive(max_bytes)
+            self._head += data
+            while self._is_interim and (found := _END_OF_HEAD.search(self._head)):
+                self._head = self._head[found.end() :]
+            is_unknown = self._is_interim or len(self._head) < _STATUS_BYTES
+            self._is_final = not (data and is_unknown and len(self._head) < self._limits.http_head_bytes)
+        data, self._head = self._head, b""
+        return self._split_head(data)
 
     def _split_head(self, data: bytes | bytearray) -> bytes | bytearray:
         """Return the head's part; keep what follows until the library has accepted the head."""

@@ -5,30 +5,34 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib.metadata import version
 
 import trio
 from trio_websocket import ConnectionRejected, WebSocketConnection, wrap_client_stream
 
+from pulsoid_rec.recorder.connection.http_fields import parse_origin, parse_retry_after
 from pulsoid_rec.recorder.connection.poller import Poller
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.connection.watched_stream import WatchedStream
 from pulsoid_rec.recorder.connection.wire import Wire
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
+from pulsoid_rec.recorder.contract.wording import format_duration
 
 USER_AGENT = f"pulsoid-rec/{version('pulsoid-rec')}"
 _RECEIVE_BYTES = 64 * 2**10
 
 
 class CannotConnectError(Exception):
-    """Why there is no connection, with the HTTP status if the server sent one."""
+    """Why there is no connection, with the HTTP status if the server sent one, and how long it demands to wait."""
 
-    def __init__(self, reason: str, status: int | None = None) -> None:
-        super().__init__(reason, status)
+    def __init__(self, reason: str, status: int | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(reason, status, retry_after_s)
         self.reason = reason
         self.status = status
+        self.retry_after_s = retry_after_s
 
 
 @contextmanager
@@ -152,17 +156,24 @@ async def open_websocket(
         )
         opening.cancel_scope.cancel()
     if websocket is None:
-        raise _upgrade_error(server_url, stream, reader)
+        raise _upgrade_error(server_url, stream, reader, token)
     return websocket
 
 
-def _upgrade_error(server_url: ServerUrl, stream: WatchedStream, reader: ReaderTask) -> CannotConnectError:
+def _upgrade_error(server_url: ServerUrl, stream: WatchedStream, reader: ReaderTask, token: str) -> CannotConnectError:
     # The library reports a refusal only after its last byte, which may never come.
     status = reader.error.status_code if isinstance(reader.error, ConnectionRejected) else stream.http_status
     if status not in (None, HTTPStatus.SWITCHING_PROTOCOLS):
-        return CannotConnectError(f"the server answered {status} instead of opening a WebSocket", status)
+        reason = f"the server answered {status} instead of opening a WebSocket"
+        origin = parse_origin(stream.http_header("Location"))
+        if origin and token.lower() not in origin.lower():
+            reason += f", and points to {origin}"
+        retry_after_s = parse_retry_after(stream.http_header("Retry-After"), datetime.now(UTC))
+        if retry_after_s is not None:
+            reason += f", and demands to wait for {format_duration(retry_after_s)}"
+        return CannotConnectError(reason, status, retry_after_s)
+    if not reader.ended.is_set():
+        return _timeout_error(server_url)
     if stream.is_answered:
         return CannotConnectError("the server's answer does not open a WebSocket")
-    if reader.ended.is_set():
-        return CannotConnectError("the server closed the connection before it answered")
-    return _timeout_error(server_url)
+    return CannotConnectError("the server closed the connection before it answered")
