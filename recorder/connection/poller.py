@@ -12,19 +12,18 @@ import trio
 
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 
+_LARGE_BYTES = 16 * 2**10  # at once: more than an ordinary room sends in a second
+
 
 class Readable(Protocol):
     """What the poller reads."""
 
-    def on_readable(self) -> None:
-        """Read what has arrived; called when there is something, or the end."""
+    def on_readable(self) -> int:
+        """Read what has arrived, if only the end, and return the number of bytes."""
 
 
 class Poller:
-    """Calls `on_readable` of each registered connection that has data, while `run` runs.
-
-    A connection that does not read although it is called is called again after each pause.
-    """
+    """Calls `on_readable` of each registered connection that has data, again and again, while `run` runs."""
 
     def __init__(self, timings: Timings = DEFAULT_TIMINGS) -> None:
         self._poll_every_s = timings.poll_every_s
@@ -55,7 +54,12 @@ class Poller:
         with self._epoll:
             while True:
                 await trio.lowlevel.wait_readable(self._epoll.fileno())
+                most_bytes = 0
                 for file, _ in self._epoll.poll(0):
-                    if file in self._connections:  # it may have been closed by the one before
-                        self._connections[file].on_readable()
-                await trio.sleep(self._poll_every_s)
+                    if file in self._connections:  # it may have been closed meanwhile
+                        read_bytes = self._connections[file].on_readable()
+                        most_bytes = max(most_bytes, read_bytes)
+                        if read_bytes > _LARGE_BYTES:
+                            await trio.lowlevel.checkpoint()  # many such would hold up all other tasks
+                if most_bytes <= _LARGE_BYTES:
+                    await trio.sleep(self._poll_every_s)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Callable
 
 import trio
 from outcome import Error, Outcome, Value
@@ -43,18 +44,24 @@ class Wire(StreamWrapper):
     def __init__(self, stream: trio.abc.Stream, poller: Poller | None = None) -> None:
         super().__init__(stream)
         self.received_at = trio.current_time()
+        self.take: Callable[[bytes], bytes | None] | None = None
+        """Called with each piece received; returns what is for `receive_some`, None if that need not return."""
         self._poller = poller if isinstance(stream, trio.SocketStream) and poller and poller.is_available else None
         self._reader: trio.lowlevel.Task | None = None
         self._registered: int | None = None
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Receive from the stream below."""
-        data = await (self._stream.receive_some(max_bytes) if self._poller is None else self._wait_for_poller())
-        self.received_at = trio.current_time()
-        return data
+        if self._poller is not None:
+            return await self._wait_for_poller(self._poller)
+        while True:
+            data = await self._stream.receive_some(max_bytes)
+            self.received_at = trio.current_time()
+            rest = data if self.take is None else self.take(bytes(data))
+            if rest is not None:
+                return rest
 
-    async def _wait_for_poller(self) -> bytes:
-        assert self._poller is not None
+    async def _wait_for_poller(self, poller: Poller) -> bytes:
         assert isinstance(self._stream, trio.SocketStream)
         if self._reader is not None:
             raise trio.BusyResourceError("another task is receiving")
@@ -62,7 +69,7 @@ class Wire(StreamWrapper):
             file = self._stream.socket.fileno()
             if file < 0:
                 raise trio.ClosedResourceError
-            self._poller.register(file, self)
+            poller.register(file, self)
             self._registered = file
         self._reader = trio.lowlevel.current_task()
         data: bytes = await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
@@ -72,21 +79,29 @@ class Wire(StreamWrapper):
         self._reader = None
         return trio.lowlevel.Abort.SUCCEEDED
 
-    def on_readable(self) -> None:
-        """Read for the task that waits; if none does, do not be called until one waits again."""
+    def on_readable(self) -> int:
+        """Read while a task waits in `receive_some`, and return the number of bytes; otherwise read nothing."""
         if self._reader is None or self._registered is None:
             self._unregister()
-            return
-        received: Outcome[bytes]
+            return 0
         try:
-            received = Value(os.read(self._registered, _RECEIVE_BYTES))
+            data = os.read(self._registered, _RECEIVE_BYTES)
         except (BlockingIOError, InterruptedError):
-            return
+            return 0
         except OSError as error:
             broken = trio.BrokenResourceError(str(error))
             broken.__cause__ = error
-            received = Error(broken)
-        self._wake(received)
+            self._wake(Error(broken))
+            return 0
+        self.received_at = trio.current_time()
+        try:
+            rest = data if self.take is None else self.take(data)
+        except Exception as error:  # noqa: BLE001 - it is raised where the task waits
+            self._wake(Error(error))
+        else:
+            if rest is not None:
+                self._wake(Value(rest))
+        return len(data)
 
     def _wake(self, received: Outcome[bytes]) -> None:
         if self._reader is not None:
