@@ -51,15 +51,14 @@ class Poller:
         """Read until cancelled."""
         if self._epoll is None:
             return
-        with self._epoll:
-            while True:
-                await trio.lowlevel.wait_readable(self._epoll.fileno())
-                most_bytes = 0
-                for file, _ in self._epoll.poll(0):
-                    if file in self._connections:  # it may have been closed meanwhile
-                        read_bytes = self._connections[file].on_readable()
-                        most_bytes = max(most_bytes, read_bytes)
-                        if read_bytes > _LARGE_BYTES:
-                            await trio.lowlevel.checkpoint()  # many such would hold up all other tasks
-                if most_bytes <= _LARGE_BYTES:
-                    await trio.sleep(self._poll_every_s)
+        while True:
+            await trio.lowlevel.wait_readable(self._epoll.fileno())
+            most_bytes = 0
+            for file, _ in self._epoll.poll(0):
+                if file in self._connections:  # it may have been closed meanwhile
+                    read_bytes = self._connections[file].on_readable()
+                    most_bytes = max(most_bytes, read_bytes)
+                    if read_bytes > _LARGE_BYTES:
+                        await trio.lowlevel.checkpoint()  # many such would hold up all other tasks
+            if most_bytes <= _LARGE_BYTES:
+                await trio.sleep(self._poll_every_s)
