@@ -10,6 +10,7 @@ from pulsoid_rec.recorder.cli.interrupts import note_interrupts, run_in_trio
 from pulsoid_rec.recorder.cli.options import DbOption, ServerOption, check_room_ids
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB, DEFAULT_SERVER
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.wording import format_count
 
 if TYPE_CHECKING:
@@ -35,7 +36,12 @@ def record(
     ] = None,
     token_file: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="A file that holds the token.", show_default="the variable PULSOID_TOKEN"),
+        typer.Option(
+            metavar="PATH",
+            parser=parse_path,
+            help="A file that holds the token.",
+            show_default="the variable PULSOID_TOKEN",
+        ),
     ] = None,
     keep_journal: Annotated[
         bool, typer.Option("--keep-journal", help="Keep every message word for word, compressed, beside the database.")
