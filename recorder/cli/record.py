@@ -100,8 +100,19 @@ def _record(options: "Options") -> None:
     console = open_console()
     with open_screen(), open_log(options.database, console):
         options.credentials.read_token()  # fails before any file is made
+        _announce_proxy(options)
         options.credentials.warn_if_shared()
         run_in_trio(_run_recorder, options, console)
+
+
+def _announce_proxy(options: "Options") -> None:
+    """Log the proxy in use, if any; raise `UsageError` if its setting is invalid."""
+    import logging
+
+    from pulsoid_rec.recorder.connection.proxy import find_proxy
+
+    if (proxy := find_proxy(options.server_url)) is not None:
+        logging.getLogger(__name__).info("Connecting through the proxy %s.", proxy.authority)
 
 
 async def _run_recorder(options: "Options", console: "Console | None") -> None:
