@@ -2,6 +2,7 @@
 
 import logging
 import ssl
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -370,7 +371,8 @@ async def test_the_command_takes_it_from_its_environment_and_names_it_once(
                 "PULSOID_TOKEN": TOKEN,
             }
             options = ("--server", f"wss://{HOST}", "--db", database, "--duration", "1")
-            done = await trio.to_thread.run_sync(lambda: run_command("record", "room", *options, **environment))
+            run = partial(run_command, cwd=tmp_path, **environment)
+            done = await trio.to_thread.run_sync(run, "record", "room", *options)
     assert done.returncode == 0, done.stderr
     announced, connected, totals = done.stderr.splitlines()
     assert announced.endswith(f"Connecting through the proxy localhost:{proxy.port}.")
