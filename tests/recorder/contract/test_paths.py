@@ -16,9 +16,11 @@ from pulsoid_rec.analysis.cli.app import COMMANDS
 from pulsoid_rec.analysis.notebook.explore import explore
 from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.ingest.database import open_database
 from pulsoid_rec.recorder.ingest.ingest import Ingested, ingest
+from pulsoid_rec.recorder.ingest.recover import recover
 from pulsoid_rec.recorder.journal.segment import find_segments
 from pulsoid_rec.recorder.simulator.simulator import open_simulator
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
@@ -112,6 +114,32 @@ def test_a_journal_in_a_folder_named_like_a_pattern_is_not_taken_for_another(
     write_segment(journal_of(tmp_path / other / "x.duckdb"), "run-0", [reading(7), reading(8)])
     bring_in(tmp_path / name / "x.duckdb")
     assert stored(tmp_path / name / "x.duckdb").total() == 1
+
+
+@not_on_windows
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_database_has_one_journal_by_whatever_link_it_is_named(tmp_path: Path, exists: bool) -> None:
+    database, link = tmp_path / "disk" / "x.duckdb", tmp_path / "data" / "link.duckdb"
+    database.parent.mkdir()
+    link.parent.mkdir()
+    link.symlink_to(Path("..", "disk", "x.duckdb"))
+    if exists:
+        bring_in(database)
+    assert journal_folder(link).resolve() == journal_folder(database)
+    write_segment(journal_folder(database), "run-1", [reading(2)])
+    recover(link)
+    assert stored(database).total() == 1 + exists
+    assert list(link.parent.iterdir()) == [link]
+    assert link.is_symlink()
+
+
+@not_on_windows
+def test_a_link_to_itself_is_reported(tmp_path: Path) -> None:
+    link = tmp_path / "x.duckdb"
+    link.symlink_to(link)
+    with pytest.raises(StorageError, match="symbolic links"), open_database(link):
+        pass
+    assert journal_folder(link).parent == tmp_path
 
 
 @not_on_windows
