@@ -103,7 +103,7 @@ class Proxy:
         proxy = SocksProxy(kind, self.host, self.port, self.user or None, self.password or None, rdns=finds_names)
         try:
             return (await proxy.connect(host, port, timeout=inf)).trio_stream
-        except python_socks.ProxyError as error:
+        except (python_socks.ProxyError, ValueError) as error:  # ValueError: a name in an answer that is not UTF-8
             why = str(error)
             raise ProxyError(f"the proxy {self.authority} opened no tunnel: {why[:1].lower()}{why[1:]}") from None
         except OSError as error:

@@ -241,6 +241,8 @@ def sending(data: bytes, *, stays: bool = False) -> Shake:
         ("socks5h", socks5, {"user": "u"}, "the proxy {} opened no tunnel: no acceptable authentication methods"),
         ("socks5h://u:wrong@", socks5, {"user": "u"}, "the proxy {} opened no tunnel: username and password auth"),
         ("socks4a", socks4, {"refusal": 0x5B}, "the proxy {} opened no tunnel: request rejected or failed"),
+        ("socks5h", sending(b"\x05\x02"), {}, "the proxy {} opened no tunnel: unexpected SOCKS authentication method"),
+        ("socks5h", sending(b"\x05\0\x05\0\0\x03\x01\xff\0\0"), {}, "the proxy {} opened no tunnel: 'utf-8' codec"),
         ("socks5h", http, {}, "{}"),
         ("http", socks5, {}, "{}"),
     ],
