@@ -16,8 +16,9 @@ from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, PulsoidRecEr
 from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
+from pulsoid_rec.recorder.contract.paths import require_valid_path
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
-from pulsoid_rec.recorder.ingest.database import open_database, require_valid_path
+from pulsoid_rec.recorder.ingest.database import open_database
 from pulsoid_rec.recorder.ingest.schedule import Ingester
 from pulsoid_rec.recorder.journal.journal import Journal
 from pulsoid_rec.recorder.journal.segment import find_segments
@@ -53,6 +54,7 @@ class Recorder:
         limits: Limits = DEFAULT_LIMITS,
         time_ns: Callable[[], int] = time_ns,
     ) -> None:
+        require_valid_path(options.database)  # before any file is made
         self.options = options
         self.started_at = trio.current_time()
         self.stop = trio.Event()
@@ -126,7 +128,6 @@ class Recorder:
 
     async def _check(self) -> None:
         """Check database and token before anything is recorded."""
-        require_valid_path(self.options.database)
         if self.options.database.exists():
             try:
                 await trio.to_thread.run_sync(_check_database, self.options.database)

@@ -10,6 +10,7 @@ import typer
 
 from pulsoid_rec.recorder.cli.interrupts import run_in_trio
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.paths import parse_path
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +29,9 @@ def demo(
     *,
     folder: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="A new folder for its files.", show_default="data/demo-DATE-TIME"),
+        typer.Option(
+            metavar="PATH", parser=parse_path, help="A new folder for its files.", show_default="data/demo-DATE-TIME"
+        ),
     ] = None,
 ) -> None:
     """See it work in under half a minute, with no account and no network.

@@ -120,7 +120,7 @@ def _copy(
     if "FORMAT csv" in options:
         query = csv_query(query, [(name, kind) for name, kind, *_ in columns])
     # Into the existing file, which only its owner can read; by default DuckDB would replace it.
-    copy = f"COPY ({query}) TO {sql_literal(str(path))} (USE_TMP_FILE false, {', '.join(options)})"
+    copy = f"COPY ({query}) TO {sql_literal(str(path.absolute()))} (USE_TMP_FILE false, {', '.join(options)})"
     with ThreadPoolExecutor(1) as thread:
         work = thread.submit(lambda: connection.execute(copy).fetchall())
         try:

@@ -14,6 +14,7 @@ import polars as pl
 from pulsoid_rec.analysis.reading.arrow_stream import ArrowStream
 from pulsoid_rec.recorder.contract.duckdb_errors import is_lock_error, storage_error
 from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.paths import duckdb_path
 from pulsoid_rec.recorder.contract.tables import SCHEMA_VERSION, SCHEMA_VERSIONS
 
 LOCK_TIMEOUT_S = 30.0
@@ -86,10 +87,11 @@ def _connect(path: Path, lock_timeout_s: float) -> duckdb.DuckDBPyConnection:
         raise StorageError(f"There is no {path}", "Record a room first, or choose another file with --db.")
     if not path.is_file():
         raise StorageError(f"{path} is not a file", "Choose a file with --db.")
+    literal = duckdb_path(path)
     give_up_at = time.monotonic() + lock_timeout_s
     while True:
         try:
-            return duckdb.connect(path, read_only=True, config=CONFIG)
+            return duckdb.connect(literal, read_only=True, config=CONFIG)
         except duckdb.ConnectionException as error:
             raise StorageError(
                 f"{path} is already open in this process, for writing or with other settings", "Close it first."

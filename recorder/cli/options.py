@@ -6,8 +6,11 @@ from typing import Annotated
 import typer
 
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.paths import parse_path
 
-DbOption = Annotated[Path, typer.Option(envvar="PULSOID_REC_DB", metavar="PATH", help="The database.")]
+DbOption = Annotated[
+    Path, typer.Option(envvar="PULSOID_REC_DB", metavar="PATH", parser=parse_path, help="The database.")
+]
 ServerOption = Annotated[
     str, typer.Option(envvar="PULSOID_SERVER", metavar="URL", help="The server: wss://HOST or ws://HOST:PORT.")
 ]

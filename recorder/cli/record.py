@@ -10,6 +10,7 @@ from pulsoid_rec.recorder.cli.interrupts import note_interrupts, run_in_trio
 from pulsoid_rec.recorder.cli.options import DbOption, ServerOption, check_room_ids
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB, DEFAULT_SERVER
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.wording import format_count
 
 if TYPE_CHECKING:
@@ -35,7 +36,12 @@ def record(
     ] = None,
     token_file: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="A file that holds the token.", show_default="the variable PULSOID_TOKEN"),
+        typer.Option(
+            metavar="PATH",
+            parser=parse_path,
+            help="A file that holds the token.",
+            show_default="the variable PULSOID_TOKEN",
+        ),
     ] = None,
     keep_journal: Annotated[
         bool, typer.Option("--keep-journal", help="Keep every message word for word, compressed, beside the database.")
@@ -94,8 +100,19 @@ def _record(options: "Options") -> None:
     console = open_console()
     with open_screen(), open_log(options.database, console):
         options.credentials.read_token()  # fails before any file is made
+        _announce_proxy(options)
         options.credentials.warn_if_shared()
         run_in_trio(_run_recorder, options, console)
+
+
+def _announce_proxy(options: "Options") -> None:
+    """Log the proxy in use, if any; raise `UsageError` if its setting is invalid."""
+    import logging
+
+    from pulsoid_rec.recorder.connection.proxy import find_proxy
+
+    if (proxy := find_proxy(options.server_url)) is not None:
+        logging.getLogger(__name__).info("Connecting through the proxy %s.", proxy.authority)
 
 
 async def _run_recorder(options: "Options", console: "Console | None") -> None:

@@ -14,6 +14,7 @@ import duckdb
 
 from pulsoid_rec.recorder.contract.duckdb_errors import storage_error
 from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.paths import duckdb_path, require_valid_path
 from pulsoid_rec.recorder.contract.tables import BOOKKEEPING, SCHEMA_VERSION, SCHEMA_VERSIONS, TABLES
 from pulsoid_rec.recorder.disk.replace import OWNER_ONLY, open_replacement
 
@@ -30,15 +31,6 @@ _engines: list[duckdb.DuckDBPyConnection] = []
 """Idle DuckDB instances without a file: starting one takes ten times as long as opening a file with it."""
 
 _DESCRIPTORS = 8  # the file, its WAL, a segment, and some that other threads may open meanwhile
-
-
-def require_valid_path(path: Path) -> None:
-    """Raise `StorageError` if the path has a question mark, which DuckDB treats as the end of a URL."""
-    if "?" in str(path.absolute()):
-        raise StorageError(
-            f"{path.absolute()} has a question mark in it, which DuckDB does not support in a path",
-            "Choose another file with --db.",
-        )
 
 
 @contextmanager
@@ -65,10 +57,9 @@ def open_database(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 @contextmanager
 def _attached(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Attach a file, made if it does not exist, and detach it at the end."""
+    literal = duckdb_path(path).replace("'", "''")
     connection = _engines.pop() if _engines else _start_engine()
-    literal = str(path).replace("'", "''")
     try:
-        # With its type, as a name like `sqlite:x` would otherwise select another.
         connection.execute(f"ATTACH '{literal}' AS {_NAME} (TYPE duckdb)")
         connection.execute(f"USE {_NAME}")
         yield connection

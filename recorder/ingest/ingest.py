@@ -19,6 +19,7 @@ import duckdb
 
 from pulsoid_rec.recorder.contract.journal_files import segment_name
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
+from pulsoid_rec.recorder.contract.paths import duckdb_pattern
 from pulsoid_rec.recorder.contract.tables import HEART_RATE, INGESTED_SEGMENTS, REJECTED_MESSAGES, TABLES, Table
 from pulsoid_rec.recorder.contract.wording import format_count
 from pulsoid_rec.recorder.disk.replace import open_replacement
@@ -189,7 +190,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, name: str, path: Path, found:
     """Insert a file's rows and the segment's name in one transaction: all of its lines, or none."""
     connection.execute("BEGIN")
     try:
-        connection.execute(_LOAD, [str(path), max(2**20, found.longest_bytes + 1)])
+        connection.execute(_LOAD, [duckdb_pattern(path), max(2**20, found.longest_bytes + 1)])
         # Most segments hold only readings, and each statement costs a millisecond even without a row.
         present = {name for (name,) in connection.execute('SELECT DISTINCT "table" FROM segment_lines').fetchall()}
         rows = {name: _count(connection.execute(insert)) for name, insert in _INSERTS.items() if name in present}
