@@ -92,25 +92,29 @@ def _record(options: "Options") -> None:
 
     os.umask(0o077)  # files made from here on are readable only by their owner
     console = open_console()
-    with open_screen(), open_log(options.database, console):
+    with open_screen(), open_log(options.database, options.run_id, console):
         options.credentials.read_token()  # fails before any file is made
         options.credentials.warn_if_shared()
         run_in_trio(_run_recorder, options, console)
 
 
 async def _run_recorder(options: "Options", console: "Console | None") -> None:
+    import trio
+
     from pulsoid_rec.recorder.recorder import Recorder
 
-    recorder = Recorder(options)
+    recorder = await trio.to_thread.run_sync(Recorder, options, abandon_on_cancel=True)
     try:
         await recorder.run(show_status_on(console))
     finally:
         print_totals(recorder)
+    if unconnected := recorder.describe_unconnected():
+        print(f"{unconnected}.", file=sys.stderr)
 
 
 def open_console() -> "Console | None":
     """Return the terminal's console; None without a terminal, where a redrawn status would be noise."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         return None
     from rich.console import Console
 
@@ -127,15 +131,23 @@ def show_status_on(console: "Console | None") -> "Callable[[Recorder], Awaitable
 
 
 def print_totals(recorder: "Recorder") -> None:
-    """Print what was recorded, unless no room was ever connected."""
-    if not any(room.connection.was_live for room in recorder.rooms):
-        return
-    total = recorder.ingester.total
-    members = sum(len(room.status.latest) for room in recorder.rooms)
-    totals = (
-        f"Recorded {format_count(total.readings, 'reading')} of {format_count(members, 'member')} in "
-        f"{format_count(len(recorder.rooms), 'room')}"
-    )
-    if rejected := total.rows["rejected_messages"]:
-        totals += f", and {format_count(rejected, 'rejected message')}"
-    print(f"{totals}, into {recorder.options.database}.", file=sys.stderr)
+    """Print what is in the database of this run, and of earlier ones; nothing if there is nothing of either."""
+    parts = []
+    if connected := sum(room.connection.was_live for room in recorder.rooms):
+        own = recorder.ingester.total
+        members = len({profile_id for room in recorder.rooms for profile_id in room.status.latest})
+        parts.append(
+            f"{format_count(own.readings, 'reading')} of {format_count(members, 'member')} in "
+            f"{format_count(connected, 'room')}"
+        )
+        if rejected := own.rejected:
+            parts.append(f"and {format_count(rejected, 'rejected message')}")
+    left = recorder.ingester.recovered
+    if left.readings or left.rejected:
+        rejected_too = f" and {format_count(left.rejected, 'rejected message')}" if left.rejected else ""
+        left_text = (
+            f"{format_count(left.readings, 'reading')}{rejected_too} that an earlier run had left in the journal"
+        )
+        parts.append(f"and {left_text}" if parts else left_text)
+    if parts:
+        print(f"Recorded {', '.join(parts)}, into {recorder.options.database}.", file=sys.stderr)
