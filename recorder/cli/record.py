@@ -50,10 +50,14 @@ def record(
     A token file may be JSON with access_token and refresh_token. If PULSOID_CLIENT_ID and PULSOID_CLIENT_SECRET are
     set, an expired token is then refreshed, and the file rewritten.
     """
+    import gc
     import signal
 
     note_interrupts(signal.SIGTERM)  # handled like Ctrl-C, until the recorder itself receives both
     try:
+        import pulsoid_rec.recorder.room  # noqa: F401 - and with it every library but DuckDB, whose objects must go
+
+        gc.freeze()  # these stay until the process ends; not to collect them then saves 45 ms
         from pulsoid_rec.recorder.connection.server_url import parse_server_url
         from pulsoid_rec.recorder.pulsoid.credentials import Credentials
         from pulsoid_rec.recorder.recorder import Options
