@@ -181,7 +181,7 @@ async def test_the_totals_count_this_run_and_what_an_earlier_one_left_apart(tmp_
         done = await record(tmp_path, simulator.url, "gym", "pool", "--duration", "2")
     assert done.returncode == 0
     assert done.stderr.splitlines()[-1] == (
-        "Recorded 240 readings of 2 members in 2 rooms, and 40 readings and 1 rejected message that an earlier run had "
+        "Recorded 240 readings of 4 members in 2 rooms, and 40 readings and 1 rejected message that an earlier run had "
         f"left in the journal, into {database}."
     )
 
