@@ -49,6 +49,9 @@ def record(
 
     A token file may be JSON with access_token and refresh_token. If PULSOID_CLIENT_ID and PULSOID_CLIENT_SECRET are
     set, an expired token is then refreshed, and the file rewritten.
+
+    If --duration is over and a room was never connected, the exit code is 3, and the last line names the room and why.
+    The other rooms are recorded all the same.
     """
     import signal
 
