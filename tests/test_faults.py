@@ -595,3 +595,14 @@ async def test_a_terminal_that_vanishes_does_not_stop_the_recording(server: Numb
     assert ended.code == 0
     require_all(server, database)
     assert "Traceback" not in log_of(database)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals there that could vanish")
+async def test_a_terminal_that_vanishes_does_not_change_the_exit_code(server: NumberedServer, database: Path) -> None:
+    server.answers_upgrade = False
+    ours, its = os.openpty()
+    process = start_recorder(database, server, options=["--duration", "1"], stderr=its)
+    os.close(its)
+    await until(lambda: bool(server.asked))
+    os.close(ours)
+    assert (await wait_for_end(process)).code == 3
