@@ -203,10 +203,11 @@ class Recorder:
                 f"Not everything is in the database yet{why}: the rest is safe in the journal",
                 "Run `pulsoid-rec recover` to ingest it; the next `record` does so too.",
             )
-        if skipped := len(self.ingester.total.skipped) + len(self.ingester.recovered.skipped):
+        if skipped := self.ingester.recovered.skipped:
             raise StorageError(
-                f"{format_count(skipped, 'segment')} of the journal could not be ingested",
-                "The reasons are in the log; the files are unchanged.",
+                f"{format_count(len(skipped), 'segment')} of the journal, written by a newer pulsoid-rec, could not be "
+                "ingested",
+                "Install that newer pulsoid-rec, and run its `recover`; the files are unchanged.",
             )
 
 

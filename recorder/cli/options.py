@@ -16,15 +16,16 @@ ServerOption = Annotated[
 
 def check_room_ids(rooms: list[str]) -> tuple[str, ...]:
     """Return the ids without repetitions; raise `UsageError` for an id that no room can have."""
-    most = DEFAULT_LIMITS.id_characters
     for room in rooms:
-        fault = None
-        if not room:
-            fault = "is empty"
-        elif not room.isprintable():
-            fault = "contains characters that cannot be printed"
-        elif len(room) > most:
-            fault = f"has more than {most} characters"
-        if fault:
+        if fault := _find_fault(room):
             raise UsageError(f"A room's id {fault}", "Use the id that Pulsoid shows for the room.")
     return tuple(dict.fromkeys(rooms))
+
+
+def _find_fault(room_id: str) -> str | None:
+    if not room_id:
+        return "is empty"
+    if not room_id.isprintable():
+        return "contains characters that cannot be printed"
+    most = DEFAULT_LIMITS.id_chars
+    return f"has more than {most} characters" if len(room_id) > most else None

@@ -150,21 +150,14 @@ def show_status_on(console: "Console | None") -> "Callable[[Recorder], Awaitable
 def print_totals(recorder: "Recorder") -> None:
     """Print what is in the database of this run, and of earlier ones; nothing if there is nothing of either."""
     parts = []
+    own, left = recorder.ingester.total, recorder.ingester.recovered
     if connected := sum(room.connection.was_live for room in recorder.rooms):
-        own = recorder.ingester.total
-        members = sum(len(room.status.latest) for room in recorder.rooms)
-        parts.append(
-            f"{format_count(own.readings, 'reading')} of {format_count(members, 'member')} in "
-            f"{format_count(connected, 'room')}"
-        )
-        if rejected := own.rejected:
-            parts.append(f"and {format_count(rejected, 'rejected message')}")
-    left = recorder.ingester.recovered
+        members = format_count(sum(len(room.status.latest) for room in recorder.rooms), "member")
+        parts.append(f"{format_count(own.readings, 'reading')} of {members} in {format_count(connected, 'room')}")
+        if own.rejected:
+            parts.append(format_count(own.rejected, "rejected message"))
     if left.readings or left.rejected:
-        rejected_too = f" and {format_count(left.rejected, 'rejected message')}" if left.rejected else ""
-        left_text = (
-            f"{format_count(left.readings, 'reading')}{rejected_too} that an earlier run had left in the journal"
-        )
-        parts.append(f"and {left_text}" if parts else left_text)
+        rejected = f" and {format_count(left.rejected, 'rejected message')}" if left.rejected else ""
+        parts.append(f"{format_count(left.readings, 'reading')}{rejected} that an earlier run had left in the journal")
     if parts:
-        print(f"Recorded {', '.join(parts)}, into {recorder.options.database}.", file=sys.stderr)
+        print(f"Recorded {', and '.join(parts)}, into {recorder.options.database}.", file=sys.stderr)

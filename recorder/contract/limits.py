@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Limits:
     """Sizes in bytes, unless a name says otherwise."""
 
-    id_characters: int = 256  # of a room's id
+    id_chars: int = 256  # of a room's id
     message_bytes: int = 4 * 2**20  # a message; a larger one ends the connection
     queued_messages: int = 64  # messages between trio-websocket's reader and the receiver
     http_head_bytes: int = 2**16  # kept of the head of the server's answer to the upgrade
