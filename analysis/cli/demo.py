@@ -82,7 +82,8 @@ async def _record(database: Path, run_id: str, console: "Console | None") -> "Re
     workout = play_people(PEOPLE, SEED, ROOM).first(WORKOUT_S)
     async with open_simulator(SimulatorConfig(rooms={ROOM: workout}, speed=SPEED, seed=SEED)) as simulator:
         server = parse_server_url(simulator.url)
-        recorder = Recorder(Options((ROOM,), database, server, Credentials(), KINDS, run_id=run_id))
+        options = Options((ROOM,), database, server, Credentials(), KINDS, run_id=run_id)
+        recorder = await trio.to_thread.run_sync(Recorder, options)
         show_status = show_status_on(console)
 
         async def watch(recorder: Recorder) -> None:

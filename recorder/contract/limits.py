@@ -17,7 +17,7 @@ class Limits:
     large_segment_bytes: int = 64 * 2**10  # a segment that is ingested without waiting for more
     batch_bytes: int = 64 * 2**20  # segments ingested before the database is closed for a moment
 
-    log_bytes: int = 2 * 2**20  # a run's log; above it a new file is begun, and one old one kept
+    log_bytes: int = 2 * 2**20  # of a run's log; above it a new file is begun, and one old one kept
     logs_kept: int = 20  # runs whose logs are kept
 
 
