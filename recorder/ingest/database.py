@@ -135,7 +135,7 @@ def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             f"{path} is a DuckDB file, but not a recording of pulsoid-rec", "Choose another file with --db."
         )
     if found < SCHEMA_VERSION:
-        migrate(connection)
+        migrate(connection, path)
     if found > SCHEMA_VERSION:
         raise StorageError(
             f"{path} was written by a newer pulsoid-rec (its tables have version {found}, this program knows "
