@@ -16,7 +16,9 @@ from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.wording import format_count
 
-TableName = Literal["heart_rate", "member_events", "room_events", "connection_events", "summary"]
+TableName = Literal[
+    "heart_rate", "member_events", "room_events", "connection_events", "rejected_messages", "marks", "summary"
+]
 Format = Literal["csv", "parquet"]
 
 _PROGRESS_DELAY_S = 1.0

@@ -11,6 +11,7 @@ class Limits:
     message_bytes: int = 4 * 2**20  # a message; a larger one ends the connection
     queued_messages: int = 64  # messages between trio-websocket's reader and the receiver
     http_head_bytes: int = 2**16  # kept of the head of the server's answer to the upgrade
+    name_chars: int = 64  # kept of a room's or member's name; `config` has all of it
 
     memory_bytes: int = 64 * 2**20  # rows in memory; above it nothing more is received
     segment_bytes: int = 8 * 2**20  # a segment; above it a new one is started

@@ -7,7 +7,6 @@ import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
@@ -17,6 +16,7 @@ from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.paths import duckdb_path, require_valid_path
 from pulsoid_rec.recorder.contract.tables import BOOKKEEPING, SCHEMA_VERSION, SCHEMA_VERSIONS, TABLES
 from pulsoid_rec.recorder.disk.replace import OWNER_ONLY, open_replacement
+from pulsoid_rec.recorder.ingest.migration import migrate, note_version
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,  # recording should not slow the machine down
@@ -112,18 +112,22 @@ def _make(path: Path) -> None:
 
 
 def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Make the tables in a file without any; raise `StorageError` unless they have the current version."""
+    """Make the tables in a file without any, migrate older ones, and raise `StorageError` for newer ones."""
     query = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
     tables = {name for (name,) in connection.execute(query).fetchall()}
     if not tables:
         _make_tables(connection)
         return
-    if SCHEMA_VERSIONS.name not in tables:
+    found = None
+    if SCHEMA_VERSIONS.name in tables:
+        found = connection.execute(f"SELECT max(version) FROM {SCHEMA_VERSIONS.name}").fetchall()[0][0]
+    if found is None:
         raise StorageError(
             f"{path} is a DuckDB file, but not a recording of pulsoid-rec", "Choose another file with --db."
         )
-    found = connection.execute(f"SELECT max(version) FROM {SCHEMA_VERSIONS.name}").fetchall()[0][0]
-    if found != SCHEMA_VERSION:
+    if found < SCHEMA_VERSION:
+        migrate(connection, path)
+    if found > SCHEMA_VERSION:
         raise StorageError(
             f"{path} was written by a newer pulsoid-rec (its tables have version {found}, this program knows "
             f"{SCHEMA_VERSION})",
@@ -135,9 +139,7 @@ def _make_tables(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("BEGIN")
     for table in (*TABLES, *BOOKKEEPING):
         connection.execute(table.ddl)
-    connection.execute(
-        f"INSERT INTO {SCHEMA_VERSIONS.name} VALUES (?, now(), ?)", [SCHEMA_VERSION, version("pulsoid-rec")]
-    )
+    note_version(connection)
     connection.execute("COMMIT")
 
 
