@@ -87,8 +87,6 @@ class Proxy:
             while not isinstance(event := connection.next_event(), h11.Response):
                 if event is h11.NEED_DATA:
                     connection.receive_data(bytes(await stream.receive_some(_RECEIVE_BYTES)))
-                elif not isinstance(event, h11.InformationalResponse):
-                    return None
         except h11.RemoteProtocolError:
             return None
         return event.status_code

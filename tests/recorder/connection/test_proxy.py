@@ -42,6 +42,7 @@ ADDRESS = "192.0.2.7"  # reached through proxies alone
         ("wss://h", {"all_proxy": "socks5h://p"}, "socks5h://p:1080"),
         ("ws://h", {"ALL_PROXY": "socks://p:9/"}, "socks5h://p:9"),
         ("wss://h", {"all_proxy": "socks4://a", "https_proxy": "HTTPS://b"}, "https://b:443"),
+        ("wss://h", {"all_proxy": "http://a", "socks_proxy": "b:1"}, "socks5h://b:1"),
         ("wss://h", {"https_proxy": "http://a", "wss_proxy": "http://b:1"}, "http://b:1"),
         ("ws://h", {"http_proxy": "http://a", "WS_PROXY": "http://b:1"}, "http://b:1"),
         ("wss://h", {"https_proxy": "", "HTTPS_PROXY": "http://a"}, None),
@@ -228,6 +229,7 @@ def sending(data: bytes, *, stays: bool = False) -> Shake:
     [
         ("http", http, {"refusal": 403}, "the proxy {} answered 403 instead of opening a tunnel"),
         ("http", http, {"refusal": 502}, "the proxy {} answered 502 instead of opening a tunnel"),
+        ("http", sending(b"HTTP/1.1 103 X\r\n\r\nHTTP/1.1 503 Y\r\n\r\n", stays=True), {}, "the proxy {} answered 503"),
         ("http", http, {"user": "u"}, "the proxy {} requires a user and a password in its URL (407)"),
         ("http://u:wrong@", http, {"user": "u"}, "the proxy {} refused the user or the password in its URL (407)"),
         (
@@ -241,8 +243,18 @@ def sending(data: bytes, *, stays: bool = False) -> Shake:
         ("socks5h", socks5, {"user": "u"}, "the proxy {} opened no tunnel: no acceptable authentication methods"),
         ("socks5h://u:wrong@", socks5, {"user": "u"}, "the proxy {} opened no tunnel: username and password auth"),
         ("socks4a", socks4, {"refusal": 0x5B}, "the proxy {} opened no tunnel: request rejected or failed"),
-        ("socks5h", sending(b"\x05\x02"), {}, "the proxy {} opened no tunnel: unexpected SOCKS authentication method"),
-        ("socks5h", sending(b"\x05\0\x05\0\0\x03\x01\xff\0\0"), {}, "the proxy {} opened no tunnel: 'utf-8' codec"),
+        (
+            "socks5h",
+            sending(b"\x05\x02", stays=True),
+            {},
+            "the proxy {} opened no tunnel: unexpected SOCKS authentication method",
+        ),
+        (
+            "socks5h",
+            sending(b"\x05\0\x05\0\0\x03\x01\xff\0\0", stays=True),
+            {},
+            "the proxy {} opened no tunnel: 'utf-8' codec",
+        ),
         ("socks5h", http, {}, "{}"),
         ("http", socks5, {}, "{}"),
     ],
@@ -314,6 +326,17 @@ async def test_a_cancelled_attempt_leaves_no_connection_to_the_proxy(
 async def _wait_for_the_end(reader: object, _: ProxyServer) -> bool:
     await reader.take(2**20)  # type: ignore[attr-defined]
     return False
+
+
+@pytest.mark.process
+async def test_a_proxy_of_https_has_to_have_a_certificate_that_is_trusted(
+    monkeypatch: pytest.MonkeyPatch, tls: ssl.SSLContext
+) -> None:
+    async with open_proxy(http, 1, tls=tls) as proxy:
+        monkeypatch.setenv("https_proxy", f"https://127.0.0.1:{proxy.port}")  # it is localhost's
+        with pytest.raises(CannotConnectError, match=rf"the proxy 127\.0\.0\.1:{proxy.port}: its certificate is not"):
+            await open_stream(parse_server_url(f"wss://{HOST}"))
+    assert proxy.targets == []
 
 
 @pytest.mark.process
