@@ -1,5 +1,6 @@
 """Log of a recording: on the screen, and in a file beside the database."""
 
+import copy
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ def open_log(database: Path, console: "Console | None") -> Iterator[None]:
 
 def _make_screen_handler(console: "Console | None") -> logging.Handler:
     handler = logging.StreamHandler() if console is None else _ConsoleHandler(console)
-    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
+    handler.setFormatter(_ScreenFormatter("%(asctime)s  %(message)s", "%H:%M:%S"))
     return handler
 
 
@@ -43,6 +44,15 @@ def _make_file_handler(path: Path) -> logging.Handler:
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S%z"))
     return handler
+
+
+class _ScreenFormatter(logging.Formatter):
+    """Leaves tracebacks to the file."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        record = copy.copy(record)
+        record.exc_info = record.exc_text = None
+        return super().format(record)
 
 
 class _ConsoleHandler(logging.Handler):
