@@ -247,11 +247,12 @@ class Room:
 
     def _record_internal_error(self, error: Exception) -> Disconnect:
         """Log an error of our own, and end the connection if there is one; not even that may end the others'."""
-        log.error("%s: an internal error. Please report it.", self.room_id, exc_info=error)
-        while isinstance(error, ExceptionGroup):
-            error = error.exceptions[0]
+        first = error
+        while isinstance(first, ExceptionGroup):
+            first = first.exceptions[0]
+        reason = f"internal error: {type(first).__name__}"  # its text may hold anything
+        log.error("%s: %s. Please report it, with the log beside the database.", self.room_id, reason, exc_info=error)
         is_live = self.connection.state is State.LIVE
-        reason = f"internal error: {type(error).__name__}"  # its text may hold anything
         end = Disconnect(
             Event.ENDED if is_live else Event.FAILED, "lost", None, reason, lived_s=0.0 if is_live else None
         )

@@ -4,6 +4,7 @@ The file is written from a thread, since a disk may hang. It is made at the firs
 to `RUN.log.1` and begun anew. A run that makes its log removes those of the oldest runs, but of none still recording.
 """
 
+import copy
 import logging
 import os
 from collections.abc import Iterator
@@ -57,7 +58,7 @@ def open_log(database: Path, run_id: str, console: "Console | None", limits: Lim
 
 def _make_screen_handler(console: "Console | None") -> logging.Handler:
     handler = logging.StreamHandler() if console is None else _ConsoleHandler(console)
-    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
+    handler.setFormatter(_ScreenFormatter("%(asctime)s  %(message)s", "%H:%M:%S"))
     return handler
 
 
@@ -65,6 +66,15 @@ def _make_file_handler(stream: ThreadedStream) -> logging.Handler:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S%z"))
     return handler
+
+
+class _ScreenFormatter(logging.Formatter):
+    """Leaves tracebacks to the file."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        record = copy.copy(record)
+        record.exc_info = record.exc_text = None
+        return super().format(record)
 
 
 class _ConsoleHandler(logging.Handler):

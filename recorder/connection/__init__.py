@@ -8,6 +8,8 @@ reason for the end.
 - `websocket`: opens TCP, TLS and the WebSocket.
 - `wire`: the TCP connection. `watched_stream`: the stream under the WebSocket, over it or over TLS; `text_frames`
   splits it into messages.
+- `http_fields`: when a server that refuses may be tried again, and where it moved to.
+- `liveness`: whether a connection is still alive, and how to leave it.
 - `reconnect`: the state machine that decides when to connect again.
 - `disconnects`: why a connection ended, for the state machine, the table and the user.
 """

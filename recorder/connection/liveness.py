@@ -60,7 +60,7 @@ async def drain(stream: WatchedStream, timeout_s: float) -> None:
     """Wait until nothing has arrived for a moment: what the system kept while nobody listened is then received."""
     with trio.move_on_after(timeout_s):
         received_at = -1.0
-        while stream.received_at != received_at:
+        while stream.received_at != received_at or not stream.is_waiting:
             received_at = stream.received_at
             await trio.sleep(_PAUSE_S)
 

@@ -42,6 +42,8 @@ class WatchedStream(StreamWrapper):
         self._is_at_end = False
         self._is_open = trio.Event()
         self._last: deque[bytes | bytearray] = deque(maxlen=_KEPT_PIECES)
+        self.is_waiting = False
+        """Whether the library has handled all that was received, and waits for more."""
         self.handler_error: Exception | None = None
         """What the handler raised: an error of ours, which the library's reader must not hide."""
 
@@ -127,7 +129,9 @@ class WatchedStream(StreamWrapper):
         return rest if rest or self._is_at_end or not self._has_space else None
 
     async def _receive(self, max_bytes: int | None) -> bytes | bytearray:
+        self.is_waiting = True
         data = await self._stream.receive_some(max_bytes)
+        self.is_waiting = False
         self._last.append(data)
         return data
 

@@ -31,6 +31,7 @@ from recording_run import FAST, connection_events, make_recorder, rows, running,
 from simulator_control import open_simulator
 
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
+from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
 from pulsoid_rec.recorder.recorder import Recorder
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
@@ -352,6 +353,21 @@ async def test_accepting_and_dropping_a_hundred_times_loses_nothing(database: Pa
     assert stored(database) == [f"user-{n}" for n in range(100)]
 
 
+async def test_after_a_connection_that_delivered_the_next_begins_within_half_a_second(database: Path) -> None:
+    dropped_at = 0.0
+
+    async def deliver_and_drop(visit: Visit) -> None:
+        nonlocal dropped_at
+        await visit.accept(text(reading(1)))
+        await trio.sleep(0.1)
+        dropped_at = trio.current_time()
+
+    async with open_hostile_server(deliver_and_drop, stay) as server:
+        async with running(make_recorder(server.url, database, timings=DEFAULT_TIMINGS)) as recorder:
+            await until(lambda: len(server.heads) == 2 and recorder.rooms[0].status.state == "live")
+    assert server.visited_at[1] - dropped_at < 0.6  # and what connecting takes
+
+
 ENDS: list[tuple[list[bytes], tuple[str, int, str]]] = [
     ([close(1000)], ("closed", 1000, "the server closed the connection (1000)")),
     ([close(1001, "bye")], ("closed", 1001, "the server is going away (1001: bye)")),
@@ -657,6 +673,31 @@ async def test_a_peer_that_never_closes_does_not_hold_the_end(database: Path) ->
         with trio.fail_after(3):
             async with running(make_recorder(server.url, database)) as recorder:
                 await until(lambda: recorder.rooms[0].status.state == "live")
+    assert connection_events(database) == [OPENED, STOPPED]
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_what_a_server_sends_until_it_closes_at_the_end_is_stored(database: Path, answers: bool) -> None:
+    took_s = 0.0
+
+    async def send_more_and_close(visit: Visit) -> None:
+        nonlocal took_s
+        await visit.accept(text(reading(0)))
+        while (await visit.receive())[:1] != b"\x88":
+            pass
+        await visit.send(*(text(reading(number)) for number in range(1, 100)), frame(PING, b"?"))
+        if answers:
+            await visit.send(close(1000))
+        closed_at = trio.current_time()
+        await visit.until_gone()
+        took_s = trio.current_time() - closed_at
+
+    async with open_hostile_server(send_more_and_close) as server:
+        async with running(make_recorder(server.url, database, timings=replace(FAST, close_timeout_s=1.0))) as recorder:
+            await until(lambda: readings(recorder) == 1)
+        await until(lambda: took_s > 0)
+    assert (took_s < 0.5) is answers
+    assert stored(database) == [f"user-{number}" for number in range(100)]
     assert connection_events(database) == [OPENED, STOPPED]
 
 

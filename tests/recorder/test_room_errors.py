@@ -71,7 +71,7 @@ async def record_both(database: Path, recorder: Recorder, caplog: pytest.LogCapt
         ("opened",),
         ("closed",),
     ]
-    assert caplog.text.count("sick: an internal error. Please report it.") == 3
+    assert caplog.text.count("sick: internal error: ZeroDivisionError. Please report it, with the log beside") == 3
     assert caplog.text.count("ZeroDivisionError: division by zero") >= 3  # with the traceback
     return rows(database, "SELECT event, code, reason FROM connection_events WHERE room_id = 'sick' ORDER BY rowid")
 

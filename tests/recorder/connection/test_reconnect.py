@@ -127,3 +127,11 @@ def test_accepting_and_dropping_a_hundred_times_takes_at_least_half_an_hour(live
         now += lived_s + live(state, lived_s)[0]
     assert attempts[-1] > 1800
     assert sum(at < 60 for at in attempts) <= 7
+
+
+@given(st.lists(st.floats(10, 30), min_size=10), st.floats(0, 0.999))
+def test_on_a_line_that_breaks_every_10_to_30_s_at_most_a_twentieth_is_waited(
+    lives_s: list[float], random: float
+) -> None:
+    waited_s = sum(live(ConnectionState(lambda: random), *lives_s))
+    assert waited_s <= sum(lives_s) / 20
