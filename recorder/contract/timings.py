@@ -35,6 +35,8 @@ class Timings:
     refresh_interval_s: float = 600.0  # between two refreshes of a token
     refresh_timeout_s: float = 2.5  # for a refresh to finish once the recorder ends
     token_lock_retry_s: float = 0.1  # between checks whether another process still refreshes the token
+    token_lock_report_s: float = 5.0  # of such waiting before it is logged
+    token_lock_timeout_s: float = 30.0  # of such waiting before the refresh is given up; a refresh takes less
 
     disconnect_timeout_s: float = 1.5  # for all rooms to disconnect at the end
     shutdown_timeout_s: float = 4.0  # for everything to be in the database at the end
