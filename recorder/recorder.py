@@ -3,7 +3,7 @@
 import logging
 import signal
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import time_ns
 
@@ -15,6 +15,7 @@ from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
+from pulsoid_rec.recorder.contract.wording import format_count, format_list
 from pulsoid_rec.recorder.ingest.database import open_database, require_valid_path
 from pulsoid_rec.recorder.ingest.schedule import Ingester
 from pulsoid_rec.recorder.journal.journal import Journal
@@ -22,6 +23,8 @@ from pulsoid_rec.recorder.journal.segment import find_segments
 from pulsoid_rec.recorder.pulsoid.credentials import Credentials
 from pulsoid_rec.recorder.pulsoid.token_refresh import TokenRefresh
 from pulsoid_rec.recorder.room import Room
+
+_MOST_NAMED = 3
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +40,14 @@ class Options:
     kinds: tuple[str, ...]
     duration_s: float | None = None
     keep_journal: bool = False
+    run_id: str = field(default_factory=new_id)
 
 
 class Recorder:
-    """One run of the recorder; to be created and run inside trio."""
+    """One run of the recorder, inside trio.
+
+    Creating one waits for the disk: `await trio.to_thread.run_sync(Recorder, options)`.
+    """
 
     def __init__(
         self,
@@ -51,14 +58,14 @@ class Recorder:
         time_ns: Callable[[], int] = time_ns,
     ) -> None:
         self.options = options
-        self.started_at = trio.current_time()
+        self.started_at = 0.0  # on trio's clock
         self.stop = trio.Event()
         self.is_ending = False
         self._timings = timings
         folder = journal_folder(options.database)
         try:
             self._left_by_crashes = find_segments(folder)
-            self.journal = Journal(folder, new_id(), timings, limits)
+            self.journal = Journal(folder, options.run_id, timings, limits)
         except OSError as error:
             raise StorageError(
                 f"Cannot write the journal {folder}: {error.strerror or error}", "Choose another database with --db."
@@ -83,6 +90,7 @@ class Recorder:
         self._checking = trio.CancelScope()
         self._refused: set[str] = set()
         self._error: PulsoidRecError | None = None
+        self._is_over = False  # as `duration_s` is
 
     async def run(self, show: Callable[["Recorder"], Awaitable[None]] | None = None) -> None:
         """Record until a signal arrives, the duration is over, or the server refuses every room at the start.
@@ -92,10 +100,12 @@ class Recorder:
         Raises
         ------
         RefusedError
-            The server refused the token, or every room, before anything was recorded.
+            The server refused the token, or every room, before anything was recorded; or the duration is over, and
+            there are rooms that were never connected.
         StorageError
             The database cannot be used, or not everything is in it at the end.
         """
+        self.started_at = trio.current_time()
         try:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._watch_signals, nursery.cancel_scope)
@@ -114,6 +124,20 @@ class Recorder:
         if self._error is not None:
             raise self._error
         self._require_complete()
+        if self._is_over and (unconnected := self.describe_unconnected()):
+            raise RefusedError(unconnected, "Check the room's id, the token and the server.")
+
+    def describe_unconnected(self) -> str | None:
+        """Return which rooms were never connected, and why, without a full stop; None if all were."""
+        named = [
+            f"{room.room_id!r} ({room.status.problem or 'the server has not answered'})"
+            for room in self.rooms
+            if not room.connection.was_live
+        ]
+        if not named:
+            return None
+        rooms = format_count(len(named), "room")
+        return f"Nothing was recorded of {rooms} that never connected: {format_list(named, _MOST_NAMED)}"
 
     async def _check(self) -> None:
         """Check database and token before anything is recorded."""
@@ -153,6 +177,7 @@ class Recorder:
 
     async def _stop_after(self, duration_s: float) -> None:
         await trio.sleep(duration_s)
+        self._is_over = not self.stop.is_set()
         self.stop.set()
 
     def _on_refused(self, room: Room, error: RefusedError) -> None:
@@ -175,6 +200,12 @@ class Recorder:
             raise StorageError(
                 f"Not everything is in the database yet{why}: the rest is safe in the journal",
                 "Run `pulsoid-rec recover` to ingest it; the next `record` does so too.",
+            )
+        if skipped := self.ingester.recovered.skipped:
+            raise StorageError(
+                f"{format_count(len(skipped), 'segment')} of the journal, written by a newer pulsoid-rec, could not be "
+                "ingested",
+                "Install that newer pulsoid-rec, and run its `recover`; the files are unchanged.",
             )
 
 

@@ -62,6 +62,11 @@ class Ingested:
         """Rows of `heart_rate`."""
         return self.rows[HEART_RATE.name]
 
+    @property
+    def rejected(self) -> int:
+        """Rows of `rejected_messages`."""
+        return self.rows[REJECTED_MESSAGES.name]
+
 
 def next_batch(segments: Sequence[Path], most_bytes: int = DEFAULT_LIMITS.batch_bytes) -> list[Path]:
     """Return the first segments, up to some size: readers may open the database after them."""
