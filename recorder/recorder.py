@@ -140,17 +140,15 @@ class Recorder:
 
     def describe_unconnected(self) -> str | None:
         """Return which rooms were never connected, and why, without a full stop; None if all were."""
-        rooms = [room for room in self.rooms if not room.connection.was_live]
-        if not rooms:
+        named = [
+            f"{room.room_id!r} ({room.status.problem or 'the server has not answered'})"
+            for room in self.rooms
+            if not room.connection.was_live
+        ]
+        if not named:
             return None
-        reasons = [room.status.problem or "the server has not answered" for room in rooms]
-        if len(rooms) == 1:
-            return f"Nothing of room {rooms[0].room_id!r} was recorded, as it was never connected: {reasons[0]}"
-        named = [f"{room.room_id!r} ({reason})" for room, reason in zip(rooms, reasons, strict=True)]
-        return (
-            f"Nothing of {len(rooms):,} rooms was recorded, as they were never connected: "
-            f"{format_list(named, _MOST_NAMED)}"
-        )
+        rooms = format_count(len(named), "room")
+        return f"Nothing was recorded of {rooms} that never connected: {format_list(named, _MOST_NAMED)}"
 
     async def _check(self) -> None:
         """Check database and token before anything is recorded."""

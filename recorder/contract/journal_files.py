@@ -20,9 +20,13 @@ def journal_folder(database: Path) -> Path:
 
 
 def segment_paths(folder: Path) -> list[Path]:
-    """List the segments in a journal's folder, open and closed, by name; none if there is no such folder."""
+    """List the segments in a journal's folder, open and closed, by name; none if there is no such folder.
+
+    Only files: opening a pipe would block for ever.
+    """
+    names = (CLOSED_SUFFIX, OPEN_SUFFIX)
     try:
-        return sorted(path for path in folder.iterdir() if path.name.endswith((CLOSED_SUFFIX, OPEN_SUFFIX)))
+        return sorted(path for path in folder.iterdir() if path.name.endswith(names) and path.is_file())
     except (FileNotFoundError, NotADirectoryError):
         return []
 

@@ -112,7 +112,7 @@ async def test_a_duration_in_which_no_room_was_ever_connected_ends_with_a_line_a
     assert done.returncode == 3
     *_, totals, last = done.stderr.splitlines()
     assert totals.startswith("Recorded 1 reading that an earlier run had left in the journal, into ")
-    assert last.startswith("pulsoid-rec: Nothing of room 'gym' was recorded, as it was never connected: the server")
+    assert last.startswith("pulsoid-rec: Nothing was recorded of 1 room that never connected: 'gym' (the server")
     assert "429" in last
 
 
@@ -131,7 +131,7 @@ async def test_a_duration_in_which_some_rooms_were_never_connected_names_them_an
     assert done.returncode == 3
     *_, totals, last = done.stderr.splitlines()
     assert totals.startswith("Recorded 0 readings of 0 members in 1 room, into ")
-    assert "Nothing of 2 rooms was recorded, as they were never connected: 'pool' (" in last
+    assert "Nothing was recorded of 2 rooms that never connected: 'pool' (" in last
     assert "not a member of room 'sauna' (403)" in last
 
 
@@ -151,7 +151,7 @@ async def test_a_room_that_was_never_connected_when_the_user_stops_is_named_and_
         assert process.stderr is not None
         said = b"".join([chunk async for chunk in process.stderr]).decode()
     assert process.returncode == 0
-    assert said.splitlines()[-1].startswith("Nothing of room 'gym' was recorded, as it was never connected: the server")
+    assert said.splitlines()[-1].startswith("Nothing was recorded of 1 room that never connected: 'gym' (the server")
 
 
 async def test_a_segment_of_a_newer_version_is_kept_and_ends_the_command_with_exit_code_4(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`recover` ingests what a crash left, reports it in one line, and does not touch what a running recorder writes."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from journal_rows import as_stored, reading, stored, write_segment
-from recorder_process import journal_of, run_recover
+from recorder_process import COMMAND, journal_of, run_recover
 
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, UsageError
 from pulsoid_rec.recorder.contract.journal_files import lock_path
@@ -50,6 +51,17 @@ def test_without_database_and_journal_there_is_nothing_to_recover(database: Path
     with pytest.raises(UsageError, match="There is no recording"):
         recover(database)
     assert list(database.parent.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such pipes in a folder there")
+def test_what_is_called_like_a_segment_but_is_no_file_holds_up_nothing(database: Path) -> None:
+    journal = journal_of(database)
+    write_segment(journal, "run-1", [reading(1)])
+    os.mkfifo(journal / "pipe-0.jsonl")
+    (journal / "folder-0.jsonl").mkdir()
+    command = [*COMMAND, "recover", "--db", str(database)]
+    assert subprocess.run(command, check=False, timeout=20).returncode == 0, "opening a pipe waits for its other end"
+    assert stored(database) == {as_stored(reading(1)): 1}
 
 
 def test_what_a_running_recorder_writes_is_not_touched(database: Path) -> None:
