@@ -14,6 +14,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 from pulsoid_rec.recorder.connection.disconnects import Disconnect, ended_connection, failed_attempt, refused_error
 from pulsoid_rec.recorder.connection.reconnect import ConnectionState, Event, State
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
+from pulsoid_rec.recorder.connection.text_frames import Text
 from pulsoid_rec.recorder.connection.watched_stream import WatchedStream
 from pulsoid_rec.recorder.connection.websocket import CannotConnectError, ReaderTask, open_stream, open_websocket
 from pulsoid_rec.recorder.contract.errors import RefusedError, UsageError
@@ -21,10 +22,13 @@ from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.contract.limits import Limits
 from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.journal.journal import Journal
-from pulsoid_rec.recorder.journal.rows import ConnectionEventRow, RejectedMessageRow
+from pulsoid_rec.recorder.journal.rows import ConnectionEventRow, reject
 from pulsoid_rec.recorder.pulsoid.messages import parse_message
 from pulsoid_rec.recorder.pulsoid.token_refresh import TokenRefresh
 from pulsoid_rec.recorder.status import RoomStatus
+
+_ROWS_AT_ONCE = 500
+"""Rows made before other tasks have their turn."""
 
 log = logging.getLogger(__name__)
 
@@ -113,9 +117,7 @@ class Room:
             reader = ReaderTask(nursery)
             path = self.server_url.room_path(self.room_id, self.kinds)
             try:
-                websocket = await open_websocket(
-                    reader, stream, self.server_url, path, token, timings=self.timings, limits=self.limits
-                )
+                websocket = await open_websocket(reader, stream, self.server_url, path, token, timings=self.timings)
             except CannotConnectError as error:
                 end = failed_attempt(error.reason, error.status)
             else:
@@ -155,21 +157,20 @@ class Room:
         return stream.received_at < instant and self._reading_since <= instant
 
     async def _receive(self, websocket: WebSocketConnection) -> None:
-        """Store every message the library receives, until the connection is closed and its queue empty."""
+        """Wait until the connection is closed; meanwhile the stream delivers to `_store`."""
         with contextlib.suppress(ConnectionClosed):
-            while True:
-                message = await websocket.get_message()
-                if isinstance(message, str):  # binary ones are ignored
-                    await self._store([message])
+            await websocket.get_message()
 
-    async def _store(self, texts: list[str]) -> None:
+    async def _store(self, texts: list[Text]) -> None:
         """Append messages to the journal; return when there is space for more."""
         journal, status, room_id, connection_id = self.journal, self.status, self.room_id, self._connection_id
         received_at = self.time_ns() // 1000
-        for text in texts:
+        for number, text in enumerate(texts, 1):
             row = parse_message(text, room_id=room_id, connection_id=connection_id, received_at=received_at)
             journal.append(row)
             status.update(row)
+            if number % _ROWS_AT_ONCE == 0:
+                await trio.lowlevel.cancel_shielded_checkpoint()  # shielded, so that none of them is lost
         if journal.is_full:
             self._reading_since = math.inf
             await journal.wait_for_space()
@@ -189,7 +190,7 @@ class Room:
         raw = stream.last_bytes.decode("utf-8", "backslashreplace")
         reason = f"{end.reason}; these are the last bytes of that connection"
         received_at = self.time_ns() // 1000
-        self.journal.append(RejectedMessageRow(self.room_id, self._connection_id, received_at, reason, raw))
+        self.journal.append(reject(self.room_id, self._connection_id, received_at, reason, raw))
 
     def _record_opened(self) -> None:
         self.status.reconnects += self.connection.was_live

@@ -128,12 +128,14 @@ def show_status_on(console: "Console | None") -> "Callable[[Recorder], Awaitable
 
 def print_totals(recorder: "Recorder") -> None:
     """Print what was recorded, unless no room was ever connected."""
+    from pulsoid_rec.recorder.status import count_members
+
     if not any(room.connection.was_live for room in recorder.rooms):
         return
     total = recorder.ingester.total
-    members = sum(len(room.status.latest) for room in recorder.rooms)
+    members = count_members(room.status for room in recorder.rooms)
     totals = (
-        f"Recorded {format_count(total.readings, 'reading')} of {format_count(members, 'member')} in "
+        f"Recorded {format_count(total.readings, 'reading')} of {members} in "
         f"{format_count(len(recorder.rooms), 'room')}"
     )
     if rejected := total.rows["rejected_messages"]:

@@ -1,22 +1,19 @@
 """A stream under the WebSocket that records what trio-websocket does not report, and delivers text messages itself."""
 
 import re
-from collections import deque
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 import trio
 
-from pulsoid_rec.recorder.connection.text_frames import TextFrames
+from pulsoid_rec.recorder.connection.text_frames import Text, TextFrames
 from pulsoid_rec.recorder.connection.wire import StreamWrapper, Wire
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 
-MessageHandler = Callable[[list[str]], Awaitable[None]]
+MessageHandler = Callable[[list[Text]], Awaitable[None]]
 """Handles messages before more are received."""
 
 _END_OF_HEAD = re.compile(rb"\n\r?\n")  # as in h11, which parses the head for trio-websocket
-_KEPT_PIECES = 4
-_CLOSE_FRAME = b"\x88"
 
 
 class WatchedStream(StreamWrapper):
@@ -32,10 +29,9 @@ class WatchedStream(StreamWrapper):
         self._head = b""
         self._is_head_over = False
         self._after_head = b""  # what arrived with the last piece of the head
-        self._frames = TextFrames()
+        self._frames = TextFrames(limits)
         self._handle: MessageHandler | None = None
         self._is_open = trio.Event()
-        self._last: deque[bytes | bytearray] = deque(maxlen=_KEPT_PIECES)
         self.handler_error: Exception | None = None
         """What the handler raised: an error of ours, which the library's reader must not hide."""
 
@@ -57,8 +53,8 @@ class WatchedStream(StreamWrapper):
 
     @property
     def last_bytes(self) -> bytes:
-        """The last pieces received."""
-        return b"".join(self._last)
+        """What the server sent last, from where it was against the protocol."""
+        return self._frames.fault
 
     def deliver_to(self, handle: MessageHandler) -> None:
         """Set the handler of text messages; to be called as soon as the WebSocket is open."""
@@ -71,31 +67,26 @@ class WatchedStream(StreamWrapper):
         Cancelled, it loses what it was about to return.
         """
         if not self._is_head_over:
-            return self._split_head(await self._receive(max_bytes))
+            return self._split_head(await self._stream.receive_some(max_bytes))
         await self._is_open.wait()
         while True:
             data: bytes | bytearray = self._after_head
             self._after_head = b""
             if not data:
-                data = await self._receive(max_bytes)
+                data = await self._stream.receive_some(max_bytes)
             texts, rest = self._frames.cut(data)
             if texts:
                 await self._deliver(texts)
             if rest or not data:
                 return rest
 
-    async def _deliver(self, texts: list[str]) -> None:
+    async def _deliver(self, texts: list[Text]) -> None:
         assert self._handle is not None
         try:
             await self._handle(texts)
         except Exception as error:
             self.handler_error = error
             raise
-
-    async def _receive(self, max_bytes: int | None) -> bytes | bytearray:
-        data = await self._stream.receive_some(max_bytes)
-        self._last.append(data)
-        return data
 
     def _split_head(self, data: bytes | bytearray) -> bytes | bytearray:
         """Return the head's part; keep what follows until the library has accepted the head."""
@@ -108,13 +99,3 @@ class WatchedStream(StreamWrapper):
         self._is_head_over = True
         self._after_head = self._head[found.end() :]
         return data[: found.end() - before]
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send; before a close frame, let the receiver empty the queue.
-
-        trio-websocket drops its queue as soon as it has sent that a message was too large.
-        """
-        if data[:1] == _CLOSE_FRAME:
-            for _ in range(2 * self._limits.queued_messages):
-                await trio.lowlevel.checkpoint()
-        await self._stream.send_all(data)

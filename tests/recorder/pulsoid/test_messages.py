@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from recording_run import make_recorder, rows, running, until
 from simulator_control import open_simulator
 
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
 from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, MessageRow, RejectedMessageRow, RoomEventRow
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
 from pulsoid_rec.recorder.pulsoid.messages import KINDS, parse_message
@@ -52,7 +53,8 @@ class Nonsense(Exception):  # noqa: N818 - it is what it is
 
 def oracle(frame: str) -> tuple[Any, ...] | None:
     try:
-        return _meaning(json.loads(frame, object_pairs_hook=Pairs, parse_int=Whole, parse_constant=_refuse))
+        message = json.loads(frame, object_pairs_hook=Pairs, parse_int=Whole, parse_constant=_refuse)
+        return _meaning(_replace_halves(message))
     except (Nonsense, ValueError, OverflowError):
         return None
 
@@ -65,13 +67,12 @@ def _meaning(message: Any) -> tuple[Any, ...]:
     kinds = _object(message).every("kind")
     if not kinds or kinds[0] not in KINDS or kinds.count(kinds[0]) != len(kinds):
         raise Nonsense
-    _require_no_half_characters(message)
     kind = kinds[0]
     local, offset = _last([_instant(value) for value in message.every("timestamp")])
     at = (local - offset - EPOCH) // timedelta(microseconds=1)
     payload = _last([_payload(kind, _object(value)) for value in message.every(kind)])
     for other in KINDS:
-        if other != kind and message.every(other) and message.every(other)[-1] is not None:
+        if other != kind and any(value is not None for value in message.every(other)):
             raise Nonsense
     return kind, at, *payload
 
@@ -110,37 +111,43 @@ def _last(values: list[Any]) -> Any:
     return values[-1]
 
 
-def _require_no_half_characters(value: Any) -> None:
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def _replace_halves(value: Any) -> Any:
     if isinstance(value, str):
-        value.encode()  # a lone surrogate is a ValueError
-    elif isinstance(value, list | tuple):
-        for part in value:
-            _require_no_half_characters(part)
+        return _HALF.sub("\ufffd", value)
+    if isinstance(value, Pairs):
+        return Pairs((_replace_halves(name), _replace_halves(part)) for name, part in value)
+    return [_replace_halves(part) for part in value] if isinstance(value, list) else value
 
 
-_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):?(\d\d))?", re.ASCII)
+_INSTANT = re.compile(
+    r"(\d{4})(-?)(\d\d)\2(\d\d)[Tt ](\d\d)(:?)(\d\d)(?:\6(\d\d)(?:[.,](\d+))?)?(?:([Zz])|([+-])(\d\d)(?::?(\d\d))?)?",
+    re.ASCII,
+)
 
 
 def _instant(value: Any) -> tuple[datetime, timedelta]:
     found = _INSTANT.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise Nonsense
-    day, time, fraction, _, sign, hours, minutes = found.groups()
-    digits = (fraction or "").ljust(7, "0")
+    year, _, month, day, hour, _, minute, second, fraction, _, sign, hours, minutes = found.groups("0")
+    digits = fraction.ljust(7, "0")
     rounded = timedelta(microseconds=int(digits[:6]) + (digits[6] >= "5"))
-    if int(hours or 0) > 23 or int(minutes or 0) > 59:
+    if int(hours) > 23 or int(minutes) > 59 or int(minute) > 59 or int(second) > 60 or int(hour) > 24:
         raise Nonsense
-    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0)) * (-1 if sign == "-" else 1)
-    local = datetime.strptime(f"{day} {time}", "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
-    if local.strftime("%S") != time[-2:]:  # strptime takes second 60 and 61
+    past_midnight = timedelta(minutes=int(minute), seconds=int(second)) + rounded
+    if int(hour) == 24 and past_midnight:
         raise Nonsense
-    return local + rounded, offset
+    offset = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
+    return datetime(int(year), int(month), int(day), tzinfo=UTC) + timedelta(hours=int(hour)) + past_midnight, offset
 
 
 def meaning_of(row: MessageRow) -> tuple[Any, ...] | None:
     def config(text: str) -> Any:
-        assert text in row.raw  # word for word
-        return json.loads(text, object_pairs_hook=Pairs, parse_int=Whole)
+        assert text in row.raw or "\\ufffd" in text  # word for word
+        return _replace_halves(json.loads(text, object_pairs_hook=Pairs, parse_int=Whole))
 
     match row:
         case HeartRateRow():
@@ -162,7 +169,7 @@ def meaning_of(row: MessageRow) -> tuple[Any, ...] | None:
 
 def _room_named(frame: str) -> Any:
     """The room's own id is not stored: rows have the id it was asked for by."""
-    return json.loads(frame)["room_updated"]["room_id"]
+    return _replace_halves(json.loads(frame)["room_updated"]["room_id"])
 
 
 # Frames: from any text to messages with every field bent
@@ -286,7 +293,7 @@ IDS = [
     "\\",
     "\x00",
     "😀👩‍👩‍👧",
-    "i" * 10_000,
+    "i" * DEFAULT_LIMITS.id_chars,
     "",
     "\u202eabc",
     "a,b;c",
