@@ -17,6 +17,7 @@ from pulsoid_rec.recorder.connection.liveness import close, drain, ping_until_de
 from pulsoid_rec.recorder.connection.poller import Poller
 from pulsoid_rec.recorder.connection.reconnect import ConnectionState, Event, State
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
+from pulsoid_rec.recorder.connection.text_frames import Text
 from pulsoid_rec.recorder.connection.watched_stream import WatchedStream
 from pulsoid_rec.recorder.connection.websocket import CannotConnectError, ReaderTask, open_stream, open_websocket
 from pulsoid_rec.recorder.contract.errors import RefusedError, UsageError
@@ -25,7 +26,7 @@ from pulsoid_rec.recorder.contract.limits import Limits
 from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.contract.wording import format_duration
 from pulsoid_rec.recorder.journal.journal import Journal
-from pulsoid_rec.recorder.journal.rows import ConnectionEventRow, RejectedMessageRow
+from pulsoid_rec.recorder.journal.rows import ConnectionEventRow, reject
 from pulsoid_rec.recorder.pulsoid.messages import parse_message
 from pulsoid_rec.recorder.pulsoid.token_refresh import TokenRefresh
 from pulsoid_rec.recorder.status import RoomStatus
@@ -133,9 +134,7 @@ class Room:
             reader = ReaderTask(nursery)
             path = self.server_url.room_path(self.room_id, self.kinds)
             try:
-                websocket = await open_websocket(
-                    reader, stream, self.server_url, path, token, timings=self.timings, limits=self.limits
-                )
+                websocket = await open_websocket(reader, stream, self.server_url, path, token, timings=self.timings)
             except CannotConnectError as error:
                 end = failed_attempt(error.reason, error.status, error.retry_after_s)
             else:
@@ -181,14 +180,11 @@ class Room:
         reader.stop()
 
     async def _receive(self, websocket: WebSocketConnection) -> None:
-        """Store every message the library receives, until the connection is closed and its queue empty."""
+        """Wait until the connection is closed; meanwhile the stream delivers to `_store`."""
         with contextlib.suppress(ConnectionClosed):
-            while True:
-                message = await websocket.get_message()
-                if isinstance(message, str) and not self._store([message]):  # binary ones are ignored
-                    await self._wait_for_space()
+            await websocket.get_message()
 
-    def _store(self, texts: list[str]) -> bool:
+    def _store(self, texts: list[Text]) -> bool:
         """Append messages to the journal; return whether there is space for more."""
         journal, status, room_id, connection_id = self.journal, self.status, self.room_id, self._connection_id
         received_at = self.clock.next_us(len(texts))
@@ -227,7 +223,7 @@ class Room:
         """Store the last bytes of a connection that sent invalid data, since there is no message to store."""
         raw = stream.last_bytes.decode("utf-8", "backslashreplace")
         reason = f"{end.reason}; these are the last bytes of that connection"
-        self.journal.append(RejectedMessageRow(self.room_id, self._connection_id, self.clock.next_us(), reason, raw))
+        self.journal.append(reject(self.room_id, self._connection_id, self.clock.next_us(), reason, raw))
 
     def _record_opened(self) -> None:
         self.status.reconnects += self.connection.was_live

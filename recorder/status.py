@@ -1,8 +1,12 @@
 """Counts and latest values for the live status and the totals. Nothing here is stored."""
 
+import heapq
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pulsoid_rec.recorder.connection.reconnect import State
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
+from pulsoid_rec.recorder.contract.wording import format_count
 from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, MessageRow, RejectedMessageRow
 
 
@@ -18,9 +22,16 @@ class RoomStatus:
     messages: int = 0
     readings: int = 0
     rejected: int = 0
+    most_members: int = DEFAULT_LIMITS.members  # kept below; who was heard longest ago gives way
+    gave_way: int = 0
     latest: dict[str, tuple[int, int]] = field(default_factory=dict)  # profile -> bpm, received_at
     names: dict[str, str] = field(default_factory=dict)  # profile -> name
-    removed: set[str] = field(default_factory=set)  # profiles removed from the room
+    removed: set[str] = field(default_factory=set)  # those of `latest` who were removed from the room
+
+    @property
+    def present(self) -> int:
+        """How many members were heard and not removed."""
+        return len(self.latest) - len(self.removed)
 
     def enter(self, state: State, at: float, problem: str | None = None) -> None:
         """Change the state of the connection."""
@@ -36,6 +47,8 @@ class RoomStatus:
         if isinstance(row, HeartRateRow):
             self.readings += 1
             self.latest[row.profile_id] = (row.bpm, row.received_at)
+            if len(self.latest) > self.most_members:
+                self._give_way()
             if self.removed:
                 self.removed.discard(row.profile_id)
         elif isinstance(row, RejectedMessageRow):
@@ -45,7 +58,27 @@ class RoomStatus:
 
     def _update_member(self, row: MemberEventRow) -> None:
         if row.config is None:
-            self.removed.add(row.profile_id)
+            if row.profile_id in self.latest:
+                self.removed.add(row.profile_id)
             return
         if row.name is not None:
             self.names[row.profile_id] = row.name
+        if len(self.names) > self.most_members:
+            del self.names[next(iter(self.names))]
+
+    def _give_way(self) -> None:
+        """Leave out a tenth of the members, so that this is rarely done."""
+        count = len(self.latest) - self.most_members * 9 // 10
+        for profile_id in heapq.nsmallest(count, self.latest, key=lambda profile_id: self.latest[profile_id][1]):
+            del self.latest[profile_id]
+            self.names.pop(profile_id, None)
+            self.removed.discard(profile_id)
+        self.gave_way += count
+
+
+def count_members(rooms: Iterable[RoomStatus]) -> str:
+    """Return how many members were heard, such as `12 members`; where some gave way there is only a lower bound."""
+    rooms = list(rooms)
+    lower = sum(room.most_members if room.gave_way else len(room.latest) for room in rooms)
+    text = format_count(lower, "member")
+    return f"more than {text}" if any(room.gave_way for room in rooms) else text

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator
+from heapq import nlargest
 
 import trio
 from rich.console import Console, Group, RenderableType
@@ -69,7 +70,7 @@ class LiveStatus:
 def _draw_rooms(rooms: list[RoomStatus], lines: int) -> Iterator[RenderableType]:
     """Give each room its line, and share the rest among the members."""
     shown = rooms if len(rooms) <= lines else rooms[: lines - 1]
-    members = [len(_present_members(status)) for status in shown]
+    members = [status.present for status in shown]
     shares = _share_lines(members, lines - len(shown) - (shown is not rooms))
     for status, share in zip(shown, shares, strict=True):
         yield _draw_head(status)
@@ -89,10 +90,6 @@ def _share_lines(wanted: list[int], lines: int) -> list[int]:
     return shares
 
 
-def _present_members(status: RoomStatus) -> dict[str, tuple[int, int]]:
-    return {profile_id: last for profile_id, last in status.latest.items() if profile_id not in status.removed}
-
-
 def _draw_head(status: RoomStatus) -> Text:
     head = Text.assemble(
         (status.room_id, "bold"),
@@ -100,8 +97,10 @@ def _draw_head(status: RoomStatus) -> Text:
         (status.state.value, _STYLES[status.state]),
         f" {_format_age(trio.current_time() - status.since)}",
     )
-    if members := len(_present_members(status)):
-        head.append(f"  {format_count(members, 'member')}")
+    if status.present:
+        head.append(f"  {format_count(status.present, 'member')}")
+    if status.gave_way:
+        head.append(", and more", "dim")
     if status.reconnects:
         head.append(f"  {format_count(status.reconnects, 'reconnect')}", "yellow")
     if status.rejected:
@@ -121,7 +120,8 @@ def _draw_members(status: RoomStatus, most: int) -> Table:
     table.add_column(justify="right", no_wrap=True, min_width=len("230 bpm"))
     table.add_column(justify="right", no_wrap=True, min_width=len("59 min 59 s ago"))
     now_us = time.time_ns() // 1000
-    latest = sorted(_present_members(status).items(), key=lambda item: -item[1][1])[:most]
+    present = (item for item in status.latest.items() if item[0] not in status.removed)
+    latest = nlargest(most, present, key=lambda item: item[1][1])
     for profile_id, (bpm, received_at) in sorted(latest, key=lambda item: _name(status, item[0])):
         age_s = (now_us - received_at) / 1e6
         style = "dim" if age_s > _STALE_AFTER_S else ""

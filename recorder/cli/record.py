@@ -166,10 +166,12 @@ def show_status_on(console: "Console | None") -> "Callable[[Recorder], Awaitable
 
 def print_totals(recorder: "Recorder") -> None:
     """Print what is in the database of this run, and of earlier ones; nothing if there is nothing of either."""
+    from pulsoid_rec.recorder.status import count_members
+
     parts = []
     own, left = recorder.ingester.total, recorder.ingester.recovered
     if connected := sum(room.connection.was_live for room in recorder.rooms):
-        members = format_count(sum(len(room.status.latest) for room in recorder.rooms), "member")
+        members = count_members(room.status for room in recorder.rooms)
         parts.append(f"{format_count(own.readings, 'reading')} of {members} in {format_count(connected, 'room')}")
         if own.rejected:
             parts.append(format_count(own.rejected, "rejected message"))

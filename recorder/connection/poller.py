@@ -12,7 +12,7 @@ import trio
 
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 
-_LARGE_BYTES = 16 * 2**10  # at once: more than an ordinary room sends in a second
+_LARGE_BYTES = 4 * 2**10  # at once: what an ordinary room sends in several seconds
 
 
 class Readable(Protocol):
@@ -26,7 +26,7 @@ class Poller:
     """Calls `on_readable` of each registered connection that has data, again and again, while `run` runs."""
 
     def __init__(self, timings: Timings = DEFAULT_TIMINGS) -> None:
-        self._poll_every_s = timings.poll_every_s
+        self._poll_every_s, self._turn_s = timings.poll_every_s, timings.poll_turn_s
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
         self._connections: dict[int, Readable] = {}
 
@@ -53,12 +53,13 @@ class Poller:
             return
         while True:
             await trio.lowlevel.wait_readable(self._epoll.fileno())
-            most_bytes = 0
+            began_at = trio.current_time()
+            read_bytes = 0
             for file, _ in self._epoll.poll(0):
                 if file in self._connections:  # it may have been closed meanwhile
-                    read_bytes = self._connections[file].on_readable()
-                    most_bytes = max(most_bytes, read_bytes)
-                    if read_bytes > _LARGE_BYTES:
-                        await trio.lowlevel.checkpoint()  # many such would hold up all other tasks
-            if most_bytes <= _LARGE_BYTES:
-                await trio.sleep(self._poll_every_s)
+                    read_bytes = max(read_bytes, self._connections[file].on_readable())
+                    if trio.current_time() > began_at + self._turn_s:  # the other tasks' turn
+                        await trio.lowlevel.checkpoint()
+                        began_at = trio.current_time()
+            # Who sends that much is not kept waiting.
+            await trio.sleep(self._poll_every_s if read_bytes < _LARGE_BYTES else 0)

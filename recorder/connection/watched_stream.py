@@ -1,24 +1,21 @@
 """A stream under the WebSocket that records what trio-websocket does not report, and delivers text messages itself."""
 
 import re
-from collections import deque
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 import trio
 
-from pulsoid_rec.recorder.connection.text_frames import TextFrames
-from pulsoid_rec.recorder.connection.wire import StreamWrapper, Wire
+from pulsoid_rec.recorder.connection.text_frames import Text, TextFrames
+from pulsoid_rec.recorder.connection.wire import BYTES_AT_ONCE, StreamWrapper, Wire
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 
-MessageHandler = Callable[[list[str]], bool]
+MessageHandler = Callable[[list[Text]], bool]
 """Handles messages; returns whether more may be received at once."""
 
 _END_OF_HEAD = re.compile(rb"\n\r?\n")  # as in h11, which parses the head for trio-websocket
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
 _STATUS_BYTES = len(b"HTTP/1.1 101")
-_KEPT_PIECES = 4
-_CLOSE_FRAME = b"\x88"
 
 
 class WatchedStream(StreamWrapper):
@@ -34,14 +31,13 @@ class WatchedStream(StreamWrapper):
         self._head = b""  # of the final answer, once interim ones (1xx) are over
         self._is_final = False
         self._is_head_over = False
-        self._after_head = b""  # what arrived with the last piece of the head
-        self._frames = TextFrames()
+        self._untaken = b""  # what arrived with the last piece of the head, or is too much to be taken at once
+        self._frames = TextFrames(limits)
         self._handle: MessageHandler | None = None
         self._wait_for_space: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
         self._has_space = True
         self._is_at_end = False
         self._is_open = trio.Event()
-        self._last: deque[bytes | bytearray] = deque(maxlen=_KEPT_PIECES)
         self.is_waiting = False
         """Whether the library has handled all that was received, and waits for more."""
         self.handler_error: Exception | None = None
@@ -78,8 +74,8 @@ class WatchedStream(StreamWrapper):
 
     @property
     def last_bytes(self) -> bytes:
-        """The last pieces received."""
-        return b"".join(self._last)
+        """What the server sent last, from where it was against the protocol."""
+        return self._frames.fault
 
     def deliver_to(self, handle: MessageHandler, wait_for_space: Callable[[], Awaitable[None]]) -> None:
         """Set the handler of text messages, and what to wait for after it returned False.
@@ -104,11 +100,18 @@ class WatchedStream(StreamWrapper):
             self._wire.take = self._take  # sooner, in the task that reads all connections
         rest: bytes | bytearray | None = None
         while not (rest or self._is_at_end):
-            if self._after_head:
-                rest, self._after_head = self._take(self._after_head), b""
+            if self._untaken:
+                piece, self._untaken = self._untaken[:BYTES_AT_ONCE], self._untaken[BYTES_AT_ONCE:]
+                rest = self._take(piece)
+                await trio.lowlevel.cancel_shielded_checkpoint()  # shielded, so that nothing is lost
             else:
-                data = await self._stream.receive_some(max_bytes)
-                rest = data if self._stream is self._wire else self._take(data)
+                data = await self._receive(max_bytes)
+                if self._stream is self._wire:
+                    rest = data
+                elif len(data) > BYTES_AT_ONCE:
+                    self._untaken = bytes(data)
+                else:
+                    rest = self._take(data)
             if not self._has_space:
                 await self._wait_for_space()
                 self._has_space = True
@@ -117,7 +120,6 @@ class WatchedStream(StreamWrapper):
     def _take(self, data: bytes | bytearray) -> bytes | None:
         """Deliver the messages in what was received; return the rest, None if there is nothing to do about it."""
         assert self._handle is not None
-        self._last.append(data)
         self._is_at_end = not data
         texts, rest = self._frames.cut(data)
         if texts:
@@ -132,7 +134,6 @@ class WatchedStream(StreamWrapper):
         self.is_waiting = True
         data = await self._stream.receive_some(max_bytes)
         self.is_waiting = False
-        self._last.append(data)
         return data
 
     async def _receive_final(self, max_bytes: int | None) -> bytes | bytearray:
@@ -156,15 +157,5 @@ class WatchedStream(StreamWrapper):
         if found is None or self.http_status != HTTPStatus.SWITCHING_PROTOCOLS:
             return data
         self._is_head_over = True
-        self._after_head = self._head[found.end() :]
+        self._untaken = self._head[found.end() :]
         return data[: found.end() - before]
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send; before a close frame, let the receiver empty the queue.
-
-        trio-websocket drops its queue as soon as it has sent that a message was too large.
-        """
-        if data[:1] == _CLOSE_FRAME:
-            for _ in range(2 * self._limits.queued_messages):
-                await trio.lowlevel.checkpoint()
-        await self._stream.send_all(data)

@@ -144,7 +144,6 @@ async def open_websocket(
     token: str,
     *,
     timings: Timings = DEFAULT_TIMINGS,
-    limits: Limits = DEFAULT_LIMITS,
 ) -> WebSocketConnection:
     """Request the upgrade and return the WebSocket; `CannotConnectError` if there is none. Follows no redirect."""
     websocket: WebSocketConnection | None = None
@@ -162,8 +161,7 @@ async def open_websocket(
             server_url.authority,
             path,
             extra_headers=[(b"Authorization", b"Bearer " + token.encode()), (b"User-Agent", USER_AGENT.encode())],
-            message_queue_size=limits.queued_messages,
-            max_message_size=limits.message_bytes,
+            max_message_size=0,  # the stream takes all messages, and leaves the library what it is to fail at
             receive_buffer_size=_RECEIVE_BYTES,
         )
         opening.cancel_scope.cancel()

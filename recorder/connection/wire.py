@@ -9,7 +9,8 @@ from outcome import Error, Outcome, Value
 
 from pulsoid_rec.recorder.connection.poller import Poller
 
-_RECEIVE_BYTES = 64 * 2**10
+BYTES_AT_ONCE = 8 * 2**10
+"""Bytes handled before other tasks have their turn: they may be 4,096 messages."""
 
 
 class StreamWrapper(trio.abc.Stream):
@@ -55,7 +56,7 @@ class Wire(StreamWrapper):
         if self._poller is not None:
             return await self._wait_for_poller(self._poller)
         while True:
-            data = await self._stream.receive_some(max_bytes)
+            data = await self._stream.receive_some(min(max_bytes or BYTES_AT_ONCE, BYTES_AT_ONCE))
             self.received_at = trio.current_time()
             rest = data if self.take is None else self.take(bytes(data))
             if rest is not None:
@@ -85,7 +86,7 @@ class Wire(StreamWrapper):
             self._unregister()
             return 0
         try:
-            data = os.read(self._registered, _RECEIVE_BYTES)
+            data = os.read(self._registered, BYTES_AT_ONCE)
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError as error:

@@ -1,22 +1,29 @@
-"""Limits of memory and of sizes. Tests pass smaller ones."""
+"""Limits of memory, work and sizes. Tests pass smaller ones; `docs/limits.md` is made from the comments."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Sizes in bytes, unless a name says otherwise."""
+    """How much of each thing there may be; a name ends with the unit, where it is not a count.
 
-    id_chars: int = 256  # of a room's id
-    message_bytes: int = 4 * 2**20  # a message; a larger one ends the connection
-    queued_messages: int = 64  # messages between trio-websocket's reader and the receiver
-    http_head_bytes: int = 2**16  # kept of the head of the server's answer to the upgrade
-    name_chars: int = 64  # kept of a room's or member's name; `config` has all of it
+    Past a limit of what a server sends, the message is rejected and the connection lives on.
+    """
 
-    memory_bytes: int = 64 * 2**20  # rows in memory; above it nothing more is received
-    segment_bytes: int = 8 * 2**20  # a segment; above it a new one is started
-    large_segment_bytes: int = 64 * 2**10  # a segment that is ingested without waiting for more
-    batch_bytes: int = 64 * 2**20  # segments ingested before the database is closed for a moment
+    id_chars: int = 256  # of a profile's or room's id in a message
+    config_bytes: int = 64 * 2**10  # of a `config`
+    message_bytes: int = 128 * 2**10  # of a message; a larger one is not even parsed
+    message_fragments: int = 4096  # that a message comes in
+    endless_bytes: int = 16 * 2**20  # of a message, with one more for each fragment; a larger one ends the connection
+    raw_bytes: int = 64 * 2**10  # kept of a rejected message
+    http_head_bytes: int = 64 * 2**10  # kept of the head of the server's answer to the upgrade
+    name_chars: int = 64  # shown of a name
+    members: int = 10_000  # of a room that are shown; who was heard longest ago gives way
+
+    memory_bytes: int = 64 * 2**20  # of messages in memory; above it nothing more is received
+    segment_bytes: int = 8 * 2**20  # of a segment of the journal; above it a new one is started
+    large_segment_bytes: int = 64 * 2**10  # of a segment that is ingested without waiting for more
+    batch_bytes: int = 64 * 2**20  # of segments ingested before the database is closed for a moment
 
     log_bytes: int = 2 * 2**20  # of a run's log; above it a new file is begun, and one old one kept
     logs_kept: int = 20  # runs whose logs are kept

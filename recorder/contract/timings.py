@@ -10,6 +10,7 @@ class Timings:
     connect_timeout_s: float = 10.0  # for TCP with TLS, and again for the WebSocket upgrade
     answer_timeout_s: float = 10.0  # for the answer to a token check or refresh
     poll_every_s: float = 0.005  # between two looks for what has arrived, where one task reads all connections
+    poll_turn_s: float = 0.01  # that it reads before other tasks have their turn
     ping_interval_s: float = 10.0  # between pings
     silence_s: float = 3.0  # without a byte after a message, before the server is pinged at once
     pong_timeout_s: float = 5.0  # without a byte from the server after a ping

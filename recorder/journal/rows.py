@@ -6,6 +6,8 @@ in UTC. A row that came from a message also has the unchanged message, in `raw`,
 
 import msgspec
 
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
+
 
 class Row(msgspec.Struct, tag_field="table"):
     """Fields of every row: the room, and the connection that received it."""
@@ -67,3 +69,28 @@ class RejectedMessageRow(msgspec.Struct, tag_field="table", tag="rejected_messag
 
 MessageRow = HeartRateRow | MemberEventRow | RoomEventRow | RejectedMessageRow
 AnyRow = MessageRow | ConnectionEventRow
+
+
+def reject(
+    room_id: str | None,
+    connection_id: str | None,
+    received_at: int,
+    reason: str,
+    raw: str,
+    *,
+    size_bytes: int | None = None,
+    most_bytes: int = DEFAULT_LIMITS.raw_bytes,
+) -> RejectedMessageRow:
+    """Make the row of a message that cannot be parsed, with no more of it than `most_bytes`.
+
+    `size_bytes` is how long it was, if `raw` is only its beginning. Where something is left out the reason says so.
+    """
+    if size_bytes is not None or len(raw) > most_bytes // 4:  # a character has at most 4 bytes
+        data = raw.encode()
+        kept = data[:most_bytes].decode(errors="ignore")  # the cut may be in a character
+        size_bytes = size_bytes or len(data)
+        kept_bytes = len(kept.encode())
+        if kept_bytes < size_bytes:
+            reason = f"{reason}; it has {size_bytes:,} bytes, of which the first {kept_bytes:,} are kept"
+            raw = kept
+    return RejectedMessageRow(room_id, connection_id, received_at, reason, raw)

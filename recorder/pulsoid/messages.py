@@ -1,94 +1,139 @@
 """Parse the messages of a room. Pure: a text in, a row out; never raises.
 
 Pulsoid sends JSON objects with a `kind`, a `timestamp` and one payload field named as the kind. Unknown fields are
-ignored; anything else that is not as documented becomes a `RejectedMessageRow` with the reason.
+ignored, half an emoji (an escape of half a surrogate pair) is taken for U+FFFD, and an instant may have any form of
+ISO 8601; anything else that is not as documented becomes a `RejectedMessageRow` with the reason.
 """
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from pulsoid_rec.recorder.connection.text_frames import LongText, Text
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
-from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, MessageRow, RejectedMessageRow, RoomEventRow
+from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, MessageRow, RoomEventRow, reject
 from pulsoid_rec.recorder.pulsoid.configs import name_of
+from pulsoid_rec.recorder.pulsoid.timestamps import parse_timestamp
 
 KINDS = ("heart_rate", "room_member_updated", "room_member_removed", "room_updated")
 """All kinds of message; requested by name, since the server's default is only the first."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_Id = Annotated[str, msgspec.Meta(max_length=DEFAULT_LIMITS.id_chars)]
+_Instant = TypeVar("_Instant")
 
 
 class _HeartRate(msgspec.Struct):
-    profile_id: str
+    profile_id: _Id
     bpm: Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]  # the column is an INTEGER
 
 
 class _MemberUpdated(msgspec.Struct):
-    profile_id: str
+    profile_id: _Id
     config: Raw
 
 
 class _MemberRemoved(msgspec.Struct):
-    profile_id: str
+    profile_id: _Id
 
 
 class _RoomUpdated(msgspec.Struct):
-    room_id: str
+    room_id: _Id
     config: Raw
 
 
-class _Message(msgspec.Struct, tag_field="kind", kw_only=True):
+class _Message(msgspec.Struct, Generic[_Instant], tag_field="kind", kw_only=True):
     """Fields of every message: each kind requires its own payload, and allows no other but null."""
 
-    timestamp: datetime
+    timestamp: _Instant
     heart_rate: UnsetType | None = UNSET
     room_member_updated: UnsetType | None = UNSET
     room_member_removed: UnsetType | None = UNSET
     room_updated: UnsetType | None = UNSET
 
 
-class _HeartRateMessage(_Message, tag="heart_rate", kw_only=True):
+class _HeartRateMessage(_Message[_Instant], tag="heart_rate", kw_only=True):
     heart_rate: _HeartRate  # type: ignore[assignment] # required here, forbidden in the base
 
 
-class _MemberUpdatedMessage(_Message, tag="room_member_updated", kw_only=True):
+class _MemberUpdatedMessage(_Message[_Instant], tag="room_member_updated", kw_only=True):
     room_member_updated: _MemberUpdated  # type: ignore[assignment] # required here, forbidden in the base
 
 
-class _MemberRemovedMessage(_Message, tag="room_member_removed", kw_only=True):
+class _MemberRemovedMessage(_Message[_Instant], tag="room_member_removed", kw_only=True):
     room_member_removed: _MemberRemoved  # type: ignore[assignment] # required here, forbidden in the base
 
 
-class _RoomUpdatedMessage(_Message, tag="room_updated", kw_only=True):
+class _RoomUpdatedMessage(_Message[_Instant], tag="room_updated", kw_only=True):
     room_updated: _RoomUpdated  # type: ignore[assignment] # required here, forbidden in the base
 
 
+class _AnyForm:
+    """An instant in any form of ISO 8601."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+
+def _parse_any_form(_type: type, value: Any) -> _AnyForm:
+    found = parse_timestamp(value) if isinstance(value, str) else None
+    try:
+        return _AnyForm(found or msgspec.convert(value, datetime))
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None  # to which the decoder adds where that is
+
+
 _decode = msgspec.json.Decoder(
-    _HeartRateMessage | _MemberUpdatedMessage | _MemberRemovedMessage | _RoomUpdatedMessage
+    _HeartRateMessage[datetime]
+    | _MemberUpdatedMessage[datetime]
+    | _MemberRemovedMessage[datetime]
+    | _RoomUpdatedMessage[datetime]
+).decode
+_decode_leniently = msgspec.json.Decoder(
+    _HeartRateMessage[_AnyForm]
+    | _MemberUpdatedMessage[_AnyForm]
+    | _MemberRemovedMessage[_AnyForm]
+    | _RoomUpdatedMessage[_AnyForm],
+    dec_hook=_parse_any_form,
 ).decode
 
 
-def parse_message(frame: str, *, room_id: str, connection_id: str, received_at: int) -> MessageRow:
-    """Parse a text frame, received at `received_at` (microseconds since 1970, UTC), into the row to store.
+def parse_message(frame: Text, *, room_id: str, connection_id: str, received_at: int) -> MessageRow:
+    """Parse a text message, received at `received_at` (microseconds since 1970, UTC), into the row to store.
 
     What cannot be parsed gives a `RejectedMessageRow` with the reason; nothing is raised.
     """
+    if isinstance(frame, LongText):
+        return reject(room_id, connection_id, received_at, frame.reason, frame.start, size_bytes=frame.size_bytes)
     try:
-        message = _decode(frame)
-        return _row(message, frame, room_id, connection_id, received_at)
+        try:
+            return _row(_decode(frame), frame, room_id, connection_id, received_at)
+        except ValueError:  # includes msgspec's errors
+            message: _Message[Any] = _decode_leniently(_replace_half_characters(frame))
+            message.timestamp = message.timestamp.at
+            return _row(message, frame, room_id, connection_id, received_at)
     except RecursionError:
         reason = "it is nested too deeply"
     except OverflowError:
         reason = "`timestamp` is outside the years 1 to 9999"
-    except ValueError as error:  # includes msgspec's errors
+    except ValueError as error:
         reason = _format_reason(str(error)) if frame else "it is empty"
-    return RejectedMessageRow(room_id, connection_id, received_at, reason, frame)
+    return reject(room_id, connection_id, received_at, reason, frame)
 
 
-def _row(message: _Message, frame: str, room_id: str, connection_id: str, received_at: int) -> MessageRow:
+# Escapes in JSON's texts: a run of those that stand for a character, or half of a surrogate pair.
+_WHOLE = r"(?:[^u]|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+_ESCAPES = re.compile(rf"\\(?:{_WHOLE}(?:\\{_WHOLE})*|(u[dD][89a-fA-F][0-9a-fA-F]{{2}}))")
+
+
+def _replace_half_characters(frame: str) -> str:
+    return _ESCAPES.sub(lambda found: r"\ufffd" if found[1] else found[0], frame)
+
+
+def _row(message: _Message[Any], frame: str, room_id: str, connection_id: str, received_at: int) -> MessageRow:
     occurred_at = _microseconds(message.timestamp)
     if isinstance(message, _HeartRateMessage):
         reading = message.heart_rate
@@ -121,10 +166,12 @@ def _microseconds(instant: datetime) -> int:
 
 
 def _json_object(config: Raw) -> str:
-    text = bytes(config).decode()
-    if not text.startswith("{"):
+    data = bytes(config)
+    if not data.startswith(b"{"):
         raise ValueError("`config` is not an object")
-    return text
+    if len(data) > DEFAULT_LIMITS.config_bytes:
+        raise ValueError(f"`config` has more than {DEFAULT_LIMITS.config_bytes:,} bytes")
+    return data.decode()
 
 
 # Errors of msgspec, and reasons for the user: groups are filled in, types by their names below.
@@ -140,6 +187,7 @@ _REASONS = [
         (r"Object missing required field `(\w+)` - at `\$\.(\S+)`", "`{1}.{0}` is missing"),
         (r"Invalid RFC3339 encoded datetime - at `\$\.(\S+)`", "`{0}` is not an instant such as 2024-01-15T10:30:00Z"),
         (rf"Expected `null`, got `\w+` - at `\$\.({'|'.join(KINDS)})`", "it has a second payload, `{0}`"),
+        (r"Expected `str` of length <= (\d+) - at `\$\.(\S+)`", "`{1}` has more than {0} characters"),
         (r"Expected `(\w+)`, got `(\w+)` - at `\$\.(\S+)`", "`{2}` is {1}, not {0}"),
         (r"Expected `int` ([<>]=) (\S+) - at `\$\.(\S+)`", "`{2}` is not {0} {1}"),
         (r"Integer value out of range - at `\$\.(\S+)`", "`{0}` is too large a number"),

@@ -429,50 +429,47 @@ async def test_what_is_not_utf_8_and_all_that_came_with_it_is_kept_as_bytes(data
     assert reading(2) in raw
 
 
-async def test_a_message_that_is_too_large_costs_none_of_those_before_it(
+async def test_a_message_without_an_end_costs_none_of_those_before_it(
     database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    limits = Limits(message_bytes=500, endless_bytes=100_000)
+
     async def flood(visit: Visit) -> None:
-        await visit.accept(*(text(reading(n)) for n in range(40)))
-        # Small ones and the end of the large one in a packet: the small ones are then still queued.
-        await visit.send(frame(TEXT, b"x" * (DEFAULT_LIMITS.message_bytes - 10), final=False))
-        await visit.send(frame(CONTINUATION, b"y" * 9), *(text(reading(n)) for n in range(40, 50)))
-        await visit.send(*(text(reading(n)) for n in range(50, 90)), text(b"z" * (DEFAULT_LIMITS.message_bytes + 1)))
-        await visit.until_gone()
+        await visit.accept(*(text(reading(n)) for n in range(40)), frame(TEXT, b"begin ", final=False))
+        while True:
+            await visit.send(frame(CONTINUATION, final=False) * 1000)
 
     with caplog.at_level(logging.INFO, logger="pulsoid_rec.recorder"):
-        events = await record(database, flood, expect=90)
-    assert events == [OPENED, ("lost", 1009, "the server sent a message that is too large (1009)")]
-    assert stored(database) == [f"user-{n}" for n in range(90)]
-    [(size,), _] = rows(database, "SELECT length(raw) FROM rejected_messages ORDER BY rowid")
-    assert size == DEFAULT_LIMITS.message_bytes - 1
+        events = await record(database, flood, expect=40, limits=limits)
+    assert events[:2] == [OPENED, ("lost", 1009, "the server sent a message that is too large (1009)")]
+    assert stored(database)[:40] == [f"user-{n}" for n in range(40)]
+    [raw, *_] = rows(database, "SELECT raw FROM rejected_messages ORDER BY rowid")[0]
+    assert raw.startswith("begin ")
     assert "the server sent a message that is too large (1009). Trying again in" in caplog.text
-
-
-async def test_messages_queued_before_one_that_is_too_large_are_stored(database: Path) -> None:
-    async def flood(visit: Visit) -> None:
-        long_way = (frame(0x1, reading(n).encode(), final=False) + frame(0x0) for n in range(60))
-        await visit.accept(*long_way, text(b"z" * 501))
-        await visit.until_gone()
-
-    events = await record(database, flood, expect=60, limits=Limits(message_bytes=500))
-    assert events == [OPENED, ("lost", 1009, "the server sent a message that is too large (1009)")]
 
 
 # Frames of every shape
 
 
-async def test_a_message_of_2_mib_is_kept_word_for_word(database: Path) -> None:
-    profile = "ä" * 2**20
-    message = reading(1).replace("user-1", profile)
+async def test_a_message_of_2_mib_is_rejected_and_the_connection_lives_on(database: Path) -> None:
+    message = reading(0).replace("user-0", "ä" * 2**20)
 
     async def talk(visit: Visit) -> None:
-        await visit.accept(text(message))
+        in_fragments = frame(TEXT, message.encode()[:99_999], final=False) + frame(
+            CONTINUATION, message.encode()[99_999:]
+        )
+        await visit.accept(text(reading(1)), text(message), text(reading(2)), in_fragments, text(reading(3)))
         await visit.until_gone()
 
     async with open_hostile_server(talk) as server, running(make_recorder(server.url, database)) as recorder:
-        await until(lambda: readings(recorder) == 1)
-    assert stored(database) == [profile]
+        await until(lambda: readings(recorder) == 3)
+        assert len(server.heads) == 1
+    assert stored(database) == ["user-1", "user-2", "user-3"]
+    sent = message.encode()
+    raw = sent[:65_536].decode(errors="ignore")
+    kept = f"of which the first {len(raw.encode()):,} are kept"
+    reason = f"it is larger than 131,072 bytes; it has {len(sent):,} bytes, {kept}"
+    assert rows(database, "SELECT reason, raw FROM rejected_messages") == [(reason, raw)] * 2
 
 
 async def test_frames_cut_into_fragments_and_bytes_are_put_together(database: Path) -> None:

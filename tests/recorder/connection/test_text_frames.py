@@ -13,7 +13,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection, Event, Ping, Pong, TextMessage
 from wsproto.utilities import RemoteProtocolError
 
-from pulsoid_rec.recorder.connection.text_frames import TextFrames
+from pulsoid_rec.recorder.connection.text_frames import Text, TextFrames
 from pulsoid_rec.recorder.connection.watched_stream import WatchedStream
 from pulsoid_rec.recorder.connection.wire import Wire
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
@@ -54,6 +54,12 @@ class Library:
         elif isinstance(event, CloseConnection):
             self.others.append(("close", event.code))
             self.is_over = True
+
+
+def last_pongs(others: list[object]) -> list[object]:
+    """Leave out pongs that another follows: it answers the same pings."""
+    is_pong = [isinstance(other, tuple) and other[0] is Pong for other in others]
+    return [other for n, other in enumerate(others) if not (is_pong[n] and any(is_pong[n + 1 : n + 2]))]
 
 
 def in_pieces(data: bytes, seed: int) -> list[bytes]:
@@ -103,11 +109,11 @@ def test_cutting_changes_neither_messages_nor_their_order(
     pieces = list(sent) if seed % 2 else in_pieces(b"".join(sent), seed)
     for piece in [*pieces, b""]:
         texts, rest = frames.cut(piece)
-        assert not (texts and behind.texts)  # once the library has a message, it has all that follow
         taken += texts
         behind.receive(rest)
-    assert taken + behind.texts == alone.texts
-    assert behind.others == alone.others
+    assert taken == alone.texts
+    assert behind.texts == []
+    assert last_pongs(behind.others) == last_pongs(alone.others)
     assert behind.is_over == alone.is_over
 
 
@@ -116,7 +122,10 @@ def test_usual_messages_need_no_library(sent: Sequence[bytes], seed: int) -> Non
     frames, passed = TextFrames(), b""
     for piece in in_pieces(b"".join(sent), seed):
         passed += frames.cut(piece)[1]
-    assert passed == b"".join(each for each in sent if each[0] != 0x81)
+    behind, alone = Library(), Library()
+    behind.receive(passed)
+    alone.receive(b"".join(each for each in sent if each[0] != 0x81))
+    assert last_pongs(behind.others) == last_pongs(alone.others)
     assert not frames.is_over
 
 
@@ -165,9 +174,9 @@ async def read_all(stream: WatchedStream) -> bytes:
 async def test_messages_are_taken_from_the_head_on_however_they_come(seed: int) -> None:
     sent = [reading(number) for number in range(5)]
     stream = watch(in_pieces(HEAD + b"".join(map(text, sent)) + close(1000), seed))
-    taken: list[str] = []
+    taken: list[Text] = []
 
-    def take(texts: list[str]) -> bool:
+    def take(texts: list[Text]) -> bool:
         taken.extend(texts)
         return True
 
@@ -191,9 +200,9 @@ async def test_any_other_answer_is_the_librarys_alone(begin: bytes) -> None:
 async def test_interim_answers_are_not_taken_for_the_final_one(seed: int) -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n"
     stream = watch(in_pieces(interim + HEAD + text(reading(1)) + close(1000), seed))
-    taken: list[str] = []
+    taken: list[Text] = []
 
-    def take(texts: list[str]) -> bool:
+    def take(texts: list[Text]) -> bool:
         taken.extend(texts)
         return True
 
@@ -219,10 +228,10 @@ async def test_head_without_an_end_is_not_kept_for_ever() -> None:
 
 async def test_full_journal_holds_the_reading_back() -> None:
     stream = watch([HEAD, text(reading(1)), text(reading(2))])
-    taken: list[str] = []
+    taken: list[Text] = []
     full = trio.Event()
 
-    def take(texts: list[str]) -> bool:
+    def take(texts: list[Text]) -> bool:
         taken.extend(texts)
         return full.is_set()
 
