@@ -22,7 +22,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     log.info("The tables of %s are brought to version %d; a large file takes a minute.", path, SCHEMA_VERSION)
     connection.execute("BEGIN")
     for table in CHANGED:
-        new = replace(table, name=f"new_{table.name}")
+        new = replace(table, name=f"_migrated_{table.name}")
         connection.execute(new.ddl)
         connection.execute(f"INSERT INTO {new.name} {select_as_current(table, table.name)}")
         connection.execute(f"DROP TABLE {table.name}")
