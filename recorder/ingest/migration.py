@@ -14,15 +14,22 @@ log = logging.getLogger(__name__)
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Migrate the file at `path`, which is in use, in one transaction; whoever fails or dies in it leaves version 1.
+    """Migrate the attached file in one transaction: after an error or a crash in it the file has version 1 still.
 
     Rows keep their order, and readings are not touched. Tables with other columns are copied, since DuckDB adds columns
-    only at the end: for a moment the file holds them twice.
+    only at the end; meanwhile the file holds both copies.
+
+    Parameters
+    ----------
+    connection
+        Uses the file, of version 1.
+    path
+        The file, for the log.
     """
-    log.info("The tables of %s are brought to version %d; a large file takes a minute.", path, SCHEMA_VERSION)
+    log.info("%s: migrating its tables to version %d. This takes about 10 s per million events.", path, SCHEMA_VERSION)
     connection.execute("BEGIN")
     for table in CHANGED:
-        new = replace(table, name=f"new_{table.name}")
+        new = replace(table, name=f"_migrated_{table.name}")
         connection.execute(new.ddl)
         connection.execute(f"INSERT INTO {new.name} {select_as_current(table, table.name)}")
         connection.execute(f"DROP TABLE {table.name}")

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 import trio
 from recording_run import recording, rows, until
 from simulator_control import open_simulator
+from version_1 import RECORDING
 
 from pulsoid_rec.recorder.connection.server_url import parse_server_url
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
+from pulsoid_rec.recorder.contract.tables import SCHEMA_VERSION
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE, Credentials
 from pulsoid_rec.recorder.pulsoid.messages import KINDS
 from pulsoid_rec.recorder.recorder import Options, Recorder
@@ -80,6 +83,17 @@ async def test_a_play_is_recorded_to_the_last_reading_and_leaves_no_journal(data
     ]
     assert rows(database, "SELECT count(*) FROM member_events") == [(7,)]
     assert not journal_folder(database).exists()
+
+
+async def test_a_recording_of_version_1_goes_on_in_the_tables_of_today(database: Path) -> None:
+    shutil.copy(RECORDING, database)
+    async with open_simulator() as simulator, recording(simulator, database, "demo") as recorder:
+        await simulator.update_member("demo", "user-2", {"name": " Zoe "})
+        await until(lambda: recorder.rooms[0].status.names == {"user-2": "Zoe"})
+    assert rows(database, "SELECT name FROM member_events WHERE profile_id = 'user-2'") == [("Zoe",)]
+    assert rows(database, "SELECT name FROM room_events WHERE room_id = 'north'")[0] == ("North Court",)
+    assert rows(database, "SELECT max(version) FROM schema_versions") == [(SCHEMA_VERSION,)]
+    assert rows(database, "SELECT count(*) FROM heart_rate") == [(404,)]
 
 
 async def test_several_rooms_go_into_one_file_apart(database: Path) -> None:
