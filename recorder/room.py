@@ -14,6 +14,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 from pulsoid_rec.recorder.clock import ReceiptClock
 from pulsoid_rec.recorder.connection.disconnects import Disconnect, ended_connection, failed_attempt, refused_error
 from pulsoid_rec.recorder.connection.liveness import close, drain, ping_until_dead
+from pulsoid_rec.recorder.connection.poller import Poller
 from pulsoid_rec.recorder.connection.reconnect import ConnectionState, Event, State
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.connection.watched_stream import WatchedStream
@@ -46,6 +47,7 @@ class Room:
     refresh: TokenRefresh
     kinds: tuple[str, ...]
     journal: Journal
+    poller: Poller
     stop: trio.Event
     on_refused: Callable[["Room", RefusedError], None]
     timings: Timings
@@ -110,7 +112,7 @@ class Room:
         stream: WatchedStream | None = None
         try:
             token = self.refresh.credentials.read_token()
-            stream = await open_stream(self.server_url, self.timings, self.limits)
+            stream = await open_stream(self.server_url, self.timings, self.limits, self.poller)
             end = await self._receive_all(stream, token)
         except UsageError as error:  # the token file or variable is no longer valid
             end = Disconnect(Event.REFUSED, "refused", None, error.message)
@@ -139,7 +141,7 @@ class Room:
             else:
                 self._record_opened()
                 suspension = self.suspensions.look()
-                stream.deliver_to(self._store)
+                stream.deliver_to(self._store, self._wait_for_space)
                 nursery.start_soon(self._stop_if_dead, websocket, stream, reader)
                 nursery.start_soon(self._stop_if_suspended, suspension, stream, reader)
                 nursery.start_soon(self._stop_at_end, reader)
@@ -183,11 +185,11 @@ class Room:
         with contextlib.suppress(ConnectionClosed):
             while True:
                 message = await websocket.get_message()
-                if isinstance(message, str):  # binary ones are ignored
-                    await self._store([message])
+                if isinstance(message, str) and not self._store([message]):  # binary ones are ignored
+                    await self._wait_for_space()
 
-    async def _store(self, texts: list[str]) -> None:
-        """Append messages to the journal; return when there is space for more."""
+    def _store(self, texts: list[str]) -> bool:
+        """Append messages to the journal; return whether there is space for more."""
         journal, status, room_id, connection_id = self.journal, self.status, self.room_id, self._connection_id
         received_at = self.clock.next_us(len(texts))
         for text in texts:
@@ -196,10 +198,12 @@ class Room:
             status.update(row)
             received_at += 1
         self._stored_at = received_at - 1
-        if journal.is_full:
-            self._reading_since = math.inf
-            await journal.wait_for_space()
-            self._reading_since = trio.current_time()
+        return not journal.is_full
+
+    async def _wait_for_space(self) -> None:
+        self._reading_since = math.inf
+        await self.journal.wait_for_space()
+        self._reading_since = trio.current_time()
 
     def _end_of(
         self, websocket: WebSocketConnection, stream: WatchedStream, suspension: Suspension | None

@@ -4,6 +4,7 @@ Used by `recorder`, `room`, `status`, `pulsoid` and `cli`. It delivers text mess
 reason for the end.
 
 - `server_url`: the server's URL, parsed and checked.
+- `proxy`: the proxy set for a server, and a connection through it.
 - `websocket`: opens TCP, TLS and the WebSocket.
 - `wire`: the TCP connection. `watched_stream`: the stream under the WebSocket, over it or over TLS; `text_frames`
   splits it into messages.

@@ -11,8 +11,8 @@ from pulsoid_rec.recorder.connection.text_frames import TextFrames
 from pulsoid_rec.recorder.connection.wire import StreamWrapper, Wire
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 
-MessageHandler = Callable[[list[str]], Awaitable[None]]
-"""Handles messages before more are received."""
+MessageHandler = Callable[[list[str]], bool]
+"""Handles messages; returns whether more may be received at once."""
 
 _END_OF_HEAD = re.compile(rb"\n\r?\n")  # as in h11, which parses the head for trio-websocket
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
@@ -37,6 +37,9 @@ class WatchedStream(StreamWrapper):
         self._after_head = b""  # what arrived with the last piece of the head
         self._frames = TextFrames()
         self._handle: MessageHandler | None = None
+        self._wait_for_space: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+        self._has_space = True
+        self._is_at_end = False
         self._is_open = trio.Event()
         self._last: deque[bytes | bytearray] = deque(maxlen=_KEPT_PIECES)
         self.is_waiting = False
@@ -78,9 +81,13 @@ class WatchedStream(StreamWrapper):
         """The last pieces received."""
         return b"".join(self._last)
 
-    def deliver_to(self, handle: MessageHandler) -> None:
-        """Set the handler of text messages; to be called as soon as the WebSocket is open."""
+    def deliver_to(self, handle: MessageHandler, wait_for_space: Callable[[], Awaitable[None]]) -> None:
+        """Set the handler of text messages, and what to wait for after it returned False.
+
+        To be called as soon as the WebSocket is open.
+        """
         self._handle = handle
+        self._wait_for_space = wait_for_space
         self._is_open.set()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
@@ -93,29 +100,38 @@ class WatchedStream(StreamWrapper):
                 return self._split_head(await self._receive(max_bytes))
             return await self._receive_final(max_bytes)
         await self._is_open.wait()
-        while True:
-            data: bytes | bytearray = self._after_head
-            self._after_head = b""
-            if not data:
-                data = await self._receive(max_bytes)
-            texts, rest = self._frames.cut(data)
-            if texts:
-                await self._deliver(texts)
-            if rest or not data:
-                return rest
+        if self._stream is self._wire:
+            self._wire.take = self._take  # sooner, in the task that reads all connections
+        rest: bytes | bytearray | None = None
+        while not (rest or self._is_at_end):
+            if self._after_head:
+                rest, self._after_head = self._take(self._after_head), b""
+            else:
+                self.is_waiting = True
+                data = await self._stream.receive_some(max_bytes)
+                self.is_waiting = False
+                rest = data if self._stream is self._wire else self._take(data)
+            if not self._has_space:
+                await self._wait_for_space()
+                self._has_space = True
+        return rest or b""
 
-    async def _deliver(self, texts: list[str]) -> None:
+    def _take(self, data: bytes | bytearray) -> bytes | None:
+        """Deliver the messages in what was received; return the rest, None if there is nothing to do about it."""
         assert self._handle is not None
-        try:
-            await self._handle(texts)
-        except Exception as error:
-            self.handler_error = error
-            raise
+        self._last.append(data)
+        self._is_at_end = not data
+        texts, rest = self._frames.cut(data)
+        if texts:
+            try:
+                self._has_space = self._handle(texts)
+            except Exception as error:
+                self.handler_error = error
+                raise
+        return rest if rest or self._is_at_end or not self._has_space else None
 
     async def _receive(self, max_bytes: int | None) -> bytes | bytearray:
-        self.is_waiting = True
         data = await self._stream.receive_some(max_bytes)
-        self.is_waiting = False
         self._last.append(data)
         return data
 

@@ -9,6 +9,7 @@ class Timings:
 
     connect_timeout_s: float = 10.0  # for TCP with TLS, and again for the WebSocket upgrade
     answer_timeout_s: float = 10.0  # for the answer to a token check or refresh
+    poll_every_s: float = 0.005  # between two looks for what has arrived, where one task reads all connections
     ping_interval_s: float = 10.0  # between pings
     silence_s: float = 3.0  # without a byte after a message, before the server is pinged at once
     pong_timeout_s: float = 5.0  # without a byte from the server after a ping
@@ -41,6 +42,8 @@ class Timings:
     refresh_interval_s: float = 600.0  # between two refreshes of a token
     refresh_timeout_s: float = 2.5  # for a refresh to finish once the recorder ends
     token_lock_retry_s: float = 0.1  # between checks whether another process still refreshes the token
+    token_lock_report_s: float = 5.0  # of such waiting before it is logged
+    token_lock_timeout_s: float = 30.0  # of such waiting before the refresh is given up; a refresh takes less
 
     disconnect_timeout_s: float = 1.5  # for all rooms to disconnect at the end
     shutdown_timeout_s: float = 4.0  # for everything to be in the database at the end

@@ -6,4 +6,5 @@ Reads closed segments and commits their rows. Used by `recorder` and `cli`.
 - `ingest`: one segment in one transaction, together with its name.
 - `recover`: ingests what crashed recorders left.
 - `database`: the DuckDB file: opened briefly, its tables created and checked.
+- `migration`: brings an older file up to today's tables.
 """

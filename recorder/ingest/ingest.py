@@ -19,7 +19,9 @@ import duckdb
 
 from pulsoid_rec.recorder.contract.journal_files import segment_name
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
-from pulsoid_rec.recorder.contract.tables import HEART_RATE, INGESTED_SEGMENTS, REJECTED_MESSAGES, TABLES, Table
+from pulsoid_rec.recorder.contract.paths import duckdb_pattern
+from pulsoid_rec.recorder.contract.tables import HEART_RATE, INGESTED_SEGMENTS, REJECTED_MESSAGES, TABLES, Column, Table
+from pulsoid_rec.recorder.contract.version_1 import value_in_version_1
 from pulsoid_rec.recorder.contract.wording import format_count
 from pulsoid_rec.recorder.disk.replace import open_replacement
 from pulsoid_rec.recorder.ingest.database import open_database, stop_engines, translate_errors
@@ -61,6 +63,11 @@ class Ingested:
     def readings(self) -> int:
         """Rows of `heart_rate`."""
         return self.rows[HEART_RATE.name]
+
+    @property
+    def rejected(self) -> int:
+        """Rows of `rejected_messages`."""
+        return self.rows[REJECTED_MESSAGES.name]
 
 
 def next_batch(segments: Sequence[Path], most_bytes: int = DEFAULT_LIMITS.batch_bytes) -> list[Path]:
@@ -189,7 +196,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, name: str, path: Path, found:
     """Insert a file's rows and the segment's name in one transaction: all of its lines, or none."""
     connection.execute("BEGIN")
     try:
-        connection.execute(_LOAD, [str(path), max(2**20, found.longest_bytes + 1)])
+        connection.execute(_LOAD, [duckdb_pattern(path), max(2**20, found.longest_bytes + 1)])
         # Most segments hold only readings, and each statement costs a millisecond even without a row.
         present = {name for (name,) in connection.execute('SELECT DISTINCT "table" FROM segment_lines').fetchall()}
         rows = {name: _count(connection.execute(insert)) for name, insert in _INSERTS.items() if name in present}
@@ -218,7 +225,7 @@ def _load_statement() -> str:
     """Return the statement that reads a segment's lines into a temporary table."""
     json_types = {"TIMESTAMPTZ": "BIGINT", "JSON": "VARCHAR"}
     types = {column.name: json_types.get(column.type, column.type) for table in TABLES for column in table.columns}
-    types |= {"table": "VARCHAR", "raw": "VARCHAR"}
+    types |= {"table": "VARCHAR", "raw": "VARCHAR", "at": "BIGINT"}  # `at`: of version 1
     columns = ", ".join(f"'{name}': '{type_}'" for name, type_ in types.items())
     return (
         "CREATE TEMP TABLE segment_lines AS FROM "
@@ -227,11 +234,16 @@ def _load_statement() -> str:
 
 
 def _insert_statement(table: Table) -> str:
-    columns = ", ".join(
-        f'make_timestamptz("{column.name}")' if column.type == "TIMESTAMPTZ" else f'"{column.name}"'
-        for column in table.columns
-    )
+    columns = ", ".join(_value(table, column) for column in table.columns)
     return f"INSERT INTO {table.name} SELECT {columns} FROM segment_lines WHERE \"table\" = '{table.name}' AND {_VALID}"
+
+
+def _value(table: Table, column: Column) -> str:
+    """Return the SQL of a column's value, also of lines of version 1, which lack some."""
+    value, older = f'"{column.name}"', value_in_version_1(table, column)
+    if older != value:
+        value = f"coalesce({value}, {older})"
+    return f"make_timestamptz({value})" if column.type == "TIMESTAMPTZ" else value
 
 
 # JSON that msgspec accepts and DuckDB does not (a number that is too large) is kept as a rejected message.

@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Iterable
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import trio
 
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
+from pulsoid_rec.recorder.contract.journal_files import run_id_of
 from pulsoid_rec.recorder.contract.limits import Limits
 from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.ingest.ingest import Ingested, ingest, next_batch
@@ -37,7 +39,9 @@ class Ingester:
         self._limiter = trio.CapacityLimiter(1)
         self._waiting: list[Path] = []
         self.total = Ingested()
-        """What has been ingested so far."""
+        """What has been ingested of this run so far."""
+        self.recovered = Ingested()
+        """What has been ingested so far of what others left."""
         self.error: StorageError | None = None
         """Why nothing can be ingested now, if so."""
         self._failing_since = 0.0
@@ -68,9 +72,11 @@ class Ingester:
     async def _ingest_waiting(self) -> None:
         timings = self._timings
         while self._waiting:
-            batch = next_batch(self._waiting, self._limits.batch_bytes)
+            is_own, segments = next(groupby(self._waiting, self._is_own))  # counted apart
+            batch = next_batch(list(segments), self._limits.batch_bytes)
+            total = self.total if is_own else self.recovered
             check_cancelled = trio.from_thread.check_cancelled
-            work = partial(ingest, self._database, batch, self.total, keep=self._keep, check_cancelled=check_cancelled)
+            work = partial(ingest, self._database, batch, total, keep=self._keep, check_cancelled=check_cancelled)
             started_at = trio.current_time()
             try:
                 # Not abandoned on cancel: if Python ends while a thread is inside DuckDB, the process crashes.
@@ -85,6 +91,9 @@ class Ingester:
                 del self._waiting[: len(batch)]
                 if self._waiting:
                     await trio.sleep(timings.readers_turn_s)
+
+    def _is_own(self, segment: Path) -> bool:
+        return run_id_of(segment) == self._journal.run_id
 
     async def _wait_for_retry(self, error: StorageError, now: float) -> None:
         """Wait before the next attempt, longer each time; log the reason once."""

@@ -1,8 +1,9 @@
 """Kill `recover` at a line of its code, and see afterwards that each row is in the database once.
 
-Run as a program of its own, since it forks: python kill_at_line.py FOLDER SEED TRIALS. A trial makes a journal as
-crashes leave it, kills `recover` at a random line of ingest, database or segment (twice, at different ones), lets it
-run to its end, and compares. It prints how many lines there are to be killed at.
+Run as a program of its own, since it forks: python kill_at_line.py FOLDER SEED TRIALS [migration]. A trial makes a
+journal as crashes leave it, kills `recover` at a random line of ingest, database or segment (twice, at different ones),
+lets it run to its end, and compares. With `migration` there is a recording of version 1 beside the journal, the lines
+are those of the migration, and there is a trial for each. It prints how many lines there are to be killed at.
 """
 
 import os
@@ -16,24 +17,33 @@ from types import FrameType
 from typing import Any
 
 from journal_rows import as_stored, reading, stored, write_segment
+from version_1 import RECORDING
 
 from pulsoid_rec.recorder.ingest import database as database_module
 from pulsoid_rec.recorder.ingest import ingest as ingest_module
+from pulsoid_rec.recorder.ingest import migration as migration_module
 from pulsoid_rec.recorder.ingest import recover as recover_module
 from pulsoid_rec.recorder.ingest.recover import recover
 from pulsoid_rec.recorder.journal import segment as segment_module
 
-_WATCHED = {module.__file__ for module in (database_module, ingest_module, recover_module, segment_module)}
+_MIGRATES = sys.argv[4:] == ["migration"]
+_MODULES = [migration_module] if _MIGRATES else [database_module, ingest_module, recover_module, segment_module]
+_WATCHED = {module.__file__ for module in _MODULES}
 
 
 def make_journal(folder: Path) -> Counter[tuple[Any, ...]]:
-    """Write a closed segment, a damaged one and a torn one; return what is to be stored, but for the damaged lines."""
+    """Write a closed segment, a damaged one and a torn one; return what is to be stored, but for the damaged lines.
+
+    With `migration` also the recording, whose rows are not among them.
+    """
     journal = folder / "t.duckdb.journal"
     write_segment(journal, "a-0", map(reading, range(3)))
     damaged = write_segment(journal, "a-1", map(reading, range(3, 6)))
     damaged.write_bytes(damaged.read_bytes().replace(b'"profile_id":"p4"', b'"profile_id":"p9"'))
     torn = write_segment(journal, "a-2", map(reading, range(6, 9)), is_open=True)
     torn.write_bytes(torn.read_bytes()[:-30])
+    if _MIGRATES:
+        shutil.copy(RECORDING, folder / "t.duckdb")
     return Counter(as_stored(reading(number)) for number in (0, 1, 2, 3, 5, 6, 7))
 
 
@@ -74,6 +84,7 @@ def main(folder: Path, seed: int, trials: int) -> None:
     make_journal(folder / "whole")
     in_child(folder / "whole" / "t.duckdb", 0, folder / "lines")
     lines = int((folder / "lines").read_text())
+    trials = lines if _MIGRATES else trials
     step = lines / trials
     done: list[Path] = []
     for trial in range(trials):
@@ -85,8 +96,15 @@ def main(folder: Path, seed: int, trials: int) -> None:
         done.append(there)
     # DuckDB is not opened in this process before the last fork.
     expected = make_journal(folder / "expected")
+    recorded: Counter[tuple[Any, ...]] = Counter()
+    if _MIGRATES:
+        alone = shutil.copy(RECORDING, folder / "alone.duckdb")
+        recover(Path(alone))
+        recorded = stored(Path(alone))
     for there in done:
         found = stored(there / "t.duckdb")
+        assert recorded <= found, there
+        found -= recorded
         rejected = [row for row in found.elements() if row[0] == "rejected_messages"]
         assert len(rejected) == 2, (there, rejected)
         assert found - Counter(rejected) == expected, there

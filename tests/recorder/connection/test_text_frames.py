@@ -167,10 +167,11 @@ async def test_messages_are_taken_from_the_head_on_however_they_come(seed: int) 
     stream = watch(in_pieces(HEAD + b"".join(map(text, sent)) + close(1000), seed))
     taken: list[str] = []
 
-    async def take(texts: list[str]) -> None:
+    def take(texts: list[str]) -> bool:
         taken.extend(texts)
+        return True
 
-    stream.deliver_to(take)
+    stream.deliver_to(take, trio.sleep_forever)
     assert await read_all(stream) == HEAD + close(1000)
     assert taken == sent
 
@@ -192,10 +193,11 @@ async def test_interim_answers_are_not_taken_for_the_final_one(seed: int) -> Non
     stream = watch(in_pieces(interim + HEAD + text(reading(1)) + close(1000), seed))
     taken: list[str] = []
 
-    async def take(texts: list[str]) -> None:
+    def take(texts: list[str]) -> bool:
         taken.extend(texts)
+        return True
 
-    stream.deliver_to(take)
+    stream.deliver_to(take, trio.sleep_forever)
     assert await read_all(stream) == HEAD + close(1000)
     assert taken == [reading(1)]
     assert stream.http_status == 101
@@ -220,11 +222,11 @@ async def test_full_journal_holds_the_reading_back() -> None:
     taken: list[str] = []
     full = trio.Event()
 
-    async def take(texts: list[str]) -> None:
+    def take(texts: list[str]) -> bool:
         taken.extend(texts)
-        await full.wait()
+        return full.is_set()
 
-    stream.deliver_to(take)
+    stream.deliver_to(take, full.wait)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(read_all, stream)
         await trio.testing.wait_all_tasks_blocked()

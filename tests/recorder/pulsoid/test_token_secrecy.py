@@ -132,9 +132,8 @@ async def test_a_run_through_every_failure_leaves_no_token_behind(tmp_path: Path
         new = json.loads(credentials.read_text())
     assert running.returncode == 0, (folder / "stderr").read_text()
     assert new["access_token"] != TOKEN  # a 401 among the failures was one refresh
-    said, log = (folder / "stderr").read_text(), (folder / "a.duckdb.log").read_text()
-    assert "internal error: ZeroDivisionError. Please report it" in said
-    assert "Traceback" not in said
+    [log_file] = (folder / "a.duckdb.logs").iterdir()
+    log = log_file.read_text()
     for word in ("refreshed", "401", "403", "500", "UTF-8", "violated the WebSocket protocol", "begins like JSON"):
         assert word in log
     assert search(folder, [*SECRETS, new["access_token"], new["refresh_token"]]) == []
@@ -173,7 +172,8 @@ async def test_not_even_a_traceback_of_a_fault_of_ours_holds_the_token(tmp_path:
             with trio.fail_after(20):
                 await running.wait()
     assert running.returncode == 0
-    said, log = (folder / "stderr").read_text(), (folder / "a.duckdb.log").read_text()
+    [log_file] = (folder / "a.duckdb.logs").iterdir()
+    said, log = (folder / "stderr").read_text(), log_file.read_text()
     assert "internal error: ZeroDivisionError. Please report it" in said
     assert "Traceback" not in said
     assert "Traceback" in log
