@@ -9,9 +9,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 from pulsoid_rec.recorder.connection.watched_stream import WatchedStream
 from pulsoid_rec.recorder.contract.timings import Timings
 
-_CLOSE_FRAME = b"\x88"
 _PAUSE_S = 0.1
-_GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 async def ping_until_dead(
@@ -72,10 +70,12 @@ async def close(websocket: WebSocketConnection, stream: WatchedStream, timeout_s
     """
     if websocket.closed is not None:  # by the server
         return
+    was_usual = stream.is_usual
     with trio.move_on_after(timeout_s):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(websocket.aclose)
-            with contextlib.suppress(*_GONE):
-                while (data := await stream.receive_some()) and data[:1] != _CLOSE_FRAME:
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                # A close frame is not usual; where others came before, the end of the connection is awaited.
+                while await stream.receive_some() and stream.is_usual is was_usual:
                     pass
             nursery.cancel_scope.cancel()

@@ -49,6 +49,11 @@ class WatchedStream(StreamWrapper):
         return self._wire.received_at
 
     @property
+    def is_usual(self) -> bool:
+        """Whether nothing but messages, pings and pongs was received."""
+        return not self._frames.is_over
+
+    @property
     def is_answered(self) -> bool:
         """Whether the server has sent anything but interim answers."""
         return bool(self._head)

@@ -45,7 +45,7 @@ def now_us() -> int:
 
 
 def events_of(database: Path) -> list[tuple[str, str | None, int]]:
-    return rows(database, 'SELECT event, reason, epoch_us(changed_at) FROM connection_events ORDER BY rowid')
+    return rows(database, "SELECT event, reason, epoch_us(changed_at) FROM connection_events ORDER BY rowid")
 
 
 def stamps_of(database: Path) -> dict[str, int]:

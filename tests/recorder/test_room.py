@@ -682,9 +682,8 @@ async def test_what_a_server_sends_until_it_closes_at_the_end_is_stored(database
         await visit.accept(text(reading(0)))
         while (await visit.receive())[:1] != b"\x88":
             pass
-        await visit.send(*(text(reading(number)) for number in range(1, 100)), frame(PING, b"?"))
-        if answers:
-            await visit.send(close(1000))
+        last = [frame(PING, b"?"), close(1000)] if answers else []
+        await visit.send(*(text(reading(number)) for number in range(1, 100)), *last)
         closed_at = trio.current_time()
         await visit.until_gone()
         took_s = trio.current_time() - closed_at
