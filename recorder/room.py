@@ -27,7 +27,7 @@ from pulsoid_rec.recorder.pulsoid.messages import parse_message
 from pulsoid_rec.recorder.pulsoid.token_refresh import TokenRefresh
 from pulsoid_rec.recorder.status import RoomStatus
 
-_ROWS_AT_ONCE = 500
+_ROWS_AT_ONCE = 200
 """Rows made before other tasks have their turn."""
 
 log = logging.getLogger(__name__)

@@ -19,6 +19,8 @@ _TEXT = _FINAL | _TEXT_BEGINS
 _PING, _PONG = 0x89, 0x8A
 _IN_TWO_BYTES, _IN_EIGHT_BYTES = 126, 127  # where a length is; shorter ones are in the second byte of the frame itself
 
+_new_utf_8_decoder = getincrementaldecoder("utf-8")
+
 # What the library is shown in place of what it has not seen, so that it fails as if it had.
 _BEGUN = {True: b"\x01\x00", False: b"\x02\x00"}
 _INVALID_UTF_8 = b"\x81\x01\xff"
@@ -166,7 +168,7 @@ class _Message:
         self.is_text = is_text
         self.start = bytearray()
         """All of it so far; above a limit no more than `raw_bytes`."""
-        self._check = getincrementaldecoder("utf-8")().decode
+        self._check = _new_utf_8_decoder().decode
         self._size_bytes = self._fragments = 0
         self._excess = ""
         self._is_last = False

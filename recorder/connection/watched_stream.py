@@ -14,6 +14,8 @@ MessageHandler = Callable[[list[Text]], Awaitable[None]]
 """Handles messages before more are received."""
 
 _END_OF_HEAD = re.compile(rb"\n\r?\n")  # as in h11, which parses the head for trio-websocket
+_BYTES_AT_ONCE = 2**13
+"""Bytes split before other tasks have their turn: they may be 4,096 frames."""
 
 
 class WatchedStream(StreamWrapper):
@@ -74,11 +76,20 @@ class WatchedStream(StreamWrapper):
             self._after_head = b""
             if not data:
                 data = await self._stream.receive_some(max_bytes)
-            texts, rest = self._frames.cut(data)
+            texts, rest = await self._cut(data)
             if texts:
                 await self._deliver(texts)
             if rest or not data:
                 return rest
+
+    async def _cut(self, data: bytes | bytearray) -> tuple[list[Text], bytes]:
+        texts, rest = self._frames.cut(data[:_BYTES_AT_ONCE])
+        for start in range(_BYTES_AT_ONCE, len(data), _BYTES_AT_ONCE):
+            await trio.lowlevel.cancel_shielded_checkpoint()  # shielded, so that nothing is lost
+            more, passed = self._frames.cut(data[start : start + _BYTES_AT_ONCE])
+            texts += more
+            rest += passed
+        return texts, rest
 
     async def _deliver(self, texts: list[Text]) -> None:
         assert self._handle is not None

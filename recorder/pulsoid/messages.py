@@ -109,12 +109,11 @@ def parse_message(frame: Text, *, room_id: str, connection_id: str, received_at:
         return reject(room_id, connection_id, received_at, frame.reason, frame.start, size_bytes=frame.size_bytes)
     try:
         try:
-            message = _decode(frame)
-            occurred_at = _microseconds(message.timestamp)
+            return _row(_decode(frame), frame, room_id, connection_id, received_at)
         except ValueError:  # includes msgspec's errors
-            message = _decode_leniently(_replace_half_characters(frame))
-            occurred_at = _microseconds(message.timestamp.at)
-        return _row(message, frame, occurred_at, room_id=room_id, connection_id=connection_id, received_at=received_at)
+            message: _Message[Any] = _decode_leniently(_replace_half_characters(frame))
+            message.timestamp = message.timestamp.at
+            return _row(message, frame, room_id, connection_id, received_at)
     except RecursionError:
         reason = "it is nested too deeply"
     except OverflowError:
@@ -134,9 +133,8 @@ def _replace_half_characters(frame: str) -> str:
     return _ESCAPES.sub(lambda found: found[1] or r"\ufffd", frame)
 
 
-def _row(
-    message: _Message[Any], frame: str, occurred_at: int, *, room_id: str, connection_id: str, received_at: int
-) -> MessageRow:
+def _row(message: _Message[Any], frame: str, room_id: str, connection_id: str, received_at: int) -> MessageRow:
+    occurred_at = _microseconds(message.timestamp)
     if isinstance(message, _HeartRateMessage):
         reading = message.heart_rate
         return HeartRateRow(room_id, connection_id, reading.profile_id, reading.bpm, occurred_at, received_at, frame)
