@@ -166,7 +166,7 @@ def _json_object(config: Raw) -> str:
     if not data.startswith(b"{"):
         raise ValueError("`config` is not an object")
     if len(data) > DEFAULT_LIMITS.config_bytes:
-        raise ValueError(f"`config` has {len(data):,} bytes, more than {DEFAULT_LIMITS.config_bytes:,}")
+        raise ValueError(f"`config` has more than {DEFAULT_LIMITS.config_bytes:,} bytes")
     return data.decode()
 
 

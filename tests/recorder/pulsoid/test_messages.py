@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from recording_run import make_recorder, rows, running, until
 from simulator_control import open_simulator
 
+from pulsoid_rec.recorder.connection.text_frames import LongText
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
 from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, MessageRow, RejectedMessageRow, RoomEventRow
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
@@ -352,6 +354,95 @@ def test_a_fault_is_named_so_that_its_sender_can_correct_it(frame: str, reason: 
     row = parse(frame)
     assert isinstance(row, RejectedMessageRow)
     assert row.reason == reason
+
+
+# Limits: the value at the limit is taken, one above it is not
+
+
+def updated(config: str, profile: str = "u") -> str:
+    return (
+        f'{{"kind":"room_member_updated","timestamp":"{AT}",'
+        f'"room_member_updated":{{"profile_id":"{profile}","config":{config}}}}}'
+    )
+
+
+@pytest.mark.parametrize("character", ["x", "€", "😀", "\\ud83d\\ude00", "\\ud83d"])
+def test_an_id_of_256_characters_is_taken_and_one_of_257_is_not(character: str) -> None:
+    room = f'{{"kind":"room_updated","timestamp":"{AT}","room_updated":{{"room_id":"%s","config":{{}}}}}}'
+    removed = f'{{"kind":"room_member_removed","timestamp":"{AT}","room_member_removed":{{"profile_id":"%s"}}}}'
+    for frame, field in (
+        (reading(profile='"%s"'), "heart_rate.profile_id"),
+        (updated("{}", "%s"), "room_member_updated.profile_id"),
+        (removed, "room_member_removed.profile_id"),
+        (room, "room_updated.room_id"),
+    ):
+        assert not isinstance(parse(frame % (character * 256)), RejectedMessageRow)
+        above = parse(frame % (character * 257))
+        assert isinstance(above, RejectedMessageRow)
+        assert above.reason == f"`{field}` has more than 256 characters"
+
+
+def test_a_config_of_64_kib_is_taken_and_a_larger_one_is_not() -> None:
+    at_limit = parse(updated('{"a":"%s"}' % ("ä" * 32_764)))
+    assert isinstance(at_limit, MemberEventRow)
+    assert at_limit.config is not None
+    assert len(at_limit.config.encode()) == 65_536
+    frame = updated('{"a":"%sx"}' % ("ä" * 32_764))
+    above = parse_message(frame, room_id="room", connection_id="connection", received_at=123)
+    assert isinstance(above, RejectedMessageRow)
+    assert (
+        above.reason == "`config` has more than 65,536 bytes; it has 65,653 bytes, of which the first 65,536 are kept"
+    )
+
+
+@pytest.mark.parametrize("character", ["x", "ä", "😀"])
+def test_of_a_rejected_message_64_kib_are_kept_and_its_length(character: str) -> None:
+    whole = character * (65_536 // len(character.encode()))
+    assert parse(whole).raw == whole
+    longer = parse_message(f"{whole}y", room_id="room", connection_id="connection", received_at=123)
+    assert isinstance(longer, RejectedMessageRow)
+    assert longer.raw == whole
+    assert longer.reason.endswith("; it has 65,537 bytes, of which the first 65,536 are kept")
+
+
+def test_of_a_long_text_the_beginning_and_the_length_are_kept() -> None:
+    long = LongText("x" * 100, 4_000_000, "it is larger than 131,072 bytes")
+    row = parse_message(long, room_id="room", connection_id="connection", received_at=123)
+    reason = "it is larger than 131,072 bytes; it has 4,000,000 bytes, of which the first 100 are kept"
+    assert row == RejectedMessageRow("room", "connection", 123, reason, "x" * 100)
+
+
+# Half an emoji
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        (r"\ud83d", r"\ufffd"),
+        (r"\uDE00x", r"\ufffdx"),
+        (r"\ud83d\ud83d\ude00", r"\ufffd\ud83d\ude00"),
+        (r"\ud83d\ude00\ude00", r"\ud83d\ude00\ufffd"),
+        (r"\ud83d\u0041", r"\ufffd\u0041"),
+        (r"\\\ud83d", r"\\\ufffd"),
+        (r"\\ud83d\ud83d", r"\\ud83d\ufffd"),
+        (r"\n\"\ud83d", r"\n\"\ufffd"),
+    ],
+)
+def test_half_an_emoji_is_taken(sent: str, stored: str) -> None:
+    config = '{"name":"%s","\\ud800":1}'
+    row = parse(updated(config % sent, sent))
+    assert isinstance(row, MemberEventRow)
+    assert row.config == config.replace("ud800", "ufffd") % stored
+    assert row.profile_id == json.loads(f'"{stored}"')
+    with duckdb.connect() as connection:
+        assert connection.execute("SELECT json_valid(?)", [row.config]).fetchall() == [(True,)]
+
+
+def test_a_backslash_before_what_looks_like_half_an_emoji_is_left_alone() -> None:
+    config = r'{"name":"\\ud83d"}'
+    row = parse(updated(config))
+    assert isinstance(row, MemberEventRow)
+    assert row.config == config
 
 
 def test_a_config_as_deep_as_can_be_understood_can_be_shown_too() -> None:
