@@ -1,5 +1,6 @@
 """The parts of docs/ that are made from the program itself. `make docs` writes them; a test compares them."""
 
+import inspect
 import re
 import subprocess
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from command import run_command
 
 from pulsoid_rec.analysis.cli.app import COMMANDS
 from pulsoid_rec.analysis.metrics.columns import SUMMARY
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 from pulsoid_rec.recorder.contract.tables import TABLES, Table
 
 ROOT = Path(__file__).parents[1]
@@ -19,7 +21,7 @@ FIGURES = {column.name: column.meaning for column in SUMMARY}
 
 def generated_parts() -> dict[str, Callable[[], str]]:
     """List what makes each generated part, by page and by the name in its markers."""
-    return {"commands": _commands, "tables": _tables, "figures": _figures}
+    return {"commands": _commands, "tables": _tables, "figures": _figures, "limits": _limits}
 
 
 def with_part(text: str, name: str, part: str) -> str:
@@ -57,6 +59,19 @@ def _table(table: Table) -> str:
 def _figures() -> str:
     rows = [f"| `{name}` | {meaning} |" for name, meaning in FIGURES.items()]
     return "\n".join(("| column | meaning |", "|---|---|", *rows, ""))
+
+
+def _limits() -> str:
+    """Make a table of the limits: their meaning is in the comments behind them."""
+    meanings = re.findall(r"^    (\w+): int = .*?  # (.*)$", inspect.getsource(Limits), re.MULTILINE)
+    rows = [f"| `{name}` | {_amount(name, getattr(DEFAULT_LIMITS, name))} | {meaning} |" for name, meaning in meanings]
+    return "\n".join(("| limit | value | of what |", "|---|---|---|", *rows, ""))
+
+
+def _amount(name: str, value: int) -> str:
+    if not name.endswith("_bytes"):
+        return f"{value:,}"
+    return f"{value / 2**20:g} MiB" if value >= 2**20 else f"{value / 2**10:g} KiB"
 
 
 def main() -> None:

@@ -104,7 +104,7 @@ REJECTED_MESSAGES = Table(
         Column("connection_id", "VARCHAR", "the connection; NULL for a damaged line of the journal", null=True),
         Column("received_at", "TIMESTAMPTZ", "when it arrived, by the recorder's own clock"),
         Column("reason", "VARCHAR", "why it was rejected"),
-        Column("raw", "VARCHAR", "the message, word for word"),
+        Column("raw", "VARCHAR", "the message, word for word, up to 64 KiB"),
     ),
 )
 

@@ -2,7 +2,7 @@
 
 Used by `room`, `recorder` and `cli`. It turns a frame's text into a row, and provides a valid token.
 
-- `messages`: parses a frame's text into a row, and never raises.
+- `messages`: parses a frame's text into a row, and never raises; `timestamps` has the rarer forms of an instant.
 - `credentials`: reads the token, and replaces it in its file.
 - `token_check`, `token_refresh`: the two endpoints for tokens, by `http_client`.
 """
