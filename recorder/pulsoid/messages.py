@@ -123,14 +123,13 @@ def parse_message(frame: Text, *, room_id: str, connection_id: str, received_at:
     return reject(room_id, connection_id, received_at, reason, frame)
 
 
-# Escapes in JSON's texts: those that stand for themselves, and halves of a surrogate pair.
-_ESCAPES = re.compile(
-    r"((?:\\[^u]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})+)|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
-)
+# Escapes in JSON's texts: a run of those that stand for a character, or half of a surrogate pair.
+_WHOLE = r"(?:[^u]|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+_ESCAPES = re.compile(rf"\\(?:{_WHOLE}(?:\\{_WHOLE})*|(u[dD][89a-fA-F][0-9a-fA-F]{{2}}))")
 
 
 def _replace_half_characters(frame: str) -> str:
-    return _ESCAPES.sub(lambda found: found[1] or r"\ufffd", frame)
+    return _ESCAPES.sub(lambda found: r"\ufffd" if found[1] else found[0], frame)
 
 
 def _row(message: _Message[Any], frame: str, room_id: str, connection_id: str, received_at: int) -> MessageRow:
