@@ -14,8 +14,8 @@ MessageHandler = Callable[[list[Text]], Awaitable[None]]
 """Handles messages before more are received."""
 
 _END_OF_HEAD = re.compile(rb"\n\r?\n")  # as in h11, which parses the head for trio-websocket
-_BYTES_AT_ONCE = 2**13
-"""Bytes split before other tasks have their turn: they may be 4,096 frames."""
+_BYTES_AT_ONCE = 2**12
+"""Bytes split before other tasks have their turn: they may be 2,048 frames."""
 
 
 class WatchedStream(StreamWrapper):
