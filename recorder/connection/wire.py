@@ -9,8 +9,8 @@ from outcome import Error, Outcome, Value
 
 from pulsoid_rec.recorder.connection.poller import Poller
 
-BYTES_AT_ONCE = 8 * 2**10
-"""Bytes handled before other tasks have their turn: they may be 4,096 messages."""
+BYTES_AT_ONCE = 4 * 2**10
+"""Bytes handled before other tasks have their turn: they may be 2,048 messages."""
 
 
 class StreamWrapper(trio.abc.Stream):

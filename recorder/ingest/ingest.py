@@ -29,7 +29,8 @@ from pulsoid_rec.recorder.journal.rows import RejectedMessageRow
 from pulsoid_rec.recorder.journal.segment import FORMAT_VERSION, HEADER, Scan, encode_line, read_lines, scan
 
 _MANY_ROWS = 20_000
-"""Rows at once after which DuckDB would keep some 100 MB."""
+_MANY_BYTES = 4 * 2**20
+"""Rows, or bytes of segments, at once after which DuckDB would keep 100 MB and more."""
 
 DAMAGED = "a line of the journal that a crash cut off, or a disk damaged"
 
@@ -120,11 +121,19 @@ def ingest(
                 check_cancelled()
                 if _ingest_once(connection, segment, total):
                     done.append(segment)
-        if total.count - before > _MANY_ROWS:
+        if total.count - before > _MANY_ROWS or _size_of(done) > _MANY_BYTES:
             stop_engines()
         with translate_errors(database):
             for segment in done:
                 _delete_or_archive(segment, keep=keep)
+
+
+def _size_of(segments: Sequence[Path]) -> int:
+    size = 0
+    for segment in segments:
+        with contextlib.suppress(FileNotFoundError):  # another recorder has ingested it
+            size += segment.stat().st_size
+    return size
 
 
 def _delete_or_archive(segment: Path, *, keep: bool) -> None:
