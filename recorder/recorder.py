@@ -15,6 +15,7 @@ from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
+from pulsoid_rec.recorder.contract.wording import format_count
 from pulsoid_rec.recorder.ingest.database import open_database, require_valid_path
 from pulsoid_rec.recorder.ingest.schedule import Ingester
 from pulsoid_rec.recorder.journal.journal import Journal
@@ -175,6 +176,12 @@ class Recorder:
             raise StorageError(
                 f"Not everything is in the database yet{why}: the rest is safe in the journal",
                 "Run `pulsoid-rec recover` to ingest it; the next `record` does so too.",
+            )
+        if skipped := self.ingester.total.skipped:
+            raise StorageError(
+                f"{format_count(len(skipped), 'segment')} of the journal, written by a newer pulsoid-rec, could not be "
+                "ingested",
+                "Install that newer pulsoid-rec, and run its `recover`; the files are unchanged.",
             )
 
 

@@ -15,6 +15,8 @@ class Limits:
     segment_bytes: int = 8 * 2**20  # a segment; above it a new one is started
     large_segment_bytes: int = 64 * 2**10  # a segment that is ingested without waiting for more
     batch_bytes: int = 64 * 2**20  # segments ingested before the database is closed for a moment
+    wal_bytes: int = 96 * 2**10  # committed rows in the database's WAL; above it a checkpoint is made
+    low_disk_bytes: int = 200 * 2**20  # free space of the database's disk, below which a warning is logged
 
 
 DEFAULT_LIMITS = Limits()
