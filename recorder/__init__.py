@@ -4,6 +4,7 @@ The rooms of this package, highest first; each may import those below it, and no
 
 - `cli`: the commands that record, recover and simulate, and what they show on a terminal.
 - `recorder`: one run of the recorder. `room` records one room; `status` counts what a display shows.
+- `suspension`: notices that the process was stopped. `clock`: stamps rows in the order of their receipt.
 - `ingest`: inserts the journal into the DuckDB file, exactly once; `recover` does so after a crash.
 - `pulsoid`: messages, credentials, and checking and refreshing a token.
 - `connection`: one WebSocket connection: opening it, watching it, and when to reconnect.

@@ -3,26 +3,32 @@
 import logging
 import signal
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import time_ns
 
 import trio
 
+from pulsoid_rec.recorder.clock import ReceiptClock
+from pulsoid_rec.recorder.connection.poller import Poller
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, PulsoidRecError, RefusedError, StorageError
 from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
+from pulsoid_rec.recorder.contract.paths import require_valid_path
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
-from pulsoid_rec.recorder.contract.wording import format_count
-from pulsoid_rec.recorder.ingest.database import open_database, require_valid_path
+from pulsoid_rec.recorder.contract.wording import format_count, format_list
+from pulsoid_rec.recorder.ingest.database import open_database
 from pulsoid_rec.recorder.ingest.schedule import Ingester
 from pulsoid_rec.recorder.journal.journal import Journal
 from pulsoid_rec.recorder.journal.segment import find_segments
 from pulsoid_rec.recorder.pulsoid.credentials import Credentials
 from pulsoid_rec.recorder.pulsoid.token_refresh import TokenRefresh
 from pulsoid_rec.recorder.room import Room
+from pulsoid_rec.recorder.suspension import SuspensionWatch
+
+_MOST_NAMED = 3
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +44,14 @@ class Options:
     kinds: tuple[str, ...]
     duration_s: float | None = None
     keep_journal: bool = False
+    run_id: str = field(default_factory=new_id)
 
 
 class Recorder:
-    """One run of the recorder; to be created and run inside trio."""
+    """One run of the recorder, inside trio.
+
+    Creating one waits for the disk: `await trio.to_thread.run_sync(Recorder, options)`.
+    """
 
     def __init__(
         self,
@@ -51,20 +61,24 @@ class Recorder:
         limits: Limits = DEFAULT_LIMITS,
         time_ns: Callable[[], int] = time_ns,
     ) -> None:
+        require_valid_path(options.database)  # before any file is made
         self.options = options
-        self.started_at = trio.current_time()
+        self.started_at = 0.0  # on trio's clock
         self.stop = trio.Event()
         self.is_ending = False
         self._timings = timings
         folder = journal_folder(options.database)
         try:
             self._left_by_crashes = find_segments(folder)
-            self.journal = Journal(folder, new_id(), timings, limits)
+            self.journal = Journal(folder, options.run_id, timings, limits)
         except OSError as error:
             raise StorageError(
                 f"Cannot write the journal {folder}: {error.strerror or error}", "Choose another database with --db."
             ) from error
+        clock = ReceiptClock(time_ns)
+        self._suspensions = SuspensionWatch(clock, timings)
         self.ingester = Ingester(options.database, self.journal, timings, limits, keep_journal=options.keep_journal)
+        self._poller = Poller(timings)
         self._refresh = TokenRefresh(options.server_url, options.credentials, timings)
         self.rooms = [
             Room(
@@ -73,17 +87,20 @@ class Recorder:
                 refresh=self._refresh,
                 kinds=options.kinds,
                 journal=self.journal,
+                poller=self._poller,
                 stop=self.stop,
                 on_refused=self._on_refused,
                 timings=timings,
                 limits=limits,
-                time_ns=time_ns,
+                clock=clock,
+                suspensions=self._suspensions,
             )
             for room_id in options.rooms
         ]
         self._checking = trio.CancelScope()
         self._refused: set[str] = set()
         self._error: PulsoidRecError | None = None
+        self._is_over = False  # as `duration_s` is
 
     async def run(self, show: Callable[["Recorder"], Awaitable[None]] | None = None) -> None:
         """Record until a signal arrives, the duration is over, or the server refuses every room at the start.
@@ -93,13 +110,16 @@ class Recorder:
         Raises
         ------
         RefusedError
-            The server refused the token, or every room, before anything was recorded.
+            The server refused the token, or every room, before anything was recorded; or the duration is over, and
+            there are rooms that were never connected.
         StorageError
             The database cannot be used, or not everything is in it at the end.
         """
+        self.started_at = trio.current_time()
         try:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._watch_signals, nursery.cancel_scope)
+                nursery.start_soon(self._suspensions.run)
                 try:
                     await self._check()
                     if show is not None:
@@ -115,10 +135,25 @@ class Recorder:
         if self._error is not None:
             raise self._error
         self._require_complete()
+        if self._is_over and (unconnected := self.describe_unconnected()):
+            raise RefusedError(unconnected, "Check the room's id, the token and the server.")
+
+    def describe_unconnected(self) -> str | None:
+        """Return which rooms were never connected, and why, without a full stop; None if all were."""
+        rooms = [room for room in self.rooms if not room.connection.was_live]
+        if not rooms:
+            return None
+        reasons = [room.status.problem or "the server has not answered" for room in rooms]
+        if len(rooms) == 1:
+            return f"Nothing of room {rooms[0].room_id!r} was recorded, as it was never connected: {reasons[0]}"
+        named = [f"{room.room_id!r} ({reason})" for room, reason in zip(rooms, reasons, strict=True)]
+        return (
+            f"Nothing of {len(rooms):,} rooms was recorded, as they were never connected: "
+            f"{format_list(named, _MOST_NAMED)}"
+        )
 
     async def _check(self) -> None:
         """Check database and token before anything is recorded."""
-        require_valid_path(self.options.database)
         if self.options.database.exists():
             try:
                 await trio.to_thread.run_sync(_check_database, self.options.database)
@@ -131,13 +166,16 @@ class Recorder:
         async with trio.open_nursery() as storage:
             storage.start_soon(self.journal.run)
             storage.start_soon(self.ingester.run, self._left_by_crashes)
-            async with trio.open_nursery() as rooms:
-                for room in self.rooms:
-                    rooms.start_soon(room.run)
-                await self.stop.wait()
-                self.is_ending = True
-                rooms.cancel_scope.deadline = trio.current_time() + self._timings.disconnect_timeout_s
-                storage.cancel_scope.deadline = trio.current_time() + self._timings.shutdown_timeout_s
+            async with trio.open_nursery() as polling:
+                polling.start_soon(self._poller.run)
+                async with trio.open_nursery() as rooms:
+                    for room in self.rooms:
+                        rooms.start_soon(room.run)
+                    await self.stop.wait()
+                    self.is_ending = True
+                    rooms.cancel_scope.deadline = trio.current_time() + self._timings.disconnect_timeout_s
+                    storage.cancel_scope.deadline = trio.current_time() + self._timings.shutdown_timeout_s
+                polling.cancel_scope.cancel()
             self.journal.finish()
 
     async def _watch_signals(
@@ -154,6 +192,7 @@ class Recorder:
 
     async def _stop_after(self, duration_s: float) -> None:
         await trio.sleep(duration_s)
+        self._is_over = not self.stop.is_set()
         self.stop.set()
 
     def _on_refused(self, room: Room, error: RefusedError) -> None:
@@ -177,7 +216,7 @@ class Recorder:
                 f"Not everything is in the database yet{why}: the rest is safe in the journal",
                 "Run `pulsoid-rec recover` to ingest it; the next `record` does so too.",
             )
-        if skipped := self.ingester.total.skipped:
+        if skipped := self.ingester.recovered.skipped:
             raise StorageError(
                 f"{format_count(len(skipped), 'segment')} of the journal, written by a newer pulsoid-rec, could not be "
                 "ingested",

@@ -11,7 +11,10 @@ from http import HTTPStatus
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
+from pulsoid_rec.recorder.clock import ReceiptClock
 from pulsoid_rec.recorder.connection.disconnects import Disconnect, ended_connection, failed_attempt, refused_error
+from pulsoid_rec.recorder.connection.liveness import close, drain, ping_until_dead
+from pulsoid_rec.recorder.connection.poller import Poller
 from pulsoid_rec.recorder.connection.reconnect import ConnectionState, Event, State
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.connection.watched_stream import WatchedStream
@@ -20,11 +23,13 @@ from pulsoid_rec.recorder.contract.errors import RefusedError, UsageError
 from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.contract.limits import Limits
 from pulsoid_rec.recorder.contract.timings import Timings
+from pulsoid_rec.recorder.contract.wording import format_duration
 from pulsoid_rec.recorder.journal.journal import Journal
 from pulsoid_rec.recorder.journal.rows import ConnectionEventRow, RejectedMessageRow
 from pulsoid_rec.recorder.pulsoid.messages import parse_message
 from pulsoid_rec.recorder.pulsoid.token_refresh import TokenRefresh
 from pulsoid_rec.recorder.status import RoomStatus
+from pulsoid_rec.recorder.suspension import Suspension, SuspensionWatch
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +38,8 @@ log = logging.getLogger(__name__)
 class Room:
     """Records one room until `stop` is set.
 
-    `refresh` has the token; `on_refused` is called at each refusal, with the error for the user; `time_ns` is the wall
-    clock, in nanoseconds since 1970, UTC.
+    `refresh` has the token; `on_refused` is called at each refusal, with the error for the user; `clock` and
+    `suspensions` are those of the run.
     """
 
     room_id: str
@@ -42,32 +47,42 @@ class Room:
     refresh: TokenRefresh
     kinds: tuple[str, ...]
     journal: Journal
+    poller: Poller
     stop: trio.Event
     on_refused: Callable[["Room", RefusedError], None]
     timings: Timings
     limits: Limits
-    time_ns: Callable[[], int]
+    clock: ReceiptClock
+    suspensions: SuspensionWatch
 
     def __post_init__(self) -> None:
         """Start without a connection."""
         self.status = RoomStatus(self.room_id)
-        self.connection = ConnectionState(trio.current_time, random.random, self.timings)
+        self.connection = ConnectionState(random.random, self.timings)
         self._connection_id = ""
         self._last_failure: Disconnect | None = None
+        self._opened_at = 0.0  # on trio's clock
+        self._stored_at = 0  # the latest stamp of this connection
         self._is_lost = False
         self._reading_since = -math.inf  # on trio's clock; infinite while the journal is full
 
     async def run(self) -> None:
-        """Record until `stop` is set. Cancelled, it drops the connection; everything received stays in the journal."""
+        """Record until `stop` is set. Cancelled, it drops the connection; everything received stays in the journal.
+
+        An error of our own is logged, and ends the connection of this room alone.
+        """
         while not self.stop.is_set():
             self._enter(self.connection.state)
             self._connection_id = new_id()
-            end = await self._attempt()
-            if end.event is Event.REFUSED:
-                self.on_refused(self, refused_error(self.room_id, end))
-                if self.stop.is_set():  # refused from the start: nothing to record
-                    break
-            self._record_end(end)
+            try:
+                end = await self._attempt()
+                if end.event is Event.REFUSED:
+                    self.on_refused(self, refused_error(self.room_id, end))
+                    if self.stop.is_set():  # refused from the start: nothing to record
+                        break
+                self._record_end(end)
+            except Exception as error:  # noqa: BLE001 - the other rooms are not to notice
+                end = self._record_internal_error(error)
             if end.event is Event.STOPPED:
                 break
             await self._wait(end)
@@ -79,10 +94,12 @@ class Room:
     async def _wait(self, end: Disconnect) -> None:
         """Wait until it is time to connect again."""
         state = self.connection.on(end.event)
-        delay_s = self.connection.delay_s()
+        if state is State.CONNECTING:
+            return
+        delay_s = self.connection.delay_s(end.lived_s, end.retry_after_s)
         problem = refused_error(self.room_id, end).message if state is State.REFUSED else end.reason
         if problem != self.status.problem:  # a repeated failure is logged once
-            log.warning("%s: %s. Trying again in %.0f s.", self.room_id, problem, delay_s)
+            log.warning("%s: %s. Trying again in %s.", self.room_id, problem, format_duration(delay_s))
         self._enter(state, problem)
         with trio.move_on_after(delay_s):
             await self.stop.wait()
@@ -91,18 +108,21 @@ class Room:
 
     async def _attempt(self) -> Disconnect:
         """Connect and record until the connection ends; return why it did."""
+        suspension = self.suspensions.look()
         stream: WatchedStream | None = None
         try:
             token = self.refresh.credentials.read_token()
-            stream = await open_stream(self.server_url, self.timings, self.limits)
+            stream = await open_stream(self.server_url, self.timings, self.limits, self.poller)
             end = await self._receive_all(stream, token)
         except UsageError as error:  # the token file or variable is no longer valid
             end = Disconnect(Event.REFUSED, "refused", None, error.message)
         except CannotConnectError as error:
-            end = failed_attempt(error.reason, error.status)
+            end = failed_attempt(error.reason, error.status, error.retry_after_s)
         finally:
             if stream is not None:
                 await trio.aclose_forcefully(stream)
+        if end.event is Event.FAILED and self.suspensions.look() is not suspension:
+            end = replace(end, event=Event.SUSPENDED)  # time ran out while nobody was there
         if end.code == HTTPStatus.UNAUTHORIZED and await self.refresh.replace(token):
             end = replace(end, event=Event.FAILED, reason=f"{end.reason}; the token was replaced")
         return end
@@ -117,95 +137,128 @@ class Room:
                     reader, stream, self.server_url, path, token, timings=self.timings, limits=self.limits
                 )
             except CannotConnectError as error:
-                end = failed_attempt(error.reason, error.status)
+                end = failed_attempt(error.reason, error.status, error.retry_after_s)
             else:
                 self._record_opened()
-                stream.deliver_to(self._store)
-                nursery.start_soon(self._ping, websocket, stream, reader)
-                nursery.start_soon(self._stop_reader, reader)
+                suspension = self.suspensions.look()
+                stream.deliver_to(self._store, self._wait_for_space)
+                nursery.start_soon(self._stop_if_dead, websocket, stream, reader)
+                nursery.start_soon(self._stop_if_suspended, suspension, stream, reader)
+                nursery.start_soon(self._stop_at_end, reader)
                 await self._receive(websocket)
                 if stream.handler_error is not None:
                     raise stream.handler_error
-                end = self._end_of(websocket)
+                end = self._end_of(websocket, stream, suspension)
                 if end.is_invalid_data:
                     self._store_last_bytes(end, stream)
-                with trio.move_on_after(0 if self._is_lost else self.timings.close_timeout_s):
-                    await websocket.aclose()
+                if not self._is_lost:
+                    await close(websocket, stream, self.timings.close_timeout_s)
             nursery.cancel_scope.cancel()
         return end
 
-    async def _stop_reader(self, reader: ReaderTask) -> None:
+    async def _stop_at_end(self, reader: ReaderTask) -> None:
         await self.stop.wait()
         reader.stop()
 
-    async def _ping(self, websocket: WebSocketConnection, stream: WatchedStream, reader: ReaderTask) -> None:
-        """Ping until nothing arrives any more, then stop the reader: a silent room still answers pings."""
-        while not self._is_lost:
-            await trio.sleep(self.timings.ping_interval_s)
-            pinged_at = trio.current_time()
-            with trio.move_on_after(self.timings.pong_timeout_s), contextlib.suppress(ConnectionClosed):
-                await websocket.ping()
-            if self._is_silent_since(pinged_at, stream):
-                await trio.sleep(self.timings.recheck_delay_s)
-                self._is_lost = self._is_silent_since(pinged_at, stream)
+    async def _stop_if_suspended(
+        self, suspension: Suspension | None, stream: WatchedStream, reader: ReaderTask
+    ) -> None:
+        """After the next suspension, receive what the system has kept, then stop the reader."""
+        while self.suspensions.latest is suspension:
+            await self.suspensions.wait()
+        await drain(stream, self.timings.drain_timeout_s)
         reader.stop()
 
-    def _is_silent_since(self, instant: float, stream: WatchedStream) -> bool:
+    async def _stop_if_dead(self, websocket: WebSocketConnection, stream: WatchedStream, reader: ReaderTask) -> None:
         # Any byte proves that the connection works, but none arrives while we do not read.
-        return stream.received_at < instant and self._reading_since <= instant
+        await ping_until_dead(
+            websocket,
+            lambda: max(stream.received_at, self._reading_since),
+            lambda: self.status.messages,
+            self.timings,
+        )
+        self._is_lost = True
+        reader.stop()
 
     async def _receive(self, websocket: WebSocketConnection) -> None:
         """Store every message the library receives, until the connection is closed and its queue empty."""
         with contextlib.suppress(ConnectionClosed):
             while True:
                 message = await websocket.get_message()
-                if isinstance(message, str):  # binary ones are ignored
-                    await self._store([message])
+                if isinstance(message, str) and not self._store([message]):  # binary ones are ignored
+                    await self._wait_for_space()
 
-    async def _store(self, texts: list[str]) -> None:
-        """Append messages to the journal; return when there is space for more."""
+    def _store(self, texts: list[str]) -> bool:
+        """Append messages to the journal; return whether there is space for more."""
         journal, status, room_id, connection_id = self.journal, self.status, self.room_id, self._connection_id
-        received_at = self.time_ns() // 1000
+        received_at = self.clock.next_us(len(texts))
         for text in texts:
             row = parse_message(text, room_id=room_id, connection_id=connection_id, received_at=received_at)
             journal.append(row)
             status.update(row)
-        if journal.is_full:
-            self._reading_since = math.inf
-            await journal.wait_for_space()
-            self._reading_since = trio.current_time()
+            received_at += 1
+        self._stored_at = received_at - 1
+        return not journal.is_full
 
-    def _end_of(self, websocket: WebSocketConnection) -> Disconnect:
+    async def _wait_for_space(self) -> None:
+        self._reading_since = math.inf
+        await self.journal.wait_for_space()
+        self._reading_since = trio.current_time()
+
+    def _end_of(
+        self, websocket: WebSocketConnection, stream: WatchedStream, suspension: Suspension | None
+    ) -> Disconnect:
+        """Return how the connection ended; it was heard up to its last sign of life, and not while nobody listened."""
+        latest = self.suspensions.look()
+        if latest is not None and latest is not suspension:
+            return Disconnect(Event.SUSPENDED, "lost", None, str(latest), ended_at=latest.begins_at)
         if self.stop.is_set():
             return Disconnect(Event.STOPPED, "closed", 1000, "the recorder was stopped")
-        if self._is_lost:
-            reason = f"no answer to a ping for {self.timings.pong_timeout_s:.0f} s"
-            return Disconnect(Event.ENDED, "lost", None, reason)
         closed = websocket.closed
-        return ended_connection(closed.code, closed.reason) if closed else ended_connection(1006)
+        end = ended_connection(closed.code, closed.reason) if closed else ended_connection(1006)
+        silent_s = trio.current_time() - stream.received_at
+        if self._is_lost:
+            reason = f"no answer to a ping, and nothing received for {format_duration(silent_s)}"
+            end = Disconnect(Event.ENDED, "lost", None, reason)
+        ended_at = max(self._stored_at, self.clock.next_us() - round(silent_s * 1e6)) if end.kind == "lost" else None
+        return replace(end, lived_s=max(0.0, stream.received_at - self._opened_at), ended_at=ended_at)
 
     def _store_last_bytes(self, end: Disconnect, stream: WatchedStream) -> None:
         """Store the last bytes of a connection that sent invalid data, since there is no message to store."""
         raw = stream.last_bytes.decode("utf-8", "backslashreplace")
         reason = f"{end.reason}; these are the last bytes of that connection"
-        received_at = self.time_ns() // 1000
-        self.journal.append(RejectedMessageRow(self.room_id, self._connection_id, received_at, reason, raw))
+        self.journal.append(RejectedMessageRow(self.room_id, self._connection_id, self.clock.next_us(), reason, raw))
 
     def _record_opened(self) -> None:
         self.status.reconnects += self.connection.was_live
         self._enter(self.connection.on(Event.OPENED))
         self._last_failure, self._is_lost = None, False
+        self._opened_at, self._stored_at = trio.current_time(), self.clock.next_us()
         log.info("%s: connected.", self.room_id)
-        self._record_event("opened")
+        self._record_event("opened", self._stored_at)
 
     def _record_end(self, end: Disconnect) -> None:
         """Record the end in `connection_events`; of attempts that fail alike, only the first."""
-        if end.event in (Event.FAILED, Event.REFUSED):
-            if end == self._last_failure:
+        if self.connection.state is not State.LIVE:
+            if end == self._last_failure or end.event is Event.SUSPENDED:
                 return
             self._last_failure = end
-        self._record_event(end.kind, end.code, end.reason)
+        self._record_event(end.kind, end.ended_at or self.clock.next_us(), end.code, end.reason)
 
-    def _record_event(self, kind: str, code: int | None = None, reason: str | None = None) -> None:
-        at = self.time_ns() // 1000
+    def _record_internal_error(self, error: Exception) -> Disconnect:
+        """Log an error of our own, and end the connection if there is one; not even that may end the others'."""
+        first = error
+        while isinstance(first, ExceptionGroup):
+            first = first.exceptions[0]
+        reason = f"internal error: {type(first).__name__}"  # its text may hold anything
+        log.error("%s: %s. Please report it, with the log beside the database.", self.room_id, reason, exc_info=error)
+        is_live = self.connection.state is State.LIVE
+        end = Disconnect(
+            Event.ENDED if is_live else Event.FAILED, "lost", None, reason, lived_s=0.0 if is_live else None
+        )
+        with contextlib.suppress(Exception):
+            self._record_end(end)
+        return end
+
+    def _record_event(self, kind: str, at: int, code: int | None = None, reason: str | None = None) -> None:
         self.journal.append(ConnectionEventRow(self.room_id, self._connection_id, kind, at, code, reason))

@@ -1,9 +1,6 @@
 """Counts and latest values for the live status and the totals. Nothing here is stored."""
 
-import contextlib
 from dataclasses import dataclass, field
-
-import msgspec
 
 from pulsoid_rec.recorder.connection.reconnect import State
 from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, MessageRow, RejectedMessageRow
@@ -50,9 +47,5 @@ class RoomStatus:
         if row.config is None:
             self.removed.add(row.profile_id)
             return
-        with contextlib.suppress(msgspec.MsgspecError, RecursionError):  # a config may hold anything
-            self.names[row.profile_id] = msgspec.json.decode(row.config, type=_Named).name
-
-
-class _Named(msgspec.Struct):
-    name: str
+        if row.name is not None:
+            self.names[row.profile_id] = row.name

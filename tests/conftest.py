@@ -33,6 +33,10 @@ def _refuse_processes_and_sockets(event: str, _arguments: tuple[object, ...]) ->
         pytest.fail(f"{event} in a test that is not marked `process`", pytrace=False)
 
 
+# A proxy of the developer's environment is for no test, nor for a process that a test starts.
+for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[_name]
+
 sys.addaudithook(_refuse_processes_and_sockets)
 
 

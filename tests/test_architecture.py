@@ -43,7 +43,7 @@ def test_record_loads_no_polars_nor_anything_else_that_only_reports_need() -> No
         "import pulsoid_rec.recorder.recorder, pulsoid_rec.analysis.cli.app, pulsoid_rec.recorder.cli.live_status"
     )
     assert "pulsoid_rec.recorder.recorder" in loaded
-    assert not loaded & {"polars", "altair", "jinja2", "pyarrow", "pandas", "vl_convert"}
+    assert not loaded & {"polars", "altair", "jinja2", "pyarrow", "pandas", "vl_convert", "python_socks"}
     command_line = below("pulsoid_rec.analysis.cli", loaded)
     options = {"pulsoid_rec.analysis.metrics", "pulsoid_rec.analysis.metrics.definitions"}  # their defaults are shown
     assert below("pulsoid_rec.analysis", loaded) == {"pulsoid_rec.analysis"} | command_line | options

@@ -143,7 +143,8 @@ async def end_quietly(server: NumberedServer, process: "subprocess.Popen[str]", 
 
 
 def log_of(database: Path) -> str:
-    return database.with_name(database.name + ".log").read_text(encoding="utf-8")
+    logs = database.with_name(database.name + ".logs").glob("*.log")
+    return "".join(path.read_text(encoding="utf-8") for path in logs)
 
 
 # Killed
@@ -421,6 +422,18 @@ async def test_a_signal_at_any_instant_of_the_start_ends_it_in_good_order(
     assert result.duplicates == 0
 
 
+async def test_a_stop_takes_a_moment(server: NumberedServer, database: Path) -> None:
+    took_s = []
+    for _ in range(3):
+        process = start_recorder(database, server)
+        await until_sent(server, 50)
+        ended = await end(process)
+        assert ended.code == 0, ended.said
+        took_s.append(ended.took_s)
+    # On a machine with more to do than it has cores, a process may have to wait its turn.
+    assert min(took_s) < (0.2 if os.getloadavg()[0] < 1 else 1), took_s
+
+
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 async def test_a_peer_that_does_not_answer_the_close_does_not_hold_the_end(
     server: NumberedServer, database: Path, by: int
@@ -550,7 +563,7 @@ async def test_whatever_it_makes_is_for_its_owner_alone(server: NumberedServer, 
                 assert seen[path.name] == expected, path
         await trio.sleep(0.001)
     assert (await end(process)).code == 0
-    assert {"data", "t.duckdb.journal", "kept"} < set(seen)
+    assert {"data", "t.duckdb.journal", "kept", "t.duckdb.logs"} < set(seen)
 
 
 # The screen
@@ -574,3 +587,29 @@ async def test_a_terminal_that_is_stopped_does_not_stop_the_recording(
     assert ended.code == 0
     assert ended.took_s < 5
     require_all(server, database)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals there that could vanish")
+async def test_a_terminal_that_vanishes_does_not_stop_the_recording(server: NumberedServer, database: Path) -> None:
+    ours, its = os.openpty()
+    process = start_recorder(database, server, stderr=its)
+    os.close(its)
+    await until_ingested(database)
+    assert b"connected" in os.read(ours, 10_000)
+    os.close(ours)  # every write to it fails from here on
+    await until_sent(server, 300)
+    ended = await end_quietly(server, process)
+    assert ended.code == 0
+    require_all(server, database)
+    assert "Traceback" not in log_of(database)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals there that could vanish")
+async def test_a_terminal_that_vanishes_does_not_change_the_exit_code(server: NumberedServer, database: Path) -> None:
+    server.answers_upgrade = False
+    ours, its = os.openpty()
+    process = start_recorder(database, server, options=["--duration", "1"], stderr=its)
+    os.close(its)
+    await until(lambda: bool(server.asked))
+    os.close(ours)
+    assert (await wait_for_end(process)).code == 3

@@ -86,7 +86,10 @@ def main() -> None:
 
 
 def _exit(text: str, code: int) -> NoReturn:
-    print(f"pulsoid-rec: {text}", file=sys.stderr)
+    try:
+        print(f"pulsoid-rec: {text}", file=sys.stderr, flush=True)
+    except OSError:  # the terminal has vanished; flushing it again at the end would replace the exit code
+        sys.stderr = None
     sys.exit(code)
 
 

@@ -10,6 +10,8 @@ import typer
 
 from pulsoid_rec.recorder.cli.interrupts import run_in_trio
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.ids import new_id
+from pulsoid_rec.recorder.contract.paths import parse_path
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +30,9 @@ def demo(
     *,
     folder: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="A new folder for its files.", show_default="data/demo-DATE-TIME"),
+        typer.Option(
+            metavar="PATH", parser=parse_path, help="A new folder for its files.", show_default="data/demo-DATE-TIME"
+        ),
     ] = None,
 ) -> None:
     """See it work in under half a minute, with no account and no network.
@@ -55,15 +59,16 @@ def demo(
     members = format_members_toml(make_people(PEOPLE, SEED, ROOM))
     (folder / "members.toml").write_text(members, encoding="utf-8")
     console = open_console()
-    with open_log(database, console):
-        print_totals(run_in_trio(_record, database, console))
+    run_id = new_id()
+    with open_log(database, run_id, console):
+        print_totals(run_in_trio(_record, database, run_id, console))
     page = folder / "report.html"
     report(db=database)
     report(db=database, format_="html", output=page)
     print(_format_next_steps(database, page), file=sys.stderr)
 
 
-async def _record(database: Path, console: "Console | None") -> "Recorder":
+async def _record(database: Path, run_id: str, console: "Console | None") -> "Recorder":
     """Play the workout and record it."""
     import trio
 
@@ -79,7 +84,9 @@ async def _record(database: Path, console: "Console | None") -> "Recorder":
     os.environ[TOKEN_VARIABLE] = DEMO_TOKEN
     workout = play_people(PEOPLE, SEED, ROOM).first(WORKOUT_S)
     async with open_simulator(SimulatorConfig(rooms={ROOM: workout}, speed=SPEED, seed=SEED)) as simulator:
-        recorder = Recorder(Options((ROOM,), database, parse_server_url(simulator.url), Credentials(), KINDS))
+        server = parse_server_url(simulator.url)
+        options = Options((ROOM,), database, server, Credentials(), KINDS, run_id=run_id)
+        recorder = await trio.to_thread.run_sync(Recorder, options)
         show_status = show_status_on(console)
 
         async def watch(recorder: Recorder) -> None:

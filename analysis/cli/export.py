@@ -13,9 +13,12 @@ from pulsoid_rec.analysis.cli import options
 from pulsoid_rec.recorder.cli.options import DbOption
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.wording import format_count
 
-TableName = Literal["heart_rate", "member_events", "room_events", "connection_events", "summary"]
+TableName = Literal[
+    "heart_rate", "member_events", "room_events", "connection_events", "rejected_messages", "marks", "summary"
+]
 Format = Literal["csv", "parquet"]
 
 _PROGRESS_DELAY_S = 1.0
@@ -24,7 +27,10 @@ _PROGRESS_DELAY_S = 1.0
 def export(
     *,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="PATH", help="Write to this file.", show_default=False)
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="PATH", parser=parse_path, help="Write to this file.", show_default=False
+        ),
     ],
     table: Annotated[TableName, typer.Option(help="What to export.")] = "heart_rate",
     format_: Annotated[Format | None, typer.Option("--format", help="The file's format.", show_default="by -o")] = None,

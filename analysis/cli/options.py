@@ -9,6 +9,7 @@ import typer
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.paths import parse_path
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,7 +32,10 @@ UntilOption = Annotated[str | None, typer.Option(metavar="TIME", help="Before th
 MembersOption = Annotated[
     Path | None,
     typer.Option(
-        metavar="PATH", help="What is known of the members.", show_default="members.toml beside the database, if any"
+        metavar="PATH",
+        parser=parse_path,
+        help="What is known of the members.",
+        show_default="members.toml beside the database, if any",
     ),
 ]
 MaxHoldOption = Annotated[

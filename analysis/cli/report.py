@@ -10,6 +10,7 @@ from pulsoid_rec.analysis.cli import options
 from pulsoid_rec.recorder.cli.options import DbOption
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.wording import format_count
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def report(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="PATH", help="Write to this file.", show_default="the screen"),
+        typer.Option(
+            "--output", "-o", metavar="PATH", parser=parse_path, help="Write to this file.", show_default="the screen"
+        ),
     ] = None,
     force: options.ForceOption = False,
 ) -> None:

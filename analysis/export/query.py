@@ -26,10 +26,12 @@ class Range(NamedTuple):
 
 
 def exported_columns(table: Table) -> list[Column]:
-    """Return a table's columns as they are exported, with `name` after `profile_id`."""
-    columns = []
-    for column in table.columns:
-        columns += [column, NAME] if column.name == "profile_id" else [column]
+    """Return a table's columns as they are exported: with a member's name after the id, not that of each config."""
+    names = [column.name for column in table.columns]
+    if "profile_id" not in names:
+        return list(table.columns)
+    columns = [column for column in table.columns if column.name != NAME.name]
+    columns.insert(names.index("profile_id") + 1, NAME)
     return columns
 
 

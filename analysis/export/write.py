@@ -18,11 +18,12 @@ from pulsoid_rec.analysis.metrics.members import NAME
 from pulsoid_rec.analysis.reading.database import read_frame
 from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.recorder.contract.errors import StorageError
-from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, HEART_RATE, MEMBER_EVENTS, ROOM_EVENTS
+from pulsoid_rec.recorder.contract.tables import TABLES as ALL_TABLES
 
 Format = Literal["csv", "parquet"]
-TABLES = {table.name: table for table in (HEART_RATE, MEMBER_EVENTS, ROOM_EVENTS, CONNECTION_EVENTS)}
+TABLES = {table.name: table for table in ALL_TABLES}
 
+_MEMBERS = "SELECT DISTINCT room_id, profile_id FROM {} WHERE profile_id IS NOT NULL"  # a mark may be the room's
 _POLL_S = 0.1
 
 
@@ -99,7 +100,7 @@ def _query(recording: Recording, export: Export) -> str:
     names = pl.DataFrame(schema={"room_id": pl.String, "profile_id": pl.String, "name": pl.String})
     if any(column.name == "profile_id" for column in table.columns):
         with recording.open_() as connection:
-            ids = read_frame(connection, f"SELECT DISTINCT room_id, profile_id FROM {table.name}")
+            ids = read_frame(connection, _MEMBERS.format(table.name))
         known = ids.join(recording.config_names(), on=["room_id", "profile_id"], how="left")
         names = known.join(export.members, on="profile_id", how="left").select("room_id", "profile_id", name=NAME)
     return table_query(table, export.wanted, ranges, names)
@@ -120,7 +121,7 @@ def _copy(
     if "FORMAT csv" in options:
         query = csv_query(query, [(name, kind) for name, kind, *_ in columns])
     # Into the existing file, which only its owner can read; by default DuckDB would replace it.
-    copy = f"COPY ({query}) TO {sql_literal(str(path))} (USE_TMP_FILE false, {', '.join(options)})"
+    copy = f"COPY ({query}) TO {sql_literal(str(path.absolute()))} (USE_TMP_FILE false, {', '.join(options)})"
     with ThreadPoolExecutor(1) as thread:
         work = thread.submit(lambda: connection.execute(copy).fetchall())
         try:

@@ -55,7 +55,7 @@ def offline_times(events: pl.DataFrame, last_received: pl.DataFrame) -> list[Off
     received = dict(last_received.select("connection_id", "last_received_at").iter_rows())
     opened: dict[str, datetime] = {}
     ended: dict[str, datetime] = {}
-    for connection, event, at in events.sort("at").select("connection_id", "event", "at").iter_rows():
+    for connection, event, at in events.sort("changed_at").select("connection_id", "event", "changed_at").iter_rows():
         if event == "opened":
             opened.setdefault(connection, at)
         elif event in {"closed", "lost"}:

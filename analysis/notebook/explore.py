@@ -17,6 +17,7 @@ from pulsoid_rec.analysis.notebook.repr import describe_excerpt, render_excerpt
 from pulsoid_rec.analysis.notebook.select import Ids, Time, choose_ids, choose_range, choose_session
 from pulsoid_rec.analysis.reading.members_file import find_members_file
 from pulsoid_rec.analysis.reading.recording import EVERYTHING, USUAL, Recording
+from pulsoid_rec.recorder.contract.paths import parse_path
 
 
 def explore(path: Path | str, *, members: Path | str | None = None, definitions: Definitions = USUAL) -> "Excerpt":
@@ -27,7 +28,7 @@ def explore(path: Path | str, *, members: Path | str | None = None, definitions:
     Parameters
     ----------
     path
-        The DuckDB file that `pulsoid-rec record` writes.
+        The DuckDB file that `pulsoid-rec record` writes; `~` at the beginning of a text is the home folder.
     members
         What is known of the members, a TOML file; by default `members.toml` beside the recording, if there is one.
     definitions
@@ -56,7 +57,7 @@ def explore(path: Path | str, *, members: Path | str | None = None, definitions:
     recording = Recording(path)
     with recording.open_():  # raises if anything is wrong with the file
         pass
-    members_file = find_members_file(recording.path, None if members is None else Path(members))
+    members_file = find_members_file(recording.path, None if members is None else parse_path(members))
     whole = Excerpt(recording, EVERYTHING, definitions, members_file)
     whole.known_members()
     return whole

@@ -223,7 +223,7 @@ class Frames:
         Parameters
         ----------
         query
-            A statement; `?` stands for a value. DuckDB 2 reserves `at`: write `"at"`.
+            A statement; `?` stands for a value.
         values
             The values.
 
@@ -261,10 +261,11 @@ class Frames:
         return report
 
     def _named(self, rows: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
-        """Add members' names after their ids."""
+        """Add members' names after their ids, in place of the `name` of an event's own config."""
+        columns = [column for column in schema if column != "name"]
         config_names = read_lazily(_CONFIG_NAMES, lambda: [self.recording.config_names()])
         known = read_lazily(MEMBERS, lambda: [self.known_members()]).select("profile_id", "given_name")
-        named = rows.join(config_names, on=["room_id", "profile_id"], how="left", maintain_order="left")
+        named = rows.select(columns).join(config_names, on=["room_id", "profile_id"], how="left", maintain_order="left")
         named = named.join(known, on="profile_id", how="left", maintain_order="left").with_columns(name=NAME)
-        place = list(schema).index("profile_id") + 1
-        return named.select(*list(schema)[:place], "name", *list(schema)[place:])
+        place = columns.index("profile_id") + 1
+        return named.select(*columns[:place], "name", *columns[place:])

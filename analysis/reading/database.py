@@ -14,7 +14,9 @@ import polars as pl
 from pulsoid_rec.analysis.reading.arrow_stream import ArrowStream
 from pulsoid_rec.recorder.contract.duckdb_errors import is_lock_error, storage_error
 from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.paths import duckdb_path
 from pulsoid_rec.recorder.contract.tables import SCHEMA_VERSION, SCHEMA_VERSIONS
+from pulsoid_rec.recorder.contract.version_1 import ADDED, CHANGED, select_as_current
 
 LOCK_TIMEOUT_S = 30.0
 """How long to wait for a process that writes; a recorder holds the file for some 20 ms every second or two."""
@@ -55,7 +57,8 @@ def open_database(path: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Iterato
         connection.execute("SET TimeZone = 'UTC'")
         with contextlib.suppress(duckdb.InvalidInputException):  # Jupyter without ipywidgets has no bar
             connection.execute("SET enable_progress_bar_print = false")  # it would mix with our output
-        _check_version(connection, path)
+        if _read_version(connection, path) < SCHEMA_VERSION:
+            _hide_version_1(connection)
         yield connection
     except _FILE_FAULTS as error:
         raise storage_error(error, path, writing=False) from error
@@ -86,10 +89,11 @@ def _connect(path: Path, lock_timeout_s: float) -> duckdb.DuckDBPyConnection:
         raise StorageError(f"There is no {path}", "Record a room first, or choose another file with --db.")
     if not path.is_file():
         raise StorageError(f"{path} is not a file", "Choose a file with --db.")
+    literal = duckdb_path(path)
     give_up_at = time.monotonic() + lock_timeout_s
     while True:
         try:
-            return duckdb.connect(path, read_only=True, config=CONFIG)
+            return duckdb.connect(literal, read_only=True, config=CONFIG)
         except duckdb.ConnectionException as error:
             raise StorageError(
                 f"{path} is already open in this process, for writing or with other settings", "Close it first."
@@ -100,9 +104,10 @@ def _connect(path: Path, lock_timeout_s: float) -> duckdb.DuckDBPyConnection:
         time.sleep(random.uniform(*_RETRY_DELAY_S))  # noqa: S311 - so that two readers do not retry in step
 
 
-def _check_version(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _read_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """Return the version of the tables; raise `StorageError` if there is none, or a newer one."""
     try:
-        found = connection.execute(f"SELECT max(version) FROM {SCHEMA_VERSIONS.name}").fetchall()[0][0]
+        found: int | None = connection.execute(f"SELECT max(version) FROM {SCHEMA_VERSIONS.name}").fetchall()[0][0]
     except (duckdb.CatalogException, duckdb.BinderException):
         found = None
     if found is None:
@@ -115,3 +120,13 @@ def _check_version(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             f"{SCHEMA_VERSION})",
             "Install the newer pulsoid-rec.",
         )
+    return found
+
+
+def _hide_version_1(connection: duckdb.DuckDBPyConnection) -> None:
+    """Put temporary views before the tables of version 1, so that every query finds those of today."""
+    [(name,)] = connection.execute("SELECT current_database()").fetchall()
+    quoted = '"' + name.replace('"', '""') + '"'
+    for table in (*CHANGED, *ADDED):
+        select = select_as_current(table, f"{quoted}.main.{table.name}")
+        connection.execute(f"CREATE TEMP VIEW {table.name} AS {select}")

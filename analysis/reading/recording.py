@@ -24,6 +24,7 @@ from pulsoid_rec.analysis.reading.config_names import ROOM_NAMES, read_config_na
 from pulsoid_rec.analysis.reading.database import LOCK_TIMEOUT_S, open_database, read_frame
 from pulsoid_rec.analysis.reading.lazy import read_lazily
 from pulsoid_rec.analysis.reading.pipeline import Selection, read_in_order, read_recovery, read_tally, select
+from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.tables import TABLES, Table
 
 EVERYTHING = Filter()
@@ -86,7 +87,7 @@ class Recording:
     Parameters
     ----------
     path
-        The DuckDB file.
+        The DuckDB file; `~` at the beginning of a text is the home folder.
     lock_timeout_s
         How long each read may wait while a recorder has the file open, in seconds.
 
@@ -98,7 +99,7 @@ class Recording:
     """
 
     def __init__(self, path: Path | str, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
-        self.path = Path(path)
+        self.path = parse_path(path)
         self.lock_timeout_s = lock_timeout_s
         self._connection: duckdb.DuckDBPyConnection | None = None
 

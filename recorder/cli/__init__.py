@@ -2,7 +2,8 @@
 
 Only the composition root, `pulsoid_rec.analysis.cli`, imports from here.
 
-- `live_status`, `screen`, `recording_log`: what a recording shows, and where it is logged.
+- `live_status`, `screen`, `recording_log`: what a recording shows, and where it is logged; `threaded_stream`: without
+  waiting for a terminal or disk that hangs.
 - `interrupts`: Ctrl-C while modules are still being loaded.
 - `options`: options that several commands share.
 """

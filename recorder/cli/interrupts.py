@@ -31,6 +31,8 @@ def run_in_trio(function: Callable[..., Awaitable[_T]], *arguments: object) -> _
 
     if signal.getsignal(signal.SIGINT) is _interrupt:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # trio replaces only this handler
+    if signal.getsignal(signal.SIGTERM) is _interrupt:
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # which trio delivers safely
     if _received:
         for retry in _retries:
             retry.cancel()

@@ -1,5 +1,6 @@
 """The live status on a terminal, redrawn in place each second."""
 
+import logging
 import time
 from collections.abc import Iterator
 
@@ -13,6 +14,8 @@ from pulsoid_rec.recorder.connection.reconnect import State
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 from pulsoid_rec.recorder.recorder import Recorder
 from pulsoid_rec.recorder.status import RoomStatus
+
+log = logging.getLogger(__name__)
 
 REDRAW_EVERY_S = 1.0
 _STALE_AFTER_S = 15.0
@@ -35,7 +38,13 @@ class LiveStatus:
         self._per_second = 0.0
 
     async def show(self, recorder: Recorder) -> None:
-        """Draw each second; when cancelled, remove the status from the screen."""
+        """Draw each second; when cancelled, remove the status from the screen. Fails alone, once."""
+        try:
+            await self._show(recorder)
+        except Exception:
+            log.exception("The status cannot be shown any more. Recording continues without it.")
+
+    async def _show(self, recorder: Recorder) -> None:
         self._drawn_at = recorder.started_at
         with Live(console=self._console, auto_refresh=False, transient=True) as live:
             while True:

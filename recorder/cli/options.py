@@ -6,8 +6,12 @@ from typing import Annotated
 import typer
 
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
+from pulsoid_rec.recorder.contract.paths import parse_path
 
-DbOption = Annotated[Path, typer.Option(envvar="PULSOID_REC_DB", metavar="PATH", help="The database.")]
+DbOption = Annotated[
+    Path, typer.Option(envvar="PULSOID_REC_DB", metavar="PATH", parser=parse_path, help="The database.")
+]
 ServerOption = Annotated[
     str, typer.Option(envvar="PULSOID_SERVER", metavar="URL", help="The server: wss://HOST or ws://HOST:PORT.")
 ]
@@ -16,7 +20,15 @@ ServerOption = Annotated[
 def check_room_ids(rooms: list[str]) -> tuple[str, ...]:
     """Return the ids without repetitions; raise `UsageError` for an id that no room can have."""
     for room in rooms:
-        if not room or not room.isprintable():
-            fault = "is empty" if not room else "contains characters that cannot be printed"
+        if fault := _find_fault(room):
             raise UsageError(f"A room's id {fault}", "Use the id that Pulsoid shows for the room.")
     return tuple(dict.fromkeys(rooms))
+
+
+def _find_fault(room_id: str) -> str | None:
+    if not room_id:
+        return "is empty"
+    if not room_id.isprintable():
+        return "contains characters that cannot be printed"
+    most = DEFAULT_LIMITS.id_chars
+    return f"has more than {most} characters" if len(room_id) > most else None

@@ -41,6 +41,6 @@ def _format_recovered(recovered: "Recovered", db: Path) -> str:
     if ingested.segments or ingested.skipped:
         rows, readings = format_count(ingested.count, "row"), format_count(ingested.readings, "reading")
         text = f"Recovered {rows} ({readings}) from {format_count(ingested.segments, 'segment')} into {db}"
-        if rejected := ingested.rows["rejected_messages"]:
+        if rejected := ingested.rejected:
             text += f"; {format_count(rejected, 'row')} went into rejected_messages"
     return f"{text}; a recorder is still writing to its journal." if recovered.is_recording else f"{text}."

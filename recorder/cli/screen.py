@@ -5,39 +5,24 @@ reads. So texts wait in a short queue. Those that do not fit are dropped: they a
 each second.
 """
 
-import contextlib
 import io
-import queue
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from pulsoid_rec.recorder.cli.threaded_stream import ThreadedStream
+
 MOST_WAITING = 200
 """Texts that may wait to be written."""
-FLUSH_TIMEOUT_S = 1.0
-"""How long the end of the command waits for the stream."""
 
 
-class Screen(io.TextIOBase):
-    """Writes to a stream from its own thread.
-
-    It writes to `raw`, the unbuffered one: Python aborts if it exits while a thread is inside a buffered stream.
-    """
+class Screen(ThreadedStream):
+    """Writes to a stream from its own thread; to `raw`, the unbuffered one."""
 
     def __init__(self, stream: TextIO, raw: io.RawIOBase) -> None:
+        super().__init__(raw.write, encoding=stream.encoding, most_waiting=MOST_WAITING)
         self._stream = stream
-        self._raw = raw
-        self._waiting: queue.Queue[bytes | None] = queue.Queue(MOST_WAITING)
-        self._is_closed = False
-        self._thread = threading.Thread(target=self._write, name="screen", daemon=True)
-        self._thread.start()
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override] # a constant here, not an attribute that can be set
-        """The encoding of the stream."""
-        return self._stream.encoding
 
     def isatty(self) -> bool:
         """Return whether the stream is a terminal."""
@@ -46,25 +31,6 @@ class Screen(io.TextIOBase):
     def fileno(self) -> int:
         """Return the stream's descriptor."""
         return self._stream.fileno()
-
-    def write(self, text: str) -> int:
-        """Queue a text to be written. Never waits, never fails."""
-        with contextlib.suppress(queue.Full):
-            self._waiting.put_nowait(text.encode(self.encoding, "backslashreplace"))
-        return len(text)
-
-    def finish(self) -> None:
-        """Write what is queued; what cannot be written within two seconds is dropped."""
-        with contextlib.suppress(queue.Full):
-            self._waiting.put(None, timeout=FLUSH_TIMEOUT_S)
-        self._thread.join(FLUSH_TIMEOUT_S)
-        self._is_closed = True
-
-    def _write(self) -> None:
-        while (data := self._waiting.get()) is not None and not self._is_closed:
-            with contextlib.suppress(OSError):  # the terminal was closed, but the recording continues
-                while data and not self._is_closed:
-                    data = data[self._raw.write(data) or 0 :]
 
 
 @contextmanager

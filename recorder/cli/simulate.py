@@ -12,6 +12,7 @@ import typer
 from pulsoid_rec.recorder.cli.interrupts import run_in_trio
 from pulsoid_rec.recorder.cli.options import check_room_ids
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.wording import format_count
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def simulate(
         Path | None,
         typer.Option(
             metavar="FILE",
+            parser=parse_path,
             help="Play this CSV of time_s (seconds, may be fractional), member and bpm (beats per minute) instead.",
             show_default=False,
         ),

@@ -1,6 +1,6 @@
 """Why a connection, or an attempt at one, ended: for the state machine, `connection_events` and the user. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pulsoid_rec.recorder.connection.reconnect import Event
 from pulsoid_rec.recorder.contract.errors import RefusedError
@@ -23,12 +23,15 @@ _LOST = {
 
 @dataclass(frozen=True)
 class Disconnect:
-    """How a connection or an attempt ended; `event` is for the state machine, the rest is a row's content."""
+    """How a connection or an attempt ended, for the state machine and as a row's content."""
 
     event: Event
     kind: str  # closed, refused or lost
     code: int | None
     reason: str
+    retry_after_s: float | None = field(default=None, compare=False)  # that the server demands to wait
+    lived_s: float | None = None  # from opening to the last sign of life; None of an attempt
+    ended_at: int | None = None  # of a connection that was lost: the last sign of life, in microseconds since 1970, UTC
 
     @property
     def is_invalid_data(self) -> bool:
@@ -36,10 +39,10 @@ class Disconnect:
         return self.code in {1002, 1007, 1009}
 
 
-def failed_attempt(reason: str, status: int | None) -> Disconnect:
+def failed_attempt(reason: str, status: int | None, retry_after_s: float | None = None) -> Disconnect:
     """Return how an attempt ended that led to no connection; `status` is the server's HTTP answer, if any."""
     event = Event.REFUSED if status in _REFUSED_STATUSES else Event.FAILED
-    return Disconnect(event, "refused" if status else "lost", status, reason)
+    return Disconnect(event, "refused" if status else "lost", status, reason, retry_after_s)
 
 
 def ended_connection(code: int, close_reason: str | None = None) -> Disconnect:

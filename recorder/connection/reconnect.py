@@ -1,7 +1,7 @@
-"""When to connect again. Pure: events in, states out; the clock and the random source are passed in.
+"""When to connect again. Pure: events in, states and delays out; the random source is passed in.
 
 connecting ──opened──▶ live ──ended──▶ waiting ──due──▶ connecting
-    │ ├──failed──▶ waiting
+    │ ├──failed──▶ waiting   └──suspended──▶ connecting
     │ └──refused──▶ refused ──due──▶ connecting          any ──stopped──▶ stopped
 """
 
@@ -26,6 +26,7 @@ class Event(StrEnum):
 
     OPENED = "opened"  # the server accepted
     ENDED = "ended"  # a live connection was closed or lost
+    SUSPENDED = "suspended"  # the process was stopped or the machine asleep: nothing speaks against trying at once
     FAILED = "failed"  # no connection was established; waiting may help
     REFUSED = "refused"  # the server refused the token or the room; waiting alone will not help
     DUE = "due"  # the delay is over
@@ -36,7 +37,9 @@ TRANSITIONS = {
     (State.CONNECTING, Event.OPENED): State.LIVE,
     (State.CONNECTING, Event.FAILED): State.WAITING,
     (State.CONNECTING, Event.REFUSED): State.REFUSED,
+    (State.CONNECTING, Event.SUSPENDED): State.CONNECTING,
     (State.LIVE, Event.ENDED): State.WAITING,
+    (State.LIVE, Event.SUSPENDED): State.CONNECTING,
     (State.WAITING, Event.DUE): State.CONNECTING,
     (State.REFUSED, Event.DUE): State.CONNECTING,
 } | {(state, Event.STOPPED): State.STOPPED for state in State}
@@ -45,18 +48,14 @@ TRANSITIONS = {
 class ConnectionState:
     """State of one room's connection.
 
-    `clock` is monotonic, in seconds; `random` returns numbers in [0, 1), for the jitter that spreads many recorders.
+    `random` returns numbers in [0, 1), for the jitter that spreads many recorders.
     """
 
-    def __init__(
-        self, clock: Callable[[], float], random: Callable[[], float], timings: Timings = DEFAULT_TIMINGS
-    ) -> None:
-        self._clock = clock
+    def __init__(self, random: Callable[[], float], timings: Timings = DEFAULT_TIMINGS) -> None:
         self._random = random
         self._timings = timings
         self.failures = 0
         """Failed attempts and short connections since the last steady one; each lengthens the next delay."""
-        self._opened_at = 0.0
         self.state = State.CONNECTING
         self.was_live = False
         """Whether the server ever accepted."""
@@ -64,23 +63,41 @@ class ConnectionState:
     def on(self, event: Event) -> State:
         """Handle an event and return the new state; `KeyError` if it cannot happen in this state."""
         self.state = TRANSITIONS[self.state, event]
-        if event is Event.OPENED:
-            self._opened_at = self._clock()
-            self.was_live = True
-        elif event is Event.ENDED and self._clock() - self._opened_at >= self._timings.steady_after_s:
-            # Only a steady connection resets the delay: a server that accepts and drops at once must not be flooded.
-            self.failures = 0
+        self.was_live = self.was_live or event is Event.OPENED
         return self.state
 
-    def delay_s(self) -> float:
+    def delay_s(self, lived_s: float | None = None, retry_after_s: float | None = None) -> float:
         """Return how long to wait before the next attempt, in seconds; each call counts as a failure.
 
-        1 s, doubling to 30 s, or 60 s after a refusal; less a random part of up to a quarter.
+        1 s, doubling to 30 s, or 60 s after a refusal; less a random part of up to a quarter. After a connection the
+        delay is 0.5 s, and grows like that only as far as connections live shortly, one after the other: a bad line
+        is heard nearly throughout, and a server that accepts and drops at once is not flooded.
+
+        Parameters
+        ----------
+        lived_s
+            How long the connection lived that ended, to its last sign of life; None for an attempt that failed.
+        retry_after_s
+            How long the server demands to wait: no delay is shorter, unless that is more than ten minutes.
         """
+        timings = self._timings
         if self.state is State.REFUSED:
-            longest_s = self._timings.refused_reconnect_s
+            longest_s = timings.refused_reconnect_s
         else:
-            growing_s = self._timings.first_reconnect_s * 2.0 ** min(self.failures, 10)
-            longest_s = min(growing_s, self._timings.longest_reconnect_s)
+            growing_s = timings.first_reconnect_s * 2.0 ** min(self.failures, 10)
+            longest_s = min(growing_s, timings.longest_reconnect_s)
+            if lived_s is not None:
+                longest_s = min(longest_s, self._after_connection_s(lived_s))
             self.failures += 1
-        return longest_s * (1 - self._random() / 4)
+        delay_s = longest_s * (1 - self._random() / 4)
+        if retry_after_s is None:
+            return delay_s
+        demanded_s = min(retry_after_s, timings.longest_retry_after_s)
+        return max(delay_s, demanded_s * (1 + self._random() / 10))  # never before it is over
+
+    def _after_connection_s(self, lived_s: float) -> float:
+        """Return the longest delay after a connection: 0.5 s if it was steady, or none before it failed."""
+        if lived_s >= self._timings.steady_after_s:
+            self.failures = 0
+        shortness = self._timings.steady_after_s / max(lived_s, 1e-3) if self.failures else 1.0
+        return self._timings.after_connection_s * shortness

@@ -11,10 +11,12 @@ from pulsoid_rec.recorder.connection.text_frames import TextFrames
 from pulsoid_rec.recorder.connection.wire import StreamWrapper, Wire
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 
-MessageHandler = Callable[[list[str]], Awaitable[None]]
-"""Handles messages before more are received."""
+MessageHandler = Callable[[list[str]], bool]
+"""Handles messages; returns whether more may be received at once."""
 
 _END_OF_HEAD = re.compile(rb"\n\r?\n")  # as in h11, which parses the head for trio-websocket
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
+_STATUS_BYTES = len(b"HTTP/1.1 101")
 _KEPT_PIECES = 4
 _CLOSE_FRAME = b"\x88"
 
@@ -29,13 +31,19 @@ class WatchedStream(StreamWrapper):
         super().__init__(stream)
         self._wire = wire
         self._limits = limits
-        self._head = b""
+        self._head = b""  # of the final answer, once interim ones (1xx) are over
+        self._is_final = False
         self._is_head_over = False
         self._after_head = b""  # what arrived with the last piece of the head
         self._frames = TextFrames()
         self._handle: MessageHandler | None = None
+        self._wait_for_space: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+        self._has_space = True
+        self._is_at_end = False
         self._is_open = trio.Event()
         self._last: deque[bytes | bytearray] = deque(maxlen=_KEPT_PIECES)
+        self.is_waiting = False
+        """Whether the library has handled all that was received, and waits for more."""
         self.handler_error: Exception | None = None
         """What the handler raised: an error of ours, which the library's reader must not hide."""
 
@@ -46,23 +54,40 @@ class WatchedStream(StreamWrapper):
 
     @property
     def is_answered(self) -> bool:
-        """Whether the server has sent anything."""
+        """Whether the server has sent anything but interim answers."""
         return bool(self._head)
 
     @property
     def http_status(self) -> int | None:
-        """Status of the server's first answer; None before it, or if that is not HTTP."""
-        found = re.match(rb"HTTP/1\.[01] (\d{3})\b", self._head)
+        """Status of the server's final answer; None before it, or if that is not HTTP."""
+        return None if self._is_interim else self._status
+
+    def http_header(self, name: str) -> str | None:
+        """Return a field of the head of the server's final answer; None without one."""
+        found = re.search(rf"(?im)^{re.escape(name)}:[ \t]*(.*?)[ \t]*\r?$".encode(), self._head)
+        return found[1].decode("latin-1") if found else None
+
+    @property
+    def _status(self) -> int | None:
+        found = _STATUS.match(self._head)
         return int(found[1]) if found else None
+
+    @property
+    def _is_interim(self) -> bool:
+        return (self._status or 0) // 100 == 1 and self._status != HTTPStatus.SWITCHING_PROTOCOLS
 
     @property
     def last_bytes(self) -> bytes:
         """The last pieces received."""
         return b"".join(self._last)
 
-    def deliver_to(self, handle: MessageHandler) -> None:
-        """Set the handler of text messages; to be called as soon as the WebSocket is open."""
+    def deliver_to(self, handle: MessageHandler, wait_for_space: Callable[[], Awaitable[None]]) -> None:
+        """Set the handler of text messages, and what to wait for after it returned False.
+
+        To be called as soon as the WebSocket is open.
+        """
         self._handle = handle
+        self._wait_for_space = wait_for_space
         self._is_open.set()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
@@ -71,31 +96,56 @@ class WatchedStream(StreamWrapper):
         Cancelled, it loses what it was about to return.
         """
         if not self._is_head_over:
-            return self._split_head(await self._receive(max_bytes))
+            if self._is_final:
+                return self._split_head(await self._receive(max_bytes))
+            return await self._receive_final(max_bytes)
         await self._is_open.wait()
-        while True:
-            data: bytes | bytearray = self._after_head
-            self._after_head = b""
-            if not data:
-                data = await self._receive(max_bytes)
-            texts, rest = self._frames.cut(data)
-            if texts:
-                await self._deliver(texts)
-            if rest or not data:
-                return rest
+        if self._stream is self._wire:
+            self._wire.take = self._take  # sooner, in the task that reads all connections
+        rest: bytes | bytearray | None = None
+        while not (rest or self._is_at_end):
+            if self._after_head:
+                rest, self._after_head = self._take(self._after_head), b""
+            else:
+                data = await self._stream.receive_some(max_bytes)
+                rest = data if self._stream is self._wire else self._take(data)
+            if not self._has_space:
+                await self._wait_for_space()
+                self._has_space = True
+        return rest or b""
 
-    async def _deliver(self, texts: list[str]) -> None:
+    def _take(self, data: bytes | bytearray) -> bytes | None:
+        """Deliver the messages in what was received; return the rest, None if there is nothing to do about it."""
         assert self._handle is not None
-        try:
-            await self._handle(texts)
-        except Exception as error:
-            self.handler_error = error
-            raise
+        self._last.append(data)
+        self._is_at_end = not data
+        texts, rest = self._frames.cut(data)
+        if texts:
+            try:
+                self._has_space = self._handle(texts)
+            except Exception as error:
+                self.handler_error = error
+                raise
+        return rest if rest or self._is_at_end or not self._has_space else None
 
     async def _receive(self, max_bytes: int | None) -> bytes | bytearray:
+        self.is_waiting = True
         data = await self._stream.receive_some(max_bytes)
+        self.is_waiting = False
         self._last.append(data)
         return data
+
+    async def _receive_final(self, max_bytes: int | None) -> bytes | bytearray:
+        """Receive up to the final answer; the interim ones before it, which the library takes for it, are dropped."""
+        while not self._is_final:
+            data = await self._receive(max_bytes)
+            self._head += data
+            while self._is_interim and (found := _END_OF_HEAD.search(self._head)):
+                self._head = self._head[found.end() :]
+            is_unknown = self._is_interim or len(self._head) < _STATUS_BYTES
+            self._is_final = not (data and is_unknown and len(self._head) < self._limits.http_head_bytes)
+        data, self._head = self._head, b""
+        return self._split_head(data)
 
     def _split_head(self, data: bytes | bytearray) -> bytes | bytearray:
         """Return the head's part; keep what follows until the library has accepted the head."""

@@ -5,54 +5,74 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib.metadata import version
 
 import trio
 from trio_websocket import ConnectionRejected, WebSocketConnection, wrap_client_stream
 
+from pulsoid_rec.recorder.connection.http_fields import parse_origin, parse_retry_after
+from pulsoid_rec.recorder.connection.poller import Poller
+from pulsoid_rec.recorder.connection.proxy import ProxyError, find_proxy
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.connection.watched_stream import WatchedStream
 from pulsoid_rec.recorder.connection.wire import Wire
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
+from pulsoid_rec.recorder.contract.wording import format_duration
 
 USER_AGENT = f"pulsoid-rec/{version('pulsoid-rec')}"
 _RECEIVE_BYTES = 64 * 2**10
 
 
 class CannotConnectError(Exception):
-    """Why there is no connection, with the HTTP status if the server sent one."""
+    """Why there is no connection, with the HTTP status if the server sent one, and how long it demands to wait."""
 
-    def __init__(self, reason: str, status: int | None = None) -> None:
-        super().__init__(reason, status)
+    def __init__(self, reason: str, status: int | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(reason, status, retry_after_s)
         self.reason = reason
         self.status = status
+        self.retry_after_s = retry_after_s
 
 
 @contextmanager
-def fail_after(timeout_s: float, server_url: ServerUrl) -> Iterator[None]:
-    """Raise `CannotConnectError` if the server takes longer than `timeout_s`."""
+def fail_after(timeout_s: float, server: str) -> Iterator[None]:
+    """Raise `CannotConnectError` if the server, named in the message, takes longer than `timeout_s`."""
     try:
         with trio.fail_after(timeout_s):
             yield
     except trio.TooSlowError:
-        raise _timeout_error(server_url) from None
+        raise _timeout_error(server) from None
 
 
-def _timeout_error(server_url: ServerUrl) -> CannotConnectError:
-    return CannotConnectError(f"{server_url.authority} does not answer")
+def _timeout_error(server: str) -> CannotConnectError:
+    return CannotConnectError(f"{server} does not answer")
 
 
 async def open_stream(
-    server_url: ServerUrl, timings: Timings = DEFAULT_TIMINGS, limits: Limits = DEFAULT_LIMITS
+    server_url: ServerUrl,
+    timings: Timings = DEFAULT_TIMINGS,
+    limits: Limits = DEFAULT_LIMITS,
+    poller: Poller | None = None,
 ) -> WatchedStream:
-    """Connect with TCP, and TLS for `wss`; `CannotConnectError` without an answer or a trusted certificate."""
-    with fail_after(timings.connect_timeout_s, server_url):
+    """Connect with TCP, through a proxy if one is set, and with TLS for `wss`.
+
+    Raises `CannotConnectError` without an answer or a trusted certificate, `UsageError` if the proxy's setting is
+    invalid.
+    """
+    # In a thread, since some systems look names up to choose a proxy.
+    proxy = await trio.to_thread.run_sync(find_proxy, server_url, abandon_on_cancel=True)
+    via = f" (through the proxy {proxy.authority})" if proxy else ""
+    with fail_after(timings.connect_timeout_s, server_url.authority + via):
         try:
-            wire = Wire(await trio.open_tcp_stream(server_url.host, server_url.port))
+            open_tcp = proxy.open_tunnel if proxy else trio.open_tcp_stream
+            wire = Wire(await open_tcp(server_url.host, server_url.port), poller)
+        except ProxyError as error:
+            raise CannotConnectError(str(error)) from None
         except OSError as error:
-            raise CannotConnectError(f"no connection to {server_url.authority}: {_format_os_error(error)}") from None
+            peer = f"the proxy {proxy.authority}" if proxy else server_url.authority
+            raise CannotConnectError(f"no connection to {peer}: {_format_os_error(error)}") from None
         if server_url.tls is None:
             return WatchedStream(wire, wire, limits)
         stream = trio.SSLStream(wire, server_url.tls, server_hostname=server_url.host, https_compatible=True)
@@ -63,7 +83,7 @@ async def open_stream(
             if not isinstance(error, trio.BrokenResourceError):
                 raise
             why = _format_tls_error(error.__cause__)
-            raise CannotConnectError(f"no TLS connection to {server_url.authority}: {why}") from None
+            raise CannotConnectError(f"no TLS connection to {server_url.authority}{via}: {why}") from None
         return WatchedStream(stream, wire, limits)
 
 
@@ -148,17 +168,24 @@ async def open_websocket(
         )
         opening.cancel_scope.cancel()
     if websocket is None:
-        raise _upgrade_error(server_url, stream, reader)
+        raise _upgrade_error(server_url, stream, reader, token)
     return websocket
 
 
-def _upgrade_error(server_url: ServerUrl, stream: WatchedStream, reader: ReaderTask) -> CannotConnectError:
+def _upgrade_error(server_url: ServerUrl, stream: WatchedStream, reader: ReaderTask, token: str) -> CannotConnectError:
     # The library reports a refusal only after its last byte, which may never come.
     status = reader.error.status_code if isinstance(reader.error, ConnectionRejected) else stream.http_status
     if status not in (None, HTTPStatus.SWITCHING_PROTOCOLS):
-        return CannotConnectError(f"the server answered {status} instead of opening a WebSocket", status)
+        reason = f"the server answered {status} instead of opening a WebSocket"
+        origin = parse_origin(stream.http_header("Location"))
+        if origin and token.lower() not in origin.lower():
+            reason += f", and points to {origin}"
+        retry_after_s = parse_retry_after(stream.http_header("Retry-After"), datetime.now(UTC))
+        if retry_after_s is not None:
+            reason += f", and demands to wait for {format_duration(retry_after_s)}"
+        return CannotConnectError(reason, status, retry_after_s)
+    if not reader.ended.is_set():
+        return _timeout_error(server_url.authority)
     if stream.is_answered:
         return CannotConnectError("the server's answer does not open a WebSocket")
-    if reader.ended.is_set():
-        return CannotConnectError("the server closed the connection before it answered")
-    return _timeout_error(server_url)
+    return CannotConnectError("the server closed the connection before it answered")

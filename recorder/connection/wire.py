@@ -1,8 +1,15 @@
 """The TCP connection below TLS and the WebSocket."""
 
 import contextlib
+import os
+from collections.abc import Callable
 
 import trio
+from outcome import Error, Outcome, Value
+
+from pulsoid_rec.recorder.connection.poller import Poller
+
+_RECEIVE_BYTES = 64 * 2**10
 
 
 class StreamWrapper(trio.abc.Stream):
@@ -29,17 +36,82 @@ class StreamWrapper(trio.abc.Stream):
 
 
 class Wire(StreamWrapper):
-    """The TCP connection below TLS; knows when the last bytes arrived, on trio's clock."""
+    """The TCP connection below TLS; knows when the last bytes arrived, on trio's clock.
 
-    def __init__(self, stream: trio.abc.Stream) -> None:
+    With a `poller` that is running it is read by that one, and only while somebody waits in `receive_some`.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, poller: Poller | None = None) -> None:
         super().__init__(stream)
         self.received_at = trio.current_time()
+        self.take: Callable[[bytes], bytes | None] | None = None
+        """Called with each piece received; returns what is for `receive_some`, None if that need not return."""
+        self._poller = poller if isinstance(stream, trio.SocketStream) and poller and poller.is_available else None
+        self._reader: trio.lowlevel.Task | None = None
+        self._registered: int | None = None
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Receive from the stream below."""
-        data = await self._stream.receive_some(max_bytes)
-        self.received_at = trio.current_time()
+        if self._poller is not None:
+            return await self._wait_for_poller(self._poller)
+        while True:
+            data = await self._stream.receive_some(max_bytes)
+            self.received_at = trio.current_time()
+            rest = data if self.take is None else self.take(bytes(data))
+            if rest is not None:
+                return rest
+
+    async def _wait_for_poller(self, poller: Poller) -> bytes:
+        assert isinstance(self._stream, trio.SocketStream)
+        if self._reader is not None:
+            raise trio.BusyResourceError("another task is receiving")
+        if self._registered is None:
+            file = self._stream.socket.fileno()
+            if file < 0:
+                raise trio.ClosedResourceError
+            poller.register(file, self)
+            self._registered = file
+        self._reader = trio.lowlevel.current_task()
+        data: bytes = await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
         return data
+
+    def _stop_waiting(self, _: object) -> trio.lowlevel.Abort:
+        self._reader = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def on_readable(self) -> int:
+        """Read while a task waits in `receive_some`, and return the number of bytes; otherwise read nothing."""
+        if self._reader is None or self._registered is None:
+            self._unregister()
+            return 0
+        try:
+            data = os.read(self._registered, _RECEIVE_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            broken = trio.BrokenResourceError(str(error))
+            broken.__cause__ = error
+            self._wake(Error(broken))
+            return 0
+        self.received_at = trio.current_time()
+        try:
+            rest = data if self.take is None else self.take(data)
+        except Exception as error:  # noqa: BLE001 - it is raised where the task waits
+            self._wake(Error(error))
+        else:
+            if rest is not None:
+                self._wake(Value(rest))
+        return len(data)
+
+    def _wake(self, received: Outcome[bytes]) -> None:
+        if self._reader is not None:
+            reader, self._reader = self._reader, None
+            trio.lowlevel.reschedule(reader, received)
+
+    def _unregister(self) -> None:
+        if self._registered is not None and self._poller is not None:
+            file, self._registered = self._registered, None
+            self._poller.unregister(file)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send if that is still possible; raise nothing.
@@ -49,3 +121,9 @@ class Wire(StreamWrapper):
         """
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await self._stream.send_all(data)
+
+    async def aclose(self) -> None:
+        """Close the stream below."""
+        self._unregister()
+        self._wake(Error(trio.ClosedResourceError()))
+        await self._stream.aclose()

@@ -3,9 +3,11 @@
 Imports nothing else of the project. Every package may import it; of the recorder, `analysis` may import nothing else.
 
 - `tables`: each table and column, from which DDL, schemas and documentation are made.
+- `version_1`: how an older recording reads as one of today's tables.
 - `errors`: the errors a user sees, with their exit codes.
 - `defaults`: the database and the server that are used unless others are named.
 - `journal_files`: where a database's journal is, and what its files are called.
+- `paths`: paths as a user writes them, and as DuckDB has to be given them.
 - `ids`: ids of runs and connections.
 - `timings`, `limits`: every wait, timeout and size limit of the recorder.
 - `wording`: counts, lists and durations as text.

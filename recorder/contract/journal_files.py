@@ -4,6 +4,7 @@ A segment is called `RUN-NUMBER.jsonl.open` while it is written, and `RUN-NUMBER
 holds `RUN.lock` while it runs.
 """
 
+import os
 from pathlib import Path
 
 CLOSED_SUFFIX = ".jsonl"
@@ -12,7 +13,9 @@ LOCK_SUFFIX = ".lock"
 
 
 def journal_folder(database: Path) -> Path:
-    """Return the folder of a database's journal."""
+    """Return the folder of a database's journal: beside the file itself, by whatever link it is named."""
+    if database.is_symlink():
+        database = Path(os.path.realpath(database))
     return database.with_name(database.name + ".journal")
 
 

@@ -7,8 +7,10 @@ only ever appended; analysis decides what is plausible.
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 1
-"""Increased with every change of the tables; `ingest.database` refuses files of any other version."""
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
+
+SCHEMA_VERSION = 2
+"""Increased with every change of the tables; older files are migrated (`version_1`), newer ones are refused."""
 
 SqlType = Literal["VARCHAR", "INTEGER", "BIGINT", "TIMESTAMPTZ", "JSON"]
 
@@ -33,13 +35,12 @@ class Table:
 
     @property
     def time_column(self) -> str:
-        """The column with the time of a row's event."""
-        return "occurred_at" if any(column.name == "occurred_at" for column in self.columns) else "at"
+        """The column with the time of a row's event: the first instant."""
+        return next(column.name for column in self.columns if column.type == "TIMESTAMPTZ")
 
     @property
     def ddl(self) -> str:
         """The statement that makes the table if it does not exist."""
-        # Quoted, since DuckDB 2 reserves `at`.
         columns = ", ".join(f'"{c.name}" {c.type}{"" if c.null else " NOT NULL"}' for c in self.columns)
         return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns})"
 
@@ -49,6 +50,7 @@ _PROFILE = Column("profile_id", "VARCHAR", "the member")
 _OCCURRED = Column("occurred_at", "TIMESTAMPTZ", "when it happened: the server's `timestamp`")
 _RECEIVED = Column("received_at", "TIMESTAMPTZ", "when it arrived, by the recorder's own clock")
 _CONNECTION = Column("connection_id", "VARCHAR", "the connection that received it")
+_NAME_CHARS = DEFAULT_LIMITS.name_chars
 
 HEART_RATE = Table(
     "heart_rate",
@@ -70,6 +72,7 @@ MEMBER_EVENTS = Table(
         _ROOM,
         _PROFILE,
         Column("event", "VARCHAR", "`updated` or `removed`"),
+        Column("name", "VARCHAR", f"the text `name` of `config`, up to {_NAME_CHARS} characters, or NULL", null=True),
         Column("config", "JSON", "the member's settings, word for word; NULL when removed", null=True),
         _OCCURRED,
         _RECEIVED,
@@ -80,7 +83,14 @@ MEMBER_EVENTS = Table(
 ROOM_EVENTS = Table(
     "room_events",
     "The room's settings, as first sent on each connection and at each change.",
-    (_ROOM, Column("config", "JSON", "the room's settings, word for word"), _OCCURRED, _RECEIVED, _CONNECTION),
+    (
+        _ROOM,
+        Column("name", "VARCHAR", f"the text `name` of `config`, up to {_NAME_CHARS} characters, or NULL", null=True),
+        Column("config", "JSON", "the room's settings, word for word"),
+        _OCCURRED,
+        _RECEIVED,
+        _CONNECTION,
+    ),
 )
 
 CONNECTION_EVENTS = Table(
@@ -90,7 +100,7 @@ CONNECTION_EVENTS = Table(
         _ROOM,
         Column("connection_id", "VARCHAR", "the connection, or the attempt at one"),
         Column("event", "VARCHAR", "`opened`, `closed` (by a close frame), `refused` (by the server) or `lost`"),
-        Column("at", "TIMESTAMPTZ", "when, by the recorder's own clock"),
+        Column("changed_at", "TIMESTAMPTZ", "when, by the recorder's own clock; of `lost`: the last sign of life"),
         Column("code", "INTEGER", "WebSocket close code, or HTTP status when refused", null=True),
         Column("reason", "VARCHAR", "why it ended", null=True),
     ),
@@ -108,7 +118,21 @@ REJECTED_MESSAGES = Table(
     ),
 )
 
-TABLES = (HEART_RATE, MEMBER_EVENTS, ROOM_EVENTS, CONNECTION_EVENTS, REJECTED_MESSAGES)
+MARKS = Table(
+    "marks",
+    "A note about an instant, made while recording or afterwards. Empty for now.",
+    (
+        _ROOM,
+        Column("profile_id", "VARCHAR", "the member; NULL for the whole room", null=True),
+        Column("label", "VARCHAR", "what it is about"),
+        Column("kind", "VARCHAR", "`mark`, `phase` (until the next one) or `undo` (of an earlier one)"),
+        Column("marked_at", "TIMESTAMPTZ", "when, by the recorder's own clock"),
+        Column("mark_id", "VARCHAR", "the mark; of an `undo`: the one that is undone"),
+        Column("source", "VARCHAR", "`cli`, `page`, `api` or `import`"),
+    ),
+)
+
+TABLES = (HEART_RATE, MEMBER_EVENTS, ROOM_EVENTS, CONNECTION_EVENTS, REJECTED_MESSAGES, MARKS)
 """Tables for users."""
 
 INGESTED_SEGMENTS = Table(

@@ -9,15 +9,22 @@ class Timings:
 
     connect_timeout_s: float = 10.0  # for TCP with TLS, and again for the WebSocket upgrade
     answer_timeout_s: float = 10.0  # for the answer to a token check or refresh
-    ping_interval_s: float = 20.0  # between pings
-    pong_timeout_s: float = 10.0  # without a byte from the server after a ping
-    recheck_delay_s: float = 0.5  # before a connection counts as lost: bytes may wait if this process was suspended
+    poll_every_s: float = 0.005  # between two looks for what has arrived, where one task reads all connections
+    ping_interval_s: float = 10.0  # between pings
+    silence_s: float = 3.0  # without a byte after a message, before the server is pinged at once
+    pong_timeout_s: float = 5.0  # without a byte from the server after a ping
+    recheck_delay_s: float = 0.5  # before a connection counts as lost: bytes may wait if this process was stopped
+    tick_s: float = 0.5  # between looks at whether the process was stopped, or the machine asleep
+    suspended_after_s: float = 5.0  # without a look: that counts as a stop, and ends every connection
+    drain_timeout_s: float = 2.0  # for what waits in the socket after a stop to be received
     close_timeout_s: float = 0.5  # for the WebSocket closing handshake
 
     first_reconnect_s: float = 1.0  # before the first reconnect; doubles with each failure
     longest_reconnect_s: float = 30.0  # before any reconnect
+    after_connection_s: float = 0.5  # before a reconnect after a connection that was not short
     refused_reconnect_s: float = 60.0  # before a reconnect after a refusal
-    steady_after_s: float = 30.0  # that a connection must last to reset the reconnect delay
+    steady_after_s: float = 5.0  # that a connection must last to reset the reconnect delay
+    longest_retry_after_s: float = 600.0  # that a server's Retry-After is heeded
 
     write_every_s: float = 0.05  # between writes of the journal
     sync_every_s: float = 1.0  # between syncs of the journal
@@ -37,6 +44,8 @@ class Timings:
     refresh_interval_s: float = 600.0  # between two refreshes of a token
     refresh_timeout_s: float = 2.5  # for a refresh to finish once the recorder ends
     token_lock_retry_s: float = 0.1  # between checks whether another process still refreshes the token
+    token_lock_report_s: float = 5.0  # of such waiting before it is logged
+    token_lock_timeout_s: float = 30.0  # of such waiting before the refresh is given up; a refresh takes less
 
     disconnect_timeout_s: float = 1.5  # for all rooms to disconnect at the end
     shutdown_timeout_s: float = 4.0  # for everything to be in the database at the end

@@ -35,16 +35,20 @@ else:
 
 
 class LockFile:
-    """A file that this process makes and keeps locked until `release`; `OSError` if that cannot be done."""
+    """A file that this process makes and keeps locked until `release`; `OSError` if that cannot be done.
 
-    def __init__(self, path: Path) -> None:
+    `BlockingIOError` if another process holds it: after a second, spent on those that only look whether it is locked,
+    or at once with `wait=False`.
+    """
+
+    def __init__(self, path: Path, *, wait: bool = True) -> None:
         self._path = path
-        self._file = _make(path)
+        self._file = _make(path, _ATTEMPTS if wait else 1)
 
     def renew(self) -> None:
         """Make the file again if it was removed; it is not locked in between."""
         if not _is_same_file(self._file, self._path):
-            removed, self._file = self._file, _make(self._path)
+            removed, self._file = self._file, _make(self._path, _ATTEMPTS)
             os.close(removed)
 
     def release(self) -> None:
@@ -56,17 +60,19 @@ class LockFile:
         finally:
             os.close(self._file)
         if sys.platform == "win32":
-            self._path.unlink(missing_ok=True)  # impossible there while it is open
+            with contextlib.suppress(PermissionError):  # impossible there while any process has it open
+                self._path.unlink(missing_ok=True)
 
 
-def _make(path: Path) -> int:
-    for _ in range(_ATTEMPTS):
+def _make(path: Path, attempts: int) -> int:
+    for left in range(attempts, 0, -1):
         file = os.open(path, _FLAGS | os.O_CREAT, 0o600)
         # Before it is locked, `remove_stale_lock` of another process may lock or remove it.
         if _lock(file) and _is_same_file(file, path):
             return file
         os.close(file)
-        time.sleep(_RETRY_S)
+        if left > 1:
+            time.sleep(_RETRY_S)
     raise BlockingIOError(f"another process holds {path}")
 
 

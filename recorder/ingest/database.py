@@ -9,15 +9,16 @@ import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
 
 from pulsoid_rec.recorder.contract.duckdb_errors import storage_error
 from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.paths import duckdb_path, require_valid_path
 from pulsoid_rec.recorder.contract.tables import BOOKKEEPING, SCHEMA_VERSION, SCHEMA_VERSIONS, TABLES
 from pulsoid_rec.recorder.disk.replace import OWNER_ONLY, open_replacement
+from pulsoid_rec.recorder.ingest.migration import migrate, note_version
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,  # recording should not slow the machine down
@@ -47,7 +48,7 @@ class CheckpointError(StorageError):
 
 def wal_path(path: Path) -> Path:
     """Return the file with what is committed to a database since its last checkpoint."""
-    return path.with_name(path.name + ".wal")
+    return Path(duckdb_path(path) + ".wal")
 
 
 def is_checkpoint_due(path: Path, wal_bytes: int) -> bool:
@@ -56,15 +57,6 @@ def is_checkpoint_due(path: Path, wal_bytes: int) -> bool:
         return wal_path(path).stat().st_size >= wal_bytes
     except FileNotFoundError:
         return False
-
-
-def require_valid_path(path: Path) -> None:
-    """Raise `StorageError` if the path has a question mark, which DuckDB treats as the end of a URL."""
-    if "?" in str(path.absolute()):
-        raise StorageError(
-            f"{path.absolute()} has a question mark in it, which DuckDB does not support in a path",
-            "Choose another file with --db.",
-        )
 
 
 @contextmanager
@@ -95,10 +87,9 @@ def open_database(path: Path, wal_bytes: int = 0) -> Iterator[duckdb.DuckDBPyCon
 @contextmanager
 def _attached(path: Path, wal_bytes: int, options: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
     """Attach a file, made if it does not exist, and detach it at the end."""
+    literal = duckdb_path(path).replace("'", "''")
     connection = _engines.pop() if _engines else _start_engine()
-    literal = str(path).replace("'", "''")
     try:
-        # With its type, as a name like `sqlite:x` would otherwise select another.
         connection.execute(f"ATTACH '{literal}' AS {_NAME} (TYPE duckdb{options})")
         connection.execute(f"USE {_NAME}")
         yield connection
@@ -168,18 +159,22 @@ def _make(path: Path) -> None:
 
 
 def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Make the tables in a file without any; raise `StorageError` unless they have the current version."""
+    """Make the tables in a file without any, migrate older ones, and raise `StorageError` for newer ones."""
     query = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
     tables = {name for (name,) in connection.execute(query).fetchall()}
     if not tables:
         _make_tables(connection)
         return
-    if SCHEMA_VERSIONS.name not in tables:
+    found = None
+    if SCHEMA_VERSIONS.name in tables:
+        found = connection.execute(f"SELECT max(version) FROM {SCHEMA_VERSIONS.name}").fetchall()[0][0]
+    if found is None:
         raise StorageError(
             f"{path} is a DuckDB file, but not a recording of pulsoid-rec", "Choose another file with --db."
         )
-    found = connection.execute(f"SELECT max(version) FROM {SCHEMA_VERSIONS.name}").fetchall()[0][0]
-    if found != SCHEMA_VERSION:
+    if found < SCHEMA_VERSION:
+        migrate(connection, path)
+    if found > SCHEMA_VERSION:
         raise StorageError(
             f"{path} was written by a newer pulsoid-rec (its tables have version {found}, this program knows "
             f"{SCHEMA_VERSION})",
@@ -191,9 +186,7 @@ def _make_tables(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("BEGIN")
     for table in (*TABLES, *BOOKKEEPING):
         connection.execute(table.ddl)
-    connection.execute(
-        f"INSERT INTO {SCHEMA_VERSIONS.name} VALUES (?, now(), ?)", [SCHEMA_VERSION, version("pulsoid-rec")]
-    )
+    note_version(connection)
     connection.execute("COMMIT")
 
 

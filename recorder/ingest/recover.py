@@ -8,7 +8,7 @@ from pathlib import Path
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, UsageError
 from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, journal_folder
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
-from pulsoid_rec.recorder.ingest.database import translate_errors
+from pulsoid_rec.recorder.ingest.database import open_database, translate_errors
 from pulsoid_rec.recorder.ingest.ingest import ingest, next_batch
 from pulsoid_rec.recorder.ingest.segment_ingest import Ingested
 from pulsoid_rec.recorder.journal.segment import find_segments, remove_stale_locks
@@ -40,6 +40,9 @@ def recover(database: Path, timings: Timings = DEFAULT_TIMINGS) -> Recovered:
     total = Ingested()
     with translate_errors(folder):
         waiting = find_segments(folder)
+        if not waiting and database.exists():
+            with contextlib.suppress(DatabaseBusyError), open_database(database):
+                pass  # it is checked, and an older one migrated
         while waiting:
             batch = next_batch(waiting)
             del waiting[: len(batch)]

@@ -9,13 +9,14 @@ import math
 import shutil
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
 import trio
 
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
-from pulsoid_rec.recorder.contract.journal_files import journal_folder
+from pulsoid_rec.recorder.contract.journal_files import journal_folder, run_id_of
 from pulsoid_rec.recorder.contract.limits import Limits
 from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.ingest.database import CheckpointError
@@ -52,7 +53,9 @@ class Ingester:
         self._limiter = trio.CapacityLimiter(1)
         self._waiting: list[Path] = []
         self.total = Ingested()
-        """What has been ingested so far."""
+        """What has been ingested of this run so far."""
+        self.recovered = Ingested()
+        """What has been ingested so far of what others left."""
         self.error: StorageError | None = None
         """Why nothing can be ingested now, if so."""
         self._checkpoint_at = -math.inf  # not before
@@ -92,7 +95,7 @@ class Ingester:
         """Find what recorders left that died beside this one, and log a disk that is nearly full."""
         with contextlib.suppress(OSError):  # whoever needs the folder or the disk reports it
             left, free_bytes = await self._in_thread(_look_around, self._database)
-            self._waiting += [segment for segment in left if segment not in self.total.skipped]
+            self._waiting += [segment for segment in left if segment not in self.recovered.skipped]
             if self._waiting:
                 self._wal_bytes = 0  # or they would be found again until the next checkpoint
             self._report_space(free_bytes)
@@ -112,10 +115,14 @@ class Ingester:
 
     async def _ingest_waiting(self) -> None:
         while self._waiting:
-            batch = next_batch(self._waiting, self._limits.batch_bytes)
+            is_own, segments = next(groupby(self._waiting, self._is_own))  # counted apart
+            batch = next_batch(list(segments), self._limits.batch_bytes)
+            total = self.total if is_own else self.recovered
             count, started_at = len(batch), trio.current_time()
             try:
-                await self._ingest(batch, self._wal_bytes if started_at >= self._checkpoint_at else _NO_CHECKPOINT)
+                await self._ingest(
+                    batch, total, self._wal_bytes if started_at >= self._checkpoint_at else _NO_CHECKPOINT
+                )
             except CheckpointError as error:  # all is ingested
                 self.error = None
                 self._log_error(error, started_at)
@@ -137,19 +144,19 @@ class Ingester:
         with trio.move_on_after(self._timings.last_checkpoint_timeout_s):
             while True:
                 try:
-                    return await self._ingest([], 0)
+                    return await self._ingest([], self.total, 0)
                 except DatabaseBusyError:
                     await trio.sleep(self._timings.ingest_retry_s)
                 except StorageError as error:
                     return self._log_error(error, -math.inf)
 
-    async def _ingest(self, batch: list[Path], wal_bytes: int) -> None:
+    async def _ingest(self, batch: list[Path], total: Ingested, wal_bytes: int) -> None:
         await self._in_thread(
             partial(
                 ingest,
                 self._database,
                 batch,
-                self.total,
+                total,
                 wal_bytes=wal_bytes,
                 keep=self._keep,
                 check_cancelled=trio.from_thread.check_cancelled,
@@ -159,6 +166,9 @@ class Ingester:
     async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
         # Not abandoned on cancel: if Python ends while a thread is inside DuckDB, the process crashes.
         return await trio.to_thread.run_sync(work, *arguments, limiter=self._limiter)
+
+    def _is_own(self, segment: Path) -> bool:
+        return run_id_of(segment) == self._journal.run_id
 
     async def _wait_for_retry(self, error: StorageError, now: float) -> None:
         """Wait before the next attempt, longer each time; log the reason once."""

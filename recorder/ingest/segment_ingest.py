@@ -54,6 +54,11 @@ class Ingested:
         """Rows of `heart_rate`."""
         return self.rows[HEART_RATE.name]
 
+    @property
+    def rejected(self) -> int:
+        """Rows of `rejected_messages`."""
+        return self.rows[REJECTED_MESSAGES.name]
+
 
 class NotStoredError(Exception):
     """DuckDB did not store some lines: open the database anew, and ingest the segment again."""

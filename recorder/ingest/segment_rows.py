@@ -8,7 +8,9 @@ from pathlib import Path
 
 import duckdb
 
-from pulsoid_rec.recorder.contract.tables import INGESTED_SEGMENTS, REJECTED_MESSAGES, TABLES, Table
+from pulsoid_rec.recorder.contract.paths import duckdb_pattern
+from pulsoid_rec.recorder.contract.tables import INGESTED_SEGMENTS, REJECTED_MESSAGES, TABLES, Column, Table
+from pulsoid_rec.recorder.contract.version_1 import value_in_version_1
 from pulsoid_rec.recorder.journal.segment import Scan
 
 RAW_CHARACTERS = 64 * 2**10
@@ -22,7 +24,7 @@ def insert_file(connection: duckdb.DuckDBPyConnection, note: str, path: Path, fo
 
     Returns the number of rows by table.
     """
-    source = [str(path), max(2**20, found.longest_bytes + 1)]
+    source = [duckdb_pattern(path), max(2**20, found.longest_bytes + 1)]
     connection.execute("BEGIN")
     try:
         # Most segments hold only readings, and each statement costs a millisecond even without a row.
@@ -54,17 +56,23 @@ def _count(changed: duckdb.DuckDBPyConnection) -> int:
 def _lines_of(*tables: Table) -> str:
     """Return the SQL for a file's lines as a table, with the columns of some tables."""
     types = {column.name: _JSON_TYPES.get(column.type, column.type) for table in tables for column in table.columns}
-    columns = ", ".join(f"'{name}': '{type_}'" for name, type_ in ({"table": "VARCHAR"} | types).items())
+    types |= {"table": "VARCHAR", "at": "BIGINT"}  # `at`: of version 1
+    columns = ", ".join(f"'{name}': '{type_}'" for name, type_ in types.items())
     return f"read_json(?, format = 'newline_delimited', maximum_object_size = ?, columns = {{{columns}}})"
 
 
 def _insert_statement(table: Table) -> str:
-    columns = ", ".join(
-        f'make_timestamptz("{column.name}")' if column.type == "TIMESTAMPTZ" else f'"{column.name}"'
-        for column in table.columns
-    )
+    columns = ", ".join(_value(table, column) for column in table.columns)
     valid = f" AND {_VALID}" if table in _WITH_CONFIG else ""
     return f"INSERT INTO {table.name} SELECT {columns} FROM {_lines_of(table)} WHERE \"table\" = '{table.name}'{valid}"
+
+
+def _value(table: Table, column: Column) -> str:
+    """Return the SQL of a column's value, also of lines of version 1, which lack some."""
+    value, older = f'"{column.name}"', value_in_version_1(table, column)
+    if older != value:
+        value = f"coalesce({value}, {older})"
+    return f"make_timestamptz({value})" if column.type == "TIMESTAMPTZ" else value
 
 
 # JSON that msgspec accepts and DuckDB does not (a number that is too large) is kept as a rejected message.

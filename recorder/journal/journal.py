@@ -40,7 +40,7 @@ class Journal:
         self, folder: Path, run_id: str, timings: Timings = DEFAULT_TIMINGS, limits: Limits = DEFAULT_LIMITS
     ) -> None:
         self._folder = folder
-        self._run_id = run_id
+        self.run_id = run_id
         self._timings = timings
         self._limits = limits
         self._lock = _create_lock(folder, run_id)
@@ -58,7 +58,7 @@ class Journal:
         self._is_syncing = False
         self._wake = trio.Event()
         self._space = trio.Event()
-        self._finishing = False
+        self._finish = trio.Event()
         self._is_failing = False
         self._closed, self.segments = trio.open_memory_channel[Path](math.inf)
         """Receives the paths of the closed segments, oldest first."""
@@ -90,7 +90,7 @@ class Journal:
 
     def finish(self) -> None:
         """Make `run` write and close everything, then return."""
-        self._finishing = True
+        self._finish.set()
         self._wake.set()
 
     async def run(self) -> None:
@@ -101,7 +101,7 @@ class Journal:
         try:
             with self._closed:
                 async with trio.open_nursery() as nursery:
-                    while not (self._finishing and not self._pending and not self._writers):
+                    while not (self._finish.is_set() and not self._pending and not self._writers):
                         await self._pause()
                         await self._attempt(self._write)
                         self._start_sync_or_close(nursery)
@@ -122,17 +122,18 @@ class Journal:
         return [writer for writer in (self._closing, self._writer) if writer is not None]
 
     async def _pause(self) -> None:
-        """Wait for work, then for `write_every_s`, to write less often."""
+        """Wait for work, then for `write_every_s`, to write less often; at the end, no longer than necessary."""
         write_every_s = self._timings.write_every_s
-        if not self._pending and not self._finishing:
+        if not self._pending and not self._finish.is_set():
             self._wake = trio.Event()
             with trio.move_on_at(self._next_due_at() - write_every_s):
                 await self._wake.wait()
-        await trio.sleep(0 if self._finishing and not self._is_syncing else write_every_s)
+        with trio.move_on_after(write_every_s):
+            await (self._space if self._is_syncing else self._finish).wait()
 
     async def _write(self) -> None:
         if self._pending and self._writer is None:
-            name = f"{self._run_id}-{self._count:08}"
+            name = f"{self.run_id}-{self._count:08}"
             self._count += 1  # even if the file cannot be opened
             self._writer = await self._in_thread(self._open, name)
             self._opened_at = self._synced_at = trio.current_time()
@@ -179,7 +180,7 @@ class Journal:
     def _is_close_due(self, writer: SegmentWriter, now: float) -> bool:
         is_ingester_waiting = self.segments.statistics().tasks_waiting_receive > 0
         is_too_large = writer.size >= self._limits.segment_bytes
-        return self._finishing or is_too_large or (is_ingester_waiting and now >= self._close_at(writer))
+        return self._finish.is_set() or is_too_large or (is_ingester_waiting and now >= self._close_at(writer))
 
     async def _sync(self, writer: SegmentWriter) -> None:
         await self._attempt(lambda: self._in_thread(writer.sync))

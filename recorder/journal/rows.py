@@ -29,6 +29,7 @@ class MemberEventRow(Row, tag="member_events"):
 
     profile_id: str
     event: str
+    name: str | None
     config: str | None
     occurred_at: int
     received_at: int
@@ -38,6 +39,7 @@ class MemberEventRow(Row, tag="member_events"):
 class RoomEventRow(Row, tag="room_events"):
     """The room's settings."""
 
+    name: str | None
     config: str
     occurred_at: int
     received_at: int
@@ -48,7 +50,7 @@ class ConnectionEventRow(Row, tag="connection_events"):
     """A change of the connection to the room."""
 
     event: str
-    at: int
+    changed_at: int
     code: int | None = None
     reason: str | None = None
 

@@ -17,7 +17,8 @@ from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, lock_path, 
 from pulsoid_rec.recorder.disk.lock_file import is_locked, remove_stale_lock
 from pulsoid_rec.recorder.journal.rows import AnyRow
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Of rows: version 1 had `at` for `changed_at`, and no `name`; ingest takes both."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -40,7 +41,8 @@ def has_valid_checksum(line: bytes) -> bool:
     return bool(found) and checksum == b"%d}\n" % crc32(text)
 
 
-HEADER = encode_line(Header(FORMAT_VERSION))
+_HEADERS = [encode_line(Header(version)) for version in range(1, FORMAT_VERSION + 1)]
+HEADER = _HEADERS[-1]
 _TAG_AT = len(b'{"table":"')  # each line begins with its table
 
 
@@ -94,7 +96,7 @@ def _decode_header(line: bytes) -> Header | None:
 
 def _is_blank(line: bytes) -> bool:
     """Return whether a line is empty, or the beginning of a header that a crash cut off."""
-    return not line.strip() or HEADER.startswith(line)
+    return not line.strip() or any(header.startswith(line) for header in _HEADERS)
 
 
 def find_segments(folder: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 Used by `room`, `recorder` and `cli`. It turns a frame's text into a row, and provides a valid token.
 
 - `messages`: parses a frame's text into a row, and never raises.
+- `configs`: takes the name out of a config.
 - `credentials`: reads the token, and replaces it in its file.
 - `token_check`, `token_refresh`: the two endpoints for tokens, by `http_client`.
 """

@@ -4,8 +4,10 @@ It comes from a file or from the environment, never from the command line, where
 it; and it is used only in the header of a request to the server.
 """
 
+import codecs
 import logging
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,10 @@ TOKEN_VARIABLE = "PULSOID_TOKEN"  # noqa: S105 - the name of a variable, not a t
 _HINT = (
     f"Get one at https://pulsoid.net/ui/keys, then set {TOKEN_VARIABLE}, or write it to a file and give --token-file."
 )
+_FORMAT_HINT = "Write the token there and nothing else, or a JSON object with `access_token` and `refresh_token`."
+# A shell's or an .env file's assignment, and the header, as people copy them.
+_PREFIX = re.compile(r"(?i)(?:export\s+|set\s+|\$env:)?\w*token\w*\s*=\s*(?!=)|(?:authorization:\s*)?bearer\s+")
+_QUOTED = re.compile(r"([\"'])(.*)\1", re.DOTALL)
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +45,8 @@ class Credentials:
     """Where the token is: in a file, or else in the environment variable.
 
     `token_file` contains only the token, or a JSON object with `access_token`, and optionally `refresh_token`
-    and `server`.
+    and `server`; in UTF-8, or in UTF-16 with a byte order mark, as Windows PowerShell writes it. A token may be in
+    quotes, behind `NAME_OF_TOKEN=` or behind `Bearer`.
     """
 
     token_file: Path | None = None
@@ -93,23 +100,37 @@ class Credentials:
 def _parse_token(text: object, source: str) -> str:
     if not isinstance(text, str):
         raise UsageError(f"The JSON in {source} has no text `access_token`", _HINT)
-    token = text.strip()
+    token = _unwrap(text)
     if not token:
         raise UsageError(f"The token in {source} is empty", _HINT)
     if not (token.isascii() and token.isprintable()) or " " in token:
         raise UsageError(
-            f"The text in {source} cannot be a token: it contains blanks or other invalid characters", _HINT
+            f"The text in {source} cannot be a token: it contains blanks or other invalid characters", _FORMAT_HINT
         )
+    return token
+
+
+def _unwrap(text: str) -> str:
+    """Remove what people copy with a token: an assignment, quotes, and the header's `Bearer`, in any order."""
+    before, token = None, text.strip()
+    while token != before:
+        before = token
+        if (found := _PREFIX.match(token)) is not None:
+            token = token[found.end() :]
+        elif (found := _QUOTED.fullmatch(token)) is not None:
+            token = found[2].strip()
     return token
 
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")  # some editors on Windows write a byte order mark
+        content = path.read_bytes()
+        is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return content.decode("utf-16" if is_utf_16 else "utf-8-sig")
     except FileNotFoundError:
         raise UsageError(f"There is no token file {path}", _HINT) from None
     except UnicodeDecodeError:
-        raise UsageError(f"The token file {path} is not a text file", _HINT) from None
+        raise UsageError(f"The token file {path} is not text in UTF-8 or UTF-16", _FORMAT_HINT) from None
     except OSError as error:
         raise UsageError(f"Cannot read the token file {path}: {error.strerror}", _HINT) from None
 
@@ -119,5 +140,4 @@ def _parse_json(text: str, source: str) -> dict[str, Any]:
         return msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.MsgspecError, RecursionError):
         # msgspec's own message may quote the token.
-        hint = "Write the token there and nothing else, or a JSON object with `access_token` and `refresh_token`."
-        raise UsageError(f"{source} begins like JSON but is not valid JSON", hint) from None
+        raise UsageError(f"{source} begins like JSON but is not valid JSON", _FORMAT_HINT) from None

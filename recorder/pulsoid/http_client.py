@@ -39,7 +39,7 @@ async def request(
     }
     request = h11.Request(method=method, target=path, headers=list(lines.items()))
     try:
-        with fail_after(timings.answer_timeout_s, server_url):
+        with fail_after(timings.answer_timeout_s, server_url.authority):
             head = connection.send(request) or b""
             data = connection.send(h11.Data(data=body)) or b""
             end = connection.send(h11.EndOfMessage()) or b""

@@ -11,7 +11,9 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
 from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, MessageRow, RejectedMessageRow, RoomEventRow
+from pulsoid_rec.recorder.pulsoid.configs import name_of
 
 KINDS = ("heart_rate", "room_member_updated", "room_member_removed", "room_updated")
 """All kinds of message; requested by name, since the server's default is only the first."""
@@ -94,15 +96,19 @@ def _row(message: _Message, frame: str, room_id: str, connection_id: str, receiv
     if isinstance(message, _MemberUpdatedMessage):
         member = message.room_member_updated
         config = _json_object(member.config)
+        name = name_of(config, DEFAULT_LIMITS.name_chars)
         return MemberEventRow(
-            room_id, connection_id, member.profile_id, "updated", config, occurred_at, received_at, frame
+            room_id, connection_id, member.profile_id, "updated", name, config, occurred_at, received_at, frame
         )
     if isinstance(message, _MemberRemovedMessage):
         left = message.room_member_removed
-        return MemberEventRow(room_id, connection_id, left.profile_id, "removed", None, occurred_at, received_at, frame)
+        return MemberEventRow(
+            room_id, connection_id, left.profile_id, "removed", None, None, occurred_at, received_at, frame
+        )
     assert isinstance(message, _RoomUpdatedMessage)
     config = _json_object(message.room_updated.config)
-    return RoomEventRow(room_id, connection_id, config, occurred_at, received_at, frame)
+    name = name_of(config, DEFAULT_LIMITS.name_chars)
+    return RoomEventRow(room_id, connection_id, name, config, occurred_at, received_at, frame)
 
 
 def _microseconds(instant: datetime) -> int:

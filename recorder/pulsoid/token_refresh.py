@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlencode
 
 import msgspec
@@ -19,7 +20,7 @@ from pulsoid_rec.recorder.connection.websocket import CannotConnectError
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_SERVER
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
-from pulsoid_rec.recorder.disk.lock_file import LockFile, is_locked
+from pulsoid_rec.recorder.disk.lock_file import LockFile
 from pulsoid_rec.recorder.pulsoid.credentials import Credentials, TokenPair
 from pulsoid_rec.recorder.pulsoid.http_client import request
 from pulsoid_rec.recorder.pulsoid.token_check import InvalidTokenError, check_token
@@ -52,7 +53,7 @@ class TokenRefresh:
         self._refreshed_at = -math.inf
         self._refused: str | None = None  # the last refresh token that the server refused
         self._unsaved: _Answer | None = None
-        self._logged = ""
+        self._logged: set[str] = set()  # since the last refresh
 
     async def check_or_replace(self) -> None:
         """Check the token, and replace an invalid one; `RefusedError` without a valid one, `UsageError` without any."""
@@ -103,6 +104,7 @@ class TokenRefresh:
         self.credentials.write({"access_token": refused})  # no change: if this fails, no token is lost
         form = {"grant_type": "refresh_token", "refresh_token": pair.refresh_token, **client}
         await self._request_and_save(issuer, urlencode(form).encode(), pair)
+        self._logged.clear()
         log.info("The token was refreshed, and the new one saved in %s.", self.credentials.token_file)
         return True
 
@@ -150,23 +152,36 @@ class TokenRefresh:
         self._unsaved = None
 
     def _log_once(self, text: str) -> None:
-        if text != self._logged:
+        if text not in self._logged:
             log.warning("%s", text)
-        self._logged = text
+        self._logged.add(text)
 
     @asynccontextmanager
     async def _file_lock(self) -> AsyncIterator[None]:
-        """Wait until no other room or recorder refreshes the token in the file."""
+        """Wait until no other room or recorder refreshes the token in the file; `CannotRefreshError` after a while."""
         assert self.credentials.token_file is not None
         file = self.credentials.token_file.resolve()  # one lock for all links to the file
         path = file.with_name(f".{file.name}.lock")
-        while is_locked(path):  # noqa: ASYNC110 - by another process
+        began_at = trio.current_time()
+        while (lock := _try_lock(path)) is None:
+            waited_s = trio.current_time() - began_at
+            if waited_s >= self._timings.token_lock_timeout_s:
+                raise CannotRefreshError(f"another process keeps {path} locked. End that process")
+            if waited_s >= self._timings.token_lock_report_s:
+                self._log_once(f"Waiting to refresh the token: another process keeps {path} locked.")
             await trio.sleep(self._timings.token_lock_retry_s)
-        lock = LockFile(path)
         try:
             yield
         finally:
             lock.release()
+
+
+def _try_lock(path: Path) -> LockFile | None:
+    """Lock a file without waiting; return None if another process or room has locked it."""
+    try:
+        return LockFile(path, wait=False)
+    except BlockingIOError:
+        return None
 
 
 def issuer_of(server_url: ServerUrl, pair: TokenPair) -> ServerUrl:

@@ -28,8 +28,10 @@ BENCHMARKS = {
     "exports": (9,),
     "starting": (10,),
     "page": (11,),
-    "ordinary_room": (12,),
+    "ordinary_room": (12, 14),
     "stored_bytes": (13,),
+    "many_segments": (15,),
+    "broken_line": (16,),
 }
 """The modules, and the lines of the table that each fills."""
 

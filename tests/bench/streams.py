@@ -139,6 +139,12 @@ def rss_mb(process: "subprocess.Popen[str]") -> float:
     return float(psutil.Process(process.pid).memory_info().rss) / 1e6
 
 
+def written_bytes(process: "subprocess.Popen[str]") -> int:
+    """Return what a process has had written to the disk so far; 0 where the system does not count that."""
+    counters = getattr(psutil.Process(process.pid), "io_counters", None)
+    return int(counters().write_bytes) if counters else 0
+
+
 def spread(values: Sequence[float], digits: int = 0) -> str:
     """Write several figures as "lowest to highest"."""
     return f"{min(values):,.{digits}f} to {max(values):,.{digits}f}"

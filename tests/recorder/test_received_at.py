@@ -1,4 +1,4 @@
-"""Time: rows follow the clocks they are stamped by, and intervals no clock that can be set."""
+"""Time: stamps follow the wall clock as far as they can increase, and intervals no clock that can be set."""
 
 import itertools
 import time
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from hostile_server import Visit, open_hostile_server, reading, text
+from hostile_server import Visit, frame, open_hostile_server, reading, text
 from recording_run import FAST, make_recorder, rows, running, until
 
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
@@ -24,7 +24,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "room.duckdb"
 
 
-async def test_a_wall_clock_that_steps_an_hour_moves_stamps_alone(database: Path) -> None:
+async def test_a_wall_clock_that_steps_an_hour_moves_stamps_alone_and_none_of_them_back(database: Path) -> None:
     timings = replace(FAST, ping_interval_s=0.05)
     step_ns = 0
 
@@ -48,7 +48,30 @@ async def test_a_wall_clock_that_steps_an_hour_moves_stamps_alone(database: Path
             assert recorder.rooms[0].status.reconnects == 0
     stamps = [at for (at,) in rows(database, "SELECT epoch_us(received_at) FROM heart_rate ORDER BY rowid")]
     now = time.time_ns() // 1000
-    assert [round((at - now) / HOUR_US) for at in stamps] == [0, 1, -1, 0]
+    assert [round((at - now) / HOUR_US) for at in stamps] == [0, 1, 1, 1]
+    assert stamps == sorted(set(stamps))
+
+
+async def test_stamps_of_all_rooms_increase_strictly_however_messages_are_packed(database: Path) -> None:
+    async def talk(visit: Visit) -> None:
+        await visit.accept(*(text(reading(number)) for number in range(40)))
+        long_way = (frame(0x1, reading(n).encode(), final=False) + frame(0x0) for n in range(40, 60))
+        await visit.send(*long_way)
+        for number in range(60, 100):
+            await visit.send(text(reading(number)))
+        await visit.until_gone()
+
+    names = ["a", "b", "c"]
+    frozen_ns = time.time_ns()
+    async with open_hostile_server(talk) as server:
+        recorder = make_recorder(server.url, database, *names, time_ns=lambda: frozen_ns)
+        async with running(recorder):
+            await until(lambda: all(room.status.readings == 100 for room in recorder.rooms))
+    [(count, stamps)] = rows(database, "SELECT count(*), count(DISTINCT received_at) FROM heart_rate")
+    assert (count, stamps) == (300, 300)
+    for room in names:
+        in_order = f"SELECT profile_id FROM heart_rate WHERE room_id = '{room}' ORDER BY received_at"
+        assert rows(database, in_order) == [(f"user-{number}",) for number in range(100)]
 
 
 async def test_a_wall_clock_that_runs_ahead_makes_no_short_connection_a_steady_one(database: Path) -> None:

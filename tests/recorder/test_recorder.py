@@ -60,7 +60,7 @@ async def test_every_kind_of_message_ends_up_in_its_table_word_for_word(database
     [(reason, raw)] = rows(database, "SELECT reason, raw FROM rejected_messages")
     assert "sleep" in reason
     assert raw == '{"kind":"sleep","timestamp":"2026-01-15T10:30:00Z"}'
-    assert rows(database, 'SELECT event, code FROM connection_events ORDER BY "at"') == [
+    assert rows(database, "SELECT event, code FROM connection_events ORDER BY changed_at") == [
         ("opened", None),
         ("closed", 1000),
     ]
@@ -152,4 +152,4 @@ async def test_the_duration_ends_the_recording(database: Path) -> None:
         )
         with trio.fail_after(5):
             await recorder.run()
-    assert rows(database, 'SELECT event FROM connection_events ORDER BY "at"') == [("opened",), ("closed",)]
+    assert rows(database, "SELECT event FROM connection_events ORDER BY changed_at") == [("opened",), ("closed",)]

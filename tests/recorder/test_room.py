@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 import ssl
 import time
 from dataclasses import replace
@@ -30,6 +31,7 @@ from recording_run import FAST, connection_events, make_recorder, rows, running,
 from simulator_control import open_simulator
 
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
+from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
 from pulsoid_rec.recorder.recorder import Recorder
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
@@ -110,7 +112,7 @@ ANSWERS: list[tuple[Act, tuple[str, int | None, str]]] = [
         ("refused", 200, NO_UPGRADE.format(200)),
     ),
     (answering(b"HTTP/1.0 400 Bad\r\n\r\n"), ("refused", 400, NO_UPGRADE.format(400))),
-    (answering(answer(103)), ("refused", 103, NO_UPGRADE.format(103))),
+    (answering(answer(103)), ("lost", None, "the server closed the connection before it answered")),
     (answering(b"SSH-2.0-OpenSSH_9.6\r\n"), NONSENSE),
     (answering(bytes(range(256)) * 50), NONSENSE),
     (answering(b"HTTP/1.1 1O1 Switching\r\n\r\n"), NONSENSE),
@@ -142,7 +144,8 @@ async def test_whatever_is_answered_that_opens_no_websocket_is_noted_and_tried_a
     ("data", "event"),
     [
         (b"", ("lost", None, "localhost:{} does not answer")),
-        (b"HTTP/1.1 101 Swi", NONSENSE),
+        (b"HTTP/1.1 101 Swi", ("lost", None, "localhost:{} does not answer")),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 10", ("lost", None, "localhost:{} does not answer")),
         (b"HTTP/1.1 502 Bad\r\n\r\nwithout an end", ("refused", 502, NO_UPGRADE.format(502))),
         (b"HTTP/1.1 401 No\r\nContent-Length: 999\r\n\r\n", ("refused", 401, NO_UPGRADE.format(401))),
     ],
@@ -169,7 +172,63 @@ async def test_a_redirect_is_not_followed_and_its_target_never_sees_the_token(da
                 await until(lambda: recorder.rooms[0].status.state == "live")
         assert [b"Bearer demo-token" in head for head in server.heads] == [True, True]
         assert elsewhere.heads == []
-    assert connection_events(database)[0] == ("refused", 302, NO_UPGRADE.format(302))
+    reason = f"{NO_UPGRADE.format(302)}, and points to {elsewhere.url}"
+    assert connection_events(database)[0] == ("refused", 302, reason)
+
+
+async def test_interim_answers_are_skipped_and_what_comes_with_the_last_one_is_stored(database: Path) -> None:
+    async def think_aloud(visit: Visit) -> None:
+        hints = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </style>\r\n\r\n"
+        for byte in hints:
+            await visit.send(bytes([byte]))
+        await visit.send(hints)
+        await visit.accept(text(reading(1)))
+        await visit.until_gone()
+
+    async with open_hostile_server(think_aloud) as server, running(make_recorder(server.url, database)) as recorder:
+        await until(lambda: readings(recorder) == 1)
+    assert stored(database) == ["user-1"]
+
+
+async def test_interim_answers_without_an_end_are_given_up(database: Path) -> None:
+    async def think_for_ever(visit: Visit) -> None:
+        while True:
+            await visit.send(b"HTTP/1.1 102 Processing\r\n\r\n" * 100)
+            await trio.sleep(0.01)
+
+    timings = replace(FAST, connect_timeout_s=0.3)
+    async with open_hostile_server(think_for_ever, stay) as server:
+        async with running(make_recorder(server.url, database, timings=timings)) as recorder:
+            await until(lambda: recorder.rooms[0].status.state == "live")
+    assert connection_events(database)[0] == ("lost", None, f"localhost:{server.port} does not answer")
+
+
+@pytest.mark.parametrize("status", [429, 503, 403])
+async def test_a_server_that_demands_to_wait_is_left_alone_until_then_and_the_log_and_the_screen_say_so(
+    database: Path, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    busy = answering(answer(status, b"slow", "Retry-After: 1"))
+    async with open_hostile_server(stay, busy, stay) as server:
+        async with running(make_recorder(server.url, database, "a", "b")) as recorder:
+            await until(lambda: any(room.status.problem for room in recorder.rooms))
+            shown = "".join(room.status.problem or "" for room in recorder.rooms)
+            await until(lambda: len(server.heads) == 3)
+    assert server.visited_at[2] - server.visited_at[1] >= 1
+    assert "Trying again in 1 s." in caplog.text
+    if status != 403:
+        assert shown == f"{NO_UPGRADE.format(status)}, and demands to wait for 1 s"
+        assert ("refused", status, shown) in connection_events(database)
+
+
+async def test_a_redirect_shows_where_to_without_path_or_token(database: Path) -> None:
+    token = DEMO_TOKEN
+    targets = [f"https://user:{token}@new.example:8443/{token}?t={token}", f"https://{token}.evil.example/"]
+    acts = [answering(answer(301, b"", f"Location: {target}")) for target in targets]
+    events = await record(database, *acts)
+    assert events == [
+        ("refused", 301, f"{NO_UPGRADE.format(301)}, and points to https://new.example:8443"),
+        ("refused", 301, NO_UPGRADE.format(301)),
+    ]
 
 
 async def test_a_port_where_nobody_listens_is_tried_until_somebody_does(database: Path) -> None:
@@ -292,6 +351,21 @@ async def test_accepting_and_dropping_a_hundred_times_loses_nothing(database: Pa
 
     assert await record(database, *map(dropping, range(100)), expect=100) == [OPENED, LOST] * 100
     assert stored(database) == [f"user-{n}" for n in range(100)]
+
+
+async def test_after_a_connection_that_delivered_the_next_begins_within_half_a_second(database: Path) -> None:
+    dropped_at = 0.0
+
+    async def deliver_and_drop(visit: Visit) -> None:
+        nonlocal dropped_at
+        await visit.accept(text(reading(1)))
+        await trio.sleep(0.1)
+        dropped_at = trio.current_time()
+
+    async with open_hostile_server(deliver_and_drop, stay) as server:
+        async with running(make_recorder(server.url, database, timings=DEFAULT_TIMINGS)) as recorder:
+            await until(lambda: len(server.heads) == 2 and recorder.rooms[0].status.state == "live")
+    assert server.visited_at[1] - dropped_at < 0.6  # and what connecting takes
 
 
 ENDS: list[tuple[list[bytes], tuple[str, int, str]]] = [
@@ -491,7 +565,9 @@ async def test_a_peer_that_stops_answering_is_left_for_a_new_connection(database
         await until(lambda: recorder.rooms[0].status.state == "live")
         await simulator.send_heart_rate("demo", "user-2", 72)
         await until(lambda: readings(recorder) == 2)
-    assert connection_events(database) == [OPENED, ("lost", None, "no answer to a ping for 0 s"), OPENED, STOPPED]
+    [opened, (kind, code, reason), *after] = connection_events(database)
+    assert [opened, (kind, code), *after] == [OPENED, ("lost", None), OPENED, STOPPED]
+    assert re.fullmatch(r"no answer to a ping, and nothing received for 0\.\d s", reason or "")
 
 
 async def test_a_room_that_is_silent_but_alive_is_never_reconnected(database: Path) -> None:
@@ -567,7 +643,7 @@ async def test_a_receiver_that_the_journal_holds_back_does_not_take_the_server_f
             assert len(server.heads) == 1
 
 
-async def test_a_process_that_was_stopped_for_a_while_does_not_take_the_server_for_dead(database: Path) -> None:
+async def test_a_process_that_was_stopped_for_a_moment_does_not_take_the_server_for_dead(database: Path) -> None:
     timings = replace(FAST, ping_interval_s=0.01, pong_timeout_s=0.05, recheck_delay_s=0.02)
     stops = 0
 
@@ -597,6 +673,31 @@ async def test_a_peer_that_never_closes_does_not_hold_the_end(database: Path) ->
         with trio.fail_after(3):
             async with running(make_recorder(server.url, database)) as recorder:
                 await until(lambda: recorder.rooms[0].status.state == "live")
+    assert connection_events(database) == [OPENED, STOPPED]
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_what_a_server_sends_until_it_closes_at_the_end_is_stored(database: Path, answers: bool) -> None:
+    took_s = 0.0
+
+    async def send_more_and_close(visit: Visit) -> None:
+        nonlocal took_s
+        await visit.accept(text(reading(0)))
+        while (await visit.receive())[:1] != b"\x88":
+            pass
+        await visit.send(*(text(reading(number)) for number in range(1, 100)), frame(PING, b"?"))
+        if answers:
+            await visit.send(close(1000))
+        closed_at = trio.current_time()
+        await visit.until_gone()
+        took_s = trio.current_time() - closed_at
+
+    async with open_hostile_server(send_more_and_close) as server:
+        async with running(make_recorder(server.url, database, timings=replace(FAST, close_timeout_s=1.0))) as recorder:
+            await until(lambda: readings(recorder) == 1)
+        await until(lambda: took_s > 0)
+    assert (took_s < 0.5) is answers
+    assert stored(database) == [f"user-{number}" for number in range(100)]
     assert connection_events(database) == [OPENED, STOPPED]
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import duckdb
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
 from pulsoid_rec.recorder.journal.rows import (
     AnyRow,
     ConnectionEventRow,
@@ -18,11 +20,19 @@ from pulsoid_rec.recorder.journal.rows import (
     RoomEventRow,
 )
 from pulsoid_rec.recorder.journal.segment import HEADER, encode_line
+from pulsoid_rec.recorder.pulsoid.configs import name_of
 
 _EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999, in microseconds
 _text = st.text(st.characters(codec="utf-8"), max_size=20)
 _instant = st.integers(_EARLIEST, _LATEST)
-_config = st.dictionaries(_text, st.none() | st.booleans() | st.integers() | _text, max_size=3).map(json.dumps)
+_key = st.just("name") | _text
+_config = st.dictionaries(_key, st.none() | st.booleans() | st.integers() | _text, max_size=3).map(json.dumps)
+
+
+def _named(row: MemberEventRow | RoomEventRow) -> AnyRow:
+    """Take the name out of the config, as it is done at receipt."""
+    return replace(row, name=None if row.config is None else name_of(row.config, DEFAULT_LIMITS.name_chars))
+
 
 rows: st.SearchStrategy[AnyRow] = st.one_of(
     st.builds(HeartRateRow, _text, _text, _text, st.integers(-(2**31), 2**31 - 1), _instant, _instant, _text),
@@ -32,12 +42,13 @@ rows: st.SearchStrategy[AnyRow] = st.one_of(
         _text,
         _text,
         st.sampled_from(["updated", "removed"]),
+        st.none(),
         st.none() | _config,
         _instant,
         _instant,
         _text,
-    ),
-    st.builds(RoomEventRow, _text, _text, _config, _instant, _instant, _text),
+    ).map(_named),
+    st.builds(RoomEventRow, _text, _text, st.none(), _config, _instant, _instant, _text).map(_named),
     st.builds(
         ConnectionEventRow,
         _text,
@@ -82,25 +93,42 @@ def as_stored(row: AnyRow) -> tuple[Any, ...]:
                 row.room_id,
                 row.profile_id,
                 row.event,
+                row.name,
                 row.config,
                 row.occurred_at,
                 row.received_at,
                 row.connection_id,
             )
         case RoomEventRow():
-            return ("room_events", row.room_id, row.config, row.occurred_at, row.received_at, row.connection_id)
+            return (
+                "room_events",
+                row.room_id,
+                row.name,
+                row.config,
+                row.occurred_at,
+                row.received_at,
+                row.connection_id,
+            )
         case ConnectionEventRow():
-            return ("connection_events", row.room_id, row.connection_id, row.event, row.at, row.code, row.reason)
+            return (
+                "connection_events",
+                row.room_id,
+                row.connection_id,
+                row.event,
+                row.changed_at,
+                row.code,
+                row.reason,
+            )
         case RejectedMessageRow():
             return ("rejected_messages", row.room_id, row.connection_id, row.received_at, row.reason, row.raw)
 
 
 _SELECT = {
     "heart_rate": "room_id, profile_id, bpm, epoch_us(occurred_at), epoch_us(received_at), connection_id",
-    "member_events": "room_id, profile_id, event, config::VARCHAR, epoch_us(occurred_at), epoch_us(received_at), "
+    "member_events": "room_id, profile_id, event, name, config::VARCHAR, epoch_us(occurred_at), epoch_us(received_at), "
     "connection_id",
-    "room_events": "room_id, config::VARCHAR, epoch_us(occurred_at), epoch_us(received_at), connection_id",
-    "connection_events": 'room_id, connection_id, event, epoch_us("at"), code, reason',
+    "room_events": "room_id, name, config::VARCHAR, epoch_us(occurred_at), epoch_us(received_at), connection_id",
+    "connection_events": "room_id, connection_id, event, epoch_us(changed_at), code, reason",
     "rejected_messages": "room_id, connection_id, epoch_us(received_at), reason, raw",
 }
 

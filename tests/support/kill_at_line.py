@@ -1,9 +1,10 @@
 """Kill an ingest at a line of its code, and see afterwards that each row is in the database once.
 
-Run as a program of its own, since it forks: python kill_at_line.py FOLDER SEED TRIALS. A trial makes a journal as
-crashes leave it, and kills an ingest at a random line of its code (twice, at different ones): one that makes a
-checkpoint as `recover` does, or one that leaves all in the WAL, and keeps the journal or not. Then `recover` runs to
-its end. It prints how many lines there are to be killed at.
+Run as a program of its own, since it forks: python kill_at_line.py FOLDER SEED TRIALS [migration]. A trial makes a
+journal as crashes leave it, and kills an ingest at a random line of its code (twice, at different ones): one that makes
+a checkpoint as `recover` does, or one that leaves all in the WAL, and keeps the journal or not. Then `recover` runs to
+its end. With `migration` there is a recording of version 1 beside the journal, the lines are those of the migration,
+and there is a trial for each. It prints how many lines there are to be killed at.
 """
 
 import gzip
@@ -21,10 +22,12 @@ from types import FrameType
 from typing import Any
 
 from journal_rows import as_stored, reading, stored, write_segment
+from version_1 import RECORDING
 
 from pulsoid_rec.recorder.ingest import database as database_module
 from pulsoid_rec.recorder.ingest import ingest as ingest_module
 from pulsoid_rec.recorder.ingest import kept as kept_module
+from pulsoid_rec.recorder.ingest import migration as migration_module
 from pulsoid_rec.recorder.ingest import recover as recover_module
 from pulsoid_rec.recorder.ingest import segment_ingest, segment_rows
 from pulsoid_rec.recorder.ingest.ingest import ingest
@@ -33,18 +36,17 @@ from pulsoid_rec.recorder.journal import segment as segment_module
 from pulsoid_rec.recorder.journal.rows import HeartRateRow
 from pulsoid_rec.recorder.journal.segment import HEADER
 
-_WATCHED = {
-    module.__file__
-    for module in (
-        database_module,
-        ingest_module,
-        kept_module,
-        recover_module,
-        segment_ingest,
-        segment_module,
-        segment_rows,
-    )
-}
+_MIGRATES = sys.argv[4:] == ["migration"]
+_MODULES = [
+    database_module,
+    ingest_module,
+    kept_module,
+    recover_module,
+    segment_ingest,
+    segment_module,
+    segment_rows,
+]
+_WATCHED = {module.__file__ for module in ([migration_module] if _MIGRATES else _MODULES)}
 _MANY_BYTES = 2**40
 _ROWS_NOT_STORED = 1  # of `make_journal`; two more lines are damaged
 
@@ -52,7 +54,8 @@ _ROWS_NOT_STORED = 1  # of `make_journal`; two more lines are damaged
 def make_journal(folder: Path) -> Counter[tuple[Any, ...]]:
     """Write segments: closed, damaged, torn, and with a row that DuckDB does not store.
 
-    Returns what is to be stored, but for the rejected lines.
+    Returns what is to be stored, but for the rejected lines. With `migration` also the recording, whose rows are not
+    among them.
     """
     journal = folder / "t.duckdb.journal"
     write_segment(journal, "a-0", map(reading, range(3)))
@@ -63,6 +66,8 @@ def make_journal(folder: Path) -> Counter[tuple[Any, ...]]:
     too_large = HeartRateRow("room", "connection", "p10", 2**40, 10, 11, "raw")
     write_segment(journal, "a-3", [reading(9), too_large, reading(11), reading(12)])
     write_segment(journal, "a-4", [reading(13)])
+    if _MIGRATES:
+        shutil.copy(RECORDING, folder / "t.duckdb")
     return Counter(as_stored(reading(number)) for number in (0, 1, 2, 3, 5, 6, 7, 9, 11, 12, 13))
 
 
@@ -115,6 +120,7 @@ def main(folder: Path, seed: int, trials: int) -> None:
     make_journal(folder / "whole")
     in_child(folder / "whole" / "t.duckdb", 0, report_to=folder / "lines")
     lines = int((folder / "lines").read_text())
+    trials = lines if _MIGRATES else trials
     step = lines / trials
     done: list[Path] = []
     for trial in range(trials):
@@ -126,8 +132,15 @@ def main(folder: Path, seed: int, trials: int) -> None:
         done.append(there)
     # DuckDB is not opened in this process before the last fork.
     expected = make_journal(folder / "expected")
+    recorded: Counter[tuple[Any, ...]] = Counter()
+    if _MIGRATES:
+        alone = shutil.copy(RECORDING, folder / "alone.duckdb")
+        recover(Path(alone))
+        recorded = stored(Path(alone))
     for there in done:
         found = stored(there / "t.duckdb")
+        assert recorded <= found, there
+        found -= recorded
         rejected = [row for row in found.elements() if row[0] == "rejected_messages"]
         assert len(rejected) == 2 + _ROWS_NOT_STORED, (there, rejected)
         assert found - Counter(rejected) == expected, there

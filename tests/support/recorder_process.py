@@ -32,7 +32,7 @@ def environment() -> dict[str, str]:
 
 def start_recorder(
     database: Path,
-    server: NumberedServer,
+    server: NumberedServer | str,
     *rooms: str,
     options: Iterable[str] = (),
     umask: int = 0o022,
@@ -41,9 +41,10 @@ def start_recorder(
 ) -> "subprocess.Popen[str]":
     """Start `pulsoid-rec record`; what it says on stderr can be read from the process.
 
-    `announced`, it writes a line on stdout when the command begins.
+    `server` may be a URL. `announced`, it writes a line on stdout when the command begins.
     """
-    arguments = ["record", *(rooms or ("room",)), "--db", str(database), "--server", server.url, *options]
+    url = server if isinstance(server, str) else server.url
+    arguments = ["record", *(rooms or ("room",)), "--db", str(database), "--server", url, *options]
     command = [*COMMAND]
     if announced:
         command[-1] = command[-1].replace("main()", "print(flush=True); main()")

@@ -8,7 +8,18 @@ import duckdb
 import polars as pl
 from readings import MATCHES, START, Reading, at, match_readings, reading, steady
 
-from pulsoid_rec.recorder.contract.tables import BOOKKEEPING, HEART_RATE, SCHEMA_VERSION, TABLES
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
+from pulsoid_rec.recorder.contract.tables import (
+    BOOKKEEPING,
+    CONNECTION_EVENTS,
+    HEART_RATE,
+    MEMBER_EVENTS,
+    ROOM_EVENTS,
+    SCHEMA_VERSION,
+    TABLES,
+    Table,
+)
+from pulsoid_rec.recorder.pulsoid.configs import name_of
 
 __all__ = [
     "MATCHES",
@@ -42,7 +53,7 @@ def make_recording(
     readings
         Rows of `heart_rate`, in the order in which they are stored.
     member_events, room_events, connection_events
-        Rows of these tables, all their columns.
+        Rows of these tables, all their columns but `name`, which is taken out of `config`.
     version
         Version of the tables that the file claims.
     """
@@ -52,14 +63,23 @@ def make_recording(
             connection.execute(table.ddl)
         connection.execute("INSERT INTO schema_versions VALUES (?, now(), '0.1.0')", [version])
         append_readings(connection, readings)
-        for name, rows in (
-            ("member_events", member_events),
-            ("room_events", room_events),
-            ("connection_events", connection_events),
+        for table, rows in (
+            (MEMBER_EVENTS, member_events),
+            (ROOM_EVENTS, room_events),
+            (CONNECTION_EVENTS, connection_events),
         ):
             for row in rows:
-                connection.execute(f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})", list(row))
+                _insert(connection, table, row)
     return path
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: Table, row: Sequence[Any]) -> None:
+    columns = [column.name for column in table.columns]
+    values = list(row)
+    if "name" in columns:
+        config = values[columns.index("config") - 1]
+        values.insert(columns.index("name"), config and name_of(config, DEFAULT_LIMITS.name_chars))
+    connection.execute(f"INSERT INTO {table.name} VALUES ({', '.join('?' * len(values))})", values)
 
 
 def readings_frame(readings: Iterable[Reading]) -> pl.DataFrame:

@@ -27,6 +27,7 @@ MEMBER_EVENTS = pl.Schema(
         "room_id": pl.String(),
         "profile_id": pl.String(),
         "event": pl.String(),
+        "name": pl.String(),
         "config": pl.String(),
         "occurred_at": INSTANT,
         "received_at": INSTANT,
@@ -38,7 +39,7 @@ CONNECTION_EVENTS = pl.Schema(
         "room_id": pl.String(),
         "connection_id": pl.String(),
         "event": pl.String(),
-        "at": INSTANT,
+        "changed_at": INSTANT,
         "code": pl.Int32(),
         "reason": pl.String(),
     }
@@ -99,7 +100,7 @@ def report_of(
         .sort("room_id", "session")
     )
     found = dict.fromkeys(readings["room_id"].unique(maintain_order=True))
-    events = [("room", id_, event, None, at(s), at(s), "c1") for id_, event, s in member_events]
+    events = [("room", id_, event, None, None, at(s), at(s), "c1") for id_, event, s in member_events]
     connections = [("room", id_, event, at(s), None, None) for id_, event, s in connection_events]
     return ReportData(
         generated_at=at(90_000),

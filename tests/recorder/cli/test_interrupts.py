@@ -47,6 +47,35 @@ def test_an_interrupt_that_python_ignores_ends_the_command_before_trio(arguments
     assert ("Exception ignored" in done.stderr) == ("lost" in arguments)
 
 
+TERMINATE_IN_A_THREAD = """
+import os, signal, sys, time, trio
+from pulsoid_rec.recorder.cli.interrupts import note_interrupts, run_in_trio
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(5)
+
+async def go_on():
+    await trio.to_thread.run_sync(terminate, abandon_on_cancel=True)
+    print("went on")
+
+note_interrupts()
+note_interrupts(signal.SIGTERM)
+try:
+    run_in_trio(go_on)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that can be handled")
+def test_a_termination_while_trio_waits_for_a_thread_ends_the_command_at_once() -> None:
+    command = [sys.executable, "-c", TERMINATE_IN_A_THREAD]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=4)
+    assert done.stdout == "interrupted\n"
+    assert done.stderr == ""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT that is ignored from outside")
 def test_an_interrupt_that_is_ignored_stays_so() -> None:
     """As of what runs in the background of a shell's script."""

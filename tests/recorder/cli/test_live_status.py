@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from recording_run import recording, until
+from recording_run import make_recorder, recording, rows, until
 from rich.console import Console
 from simulator_control import open_simulator
 
@@ -80,6 +80,36 @@ async def test_a_screen_that_is_too_small_for_all_rooms_counts_the_others(databa
         lines = screen(recorder, width=100, height=20)
         assert len(lines) == 19
         assert lines[-3] == "... and 14 more rooms"
+
+
+class _Vanishing(io.StringIO):
+    """A terminal that can be drawn on twice."""
+
+    drawings = 0
+
+    def write(self, text: str) -> int:
+        self.drawings += 1
+        if self.drawings > 2:
+            raise UnicodeEncodeError("latin-1", text, 0, 1, "no such letter here")
+        return super().write(text)
+
+
+async def test_a_status_that_cannot_be_drawn_is_logged_once_and_recording_continues(
+    database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    console = Console(file=_Vanishing(), force_terminal=True)
+    async with open_simulator() as simulator:
+        recorder = make_recorder(simulator.url, database)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(recorder.run, LiveStatus(console).show)
+            await until(lambda: "The status cannot be shown any more" in caplog.text)
+            await simulator.wait_for_clients("demo")
+            await simulator.send_heart_rate("demo", "user-1", 84)
+            await until(lambda: recorder.ingester.total.readings == 1)
+            recorder.stop.set()
+    assert caplog.text.count("The status cannot be shown any more") == 1
+    assert "no such letter here" in caplog.text, "with its traceback"
+    assert rows(database, "SELECT bpm FROM heart_rate") == [(84,)]
 
 
 async def test_a_room_that_is_lost_shows_why(database: Path) -> None:

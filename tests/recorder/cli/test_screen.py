@@ -70,7 +70,7 @@ def test_a_stream_that_takes_nothing_blocks_no_writer() -> None:
         assert time.monotonic() - began_at < 5
         read_all(reading)
         for thread in threading.enumerate():
-            if thread.name == "screen":
+            if thread.name == "Screen":
                 thread.join(5)
                 assert not thread.is_alive()
 

@@ -167,10 +167,11 @@ async def test_messages_are_taken_from_the_head_on_however_they_come(seed: int) 
     stream = watch(in_pieces(HEAD + b"".join(map(text, sent)) + close(1000), seed))
     taken: list[str] = []
 
-    async def take(texts: list[str]) -> None:
+    def take(texts: list[str]) -> bool:
         taken.extend(texts)
+        return True
 
-    stream.deliver_to(take)
+    stream.deliver_to(take, trio.sleep_forever)
     assert await read_all(stream) == HEAD + close(1000)
     assert taken == sent
 
@@ -180,12 +181,33 @@ async def test_nothing_is_taken_before_the_library_found_the_answer_good() -> No
     assert await read_all(stream) == HEAD
 
 
-@pytest.mark.parametrize(
-    "begin", [b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD, b"HTTP/1.1 200 OK\r\n\r\n", b"nonsense\r\n\r\n"]
-)
+@pytest.mark.parametrize("begin", [b"HTTP/1.1 200 OK\r\n\r\n", b"nonsense\r\n\r\n", b"short"])
 async def test_any_other_answer_is_the_librarys_alone(begin: bytes) -> None:
     data = begin + text(reading(1)) + b"\r\n\r\n" + text(reading(2))
     assert await read_all(watch(in_pieces(data, 3))) == data
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_interim_answers_are_not_taken_for_the_final_one(seed: int) -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n"
+    stream = watch(in_pieces(interim + HEAD + text(reading(1)) + close(1000), seed))
+    taken: list[str] = []
+
+    def take(texts: list[str]) -> bool:
+        taken.extend(texts)
+        return True
+
+    stream.deliver_to(take, trio.sleep_forever)
+    assert await read_all(stream) == HEAD + close(1000)
+    assert taken == [reading(1)]
+    assert stream.http_status == 101
+
+
+async def test_an_interim_answer_without_an_end_is_not_kept_for_ever() -> None:
+    pieces = [b"HTTP/1.1 103 X\r\n", *[b"a: b\r\n"] * 100]
+    stream = watch(pieces, Limits(http_head_bytes=100))
+    assert await read_all(stream) == b"".join(pieces)
+    assert len(stream._head) < 100 + 6
 
 
 async def test_head_without_an_end_is_not_kept_for_ever() -> None:
@@ -200,11 +222,11 @@ async def test_full_journal_holds_the_reading_back() -> None:
     taken: list[str] = []
     full = trio.Event()
 
-    async def take(texts: list[str]) -> None:
+    def take(texts: list[str]) -> bool:
         taken.extend(texts)
-        await full.wait()
+        return full.is_set()
 
-    stream.deliver_to(take)
+    stream.deliver_to(take, full.wait)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(read_all, stream)
         await trio.testing.wait_all_tasks_blocked()

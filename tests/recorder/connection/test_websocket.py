@@ -84,7 +84,7 @@ async def test_what_the_reader_had_read_when_it_was_stopped_can_still_be_receive
         stream: WatchedStream = await open_stream(where)
         reader = ReaderTask(nursery)
         websocket = await open_websocket(reader, stream, where, "/", TOKEN)
-        stream.deliver_to(_nothing)
+        stream.deliver_to(_nothing, trio.sleep_forever)
         await trio.sleep(0.1)
         reader.stop()
         await reader.ended.wait()
@@ -96,7 +96,7 @@ async def test_what_the_reader_had_read_when_it_was_stopped_can_still_be_receive
         nursery.cancel_scope.cancel()
 
 
-async def _nothing(frames: list[str]) -> None:
+def _nothing(frames: list[str]) -> bool:
     raise AssertionError(frames)
 
 

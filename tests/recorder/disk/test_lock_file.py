@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,17 @@ def test_release_removes_the_file(tmp_path: Path) -> None:
     assert is_locked(path)
     lock.release()
     assert not path.exists()
+
+
+def test_a_lock_that_another_holds_is_not_waited_for_where_that_is_not_wanted(tmp_path: Path) -> None:
+    path = tmp_path / "run.lock"
+    lock = LockFile(path)
+    began_at = time.monotonic()
+    with pytest.raises(BlockingIOError, match="another process holds"):
+        LockFile(path, wait=False)
+    assert time.monotonic() - began_at < 0.1
+    lock.release()
+    LockFile(path, wait=False).release()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be removed there")

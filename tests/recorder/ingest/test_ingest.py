@@ -33,7 +33,7 @@ from pulsoid_rec.recorder.ingest.rejected_lines import DAMAGED
 from pulsoid_rec.recorder.ingest.segment_ingest import Ingested
 from pulsoid_rec.recorder.journal import segment as segment_module
 from pulsoid_rec.recorder.journal.rows import AnyRow, RoomEventRow
-from pulsoid_rec.recorder.journal.segment import HEADER, Header, encode_line, find_segments
+from pulsoid_rec.recorder.journal.segment import FORMAT_VERSION, HEADER, Header, encode_line, find_segments
 
 MANY_BYTES = 2**40
 
@@ -247,7 +247,7 @@ def test_a_segment_without_rows_is_no_stop(database: Path, left: bytes) -> None:
 
 def test_a_segment_of_a_newer_version_waits_untouched(database: Path, caplog: pytest.LogCaptureFixture) -> None:
     newer = write_segment(journal_of(database), "run-0", [])
-    newer.write_bytes(encode_line(Header(2)) + b"what only the future understands\n")
+    newer.write_bytes(encode_line(Header(FORMAT_VERSION + 1)) + b"what only the future understands\n")
     before = newer.read_bytes()
     write_segment(journal_of(database), "run-1", [reading(1)])
     total = ingest_all(database)
@@ -282,7 +282,7 @@ def test_what_another_recorder_ingested_and_forgot_meanwhile_is_not_reported_as_
 
 
 def test_json_that_duckdb_does_not_take_is_kept_word_for_word(database: Path) -> None:
-    row = RoomEventRow("room", "connection", '{"x":"\\ud800"}', 1, 2, "the message itself")
+    row = RoomEventRow("room", "connection", None, '{"x":"\\ud800"}', 1, 2, "the message itself")
     write_segment(journal_of(database), "run-0", [row])
     ingest_all(database)
     [found] = stored(database)
@@ -291,7 +291,7 @@ def test_json_that_duckdb_does_not_take_is_kept_word_for_word(database: Path) ->
 
 
 def test_a_message_of_megabytes_goes_in(database: Path) -> None:
-    row = RoomEventRow("room", "connection", json.dumps({"x": '"\n' * 10**6}), 1, 2, "x" * 4 * 2**20)
+    row = RoomEventRow("room", "connection", None, json.dumps({"x": '"\n' * 10**6}), 1, 2, "x" * 4 * 2**20)
     write_segment(journal_of(database), "run-0", [reading(1), row, reading(2)])
     ingest_all(database)
     assert stored(database) == expected([reading(1), row, reading(2)])

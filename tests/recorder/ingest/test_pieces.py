@@ -71,7 +71,7 @@ def test_rows_that_duckdb_does_not_store_are_rejected_and_all_others_stored_once
 def test_a_segment_that_needs_too_much_memory_goes_in_bit_by_bit(database: Path) -> None:
     """Each config is stored by itself; together they need more than DuckDB may use."""
     config = '{"a":[' + ",".join("1" * (2 * 2**20 - 300)) + "]}"
-    rows: list[AnyRow] = [RoomEventRow(f"room-{n}", "connection", config, n, n, "raw") for n in range(8)]
+    rows: list[AnyRow] = [RoomEventRow(f"room-{n}", "connection", None, config, n, n, "raw") for n in range(8)]
     write_segment(journal_of(database), "run-0", [reading(1), *rows, reading(2)])
     write_segment(journal_of(database), "run-1", [reading(3)])
     ingest_all(database)

@@ -15,7 +15,7 @@ from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.disk.lock_file import LockFile, is_locked
 from pulsoid_rec.recorder.ingest.database import open_database
 from pulsoid_rec.recorder.ingest.recover import recover
-from pulsoid_rec.recorder.journal.segment import Header, encode_line, find_segments
+from pulsoid_rec.recorder.journal.segment import FORMAT_VERSION, Header, encode_line, find_segments
 
 pytestmark = pytest.mark.process
 
@@ -70,7 +70,7 @@ def test_what_a_running_recorder_writes_is_not_touched(database: Path) -> None:
 
 def test_what_cannot_be_ingested_is_kept_and_is_an_error(database: Path) -> None:
     newer = write_segment(journal_of(database), "run-0", [])
-    newer.write_bytes(encode_line(Header(2)))
+    newer.write_bytes(encode_line(Header(FORMAT_VERSION + 1)))
     done = run_recover(database)
     assert done.returncode == 4
     assert "newer pulsoid-rec" in done.stderr

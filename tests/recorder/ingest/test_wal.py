@@ -9,6 +9,7 @@ import pytest
 from journal_rows import as_stored, reading, stored, write_segment
 from recorder_process import journal_of
 
+from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
 from pulsoid_rec.recorder.ingest.database import open_database, wal_path
@@ -141,6 +142,20 @@ def test_damage_anywhere_in_a_wal_costs_no_row(database: Path) -> None:
             recover(database)
         assert stored(database) == {as_stored(reading(number)): 1 for number in range(3)}
     assert reported > 5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows lets few people make links")
+def test_rows_in_the_wal_are_read_by_whatever_link_the_database_is_named(database: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    link = tmp_path / "other" / "link.duckdb"
+    link.symlink_to(database)
+    add(database, 1)
+    with open_database(link, MANY_BYTES) as connection:
+        assert connection.execute("SELECT count(*) FROM heart_rate").fetchall() == [(1,)]
+        connection.execute("INSERT INTO heart_rate VALUES ('r', 'p', 60, now(), now(), 'c')")
+    assert [path.name for path in link.parent.iterdir()] == ["link.duckdb"]
+    assert len(stored(database)) == 2
+    assert Recording(link).sessions()["readings"].sum() == 2
 
 
 def test_wal_without_its_database_is_neither_used_nor_removed(database: Path) -> None:

@@ -20,6 +20,7 @@ from pulsoid_rec.recorder.contract.journal_files import lock_path, segment_name
 from pulsoid_rec.recorder.disk.lock_file import LockFile
 from pulsoid_rec.recorder.journal.rows import AnyRow
 from pulsoid_rec.recorder.journal.segment import (
+    FORMAT_VERSION,
     HEADER,
     Header,
     encode_line,
@@ -78,23 +79,24 @@ def test_a_scan_counts_valid_and_damaged_lines(tmp_path: Path) -> None:
     lines = [encode_line(reading(n)) for n in range(5)]
     path.write_bytes(HEADER + b"".join(lines[:3]) + b"\xff garbage \x00\n" + lines[3] + b"\n" + lines[4][:-20])
     found = scan(path)
-    assert (found.version, found.has_header, found.rows, found.damaged) == (1, True, 4, 2)
+    assert (found.version, found.has_header, found.rows, found.damaged) == (FORMAT_VERSION, True, 4, 2)
     assert found.longest_bytes == max(map(len, lines))
 
 
+@pytest.mark.parametrize("version", [1, FORMAT_VERSION])
 @pytest.mark.parametrize("kept", [0, 1, 10, len(HEADER) - 1])
-def test_a_header_that_a_crash_cut_off_is_no_damage(tmp_path: Path, kept: int) -> None:
+def test_a_header_that_a_crash_cut_off_is_no_damage(tmp_path: Path, kept: int, version: int) -> None:
     path = tmp_path / "run-0.jsonl.open"
-    path.write_bytes(HEADER[:kept])
+    path.write_bytes(encode_line(Header(version))[:kept])
     found = scan(path)
     assert (found.has_header, found.rows, found.damaged) == (False, 0, 0)
 
 
 def test_a_header_with_a_flipped_bit_is_not_taken_for_a_newer_version(tmp_path: Path) -> None:
     path = tmp_path / "run-0.jsonl"
-    path.write_bytes(HEADER.replace(b'"version":1', b'"version":9') + encode_line(reading(1)))
+    path.write_bytes(HEADER.replace(b'"version":2', b'"version":9') + encode_line(reading(1)))
     found = scan(path)
-    assert (found.version, found.rows, found.damaged) == (1, 1, 1)
+    assert (found.version, found.rows, found.damaged) == (FORMAT_VERSION, 1, 1)
     path.write_bytes(encode_line(Header(9)) + encode_line(reading(1)))
     assert scan(path).version == 9
 

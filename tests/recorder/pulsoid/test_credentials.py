@@ -41,14 +41,58 @@ def test_a_file_holds_a_token_or_json_with_one(file: Path, content: str, pair: T
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        *(f'"{TOKEN}"', f"'{TOKEN}'\n", f"Bearer {TOKEN}", f"Authorization: Bearer {TOKEN}\r\n", f'"Bearer {TOKEN}"'),
+        *(
+            f"PULSOID_TOKEN={TOKEN}",
+            f'export PULSOID_TOKEN="{TOKEN}"\n',
+            f"  set PULSOID_TOKEN={TOKEN}",
+            f"token = {TOKEN}",
+        ),
+        *(f"$env:PULSOID_TOKEN = '{TOKEN}'\r\n", f'$Env:PULSOID_TOKEN="Bearer {TOKEN}"', f"access_token='{TOKEN}'"),
+        *(json.dumps({"access_token": wrapped}) for wrapped in (f"Bearer {TOKEN}", f'"{TOKEN}"')),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+def test_a_token_is_taken_out_of_what_people_copy_with_it_in_any_encoding_of_windows(
+    file: Path, monkeypatch: pytest.MonkeyPatch, content: str, encoding: str
+) -> None:
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    file.write_bytes((mark + content).encode(encoding))
+    assert Credentials(file).read_token() == TOKEN
+    if not content.startswith("{"):
+        monkeypatch.setenv(TOKEN_VARIABLE, content)
+        assert Credentials().read_token() == TOKEN
+
+
+@pytest.mark.parametrize("token", ["dG9rZW4=", "token==", "a=b", "bearer", "3f0c9c1e-6f0b", "'half", "x.y~z+/_-"])
+def test_a_token_that_looks_like_such_a_thing_stays_as_it_is(file: Path, token: str) -> None:
+    file.write_text(token)
+    assert Credentials(file).read_token() == token
+
+
+def test_json_in_utf_16_is_replaced_by_utf_8(file: Path) -> None:
+    file.write_text(json.dumps({"access_token": "old", "note": "☕"}), encoding="utf-16")
+    Credentials(file).write({"access_token": "new"})
+    assert json.loads(file.read_bytes().decode()) == {"access_token": "new", "note": "☕"}
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [
         (b"", "is empty"),
+        (b"\xff\xfe", "is empty"),
+        (b'""', "is empty"),
+        (b"PULSOID_TOKEN=", "is empty"),
+        (TOKEN.encode("utf-16-le"), "contains blanks or other invalid characters"),
+        (b"\xff\xfe" + TOKEN.encode() + b"x", "is not text in UTF-8 or UTF-16"),
+        (b"# mine\nPULSOID_TOKEN=" + TOKEN.encode(), "contains blanks or other invalid characters"),
         (b" \n", "is empty"),
         (b"two " + TOKEN.encode(), "contains blanks or other invalid characters"),
         (TOKEN.encode() + b"\nsecond line", "contains blanks or other invalid characters"),
         ("tökén".encode() + TOKEN.encode(), "contains blanks or other invalid characters"),
-        (b"\xff" + TOKEN.encode(), "is not a text file"),
+        (b"\xff" + TOKEN.encode(), "is not text in UTF-8 or UTF-16"),
         (b"{" + TOKEN.encode(), "begins like JSON but is not valid JSON"),
         (b'{"a":' * 5000 + TOKEN.encode(), "begins like JSON but is not valid JSON"),
         (b'{"token":"' + TOKEN.encode() + b'"}', "has no text `access_token`"),

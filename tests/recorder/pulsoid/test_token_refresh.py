@@ -18,6 +18,7 @@ from simulator_control import open_simulator
 from pulsoid_rec.recorder.connection.reconnect import State
 from pulsoid_rec.recorder.connection.server_url import parse_server_url
 from pulsoid_rec.recorder.contract.errors import RefusedError
+from pulsoid_rec.recorder.disk.lock_file import LockFile
 from pulsoid_rec.recorder.pulsoid.credentials import TokenPair
 from pulsoid_rec.recorder.pulsoid.token_refresh import CannotRefreshError, TokenRefresh, issuer_of
 from pulsoid_rec.recorder.recorder import Recorder
@@ -104,6 +105,23 @@ async def test_two_recorders_that_share_the_file_refresh_it_once(
             await until(lambda: simulator.accepted == 4 and is_live(first) and is_live(second))
     assert caplog.text.count("The token was refreshed") == 1
     assert "cannot be refreshed" not in caplog.text
+
+
+async def test_a_lock_that_is_never_released_is_named_once_and_given_up_and_recording_waits_for_a_token(
+    file: Path, database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lock = LockFile(file.with_name(f".{file.name}.lock"))
+    timings = replace(FAST, token_lock_retry_s=0.01, token_lock_report_s=0.1, token_lock_timeout_s=0.2)
+    async with open_simulator() as simulator:
+        async with running(make_recorder(simulator.url, database, token_file=file, timings=timings)) as recorder:
+            await until(lambda: is_live(recorder))
+            await simulator.expire_token(DEMO_TOKEN)
+            await until(lambda: simulator.refused[401] > 2)
+            assert caplog.text.count(f"Waiting to refresh the token: another process keeps {lock._path} locked") == 1
+            assert caplog.text.count(f"Cannot refresh the token: another process keeps {lock._path} locked") == 1
+            lock.release()
+            await until(lambda: is_live(recorder))
+    assert content(file)["access_token"] != DEMO_TOKEN
 
 
 async def test_a_token_that_its_owner_replaced_is_taken_without_a_refresh(file: Path, database: Path) -> None:

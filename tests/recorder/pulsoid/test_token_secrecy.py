@@ -132,7 +132,11 @@ async def test_a_run_through_every_failure_leaves_no_token_behind(tmp_path: Path
         new = json.loads(credentials.read_text())
     assert running.returncode == 0, (folder / "stderr").read_text()
     assert new["access_token"] != TOKEN  # a 401 among the failures was one refresh
-    log = (folder / "a.duckdb.log").read_text()
+    said = (folder / "stderr").read_text()
+    [log_file] = (folder / "a.duckdb.logs").iterdir()
+    log = log_file.read_text()
+    assert "internal error: ZeroDivisionError. Please report it" in said
+    assert "Traceback" not in said
     for word in ("refreshed", "401", "403", "500", "UTF-8", "violated the WebSocket protocol", "begins like JSON"):
         assert word in log
     assert search(folder, [*SECRETS, new["access_token"], new["refresh_token"]]) == []
@@ -166,8 +170,14 @@ async def test_not_even_a_traceback_of_a_fault_of_ours_holds_the_token(tmp_path:
         async with process(folder, simulator, before=FAST + STUMBLE, PULSOID_TOKEN=TOKEN) as running:
             await until(lambda: simulator.accepted == 1, 15)
             await simulator.send_heart_rate("demo", "user-1", 72)
+            await until(lambda: simulator.accepted == 2, 15)  # the room goes on
+            running.send_signal(signal.SIGINT)
             with trio.fail_after(20):
                 await running.wait()
-    assert running.returncode == 1
-    assert "ZeroDivisionError" in (folder / "stderr").read_text()
+    assert running.returncode == 0
+    said, log = (folder / "stderr").read_text(), (folder / "a.duckdb.log").read_text()
+    assert "internal error: ZeroDivisionError. Please report it" in said
+    assert "Traceback" not in said
+    assert "Traceback" in log
+    assert "ZeroDivisionError" in log
     assert search(folder, SECRETS) == []

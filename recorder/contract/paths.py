@@ -1,0 +1,51 @@
+"""Paths of files: what a user writes, and as DuckDB has to be given them."""
+
+import os
+import re
+from pathlib import Path
+
+from pulsoid_rec.recorder.contract.errors import StorageError
+
+_WILDCARD = re.compile(r"[*?[]")
+
+
+def parse_path(text: str | Path) -> Path:
+    """Return the path that a user wrote; `~` and `~user` at its beginning are home folders, as in a shell.
+
+    A `Path` is returned as it is. So is a text that begins with `./~`, or with a `~` and no user's name.
+    """
+    if isinstance(text, Path):
+        return text
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - a Path takes `./~` for `~`
+
+
+def require_valid_path(path: Path) -> None:
+    """Raise `StorageError` if DuckDB cannot have a database there.
+
+    It takes a question mark for the end of a path, and on every system a backslash for a slash.
+    """
+    absolute = str(path.absolute())
+    for character, name in (("?", "question mark"), ("\\", "backslash")):
+        if character in absolute and character != os.sep:
+            raise StorageError(
+                f"{absolute} has a {name} in it, which DuckDB does not support in a path",
+                "Choose another file with --db.",
+            )
+
+
+def duckdb_path(path: Path) -> str:
+    """Return a database's path for DuckDB, which takes only an absolute one literally; raise as `require_valid_path`.
+
+    In others it expands `~`, and `md:x`, `:memory:` or `sqlite:x` are no files to it. A link is followed, as DuckDB
+    looks for the newest rows, in the WAL, beside the name it is given.
+    """
+    require_valid_path(path)
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+        require_valid_path(path)
+    return str(path.absolute())
+
+
+def duckdb_pattern(path: Path) -> str:
+    """Return a pattern that matches this file alone: DuckDB reads all files that match what it is given."""
+    return _WILDCARD.sub(r"[\g<0>]", str(path.absolute()))

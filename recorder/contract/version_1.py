@@ -1,0 +1,35 @@
+"""How a recording of version 1 of the tables reads as one of today's: SQL for migration, ingest and analysis alike."""
+
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
+from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MARKS, MEMBER_EVENTS, ROOM_EVENTS, Column, Table
+
+CHANGED = (MEMBER_EVENTS, ROOM_EVENTS, CONNECTION_EVENTS)
+"""Tables that had other columns; the order of rows and columns is the same."""
+
+ADDED = (MARKS,)
+"""Tables that version 1 lacks."""
+
+# The text `name` of a config, as `pulsoid.configs` takes it out; a key that is there twice counts the first time.
+_NAME = (
+    "CASE WHEN json_valid(config) AND json_type(config, '$.name') = 'VARCHAR'"
+    f" THEN left(nullif(trim(config ->> '$.name'), ''), {DEFAULT_LIMITS.name_chars}) END"
+)
+_VALUES = {
+    (MEMBER_EVENTS, "name"): _NAME,
+    (ROOM_EVENTS, "name"): _NAME,
+    (CONNECTION_EVENTS, "changed_at"): '"at"',  # quoted, since DuckDB 2 reserves the word
+}
+
+
+def value_in_version_1(table: Table, column: Column) -> str:
+    """Return the SQL of a column's value, from the columns of version 1."""
+    return _VALUES.get((table, column.name), f'"{column.name}"')
+
+
+def select_as_current(table: Table, source: str) -> str:
+    """Return the SELECT that gives today's columns of a table of version 1, named `source` in SQL."""
+    if table in ADDED:
+        nothing = ", ".join(f'NULL::{column.type} AS "{column.name}"' for column in table.columns)
+        return f"SELECT {nothing} WHERE false"
+    columns = ", ".join(f'{value_in_version_1(table, column)} AS "{column.name}"' for column in table.columns)
+    return f"SELECT {columns} FROM {source}"
