@@ -20,7 +20,7 @@ from pulsoid_rec.recorder.contract.tables import HEART_RATE, INGESTED_SEGMENTS, 
 from pulsoid_rec.recorder.contract.wording import format_count
 from pulsoid_rec.recorder.ingest.rejected_lines import reject_damaged, reject_refused
 from pulsoid_rec.recorder.ingest.segment_rows import insert_file
-from pulsoid_rec.recorder.journal.segment import FORMAT_VERSION, HEADER, encode_line, read_lines, scan
+from pulsoid_rec.recorder.journal.segment import FORMAT_VERSION, Header, Scan, encode_line, read_lines, scan
 
 PIECE = "@"
 """In `ingested_segments`, between a segment's name and how many of its lines are ingested while not all are."""
@@ -100,9 +100,9 @@ class SegmentIngest:
         name = segment_name(segment)
         try:
             if notes or segment in self._pieces:
-                self._ingest_pieces(connection, segment, notes)
+                self._ingest_pieces(connection, segment, found, notes)
             elif found.damaged or not found.has_header:
-                self._total.add(_insert_lines(connection, name, segment, _storable_lines(segment)))
+                self._total.add(_insert_lines(connection, name, segment, found, _storable_lines(segment)))
             else:
                 self._total.add(insert_file(connection, name, segment, found))
         except duckdb.Error as error:
@@ -114,7 +114,9 @@ class SegmentIngest:
             log.warning("%s: %s stored in %s.", segment.name, lines, REJECTED_MESSAGES.name)
         return True
 
-    def _ingest_pieces(self, connection: duckdb.DuckDBPyConnection, segment: Path, notes: list[str]) -> None:
+    def _ingest_pieces(
+        self, connection: duckdb.DuckDBPyConnection, segment: Path, found: Scan, notes: list[str]
+    ) -> None:
         name = segment_name(segment)
         done = max((int(note.rpartition(PIECE)[2]) for note in notes), default=0)
         lines = islice(_storable_lines(segment), done, None)
@@ -124,7 +126,7 @@ class SegmentIngest:
             if pieces.why:
                 piece = [encode_line(reject_refused(piece[0], pieces.why))]
             done += len(piece)
-            self._total.add(_insert_lines(connection, f"{name}{PIECE}{done}", segment, piece))
+            self._total.add(_insert_lines(connection, f"{name}{PIECE}{done}", segment, found, piece))
             pieces.lines, pieces.why = 2 * pieces.lines, ""
         connection.execute(f"INSERT INTO {INGESTED_SEGMENTS.name} VALUES (?, ?, now())", [name, done])
 
@@ -158,12 +160,13 @@ def _storable_lines(segment: Path) -> Iterable[bytes]:
 
 
 def _insert_lines(
-    connection: duckdb.DuckDBPyConnection, note: str, segment: Path, lines: Iterable[bytes]
+    connection: duckdb.DuckDBPyConnection, note: str, segment: Path, found: Scan, lines: Iterable[bytes]
 ) -> dict[str, int]:
     """Insert lines by way of a copy of the segment."""
     copy = segment.with_suffix(".repaired")
+    version = found.version if found.has_header else 1  # which takes lines of all
     with copy.open("wb") as file:
-        file.write(HEADER)
+        file.write(encode_line(Header(version)))
         file.writelines(lines)
     rows = insert_file(connection, note, copy, scan(copy))
     copy.unlink()

@@ -11,7 +11,7 @@ import duckdb
 from pulsoid_rec.recorder.contract.paths import duckdb_pattern
 from pulsoid_rec.recorder.contract.tables import INGESTED_SEGMENTS, REJECTED_MESSAGES, TABLES, Column, Table
 from pulsoid_rec.recorder.contract.version_1 import value_in_version_1
-from pulsoid_rec.recorder.journal.segment import Scan
+from pulsoid_rec.recorder.journal.segment import FORMAT_VERSION, Scan
 
 RAW_CHARACTERS = 64 * 2**10
 """Most of a rejected message that is kept."""
@@ -30,7 +30,7 @@ def insert_file(connection: duckdb.DuckDBPyConnection, note: str, path: Path, fo
         # Most segments hold only readings, and each statement costs a millisecond even without a row.
         rows = {
             name: _count(connection.execute(insert, source))
-            for name, insert in _INSERTS.items()
+            for name, insert in _INSERTS[found.version].items()
             if name in found.tables
         }
         if sum(rows.values()) < found.rows:
@@ -61,16 +61,17 @@ def _lines_of(*tables: Table) -> str:
     return f"read_json(?, format = 'newline_delimited', maximum_object_size = ?, columns = {{{columns}}})"
 
 
-def _insert_statement(table: Table) -> str:
-    columns = ", ".join(_value(table, column) for column in table.columns)
+def _insert_statement(table: Table, version: int) -> str:
+    columns = ", ".join(_value(table, column, version) for column in table.columns)
     valid = f" AND {_VALID}" if table in _WITH_CONFIG else ""
     return f"INSERT INTO {table.name} SELECT {columns} FROM {_lines_of(table)} WHERE \"table\" = '{table.name}'{valid}"
 
 
-def _value(table: Table, column: Column) -> str:
+def _value(table: Table, column: Column, version: int) -> str:
     """Return the SQL of a column's value, also of lines of version 1, which lack some."""
     value, older = f'"{column.name}"', value_in_version_1(table, column)
-    if older != value:
+    # A name is searched for in a config only where it may be: that takes a hundred times the config's memory.
+    if older != value and (version == 1 or not column.null):
         value = f"coalesce({value}, {older})"
     return f"make_timestamptz({value})" if column.type == "TIMESTAMPTZ" else value
 
@@ -83,4 +84,7 @@ _INSERT_INVALID = (
     f"'DuckDB cannot parse `config` as JSON', left(raw, {RAW_CHARACTERS}) "
     f"FROM {_lines_of(*_WITH_CONFIG, REJECTED_MESSAGES)} WHERE NOT {_VALID}"
 )
-_INSERTS = {table.name: _insert_statement(table) for table in TABLES}
+_INSERTS = {
+    version: {table.name: _insert_statement(table, version) for table in TABLES}
+    for version in range(1, FORMAT_VERSION + 1)
+}

@@ -350,6 +350,12 @@ def failing_checkpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         def close(self) -> None:
             self._real.close()
 
+        def __enter__(self) -> duckdb.DuckDBPyConnection:
+            return self._real
+
+        def __exit__(self, *_: object) -> None:
+            self._real.close()
+
     monkeypatch.setattr(database_module, "_engines", [])
     monkeypatch.setattr(duckdb, "connect", lambda *a, **k: Connection(connect(*a, **k)))
     yield faults

@@ -62,9 +62,9 @@ async def test_what_dies_beside_a_living_recorder_is_ingested_by_it_even_if_its_
         write_segment(journal_of(database), "other-0", [reading(1)])
         write_segment(journal_of(database), "other-1", [reading(2)], is_open=True)
         await trio.sleep(0.3)
-        assert ingester.total.segments == 0, "it is still writing"
+        assert ingester.recovered.segments == 0, "it is still writing"
         other.release()
-        await until(lambda: ingester.total.segments == 2)
+        await until(lambda: ingester.recovered.segments == 2)
     assert stored(database) == {as_stored(reading(number)): 1 for number in (1, 2)}
     assert not journal_of(database).exists()
 
