@@ -142,13 +142,15 @@ class Ingester:
     async def _make_last_checkpoint(self) -> None:
         """Make the database a single file again, unless a reader holds it: whoever opens it next reads its WAL."""
         with trio.move_on_after(self._timings.last_checkpoint_timeout_s):
-            while True:
+            while self._database.exists():  # not if nothing was recorded
                 try:
-                    return await self._ingest([], self.total, 0)
+                    await self._ingest([], self.total, 0)
+                    break
                 except DatabaseBusyError:
                     await trio.sleep(self._timings.ingest_retry_s)
                 except StorageError as error:
-                    return self._log_error(error, -math.inf)
+                    self._log_error(error, -math.inf)
+                    break
 
     async def _ingest(self, batch: list[Path], total: Ingested, wal_bytes: int) -> None:
         await self._in_thread(

@@ -14,10 +14,8 @@ from simulator_control import open_simulator
 from version_1 import RECORDING
 
 from pulsoid_rec.recorder.connection.server_url import parse_server_url
-from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.tables import SCHEMA_VERSION
-from pulsoid_rec.recorder.journal.segment import FORMAT_VERSION, Header, encode_line
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE, Credentials
 from pulsoid_rec.recorder.pulsoid.messages import KINDS
 from pulsoid_rec.recorder.recorder import Options, Recorder
@@ -143,20 +141,6 @@ async def test_keeping_the_journal_keeps_each_message_word_for_word(database: Pa
     kept = sorted((journal_folder(database) / "kept").iterdir())
     lines = [json.loads(line) for path in kept for line in gzip.decompress(path.read_bytes()).splitlines()]
     assert [line["raw"] for line in lines if "raw" in line] == [text]
-
-
-async def test_a_segment_of_a_newer_version_is_left_and_reported_at_the_end(database: Path) -> None:
-    newer = journal_folder(database) / "dead-0.jsonl"
-    newer.parent.mkdir()
-    newer.write_bytes(encode_line(Header(FORMAT_VERSION + 1)))
-    async with open_simulator() as simulator:
-        recorder = Recorder(
-            Options(("demo",), database, parse_server_url(simulator.url), Credentials(), KINDS, duration_s=0.3)
-        )
-        with pytest.raises(StorageError, match="1 segment of the journal, written by a newer pulsoid-rec"):
-            await recorder.run()
-    assert newer.exists()
-    assert rows(database, 'SELECT event FROM connection_events ORDER BY "at"') == [("opened",), ("closed",)]
 
 
 async def test_the_duration_ends_the_recording(database: Path) -> None:
