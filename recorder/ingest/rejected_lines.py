@@ -5,8 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from pulsoid_rec.recorder.ingest.segment_rows import RAW_CHARACTERS
-from pulsoid_rec.recorder.journal.rows import RejectedMessageRow
+from pulsoid_rec.recorder.journal.rows import RejectedMessageRow, reject
 
 DAMAGED = "a line of the journal that a crash cut off, or a disk damaged"
 
@@ -37,7 +36,5 @@ def reject_refused(line: bytes, why: str) -> RejectedMessageRow:
 
 
 def _reject(line: _Line, reason: str) -> RejectedMessageRow:
-    if len(line.raw) > RAW_CHARACTERS:
-        reason += f" (the first {RAW_CHARACTERS:,} of {len(line.raw):,} characters are kept)"
     received_at = time_ns() // 1000 if line.received_at is None else line.received_at
-    return RejectedMessageRow(line.room_id, line.connection_id, received_at, reason, line.raw[:RAW_CHARACTERS])
+    return reject(line.room_id, line.connection_id, received_at, reason, line.raw)

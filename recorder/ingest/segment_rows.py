@@ -8,13 +8,11 @@ from pathlib import Path
 
 import duckdb
 
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
 from pulsoid_rec.recorder.contract.paths import duckdb_pattern
 from pulsoid_rec.recorder.contract.tables import INGESTED_SEGMENTS, REJECTED_MESSAGES, TABLES, Column, Table
 from pulsoid_rec.recorder.contract.version_1 import value_in_version_1
 from pulsoid_rec.recorder.journal.segment import FORMAT_VERSION, Scan
-
-RAW_CHARACTERS = 64 * 2**10
-"""Most of a rejected message that is kept."""
 
 _JSON_TYPES = {"TIMESTAMPTZ": "BIGINT", "JSON": "VARCHAR"}
 
@@ -79,9 +77,13 @@ def _value(table: Table, column: Column, version: int) -> str:
 # JSON that msgspec accepts and DuckDB does not (a number that is too large) is kept as a rejected message.
 _VALID = "(config IS NULL OR json_valid(config))"
 _WITH_CONFIG = tuple(table for table in TABLES if any(column.name == "config" for column in table.columns))
+_IS_LONG = f"strlen(raw) > {DEFAULT_LIMITS.raw_bytes}"
+_START = f"left(raw, {DEFAULT_LIMITS.raw_bytes // 4})"  # a character has at most 4 bytes
 _INSERT_INVALID = (
     f"INSERT INTO {REJECTED_MESSAGES.name} SELECT room_id, connection_id, make_timestamptz(received_at), "
-    f"'DuckDB cannot parse `config` as JSON', left(raw, {RAW_CHARACTERS}) "
+    f"'DuckDB cannot parse `config` as JSON' || CASE WHEN {_IS_LONG} THEN "
+    f"format('; it has {{:,}} bytes, of which the first {{:,}} are kept', strlen(raw), strlen({_START})) ELSE '' END, "
+    f"CASE WHEN {_IS_LONG} THEN {_START} ELSE raw END "
     f"FROM {_lines_of(*_WITH_CONFIG, REJECTED_MESSAGES)} WHERE NOT {_VALID}"
 )
 _INSERTS = {
