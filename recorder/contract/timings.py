@@ -30,7 +30,7 @@ class Timings:
     write_every_s: float = 0.05  # between writes of the journal
     sync_every_s: float = 1.0  # between syncs of the journal
     rewrite_after_s: float = 1.0  # before a failed write of the journal is retried
-    segment_age_s: float = 1.75  # before a segment is closed; a tenth of a second later others can read its rows
+    segment_age_s: float = 1.6  # before a segment is closed; a tenth of a second later others can read its rows
     large_segment_age_s: float = 1.0  # the same for a large one
 
     ingest_retry_s: float = 0.05  # before the first retry of an ingest; doubles with each failure
