@@ -68,6 +68,12 @@ async def server() -> AsyncIterator[NumberedServer]:
 
 
 @pytest.fixture
+async def busy_server() -> AsyncIterator[NumberedServer]:
+    async with open_numbered_server(400) as server:
+        yield server
+
+
+@pytest.fixture
 def database(tmp_path: Path) -> Path:
     return tmp_path / "t.duckdb"
 
@@ -266,12 +272,13 @@ async def test_a_full_disk_is_reported_at_once_and_recording_goes_on_by_itself_o
 
 
 async def test_a_database_that_cannot_grow_is_reported_and_caught_up_with(
-    server: NumberedServer, database: Path
+    busy_server: NumberedServer, database: Path
 ) -> None:
     """The journal and the WAL can be written; it is the checkpoint that has no space."""
     resource = pytest.importorskip("resource", reason="Windows has no such limit")
     if not hasattr(resource, "prlimit"):
         pytest.skip("only Linux sets another process' limits")
+    server = busy_server  # so that its WAL is soon worth a checkpoint
     process = start_recorder(database, server)
     await until_ingested(database)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (256 * 1024, resource.RLIM_INFINITY))

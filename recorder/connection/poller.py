@@ -12,7 +12,7 @@ import trio
 
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 
-_LARGE_BYTES = 4 * 2**10  # at once: what an ordinary room sends in several seconds
+_LARGE_BYTES = 2 * 2**10  # at once: what an ordinary room sends in several seconds
 
 
 class Readable(Protocol):

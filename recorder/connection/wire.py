@@ -15,8 +15,8 @@ if sys.platform != "win32":
     import fcntl
     import termios
 
-BYTES_AT_ONCE = 8 * 2**10
-"""Bytes handled before other tasks have their turn: they may be 4,096 messages."""
+BYTES_AT_ONCE = 4 * 2**10
+"""Bytes handled before other tasks have their turn: they may be 2,048 messages."""
 
 
 class StreamWrapper(trio.abc.Stream):

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+import duckdb
+
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
 
 
@@ -43,6 +45,12 @@ _FAULTS = (
         f"It must be readable and writable. {_OTHER_FILE}",
         f"It must be readable. {_OTHER_FILE}",
     ),
+    _Fault(
+        _any_of("wal does not match"),
+        "{0}.wal does not belong to {0}",
+        "It holds rows of another copy of the database: put that back, or move the .wal file away.",
+        "It holds rows of another copy of the database: put that back, or move the .wal file away.",
+    ),
     _Fault(_any_of("is a directory"), "{0} is a folder", _OTHER_FILE, _OTHER_FILE),
     _Fault(
         _any_of("not a valid duckdb"), "{0} is not a DuckDB file", f"It was not changed. {_OTHER_FILE}", _OTHER_FILE
@@ -56,9 +64,21 @@ _FAULTS = (
 )
 
 
+# Their texts may quote a row, and so say anything.
+_ABOUT_ROWS = (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError, duckdb.OutOfMemoryException)
+
+
 def is_lock_error(error: Exception) -> bool:
     """Return whether an error says that the file is locked, by another process or in this one."""
     return bool(_LOCKED.search(str(error)))
+
+
+def is_about_rows(error: duckdb.Error) -> bool:
+    """Return whether an error may be due to the rows of a statement, and not to the file, its lock or its disk."""
+    if isinstance(error, _ABOUT_ROWS):
+        return True
+    is_known = any(fault.pattern.search(str(error)) for fault in _FAULTS)
+    return not (isinstance(error, duckdb.OperationalError | duckdb.InterruptException) or is_known)
 
 
 def storage_error(error: Exception, path: Path, *, writing: bool) -> StorageError:

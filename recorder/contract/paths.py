@@ -36,9 +36,13 @@ def require_valid_path(path: Path) -> None:
 def duckdb_path(path: Path) -> str:
     """Return a database's path for DuckDB, which takes only an absolute one literally; raise as `require_valid_path`.
 
-    In others it expands `~`, and `md:x`, `:memory:` or `sqlite:x` are no files to it.
+    In others it expands `~`, and `md:x`, `:memory:` or `sqlite:x` are no files to it. A link is followed, as DuckDB
+    looks for the newest rows, in the WAL, beside the name it is given.
     """
     require_valid_path(path)
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+        require_valid_path(path)
     return str(path.absolute())
 
 

@@ -30,8 +30,8 @@ class Timings:
     write_every_s: float = 0.05  # between writes of the journal
     sync_every_s: float = 1.0  # between syncs of the journal
     rewrite_after_s: float = 1.0  # before a failed write of the journal is retried
-    segment_age_s: float = 1.0  # before a segment is closed and ingested
-    longest_segment_age_s: float = 2.0  # the same, where ingesting is slow
+    segment_age_s: float = 1.75  # before a segment is closed; a tenth of a second later others can read its rows
+    large_segment_age_s: float = 1.0  # the same for a large one
 
     ingest_retry_s: float = 0.05  # before the first retry of an ingest; doubles with each failure
     longest_busy_retry_s: float = 0.5  # before any retry while another process holds the database
@@ -39,6 +39,8 @@ class Timings:
     report_busy_after_s: float = 5.0  # of a locked database before it is logged
     readers_turn_s: float = 0.1  # that the database stays closed between batches
     recover_timeout_s: float = 10.0  # that `recover` waits for a locked database
+    last_checkpoint_timeout_s: float = 0.5  # that the last checkpoint waits for a locked database
+    housekeeping_interval_s: float = 10.0  # between looks for segments of dead recorders, and at the disk's free space
 
     refresh_interval_s: float = 600.0  # between two refreshes of a token
     refresh_timeout_s: float = 2.5  # for a refresh to finish once the recorder ends

@@ -3,7 +3,11 @@
 Reads closed segments and commits their rows. Used by `recorder` and `cli`.
 
 - `schedule`: when to ingest, and what to do while the database is locked.
-- `ingest`: one segment in one transaction, together with its name.
+- `ingest`: segments, each exactly once; checkpoints, and what is removed after them.
+- `segment_ingest`: one segment, as a whole if possible, else in pieces.
+- `segment_rows`: the statements that insert a segment's file, in one transaction with its name.
+- `rejected_lines`: what becomes of lines that cannot be stored.
+- `kept`: the kept journal, one compressed file a day.
 - `recover`: ingests what crashed recorders left.
 - `database`: the DuckDB file: opened briefly, its tables created and checked.
 - `migration`: brings an older file up to today's tables.

@@ -1,6 +1,8 @@
 """The DuckDB file: opened briefly, its tables created, its version checked, and its errors translated.
 
-While a process has the file open for writing, no other can open it; so it is closed after each use.
+While a process has the file open for writing, no other can open it; so it is closed after each use. What is committed
+stays in the WAL beside the file until a checkpoint is worth it: each writes half a megabyte or more. Whoever opens the
+file reads its WAL too.
 """
 
 import contextlib
@@ -24,23 +26,51 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.5.0",  # so that DuckDB 1.5's tools can open the file
     "autoinstall_known_extensions": False,  # no network access
     "autoload_known_extensions": False,
+    "temp_directory": "",  # beyond the limit of memory an ingest is made in pieces, rather than on the disk
 }
 
 _NAME = "recording"
 _engines: list[duckdb.DuckDBPyConnection] = []
 """Idle DuckDB instances without a file: starting one takes ten times as long as opening a file with it."""
 
+_LEAVE_WAL = ("SET wal_autocheckpoint = '1TB'", "PRAGMA disable_checkpoint_on_shutdown")
+"""DuckDB would make a checkpoint whenever it closes a file, and hide that it failed."""
+
+_NEW_FILE = f", BLOCK_SIZE {64 * 2**10}"
+"""A checkpoint of few rows writes two or three blocks: 137 KB with these, 520 KB with DuckDB's own of 256 KiB."""
+
 _DESCRIPTORS = 8  # the file, its WAL, a segment, and some that other threads may open meanwhile
 
 
+class CheckpointError(StorageError):
+    """A checkpoint failed: everything committed is safe in the WAL."""
+
+
+def wal_path(path: Path) -> Path:
+    """Return the file with what is committed to a database since its last checkpoint."""
+    return Path(duckdb_path(path) + ".wal")
+
+
+def is_checkpoint_due(path: Path, wal_bytes: int) -> bool:
+    """Return whether a database has a WAL of at least so many bytes."""
+    try:
+        return wal_path(path).stat().st_size >= wal_bytes
+    except FileNotFoundError:
+        return False
+
+
 @contextmanager
-def open_database(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_database(path: Path, wal_bytes: int = 0) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the file for writing, made with its tables if it does not exist, and close it at the end.
+
+    What was committed is on the disk, in the WAL; if that has `wal_bytes` by then, a checkpoint moves it into the file.
 
     Raises
     ------
     DatabaseBusyError
         Another process has it open: try again.
+    CheckpointError
+        The checkpoint failed: what was committed stays in the WAL.
     StorageError
         It is not a DuckDB file, not a recording, of a newer version, damaged, or cannot be written.
     """
@@ -49,28 +79,39 @@ def open_database(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         _require_descriptors()
         if not path.exists():
             _make(path)
-        with _attached(path) as connection:
+        with _attached(path, wal_bytes) as connection:
             _check_schema(connection, path)
             yield connection
 
 
 @contextmanager
-def _attached(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def _attached(path: Path, wal_bytes: int, options: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
     """Attach a file, made if it does not exist, and detach it at the end."""
     literal = duckdb_path(path).replace("'", "''")
     connection = _engines.pop() if _engines else _start_engine()
     try:
-        connection.execute(f"ATTACH '{literal}' AS {_NAME} (TYPE duckdb)")
+        connection.execute(f"ATTACH '{literal}' AS {_NAME} (TYPE duckdb{options})")
         connection.execute(f"USE {_NAME}")
         yield connection
-        # DETACH makes a checkpoint too, but hides its failure; then the WAL would grow without limit.
-        connection.execute("CHECKPOINT")
+        if is_checkpoint_due(path, wal_bytes):
+            _checkpoint(connection, path)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                wal_path(path).chmod(OWNER_ONLY)
         connection.execute("USE memory")
         connection.execute(f"DETACH {_NAME}")
     except BaseException:
         connection.close()  # after some errors DuckDB refuses all further work
         raise
     _engines.append(connection)
+
+
+def _checkpoint(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    try:
+        connection.execute("CHECKPOINT")
+    except duckdb.Error as error:
+        fault = storage_error(error, path, writing=True)
+        raise CheckpointError(fault.message, fault.hint) from error
 
 
 def stop_engines() -> None:
@@ -81,7 +122,8 @@ def stop_engines() -> None:
 
 def _start_engine() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config=CONFIG)
-    connection.execute("SET TimeZone = 'UTC'")
+    for statement in ("SET TimeZone = 'UTC'", *_LEAVE_WAL):
+        connection.execute(statement)
     with contextlib.suppress(duckdb.InvalidInputException):  # there is no bar in Jupyter without ipywidgets
         connection.execute("SET enable_progress_bar_print = false")  # it would mix with our output
     return connection
@@ -101,12 +143,17 @@ def _require_descriptors() -> None:
 def _make(path: Path) -> None:
     """Make the file with its tables as a whole: DuckDB cannot open one that a crash left incomplete."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if wal_path(path).exists() and not path.exists():
+        raise StorageError(
+            f"{path} is gone, but not {wal_path(path).name}, which holds its newest rows",
+            "Put the database back, or move that file away.",
+        )
     with (
         contextlib.suppress(FileExistsError),  # another recorder was faster
         open_replacement(path, sync=True, overwrite=False) as new,
     ):
         new.unlink()  # DuckDB opens no empty file
-        with _attached(new) as connection:
+        with _attached(new, wal_bytes=0, options=_NEW_FILE) as connection:
             new.chmod(OWNER_ONLY)
             _make_tables(connection)
 

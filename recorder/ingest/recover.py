@@ -9,7 +9,8 @@ from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, UsageError
 from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, journal_folder
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.ingest.database import open_database, translate_errors
-from pulsoid_rec.recorder.ingest.ingest import Ingested, ingest, next_batch
+from pulsoid_rec.recorder.ingest.ingest import ingest, next_batch
+from pulsoid_rec.recorder.ingest.segment_ingest import Ingested
 from pulsoid_rec.recorder.journal.segment import find_segments, remove_stale_locks
 
 
@@ -44,8 +45,8 @@ def recover(database: Path, timings: Timings = DEFAULT_TIMINGS) -> Recovered:
                 pass  # it is checked, and an older one migrated
         while waiting:
             batch = next_batch(waiting)
-            _ingest_when_unlocked(database, batch, total, timings)
             del waiting[: len(batch)]
+            _ingest_when_unlocked(database, batch, total, timings)
         remove_stale_locks(folder)
         is_recording = any(folder.glob(f"*{LOCK_SUFFIX}"))
         with contextlib.suppress(OSError):  # it is not empty

@@ -1,29 +1,43 @@
-"""When to ingest: as soon as the journal closes a segment, and with retries while the database cannot be used."""
+"""When to ingest: as soon as the journal closes a segment, and with retries while the database cannot be used.
 
+Now and then it looks for segments of recorders that have died, and at the free space of the disk.
+"""
+
+import contextlib
 import logging
-from collections.abc import Iterable
+import math
+import shutil
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 import trio
 
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
-from pulsoid_rec.recorder.contract.journal_files import run_id_of
+from pulsoid_rec.recorder.contract.journal_files import journal_folder, run_id_of
 from pulsoid_rec.recorder.contract.limits import Limits
 from pulsoid_rec.recorder.contract.timings import Timings
-from pulsoid_rec.recorder.ingest.ingest import Ingested, ingest, next_batch
+from pulsoid_rec.recorder.ingest.database import CheckpointError
+from pulsoid_rec.recorder.ingest.ingest import ingest, next_batch
+from pulsoid_rec.recorder.ingest.segment_ingest import Ingested
 from pulsoid_rec.recorder.journal.journal import Journal
+from pulsoid_rec.recorder.journal.segment import find_segments, remove_stale_locks
 
-# A small segment is closed once it is this many times as old as the last ingest took, but before it is older than
-# `longest_segment_age_s`: so others can open the database most of the time, and rows are still readable soon.
-_REST_FACTOR = 60
+_NO_CHECKPOINT = 2**62
+"""No WAL has so many bytes."""
+
+_ENOUGH_AGAIN = 1.25
+"""The disk has enough space again at this many times what is too little, so that it is not logged again and again."""
+
+_T = TypeVar("_T")
 
 log = logging.getLogger(__name__)
 
 
 class Ingester:
-    """Ingests a journal's segments into the database, and sets how often the journal closes one.
+    """Ingests a journal's segments into the database.
 
     With `keep_journal` the segments are kept, compressed.
     """
@@ -44,6 +58,9 @@ class Ingester:
         """What has been ingested so far of what others left."""
         self.error: StorageError | None = None
         """Why nothing can be ingested now, if so."""
+        self._checkpoint_at = -math.inf  # not before
+        self._wal_bytes = 0  # the first ingest makes a checkpoint of what a crash left in the WAL
+        self._is_disk_low = False
         self._failing_since = 0.0
         self._retry_s = 0.0
         self._logged: set[str] = set()
@@ -54,43 +71,103 @@ class Ingester:
         return not self._waiting and not self._journal.segments.statistics().current_buffer_used
 
     async def run(self, left_by_crashes: Iterable[Path] = ()) -> None:
-        """Ingest what crashes left, then the journal's segments until it ends.
+        """Ingest what crashes left, then the journal's segments until it ends; make a checkpoint at the end.
 
         Cancelled, it finishes the segment that is being ingested, and leaves the rest in the journal.
         """
         self._waiting += left_by_crashes
+        look_at = trio.current_time()
+        with contextlib.suppress(trio.EndOfChannel):
+            while True:
+                await self._ingest_waiting()
+                if trio.current_time() >= look_at:
+                    await self._keep_house()
+                    look_at = trio.current_time() + self._timings.housekeeping_interval_s
+                with trio.move_on_at(look_at):
+                    self._waiting.append(await self._journal.segments.receive())
+                with contextlib.suppress(trio.WouldBlock):  # ingest together what was closed meanwhile
+                    while True:
+                        self._waiting.append(self._journal.segments.receive_nowait())
         await self._ingest_waiting()
-        async for segment in self._journal.segments:
-            self._waiting.append(segment)
-            while True:  # ingest together what was closed meanwhile
-                try:
-                    self._waiting.append(self._journal.segments.receive_nowait())
-                except (trio.WouldBlock, trio.EndOfChannel):
-                    break
-            await self._ingest_waiting()
+        await self._make_last_checkpoint()
+
+    async def _keep_house(self) -> None:
+        """Find what recorders left that died beside this one, and log a disk that is nearly full."""
+        with contextlib.suppress(OSError):  # whoever needs the folder or the disk reports it
+            left, free_bytes = await self._in_thread(_look_around, self._database)
+            self._waiting += [segment for segment in left if segment not in self.recovered.skipped]
+            if self._waiting:
+                self._wal_bytes = 0  # or they would be found again until the next checkpoint
+            self._report_space(free_bytes)
+
+    def _report_space(self, free_bytes: int) -> None:
+        low_bytes = self._limits.low_disk_bytes
+        if not self._is_disk_low and free_bytes < low_bytes:
+            self._is_disk_low = True
+            log.warning(
+                "The disk of %s is nearly full: %d MB are free. Free some space before recording stops fitting.",
+                self._database,
+                free_bytes // 10**6,
+            )
+        elif self._is_disk_low and free_bytes >= _ENOUGH_AGAIN * low_bytes:
+            self._is_disk_low = False
+            log.warning("The disk of %s has space again: %d MB are free.", self._database, free_bytes // 10**6)
 
     async def _ingest_waiting(self) -> None:
-        timings = self._timings
         while self._waiting:
             is_own, segments = next(groupby(self._waiting, self._is_own))  # counted apart
             batch = next_batch(list(segments), self._limits.batch_bytes)
             total = self.total if is_own else self.recovered
-            check_cancelled = trio.from_thread.check_cancelled
-            work = partial(ingest, self._database, batch, total, keep=self._keep, check_cancelled=check_cancelled)
-            started_at = trio.current_time()
+            count, started_at = len(batch), trio.current_time()
             try:
-                # Not abandoned on cancel: if Python ends while a thread is inside DuckDB, the process crashes.
-                await trio.to_thread.run_sync(work, limiter=self._limiter)
+                await self._ingest(
+                    batch, total, self._wal_bytes if started_at >= self._checkpoint_at else _NO_CHECKPOINT
+                )
+            except CheckpointError as error:  # all is ingested
+                self.error = None
+                self._log_error(error, started_at)
+                self._checkpoint_at = trio.current_time() + self._timings.longest_error_retry_s
             except StorageError as error:
                 await self._wait_for_retry(error, started_at)
             else:
-                self._log_recovery()
-                took_s = trio.current_time() - started_at
-                age_s = max(timings.segment_age_s, _REST_FACTOR * took_s)
-                self._journal.close_after_s = min(age_s, timings.longest_segment_age_s)
-                del self._waiting[: len(batch)]
-                if self._waiting:
-                    await trio.sleep(timings.readers_turn_s)
+                self.error = None
+                if started_at >= self._checkpoint_at:
+                    self._log_recovery()
+                self._wal_bytes = self._limits.wal_bytes
+            finally:
+                del self._waiting[: count - len(batch)]
+            if self._waiting and self.error is None:
+                await trio.sleep(self._timings.readers_turn_s)
+
+    async def _make_last_checkpoint(self) -> None:
+        """Make the database a single file again, unless a reader holds it: whoever opens it next reads its WAL."""
+        with trio.move_on_after(self._timings.last_checkpoint_timeout_s):
+            while self._database.exists():  # not if nothing was recorded
+                try:
+                    await self._ingest([], self.total, 0)
+                    break
+                except DatabaseBusyError:
+                    await trio.sleep(self._timings.ingest_retry_s)
+                except StorageError as error:
+                    self._log_error(error, -math.inf)
+                    break
+
+    async def _ingest(self, batch: list[Path], total: Ingested, wal_bytes: int) -> None:
+        await self._in_thread(
+            partial(
+                ingest,
+                self._database,
+                batch,
+                total,
+                wal_bytes=wal_bytes,
+                keep=self._keep,
+                check_cancelled=trio.from_thread.check_cancelled,
+            )
+        )
+
+    async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
+        # Not abandoned on cancel: if Python ends while a thread is inside DuckDB, the process crashes.
+        return await trio.to_thread.run_sync(work, *arguments, limiter=self._limiter)
 
     def _is_own(self, segment: Path) -> bool:
         return run_id_of(segment) == self._journal.run_id
@@ -101,23 +178,33 @@ class Ingester:
         if self.error is None:
             self._failing_since, self._retry_s = now, timings.ingest_retry_s
         self.error = error
+        self._log_error(error, now)
+        await trio.sleep(self._retry_s)
         is_busy = isinstance(error, DatabaseBusyError)
-        # Readers are brief; only one that stays is logged. Any other error is logged at once.
+        self._retry_s = min(
+            2 * self._retry_s, timings.longest_busy_retry_s if is_busy else timings.longest_error_retry_s
+        )
+
+    def _log_error(self, error: StorageError, now: float) -> None:
+        """Log an error once; readers are brief, so of those only one that stays."""
+        is_busy = isinstance(error, DatabaseBusyError)
         kind = DatabaseBusyError.__name__ if is_busy else error.message
-        if kind not in self._logged and (not is_busy or now >= self._failing_since + timings.report_busy_after_s):
+        if kind not in self._logged and (not is_busy or now >= self._failing_since + self._timings.report_busy_after_s):
             log.log(
                 logging.WARNING if is_busy else logging.ERROR,
                 "%s Recording continues in the journal; nothing is lost.",
                 error,
             )
             self._logged.add(kind)
-        await trio.sleep(self._retry_s)
-        self._retry_s = min(
-            2 * self._retry_s, timings.longest_busy_retry_s if is_busy else timings.longest_error_retry_s
-        )
 
     def _log_recovery(self) -> None:
-        self.error = None
         if self._logged:
             log.warning("The database is being written again; the backlog in the journal is ingested.")
             self._logged.clear()
+
+
+def _look_around(database: Path) -> tuple[list[Path], int]:
+    """Return the segments of dead recorders, and the free bytes of the database's disk."""
+    folder = journal_folder(database)
+    remove_stale_locks(folder)
+    return find_segments(folder), shutil.disk_usage(database.parent).free

@@ -47,7 +47,7 @@ class Journal:
         remove_stale_locks(folder)
         sync_folder(folder.parent)
         self.close_after_s = timings.segment_age_s
-        """Age at which a segment is closed; a large one is closed after `segment_age_s` at the latest."""
+        """Age at which a segment is closed; a large one is closed after `large_segment_age_s` at the latest."""
         self._count = 0
         self._pending = bytearray()  # lines that no writer has yet
         self._writer: SegmentWriter | None = None
@@ -174,7 +174,7 @@ class Journal:
 
     def _close_at(self, writer: SegmentWriter) -> float:
         is_large = writer.size >= self._limits.large_segment_bytes
-        age_s = min(self.close_after_s, self._timings.segment_age_s) if is_large else self.close_after_s
+        age_s = min(self.close_after_s, self._timings.large_segment_age_s) if is_large else self.close_after_s
         return self._opened_at + age_s
 
     def _is_close_due(self, writer: SegmentWriter, now: float) -> bool:

@@ -43,14 +43,19 @@ def has_valid_checksum(line: bytes) -> bool:
 
 _HEADERS = [encode_line(Header(version)) for version in range(1, FORMAT_VERSION + 1)]
 HEADER = _HEADERS[-1]
+_TAG_AT = len(b'{"table":"')  # each line begins with its table
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a segment's file holds: valid lines without the header, damaged lines, and the longest line's length."""
+    """What a segment's file holds: valid lines without the header, damaged lines, and the longest line's length.
+
+    `tables` are those that the valid lines are for.
+    """
 
     version: int
     rows: int
+    tables: frozenset[str]
     damaged: int
     longest_bytes: int
     has_header: bool
@@ -59,6 +64,7 @@ class Scan:
 def scan(path: Path) -> Scan:
     """Check each line of a segment's file, in little memory; without a header the version is the current one."""
     version, rows, damaged, longest_bytes, has_header = FORMAT_VERSION, 0, 0, 0, False
+    tags: set[bytes] = set()
     with path.open("rb") as file:
         for number, line in enumerate(file):
             longest_bytes = max(longest_bytes, len(line))
@@ -66,9 +72,11 @@ def scan(path: Path) -> Scan:
                 version, has_header = header.version, True
             elif has_valid_checksum(line):
                 rows += 1
+                tags.add(line[_TAG_AT : line.find(b'"', _TAG_AT)])
             elif not _is_blank(line):
                 damaged += 1
-    return Scan(version, rows, damaged, longest_bytes, has_header)
+    tables = frozenset(tag.decode(errors="replace") for tag in tags)
+    return Scan(version, rows, tables, damaged, longest_bytes, has_header)
 
 
 def read_lines(path: Path) -> Iterator[tuple[bytes, bool]]:

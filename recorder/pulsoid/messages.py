@@ -124,9 +124,9 @@ def parse_message(frame: Text, *, room_id: str, connection_id: str, received_at:
     return reject(room_id, connection_id, received_at, reason, frame)
 
 
-# Escapes in JSON's texts: a run of those that stand for a character, or half of a surrogate pair.
-_WHOLE = r"(?:[^u]|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
-_ESCAPES = re.compile(rf"\\(?:{_WHOLE}(?:\\{_WHOLE})*|(u[dD][89a-fA-F][0-9a-fA-F]{{2}}))")
+# Escapes in JSON's texts: all up to the next half of a surrogate pair, or that.
+_WHOLE = r"(?:[^u]|u(?![dD][89a-fA-F])|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+_ESCAPES = re.compile(rf"\\(?:{_WHOLE}(?:[^\\]*+\\{_WHOLE})*+|(u[dD][89a-fA-F][0-9a-fA-F]{{2}}))")
 
 
 def _replace_half_characters(frame: str) -> str:

@@ -9,9 +9,11 @@ from stream_server import frames
 from streams import count_readings, require_count, spread
 
 from pulsoid_rec.recorder.contract.journal_files import closed_path, journal_folder
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
 from pulsoid_rec.recorder.contract.tables import INGESTED_SEGMENTS
 from pulsoid_rec.recorder.ingest.database import open_database
-from pulsoid_rec.recorder.ingest.ingest import Ingested, ingest
+from pulsoid_rec.recorder.ingest.ingest import ingest
+from pulsoid_rec.recorder.ingest.segment_ingest import Ingested
 from pulsoid_rec.recorder.journal.segment import HEADER, encode_line
 from pulsoid_rec.recorder.pulsoid.messages import parse_message
 
@@ -55,7 +57,7 @@ def ingest_cpu_ms(database: Path, segments: int) -> float:
         path = closed_path(folder, f"bench-{number:08}")
         path.write_bytes(HEADER + b"".join(_line(next(made)) for _ in range(READINGS)))
         before_s = time.process_time()
-        ingest(database, [path], total)
+        ingest(database, [path], total, wal_bytes=DEFAULT_LIMITS.wal_bytes if number else 0)
         if number:  # the first removes the names that are left, if any are
             used_s += time.process_time() - before_s
     require_count(READINGS * (INGESTS + 1), count_readings(database), "readings stored")

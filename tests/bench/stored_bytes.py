@@ -10,7 +10,8 @@ from figures import Figure
 from streams import count_readings, require_count
 
 from pulsoid_rec.recorder.ingest.database import open_database
-from pulsoid_rec.recorder.ingest.ingest import Ingested, ingest
+from pulsoid_rec.recorder.ingest.ingest import ingest
+from pulsoid_rec.recorder.ingest.segment_ingest import Ingested
 from pulsoid_rec.recorder.journal.segment import HEADER, encode_line
 from pulsoid_rec.recorder.pulsoid.messages import parse_message
 from pulsoid_rec.recorder.simulator.people import play_people

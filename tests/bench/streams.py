@@ -1,5 +1,6 @@
 """Runs of a client against the server: the recorder, a bare loop, what people write by hand."""
 
+import contextlib
 import json
 import os
 import signal
@@ -86,7 +87,12 @@ def open_recorder(port: int, database: Path, rooms: int = 1) -> "Iterator[subpro
 def wait_until_drained(database: Path) -> None:
     """Wait until the database has all of the journal but what is being written: a flood gets ahead of it."""
     journal = database.with_name(f"{database.name}.journal")
-    while any(journal.glob("*.jsonl")):
+    while closed := {path.stem for path in journal.glob("*.jsonl")}:
+        with contextlib.suppress(duckdb.IOException), duckdb.connect(database, read_only=True) as connection:
+            # Those that are in the database stay until its next checkpoint.
+            noted = connection.execute("SELECT segment FROM ingested_segments").fetchall()
+            if closed <= {name for (name,) in noted}:
+                return
         time.sleep(0.1)
 
 

@@ -1,17 +1,22 @@
-"""Kill `recover` at a line of its code, and see afterwards that each row is in the database once.
+"""Kill an ingest at a line of its code, and see afterwards that each row is in the database once.
 
 Run as a program of its own, since it forks: python kill_at_line.py FOLDER SEED TRIALS [migration]. A trial makes a
-journal as crashes leave it, kills `recover` at a random line of ingest, database or segment (twice, at different ones),
-lets it run to its end, and compares. With `migration` there is a recording of version 1 beside the journal, the lines
-are those of the migration, and there is a trial for each. It prints how many lines there are to be killed at.
+journal as crashes leave it, and kills an ingest at a random line of its code (twice, at different ones): one that makes
+a checkpoint as `recover` does, or one that leaves all in the WAL, and keeps the journal or not. Then `recover` runs to
+its end. With `migration` there is a recording of version 1 beside the journal, the lines are those of the migration,
+and there is a trial for each. It prints how many lines there are to be killed at.
 """
 
+import gzip
+import logging
 import os
 import random
 import shutil
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,20 +26,36 @@ from version_1 import RECORDING
 
 from pulsoid_rec.recorder.ingest import database as database_module
 from pulsoid_rec.recorder.ingest import ingest as ingest_module
+from pulsoid_rec.recorder.ingest import kept as kept_module
 from pulsoid_rec.recorder.ingest import migration as migration_module
 from pulsoid_rec.recorder.ingest import recover as recover_module
+from pulsoid_rec.recorder.ingest import segment_ingest, segment_rows
+from pulsoid_rec.recorder.ingest.ingest import ingest
 from pulsoid_rec.recorder.ingest.recover import recover
 from pulsoid_rec.recorder.journal import segment as segment_module
+from pulsoid_rec.recorder.journal.rows import HeartRateRow
+from pulsoid_rec.recorder.journal.segment import HEADER
 
 _MIGRATES = sys.argv[4:] == ["migration"]
-_MODULES = [migration_module] if _MIGRATES else [database_module, ingest_module, recover_module, segment_module]
-_WATCHED = {module.__file__ for module in _MODULES}
+_MODULES = [
+    database_module,
+    ingest_module,
+    kept_module,
+    recover_module,
+    segment_ingest,
+    segment_module,
+    segment_rows,
+]
+_WATCHED = {module.__file__ for module in ([migration_module] if _MIGRATES else _MODULES)}
+_MANY_BYTES = 2**40
+_ROWS_NOT_STORED = 1  # of `make_journal`; two more lines are damaged
 
 
 def make_journal(folder: Path) -> Counter[tuple[Any, ...]]:
-    """Write a closed segment, a damaged one and a torn one; return what is to be stored, but for the damaged lines.
+    """Write segments: closed, damaged, torn, and with a row that DuckDB does not store.
 
-    With `migration` also the recording, whose rows are not among them.
+    Returns what is to be stored, but for the rejected lines. With `migration` also the recording, whose rows are not
+    among them.
     """
     journal = folder / "t.duckdb.journal"
     write_segment(journal, "a-0", map(reading, range(3)))
@@ -42,13 +63,24 @@ def make_journal(folder: Path) -> Counter[tuple[Any, ...]]:
     damaged.write_bytes(damaged.read_bytes().replace(b'"profile_id":"p4"', b'"profile_id":"p9"'))
     torn = write_segment(journal, "a-2", map(reading, range(6, 9)), is_open=True)
     torn.write_bytes(torn.read_bytes()[:-30])
+    too_large = HeartRateRow("room", "connection", "p10", 2**40, 10, 11, "raw")
+    write_segment(journal, "a-3", [reading(9), too_large, reading(11), reading(12)])
+    write_segment(journal, "a-4", [reading(13)])
     if _MIGRATES:
         shutil.copy(RECORDING, folder / "t.duckdb")
-    return Counter(as_stored(reading(number)) for number in (0, 1, 2, 3, 5, 6, 7))
+    return Counter(as_stored(reading(number)) for number in (0, 1, 2, 3, 5, 6, 7, 9, 11, 12, 13))
 
 
-def in_child(database: Path, kill_at: int, report_to: Path | None = None) -> None:
-    """Recover in a child process, which is killed at so many lines."""
+def leave_in_wal(database: Path, *, keep: bool) -> None:
+    """Ingest the journal without a checkpoint."""
+    waiting = segment_module.find_segments(database.with_name(f"{database.name}.journal"))
+    ingest(database, waiting, segment_ingest.Ingested(), wal_bytes=_MANY_BYTES, keep=keep)
+
+
+def in_child(
+    database: Path, kill_at: int, work: Callable[[Path], object] = recover, report_to: Path | None = None
+) -> None:
+    """Ingest in a child process, which is killed at so many lines."""
     child = os.fork()
     if child:
         _, status = os.waitpid(child, 0)
@@ -67,9 +99,10 @@ def in_child(database: Path, kill_at: int, report_to: Path | None = None) -> Non
                 os.kill(os.getpid(), signal.SIGKILL)
         return trace
 
+    logging.disable()
     sys.settrace(trace)
     try:
-        recover(database)
+        work(database)
     except BaseException:  # noqa: BLE001 - whatever it is, the parent is to see it
         sys.excepthook(*sys.exc_info())
         os._exit(1)
@@ -79,10 +112,13 @@ def in_child(database: Path, kill_at: int, report_to: Path | None = None) -> Non
     os._exit(0)
 
 
+_WORK = (recover, partial(leave_in_wal, keep=False), partial(leave_in_wal, keep=True))
+
+
 def main(folder: Path, seed: int, trials: int) -> None:
     rng = random.Random(seed)
     make_journal(folder / "whole")
-    in_child(folder / "whole" / "t.duckdb", 0, folder / "lines")
+    in_child(folder / "whole" / "t.duckdb", 0, report_to=folder / "lines")
     lines = int((folder / "lines").read_text())
     trials = lines if _MIGRATES else trials
     step = lines / trials
@@ -90,8 +126,8 @@ def main(folder: Path, seed: int, trials: int) -> None:
     for trial in range(trials):
         there = folder / str(trial)
         make_journal(there)
-        in_child(there / "t.duckdb", 1 + int((trial + rng.random()) * step))
-        in_child(there / "t.duckdb", rng.randint(1, lines))
+        for kill_at in (1 + int((trial + rng.random()) * step), rng.randint(1, lines)):
+            in_child(there / "t.duckdb", kill_at, rng.choice(_WORK))
         in_child(there / "t.duckdb", 0)
         done.append(there)
     # DuckDB is not opened in this process before the last fork.
@@ -106,11 +142,16 @@ def main(folder: Path, seed: int, trials: int) -> None:
         assert recorded <= found, there
         found -= recorded
         rejected = [row for row in found.elements() if row[0] == "rejected_messages"]
-        assert len(rejected) == 2, (there, rejected)
+        assert len(rejected) == 2 + _ROWS_NOT_STORED, (there, rejected)
         assert found - Counter(rejected) == expected, there
         # An incomplete database may stay, and its WAL; there is no reading in it.
-        left = [path.name for path in there.iterdir() if not path.name.endswith((".part", ".part.wal"))]
-        assert left == ["t.duckdb"], (there, left)
+        left = {path.name for path in there.iterdir() if not path.name.endswith((".part", ".part.wal"))}
+        assert left - {"t.duckdb.journal"} == {"t.duckdb"}, (there, left)
+        kept = list(there.glob("t.duckdb.journal/*"))
+        assert [path.name for path in kept] in ([], ["kept"]), (there, kept)
+        for path in there.glob("t.duckdb.journal/kept/*"):
+            lines_kept = Counter(gzip.decompress(path.read_bytes()).splitlines())
+            assert max(lines_kept.values()) == lines_kept[HEADER.rstrip()], (there, "a segment is kept twice")
         shutil.rmtree(there)
     sys.stdout.write(f"{lines}\n")
 

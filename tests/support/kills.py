@@ -16,7 +16,7 @@ import trio
 from numbered_server import NumberedServer, open_numbered_server
 from recorder_process import Balance, Ended, Stalls, balance, end, journal_of, kill, start_recorder
 
-PHASES = ("connecting", "receiving", "writing", "ingesting", "removing", "closing")
+PHASES = ("connecting", "receiving", "writing", "ingesting", "checkpointing", "removing", "closing")
 
 
 @dataclass
@@ -88,11 +88,18 @@ def _wait_for(
         _poll(lambda: _open_bytes(database) != before, every_s=0)
         time.sleep(rng.uniform(0, 0.0005))
     elif phase == "ingesting":
-        _poll(wal.exists, every_s=0.0002)
+        before = _size(wal)
+        _poll(lambda: _size(wal) > before, every_s=0.0002)
         time.sleep(rng.uniform(0, 0.02))
+    elif phase == "checkpointing":
+        _poll(lambda: _size(wal) > 0, every_s=0)
+        before = _size(database)
+        _poll(lambda: _size(database) != before or not _size(wal), every_s=0)
+        time.sleep(rng.uniform(0, 0.002))
     elif phase == "removing":
-        _poll(wal.exists, every_s=0.0002)
-        _poll(lambda: not wal.exists(), every_s=0)
+        _poll(lambda: bool(_closed_segments(database)), every_s=0)
+        closed = _closed_segments(database)
+        _poll(lambda: bool(closed - _closed_segments(database)), every_s=0)
     elif phase == "closing":
         for sent in server.connections[accepted:]:
             sent.stopped_at = time.monotonic()
@@ -106,6 +113,19 @@ def _poll(condition: Callable[[], bool], every_s: float = 0.005, within_s: float
         assert time.monotonic() < give_up_at, "what was waited for did not happen"
         if every_s:
             time.sleep(every_s)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _closed_segments(database: Path) -> set[str]:
+    with contextlib.suppress(FileNotFoundError), os.scandir(journal_of(database)) as entries:
+        return {entry.name for entry in entries if entry.name.endswith(".jsonl")}
+    return set()
 
 
 def _open_bytes(database: Path) -> int:

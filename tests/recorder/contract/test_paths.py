@@ -19,8 +19,9 @@ from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.ingest.database import open_database
-from pulsoid_rec.recorder.ingest.ingest import Ingested, ingest
+from pulsoid_rec.recorder.ingest.ingest import ingest
 from pulsoid_rec.recorder.ingest.recover import recover
+from pulsoid_rec.recorder.ingest.segment_ingest import Ingested
 from pulsoid_rec.recorder.journal.segment import find_segments
 from pulsoid_rec.recorder.simulator.simulator import open_simulator
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN

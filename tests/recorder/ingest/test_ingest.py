@@ -1,8 +1,6 @@
 """From the journal into the tables: every row once, whatever is damaged, and however often it is interrupted."""
 
-import gzip
 import json
-import logging
 import os
 import random
 import subprocess
@@ -15,7 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
-from zlib import crc32
 
 import duckdb
 import pytest
@@ -24,14 +21,21 @@ from hypothesis import strategies as st
 from journal_rows import as_stored, reading, rows, stored, write_segment
 from recorder_process import COMMAND, environment, journal_of
 
-from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.journal_files import lock_path
+from pulsoid_rec.recorder.disk.lock_file import LockFile
 from pulsoid_rec.recorder.ingest import database as database_module
 from pulsoid_rec.recorder.ingest import ingest as ingest_module
-from pulsoid_rec.recorder.ingest.database import open_database
-from pulsoid_rec.recorder.ingest.ingest import DAMAGED, Ingested, ingest, next_batch
+from pulsoid_rec.recorder.ingest import kept as kept_module
+from pulsoid_rec.recorder.ingest import segment_ingest, segment_rows
+from pulsoid_rec.recorder.ingest.database import CheckpointError, open_database, wal_path
+from pulsoid_rec.recorder.ingest.ingest import ingest, next_batch
+from pulsoid_rec.recorder.ingest.rejected_lines import DAMAGED
+from pulsoid_rec.recorder.ingest.segment_ingest import Ingested
 from pulsoid_rec.recorder.journal import segment as segment_module
 from pulsoid_rec.recorder.journal.rows import AnyRow, RoomEventRow
 from pulsoid_rec.recorder.journal.segment import FORMAT_VERSION, HEADER, Header, encode_line, find_segments
+
+MANY_BYTES = 2**40
 
 REAL_FILES = settings(
     deadline=None,
@@ -56,11 +60,20 @@ def expected(content: list[AnyRow]) -> Counter[tuple[Any, ...]]:
     return Counter(map(as_stored, content))
 
 
+def names(database: Path) -> list[str]:
+    """The names of segments that are noted."""
+    with duckdb.connect(database, read_only=True) as connection:
+        return [name for (name,) in connection.execute("SELECT segment FROM ingested_segments ORDER BY 1").fetchall()]
+
+
 class Interrupted(BaseException):
     """What no code of ours expects."""
 
 
-_WATCHED = {module.__file__ for module in (database_module, ingest_module, segment_module)}
+_WATCHED = {
+    module.__file__
+    for module in (database_module, ingest_module, segment_ingest, segment_rows, kept_module, segment_module)
+}
 
 
 def interrupted_at(line: int, work: Callable[[], object], within: tuple[str, ...] = ()) -> bool:
@@ -107,7 +120,8 @@ def test_every_row_is_stored_once_however_it_is_batched_and_interrupted(data: st
         for _ in range(data.draw(st.integers(0, 3))):
             waiting = data.draw(st.permutations(find_segments(journal_of(database))))
             line = data.draw(st.integers(1, 250))
-            interrupted_at(line, partial(ingest, database, waiting, Ingested()))
+            wal_bytes = data.draw(st.sampled_from([0, MANY_BYTES]))
+            interrupted_at(line, partial(ingest, database, waiting, Ingested(), wal_bytes=wal_bytes))
         total = ingest_all(database)
         assert stored(database) == expected([row for batch in batches for row in batch])
         assert not total.skipped
@@ -124,7 +138,7 @@ def test_interrupted_at_each_line_of_the_transaction_and_after_it_stores_every_r
         with open_database(database):
             pass  # the tables are there: it is about what comes after
         work = partial(ingest, database, find_segments(journal_of(database)), Ingested())
-        if not interrupted_at(line, work, within=("_insert", "_delete_or_archive", "ingest")):
+        if not interrupted_at(line, work, within=("insert_file", "_forget_removed", "ingest")):
             break
         ingest_all(database)
         assert stored(database) == expected(list(content))
@@ -243,29 +257,28 @@ def test_a_segment_of_a_newer_version_waits_untouched(database: Path, caplog: py
     assert "newer pulsoid-rec" in caplog.text
 
 
-def test_a_segment_that_duckdb_does_not_take_waits_and_keeps_no_other_out(
-    database: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    row = {"table": "heart_rate", "room_id": "r", "connection_id": "c", "profile_id": "p", "bpm": 2**40}
-    odd = write_segment(journal_of(database), "run-0", [])
-    text = json.dumps(row | {"occurred_at": 1, "received_at": 1, "raw": ""}).encode()[:-1]
-    odd.write_bytes(HEADER + text + b',"crc32":%d}\n' % crc32(text))
-    write_segment(journal_of(database), "run-1", [reading(1)])
-    total = ingest_all(database)
-    assert stored(database) == expected([reading(1)])
-    assert total.skipped == [odd]
-    assert "cannot be ingested" in caplog.text
-
-
-def test_a_segment_somebody_removed_is_reported_unless_it_is_in_the_database(
+def test_a_segment_of_a_living_recorder_that_somebody_removed_is_reported_unless_it_is_in_the_database(
     database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write_segment(journal_of(database), "run-0", [reading(1)])
-    ingest(database, [path], Ingested())
+    lock = LockFile(lock_path(journal_of(database), "run"))
+    ingest(database, [path], Ingested(), wal_bytes=MANY_BYTES)
     ingest(database, [path], Ingested())
     assert not caplog.messages
     ingest(database, [path.with_name("run-1.jsonl")], Ingested())
     assert "its content is lost" in caplog.text
+    lock.release()
+
+
+def test_what_another_recorder_ingested_and_forgot_meanwhile_is_not_reported_as_lost(
+    database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_segment(journal_of(database), "dead-0", [reading(1)])
+    ingest(database, [path], Ingested())
+    ingest(database, [write_segment(journal_of(database), "dead-1", [reading(2)])], Ingested())
+    assert names(database) == ["dead-1"]
+    ingest(database, [path], Ingested())
+    assert not caplog.messages
 
 
 def test_json_that_duckdb_does_not_take_is_kept_word_for_word(database: Path) -> None:
@@ -291,25 +304,6 @@ def test_a_folder_may_be_called_anything(tmp_path: Path, name: str) -> None:
     database = tmp_path / name / "t.duckdb"
     write_segment(journal_of(database), "run-0", [reading(1)])
     ingest_all(database)
-    assert stored(database) == expected([reading(1)])
-
-
-def test_kept_segments_are_compressed_and_not_brought_in_again(database: Path) -> None:
-    path = write_segment(journal_of(database), "run-0", [reading(1)])
-    content = path.read_bytes()
-    assert ingest_all(database, keep=True).readings == 1
-    assert ingest_all(database, keep=True).readings == 0
-    kept = journal_of(database) / "kept"
-    assert [path.name for path in kept.iterdir()] == ["run-0.jsonl.gz"]
-    assert gzip.decompress((kept / "run-0.jsonl.gz").read_bytes()) == content
-    if sys.platform != "win32":
-        assert kept.stat().st_mode & 0o777 == 0o700
-
-
-def test_two_who_keep_the_same_segment_do_not_trip_over_each_other(database: Path) -> None:
-    path = write_segment(journal_of(database), "run-0", [reading(1)])
-    ingest(database, [path], Ingested(), keep=True)
-    ingest(database, [path], Ingested(), keep=True)
     assert stored(database) == expected([reading(1)])
 
 
@@ -356,6 +350,12 @@ def failing_checkpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         def close(self) -> None:
             self._real.close()
 
+        def __enter__(self) -> duckdb.DuckDBPyConnection:
+            return self._real
+
+        def __exit__(self, *_: object) -> None:
+            self._real.close()
+
     monkeypatch.setattr(database_module, "_engines", [])
     monkeypatch.setattr(duckdb, "connect", lambda *a, **k: Connection(connect(*a, **k)))
     yield faults
@@ -370,11 +370,15 @@ def test_rows_committed_before_a_checkpoint_failed_are_counted_and_stored_once(
     write_segment(journal_of(database), "run-0", [reading(1)])
     total = Ingested()
     failing_checkpoint.append("IO Error: Could not write file: No space left on device")
-    with pytest.raises(StorageError, match="no space left"):
+    with pytest.raises(CheckpointError, match="no space left"):
         ingest(database, find_segments(journal_of(database)), total)
     assert total.readings == 1
+    assert find_segments(journal_of(database)), "what is only in the WAL stays in the journal"
+    write_segment(journal_of(database), "run-1", [reading(2)])
+    ingest(database, find_segments(journal_of(database)), total, wal_bytes=MANY_BYTES)
     failing_checkpoint.clear()
-    ingest(database, find_segments(journal_of(database)), total)
-    assert total.readings == 1
-    caplog.set_level(logging.INFO)
-    assert find_segments(journal_of(database)) == []
+    ingest(database, [], total)
+    assert total.readings == 2
+    assert stored(database) == expected([reading(1), reading(2)])
+    assert not wal_path(database).exists()
+    assert not caplog.messages

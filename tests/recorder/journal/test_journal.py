@@ -149,7 +149,7 @@ async def test_cancelled_while_it_opens_a_file_it_has_written_what_it_was_given(
 
 
 async def test_a_large_segment_does_not_wait_as_long_as_a_small_one(tmp_path: Path, nursery: trio.Nursery) -> None:
-    journal = Journal(tmp_path / "journal", "run", timings=Timings(segment_age_s=0.1))
+    journal = Journal(tmp_path / "journal", "run", timings=Timings(large_segment_age_s=0.1))
     journal.close_after_s = 3600
     nursery.start_soon(journal.run)
     journal.append(reading(0))
