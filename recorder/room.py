@@ -13,7 +13,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from pulsoid_rec.recorder.clock import ReceiptClock
 from pulsoid_rec.recorder.connection.disconnects import Disconnect, ended_connection, failed_attempt, refused_error
-from pulsoid_rec.recorder.connection.liveness import close, drain, ping_until_dead
+from pulsoid_rec.recorder.connection.liveness import close, ping_until_dead
 from pulsoid_rec.recorder.connection.poller import Poller
 from pulsoid_rec.recorder.connection.reconnect import ConnectionState, Event, State
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
@@ -165,7 +165,8 @@ class Room:
         """After the next suspension, receive what the system has kept, then stop the reader."""
         while self.suspensions.latest is suspension:
             await self.suspensions.wait()
-        await drain(stream, self.timings.drain_timeout_s)
+        with trio.move_on_after(self.timings.drain_timeout_s):
+            await stream.drain()
         reader.stop()
 
     async def _stop_if_dead(self, websocket: WebSocketConnection, stream: WatchedStream, reader: ReaderTask) -> None:

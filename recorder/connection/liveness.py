@@ -1,4 +1,4 @@
-"""Whether a connection is alive, and how to leave it: pings, what waits in the socket, the closing handshake."""
+"""Whether a connection is alive, and how to leave it: pings, and the closing handshake."""
 
 import contextlib
 from collections.abc import Callable
@@ -8,8 +8,6 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from pulsoid_rec.recorder.connection.watched_stream import WatchedStream
 from pulsoid_rec.recorder.contract.timings import Timings
-
-_PAUSE_S = 0.1
 
 
 async def ping_until_dead(
@@ -52,15 +50,6 @@ async def ping_until_dead(
 async def _ping(websocket: WebSocketConnection, timeout_s: float) -> None:
     with trio.move_on_after(timeout_s), contextlib.suppress(ConnectionClosed):
         await websocket.ping()
-
-
-async def drain(stream: WatchedStream, timeout_s: float) -> None:
-    """Wait until nothing has arrived for a moment: what the system kept while nobody listened is then received."""
-    with trio.move_on_after(timeout_s):
-        received_at = -1.0
-        while stream.received_at != received_at or not stream.is_waiting:
-            received_at = stream.received_at
-            await trio.sleep(_PAUSE_S)
 
 
 async def close(websocket: WebSocketConnection, stream: WatchedStream, timeout_s: float) -> None:

@@ -13,6 +13,7 @@ from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 MessageHandler = Callable[[list[Text]], bool]
 """Handles messages; returns whether more may be received at once."""
 
+_LOOK_EVERY_S = 0.02
 _END_OF_HEAD = re.compile(rb"\n\r?\n")  # as in h11, which parses the head for trio-websocket
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
 _STATUS_BYTES = len(b"HTTP/1.1 101")
@@ -47,6 +48,12 @@ class WatchedStream(StreamWrapper):
     def received_at(self) -> float:
         """When the last bytes arrived, on trio's clock."""
         return self._wire.received_at
+
+    async def drain(self) -> None:
+        """Wait until all is handled that the system has received so far; another task receives it meanwhile."""
+        until_bytes = self._wire.received_bytes + self._wire.unread_bytes
+        while self._wire.received_bytes < until_bytes or self._untaken or not self.is_waiting:  # noqa: ASYNC110 - no event for each piece
+            await trio.sleep(_LOOK_EVERY_S)
 
     @property
     def is_usual(self) -> bool:

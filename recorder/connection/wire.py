@@ -2,12 +2,18 @@
 
 import contextlib
 import os
+import struct
+import sys
 from collections.abc import Callable
 
 import trio
 from outcome import Error, Outcome, Value
 
 from pulsoid_rec.recorder.connection.poller import Poller
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
 
 BYTES_AT_ONCE = 4 * 2**10
 """Bytes handled before other tasks have their turn: they may be 2,048 messages."""
@@ -45,11 +51,21 @@ class Wire(StreamWrapper):
     def __init__(self, stream: trio.abc.Stream, poller: Poller | None = None) -> None:
         super().__init__(stream)
         self.received_at = trio.current_time()
+        self.received_bytes = 0
         self.take: Callable[[bytes], bytes | None] | None = None
         """Called with each piece received; returns what is for `receive_some`, None if that need not return."""
         self._poller = poller if isinstance(stream, trio.SocketStream) and poller and poller.is_available else None
         self._reader: trio.lowlevel.Task | None = None
         self._registered: int | None = None
+
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes that the system has received and keeps for us; 0 on Windows, where that cannot be had."""
+        if sys.platform == "win32" or not isinstance(self._stream, trio.SocketStream):
+            return 0
+        file = self._stream.socket.fileno()
+        count: int = 0 if file < 0 else struct.unpack("i", fcntl.ioctl(file, termios.FIONREAD, bytes(4)))[0]
+        return count
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Receive from the stream below."""
@@ -95,6 +111,7 @@ class Wire(StreamWrapper):
             self._wake(Error(broken))
             return 0
         self.received_at = trio.current_time()
+        self.received_bytes += len(data)
         try:
             rest = data if self.take is None else self.take(data)
         except Exception as error:  # noqa: BLE001 - it is raised where the task waits

@@ -17,7 +17,7 @@ class Timings:
     recheck_delay_s: float = 0.5  # before a connection counts as lost: bytes may wait if this process was stopped
     tick_s: float = 0.5  # between looks at whether the process was stopped, or the machine asleep
     suspended_after_s: float = 5.0  # without a look: that counts as a stop, and ends every connection
-    drain_timeout_s: float = 2.0  # for what waits in the socket after a stop to be received
+    drain_timeout_s: float = 60.0  # for what waits in the socket after a stop to be received
     close_timeout_s: float = 0.5  # for the WebSocket closing handshake
 
     first_reconnect_s: float = 1.0  # before the first reconnect; doubles with each failure
