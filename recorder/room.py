@@ -32,6 +32,8 @@ from pulsoid_rec.recorder.pulsoid.token_refresh import TokenRefresh
 from pulsoid_rec.recorder.status import RoomStatus
 from pulsoid_rec.recorder.suspension import Suspension, SuspensionWatch
 
+_INTERNAL_ERROR = "internal error: {}"  # without the error's text, which may hold anything
+
 log = logging.getLogger(__name__)
 
 
@@ -65,6 +67,8 @@ class Room:
         self._opened_at = 0.0  # on trio's clock
         self._stored_at = 0  # the latest stamp of this connection
         self._is_lost = False
+        self._failure: Exception | None = None  # the first error of ours about a message of this connection
+        self._has_failed = trio.Event()
         self._reading_since = -math.inf  # on trio's clock; infinite while the journal is full
 
     async def run(self) -> None:
@@ -143,10 +147,11 @@ class Room:
                 stream.deliver_to(self._store, self._wait_for_space)
                 nursery.start_soon(self._stop_if_dead, websocket, stream, reader)
                 nursery.start_soon(self._stop_if_suspended, suspension, stream, reader)
+                nursery.start_soon(self._stop_if_failed, stream, reader)
                 nursery.start_soon(self._stop_at_end, reader)
                 await self._receive(websocket)
-                if stream.handler_error is not None:
-                    raise stream.handler_error
+                if (failure := stream.handler_error or self._failure) is not None:
+                    raise failure
                 end = self._end_of(websocket, stream, suspension)
                 if end.is_invalid_data:
                     self._store_last_bytes(end, stream)
@@ -165,6 +170,14 @@ class Room:
         """After the next suspension, receive what the system has kept, then stop the reader."""
         while self.suspensions.latest is suspension:
             await self.suspensions.wait()
+        await self._drain_and_stop(stream, reader)
+
+    async def _stop_if_failed(self, stream: WatchedStream, reader: ReaderTask) -> None:
+        """After an error of our own about a message, receive what the system has kept, then stop the reader."""
+        await self._has_failed.wait()
+        await self._drain_and_stop(stream, reader)
+
+    async def _drain_and_stop(self, stream: WatchedStream, reader: ReaderTask) -> None:
         with trio.move_on_after(self.timings.drain_timeout_s):
             await stream.drain()
         reader.stop()
@@ -190,7 +203,14 @@ class Room:
         journal, status, room_id, connection_id = self.journal, self.status, self.room_id, self._connection_id
         received_at = self.clock.next_us(len(texts))
         for text in texts:
-            row = parse_message(text, room_id=room_id, connection_id=connection_id, received_at=received_at)
+            try:
+                row = parse_message(text, room_id=room_id, connection_id=connection_id, received_at=received_at)
+            except Exception as error:  # noqa: BLE001 - an error of ours must not cost the messages behind this one
+                self._failure = self._failure or error
+                self._has_failed.set()
+                row = reject(
+                    room_id, connection_id, received_at, _INTERNAL_ERROR.format(type(error).__name__), str(text)
+                )
             journal.append(row)
             status.update(row)
             received_at += 1
@@ -230,6 +250,7 @@ class Room:
         self.status.reconnects += self.connection.was_live
         self._enter(self.connection.on(Event.OPENED))
         self._last_failure, self._is_lost = None, False
+        self._failure, self._has_failed = None, trio.Event()
         self._opened_at, self._stored_at = trio.current_time(), self.clock.next_us()
         log.info("%s: connected.", self.room_id)
         self._record_event("opened", self._stored_at)
@@ -247,7 +268,7 @@ class Room:
         first = error
         while isinstance(first, ExceptionGroup):
             first = first.exceptions[0]
-        reason = f"internal error: {type(first).__name__}"  # its text may hold anything
+        reason = _INTERNAL_ERROR.format(type(first).__name__)
         log.error("%s: %s. Please report it, with the log beside the database.", self.room_id, reason, exc_info=error)
         is_live = self.connection.state is State.LIVE
         end = Disconnect(

@@ -74,6 +74,7 @@ class Wire(StreamWrapper):
         while True:
             data = await self._stream.receive_some(min(max_bytes or BYTES_AT_ONCE, BYTES_AT_ONCE))
             self.received_at = trio.current_time()
+            self.received_bytes += len(data)
             rest = data if self.take is None else self.take(bytes(data))
             if rest is not None:
                 return rest

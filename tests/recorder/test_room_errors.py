@@ -54,7 +54,9 @@ def fail_for_sick(function: Any, *, times: int = 3) -> Any:
     return fail
 
 
-async def record_both(database: Path, recorder: Recorder, caplog: pytest.LogCaptureFixture) -> list[Any]:
+async def record_both(
+    database: Path, recorder: Recorder, caplog: pytest.LogCaptureFixture, errors: int = 3
+) -> list[Any]:
     """Record until the well room has all, and the sick one as much of a later connection; return the sick one's events.
 
     The well room's connection is the first and only one.
@@ -71,17 +73,23 @@ async def record_both(database: Path, recorder: Recorder, caplog: pytest.LogCapt
         ("opened",),
         ("closed",),
     ]
-    assert caplog.text.count("sick: internal error: ZeroDivisionError. Please report it, with the log beside") == 3
-    assert caplog.text.count("ZeroDivisionError: division by zero") >= 3  # with the traceback
+    assert caplog.text.count("sick: internal error: ZeroDivisionError. Please report it, with the log beside") == errors
+    assert caplog.text.count("ZeroDivisionError: division by zero") >= errors  # with the traceback
     return rows(database, "SELECT event, code, reason FROM connection_events WHERE room_id = 'sick' ORDER BY rowid")
 
 
 @pytest.mark.parametrize(
-    ("owner", "name"), [(room_module, "parse_message"), (RoomStatus, "update"), (room_module, "ping_until_dead")]
+    ("place", "errors"),
+    [((room_module, "parse_message"), 1), ((RoomStatus, "update"), 3), ((room_module, "ping_until_dead"), 3)],
 )
 async def test_an_error_while_receiving_is_logged_and_noted_and_the_room_connects_again(
-    database: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, owner: Any, name: str
+    database: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    place: tuple[Any, str],
+    errors: int,
 ) -> None:
+    owner, name = place
     function = getattr(owner, name)
     calls = 0
 
@@ -97,14 +105,14 @@ async def test_an_error_while_receiving_is_logged_and_noted_and_the_room_connect
             await until(lambda: calls > 0 or name != "ping_until_dead")
         await talk(visit)
 
-    monkeypatch.setattr(owner, name, fail_by_turns if name == "ping_until_dead" else fail_for_sick(function))
+    fail = fail_by_turns if name == "ping_until_dead" else fail_for_sick(function, times=errors)
+    monkeypatch.setattr(owner, name, fail)
     timings = replace(FAST, first_reconnect_s=0.05, longest_reconnect_s=0.05)
     async with open_hostile_server(accept_sick_first) as server:
-        events = await record_both(
-            database, make_recorder(server.url, database, "sick", "well", timings=timings), caplog
-        )
+        recorder = make_recorder(server.url, database, "sick", "well", timings=timings)
+        events = await record_both(database, recorder, caplog, errors)
     opened = ("opened", None, None)
-    assert events == [opened, NOTED] * 3 + [opened, ("closed", 1000, "the recorder was stopped")]
+    assert events == [opened, NOTED] * errors + [opened, ("closed", 1000, "the recorder was stopped")]
 
 
 async def test_even_where_the_end_cannot_be_noted_the_room_connects_again(
@@ -139,3 +147,26 @@ async def test_a_room_whose_errors_do_not_end_waits_longer_each_time(
     waits = [later - earlier for earlier, later in zip(server.visited_at, server.visited_at[1:], strict=False)]
     assert waits[-1] > 0.3 > waits[0]
     assert re.search(r"sick: internal error: ZeroDivisionError\. Trying again in 0\.", caplog.text)
+
+
+async def test_an_error_of_ours_about_one_message_costs_none_of_those_that_came_with_it(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    burst = [reading(number) for number in range(COUNT)]
+
+    def fail_once(frame: Any, **named: Any) -> Any:
+        return 1 / 0 if frame == burst[10] else parse_message(frame, **named)
+
+    async def send_burst(visit: Visit) -> None:
+        await visit.accept()
+        await visit.send(b"".join(map(text, burst)))
+        await visit.until_gone()
+
+    monkeypatch.setattr(room_module, "parse_message", fail_once)
+    async with open_hostile_server(send_burst) as server:
+        async with running(make_recorder(server.url, database)) as recorder:
+            await until(lambda: recorder.rooms[0].status.reconnects > 0)
+    found = rows(database, "SELECT profile_id, count(DISTINCT connection_id) FROM heart_rate GROUP BY 1")
+    assert {profile_id for profile_id, _ in found} == {f"user-{number}" for number in range(COUNT)} - {"user-10"}
+    rejected = rows(database, "SELECT DISTINCT reason, raw FROM rejected_messages")
+    assert rejected == [("internal error: ZeroDivisionError", burst[10])]

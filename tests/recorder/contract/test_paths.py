@@ -195,4 +195,4 @@ async def test_every_command_takes_a_tilde_for_the_same_home(home: Path) -> None
         assert done.returncode == 0, done.stderr
     assert list(Path.cwd().iterdir()) == []
     made = {path.name for path in home.iterdir()}
-    assert made == {"token", "m.toml", "hr.duckdb", "hr.duckdb.log", "report.json", "readings.csv"}
+    assert made == {"token", "m.toml", "hr.duckdb", "hr.duckdb.logs", "report.json", "readings.csv"}
