@@ -39,6 +39,11 @@ _LEAVE_WAL = ("SET wal_autocheckpoint = '1TB'", "PRAGMA disable_checkpoint_on_sh
 _NEW_FILE = f", BLOCK_SIZE {64 * 2**10}"
 """A checkpoint of few rows writes two or three blocks: 137 KB with these, 520 KB with DuckDB's own of 256 KiB."""
 
+_SMALL_ROW_GROUPS = ", ROW_GROUP_SIZE 2048"
+_short_of_memory: set[Path] = set()
+"""Files of which a checkpoint needed too much memory: it writes a table's last group of rows anew, up to 122,880 rows,
+which may hold 64 KiB each. From then on groups are small; that takes a quarter more space for readings."""
+
 _DESCRIPTORS = 8  # the file, its WAL, a segment, and some that other threads may open meanwhile
 
 
@@ -88,6 +93,8 @@ def open_database(path: Path, wal_bytes: int = 0) -> Iterator[duckdb.DuckDBPyCon
 def _attached(path: Path, wal_bytes: int, options: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
     """Attach a file, made if it does not exist, and detach it at the end."""
     literal = duckdb_path(path).replace("'", "''")
+    if path in _short_of_memory:
+        options += _SMALL_ROW_GROUPS
     connection = _engines.pop() if _engines else _start_engine()
     try:
         connection.execute(f"ATTACH '{literal}' AS {_NAME} (TYPE duckdb{options})")
@@ -110,6 +117,8 @@ def _checkpoint(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     try:
         connection.execute("CHECKPOINT")
     except duckdb.Error as error:
+        if "could not allocate" in str(error) or isinstance(error, duckdb.OutOfMemoryException):
+            _short_of_memory.add(path)
         fault = storage_error(error, path, writing=True)
         raise CheckpointError(fault.message, fault.hint) from error
 

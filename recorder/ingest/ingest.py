@@ -8,6 +8,7 @@ removed, and at the next checkpoint its name. After a crash the same code runs a
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +64,10 @@ def ingest(
     wal_bytes: int = 0,
     keep: bool = False,
     check_cancelled: Callable[[], object] = bool,
-) -> None:
+) -> float:
     """Ingest segments into the database; with a checkpoint, remove the files of all that were ingested since the last.
+
+    Returns the seconds that it took to close the database, which is nearly all for the checkpoint.
 
     Parameters
     ----------
@@ -93,7 +96,7 @@ def ingest(
     batch = _Batch(segments, SegmentIngest(total), keep, check_cancelled)
     with _ingesting:
         before, size = total.count, _size_of(segments)
-        is_done = False
+        is_done, closing_s = False, 0.0
         while not is_done:
             # After some errors DuckDB refuses all further work, so that the file is opened anew after each.
             with contextlib.suppress(NotStoredError):
@@ -102,6 +105,8 @@ def ingest(
                     batch.ingest(connection)
                     if is_checkpoint_due(database, wal_bytes) or not wal_path(database).exists():
                         removable = _forget_removed(connection, journal_folder(database))
+                    closing_at = time.monotonic()
+                closing_s = time.monotonic() - closing_at
                 with translate_errors(database):
                     for segment in removable:
                         segment.with_suffix(".repaired").unlink(missing_ok=True)
@@ -109,6 +114,7 @@ def ingest(
                 is_done = True
         if total.count - before > _MANY_ROWS or size > _MANY_BYTES:
             stop_engines()
+    return closing_s
 
 
 def _size_of(segments: Sequence[Path]) -> int:

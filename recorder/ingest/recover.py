@@ -58,8 +58,10 @@ def _ingest_when_unlocked(database: Path, batch: list[Path], total: Ingested, ti
     deadline = time.monotonic() + timings.recover_timeout_s
     while True:
         try:
-            return ingest(database, batch, total)
+            ingest(database, batch, total)
         except DatabaseBusyError as error:
             if time.monotonic() > deadline:
                 raise DatabaseBusyError(error.message, "Try again when that process has ended.") from error
-        time.sleep(timings.ingest_retry_s)
+            time.sleep(timings.ingest_retry_s)
+        else:
+            return

@@ -27,6 +27,8 @@ from pulsoid_rec.recorder.journal.segment import find_segments, remove_stale_loc
 
 _NO_CHECKPOINT = 2**62
 """No WAL has so many bytes."""
+_CHECKPOINT_REST_FACTOR = 60
+"""Times that a checkpoint took before the next one of a small WAL."""
 
 _ENOUGH_AGAIN = 1.25
 """The disk has enough space again at this many times what is too little, so that it is not logged again and again."""
@@ -58,7 +60,7 @@ class Ingester:
         """What has been ingested so far of what others left."""
         self.error: StorageError | None = None
         """Why nothing can be ingested now, if so."""
-        self._checkpoint_at = -math.inf  # not before
+        self._checkpoint_at = self._small_checkpoint_at = -math.inf  # not before
         self._wal_bytes = 0  # the first ingest makes a checkpoint of what a crash left in the WAL
         self._is_disk_low = False
         self._failing_since = 0.0
@@ -120,9 +122,7 @@ class Ingester:
             total = self.total if is_own else self.recovered
             count, started_at = len(batch), trio.current_time()
             try:
-                await self._ingest(
-                    batch, total, self._wal_bytes if started_at >= self._checkpoint_at else _NO_CHECKPOINT
-                )
+                closing_s = await self._ingest(batch, total, self._least_wal_bytes(started_at))
             except CheckpointError as error:  # all is ingested
                 self.error = None
                 self._log_error(error, started_at)
@@ -134,10 +134,18 @@ class Ingester:
                 if started_at >= self._checkpoint_at:
                     self._log_recovery()
                 self._wal_bytes = self._limits.wal_bytes
+                # One writes the latest rows of a table anew, up to 122,880 of them: much where they are large.
+                self._small_checkpoint_at = trio.current_time() + _CHECKPOINT_REST_FACTOR * closing_s
             finally:
                 del self._waiting[: count - len(batch)]
             if self._waiting and self.error is None:
                 await trio.sleep(self._timings.readers_turn_s)
+
+    def _least_wal_bytes(self, now: float) -> int:
+        """Return the size of the WAL for which a checkpoint is made now."""
+        if now < self._checkpoint_at:
+            return _NO_CHECKPOINT
+        return self._limits.large_wal_bytes if now < self._small_checkpoint_at else self._wal_bytes
 
     async def _make_last_checkpoint(self) -> None:
         """Make the database a single file again, unless a reader holds it: whoever opens it next reads its WAL."""
@@ -152,8 +160,8 @@ class Ingester:
                     self._log_error(error, -math.inf)
                     break
 
-    async def _ingest(self, batch: list[Path], total: Ingested, wal_bytes: int) -> None:
-        await self._in_thread(
+    async def _ingest(self, batch: list[Path], total: Ingested, wal_bytes: int) -> float:
+        return await self._in_thread(
             partial(
                 ingest,
                 self._database,

@@ -117,11 +117,12 @@ async def test_a_checkpoint_that_fails_is_logged_once_and_does_not_stop_ingest(
 ) -> None:
     attempts: list[int] = []
 
-    def fail_if_due(database: Path, segments: list[Path], *arguments: Any, wal_bytes: int, **options: Any) -> None:
-        ingest(database, segments, *arguments, wal_bytes=2**40, **options)
+    def fail_if_due(database: Path, segments: list[Path], *arguments: Any, wal_bytes: int, **options: Any) -> float:
+        closing_s = ingest(database, segments, *arguments, wal_bytes=2**40, **options)
         if wal_bytes < 2**40:
             attempts.append(wal_bytes)
             raise CheckpointError("There is no space left on the disk for t.duckdb", "Free some space.")
+        return closing_s
 
     monkeypatch.setattr("pulsoid_rec.recorder.ingest.schedule.ingest", fail_if_due)
     timings = Timings(segment_age_s=0.05, longest_error_retry_s=0.5)

@@ -1,6 +1,7 @@
 """What is committed stays in the WAL beside the database, which everybody reads, until a checkpoint is worth it."""
 
 import os
+import random
 import sys
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from recorder_process import journal_of
 from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
-from pulsoid_rec.recorder.ingest.database import open_database, wal_path
+from pulsoid_rec.recorder.ingest import database as database_module
+from pulsoid_rec.recorder.ingest.database import CheckpointError, open_database, stop_engines, wal_path
 from pulsoid_rec.recorder.ingest.ingest import ingest
 from pulsoid_rec.recorder.ingest.recover import recover
 from pulsoid_rec.recorder.ingest.segment_ingest import Ingested
+from pulsoid_rec.recorder.journal.rows import MemberEventRow
 from pulsoid_rec.recorder.journal.segment import find_segments
 
 MANY_BYTES = 2**40
@@ -175,3 +178,25 @@ def test_wal_of_another_copy_is_reported(database: Path, tmp_path: Path) -> None
     (tmp_path / "other.duckdb").replace(database)
     with pytest.raises(StorageError, match="does not belong to"), open_database(database):
         pass
+
+
+@pytest.mark.slow
+def test_after_a_checkpoint_that_lacked_memory_groups_of_rows_are_small(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configs = [f'{{"n":{number},"blob":"{random.Random(number).randbytes(30_000).hex()}"}}' for number in range(800)]
+    large = [MemberEventRow("room", "c", "p", "updated", None, config, 0, 0, "") for config in configs]
+    ingest(database, [write_segment(journal_of(database), "large-0", large)], Ingested())
+    stop_engines()
+    with monkeypatch.context() as little:
+        little.setitem(database_module.CONFIG, "memory_limit", "44MB")
+        with pytest.raises(CheckpointError):
+            ingest(database, [write_segment(journal_of(database), "large-1", large[:1])], Ingested())
+    stop_engines()
+    many = [reading(number) for number in range(5000)]
+    ingest(database, [write_segment(journal_of(database), "run-0", many)], Ingested())
+    with duckdb.connect(database, read_only=True) as connection:
+        groups = connection.execute("SELECT max(count) FROM pragma_storage_info('heart_rate') GROUP BY row_group_id")
+        assert max(count for (count,) in groups.fetchall()) <= 2048
+        counts = "SELECT (SELECT count(*) FROM heart_rate), (SELECT count(*) FROM member_events)"
+        assert connection.execute(counts).fetchall() == [(5000, 801)]
