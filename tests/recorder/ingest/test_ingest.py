@@ -297,7 +297,7 @@ def test_a_message_of_megabytes_goes_in(database: Path) -> None:
     assert stored(database) == expected([reading(1), row, reading(2)])
 
 
-@pytest.mark.parametrize("name", ["[team] a*b", 'it\'s "so"', "mit Ümläuten ☃", "50% {x}"])
+@pytest.mark.parametrize("name", ["[team] a*b", 'it\'s "so"', "mit Ümläuten ☃", "50% {x}", "room_id=7"])
 def test_a_folder_may_be_called_anything(tmp_path: Path, name: str) -> None:
     if sys.platform == "win32":
         name = name.translate(dict.fromkeys(map(ord, '*?"'), "_"))
