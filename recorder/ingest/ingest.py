@@ -148,7 +148,7 @@ class _Batch:
             else:
                 if self.keep and is_stored:
                     with contextlib.suppress(FileNotFoundError):  # another recorder, or a person, was faster
-                        keep_segment(segment, segment.parent / "kept", check=bool(notes))
+                        keep_segment(segment, segment.parent / "kept")
             del self.segments[0]
 
 
