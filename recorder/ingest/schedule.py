@@ -97,7 +97,9 @@ class Ingester:
         """Find what recorders left that died beside this one, and log a disk that is nearly full."""
         with contextlib.suppress(OSError):  # whoever needs the folder or the disk reports it
             left, free_bytes = await self._in_thread(_look_around, self._database)
-            self._waiting += [segment for segment in left if segment not in self.recovered.skipped]
+            # Never its own: somebody may have removed the lock, which is made again with the next segment.
+            known = self.recovered.skipped
+            self._waiting += [segment for segment in left if segment not in known and not self._is_own(segment)]
             if self._waiting:
                 self._wal_bytes = 0  # or they would be found again until the next checkpoint
             self._report_space(free_bytes)

@@ -69,6 +69,17 @@ async def test_what_dies_beside_a_living_recorder_is_ingested_by_it_even_if_its_
     assert not journal_of(database).exists()
 
 
+async def test_a_lock_that_somebody_removes_makes_no_segment_of_its_own_a_dead_recorders(database: Path) -> None:
+    async with ingesting(database, Timings(housekeeping_interval_s=0.05)) as (journal, ingester):
+        journal.append(reading(1))
+        await until(lambda: not journal.unwritten_bytes)
+        lock_path(journal_of(database), "living").unlink()
+        await trio.sleep(0.3)
+        assert not ingester.recovered.segments, "it is still being written"
+        journal.append(reading(2))
+    assert stored(database) == {as_stored(reading(number)): 1 for number in (1, 2)}
+
+
 async def test_rows_stay_in_the_wal_while_recording_and_the_end_leaves_one_file(database: Path) -> None:
     async with ingesting(database) as (journal, ingester):
         for number in range(4):
