@@ -219,8 +219,10 @@ class Room:
 
     async def _wait_for_space(self) -> None:
         self._reading_since = math.inf
-        await self.journal.wait_for_space()
-        self._reading_since = trio.current_time()
+        try:
+            await self.journal.wait_for_space()
+        finally:  # or the next connection would never count as dead
+            self._reading_since = trio.current_time()
 
     def _end_of(
         self, websocket: WebSocketConnection, stream: WatchedStream, suspension: Suspension | None
