@@ -19,14 +19,12 @@ from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder, run_id_of
 from pulsoid_rec.recorder.contract.limits import Limits
 from pulsoid_rec.recorder.contract.timings import Timings
-from pulsoid_rec.recorder.ingest.database import CheckpointError
+from pulsoid_rec.recorder.ingest.database import NO_CHECKPOINT, CheckpointError
 from pulsoid_rec.recorder.ingest.ingest import ingest, next_batch
 from pulsoid_rec.recorder.ingest.segment_ingest import Ingested
 from pulsoid_rec.recorder.journal.journal import Journal
 from pulsoid_rec.recorder.journal.segment import find_segments, remove_stale_locks
 
-_NO_CHECKPOINT = 2**62
-"""No WAL has so many bytes."""
 _CHECKPOINT_REST_FACTOR = 60
 """Times that a checkpoint took before the next one of a small WAL."""
 
@@ -146,7 +144,7 @@ class Ingester:
     def _least_wal_bytes(self, now: float) -> int:
         """Return the size of the WAL for which a checkpoint is made now."""
         if now < self._checkpoint_at:
-            return _NO_CHECKPOINT
+            return NO_CHECKPOINT
         return self._limits.large_wal_bytes if now < self._small_checkpoint_at else self._wal_bytes
 
     async def _make_last_checkpoint(self) -> None:
