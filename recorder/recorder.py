@@ -214,11 +214,10 @@ class Recorder:
                 f"Not everything is in the database yet{why}: the rest is safe in the journal",
                 "Run `pulsoid-rec recover` to ingest it; the next `record` does so too.",
             )
-        if skipped := self.ingester.recovered.skipped:
+        if skipped := self.ingester.total.skipped + self.ingester.recovered.skipped:
             raise StorageError(
-                f"{format_count(len(skipped), 'segment')} of the journal, written by a newer pulsoid-rec, could not be "
-                "ingested",
-                "Install that newer pulsoid-rec, and run its `recover`; the files are unchanged.",
+                f"{format_count(len(skipped), 'segment')} of the journal could not be ingested",
+                "The reasons are above; the files are unchanged. Run `pulsoid-rec recover` when that is settled.",
             )
 
 

@@ -161,17 +161,25 @@ class Ingester:
                     break
 
     async def _ingest(self, batch: list[Path], total: Ingested, wal_bytes: int) -> float:
-        return await self._in_thread(
-            partial(
-                ingest,
-                self._database,
-                batch,
-                total,
-                wal_bytes=wal_bytes,
-                keep=self._keep,
-                check_cancelled=trio.from_thread.check_cancelled,
+        try:
+            return await self._in_thread(
+                partial(
+                    ingest,
+                    self._database,
+                    batch,
+                    total,
+                    wal_bytes=wal_bytes,
+                    keep=self._keep,
+                    check_cancelled=trio.from_thread.check_cancelled,
+                )
             )
-        )
+        except StorageError:
+            raise
+        except Exception as error:  # an error of ours must not end the recording
+            raise StorageError(
+                f"Internal error while ingesting: {type(error).__name__}",
+                "Please report it, with the log beside the database.",
+            ) from error
 
     async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
         # Not abandoned on cancel: if Python ends while a thread is inside DuckDB, the process crashes.
@@ -202,6 +210,7 @@ class Ingester:
                 logging.WARNING if is_busy else logging.ERROR,
                 "%s Recording continues in the journal; nothing is lost.",
                 error,
+                exc_info=error if not is_busy else None,
             )
             self._logged.add(kind)
 

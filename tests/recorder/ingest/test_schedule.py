@@ -123,6 +123,24 @@ async def test_a_disk_that_gets_full_is_logged_before_it_is_and_when_it_has_spac
         assert len(caplog.messages) == 3
 
 
+async def test_an_error_of_ours_in_ingest_is_logged_once_and_stops_nothing(
+    database: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    attempts: list[int] = []
+
+    def fail_twice(*arguments: Any, **options: Any) -> float:
+        attempts.append(1)
+        return 1 / 0 if len(attempts) < 3 else ingest(*arguments, **options)
+
+    monkeypatch.setattr("pulsoid_rec.recorder.ingest.schedule.ingest", fail_twice)
+    async with ingesting(database) as (journal, ingester):
+        journal.append(reading(1))
+        await until(lambda: ingester.total.segments == 1)
+    assert caplog.text.count("Internal error while ingesting: ZeroDivisionError. Please report it") == 2  # and its end
+    assert caplog.text.count("ZeroDivisionError: division by zero") == 1
+    assert stored(database) == {as_stored(reading(1)): 1}
+
+
 async def test_a_checkpoint_that_fails_is_logged_once_and_does_not_stop_ingest(
     database: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
