@@ -36,6 +36,10 @@ _T = TypeVar("_T")
 log = logging.getLogger(__name__)
 
 
+class _InternalError(StorageError):
+    """An error of ours, whose traceback is logged."""
+
+
 class Ingester:
     """Ingests a journal's segments into the database.
 
@@ -176,7 +180,7 @@ class Ingester:
         except StorageError:
             raise
         except Exception as error:  # an error of ours must not end the recording
-            raise StorageError(
+            raise _InternalError(
                 f"Internal error while ingesting: {type(error).__name__}",
                 "Please report it, with the log beside the database.",
             ) from error
@@ -210,7 +214,7 @@ class Ingester:
                 logging.WARNING if is_busy else logging.ERROR,
                 "%s Recording continues in the journal; nothing is lost.",
                 error,
-                exc_info=error if not is_busy else None,
+                exc_info=error if isinstance(error, _InternalError) else None,
             )
             self._logged.add(kind)
 
