@@ -19,7 +19,7 @@ from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 from pulsoid_rec.recorder.contract.paths import require_valid_path
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.contract.wording import format_count, format_list
-from pulsoid_rec.recorder.ingest.database import open_database
+from pulsoid_rec.recorder.ingest.database import NO_CHECKPOINT, open_database
 from pulsoid_rec.recorder.ingest.schedule import Ingester
 from pulsoid_rec.recorder.journal.journal import Journal
 from pulsoid_rec.recorder.journal.segment import find_segments
@@ -154,7 +154,7 @@ class Recorder:
         """Check database and token before anything is recorded."""
         if self.options.database.exists():
             try:
-                await trio.to_thread.run_sync(_check_database, self.options.database)
+                await trio.to_thread.run_sync(check_database, self.options.database)
             except DatabaseBusyError as error:
                 log.info("%s Until then, rows stay in the journal.", error)
         with self._checking:
@@ -214,14 +214,14 @@ class Recorder:
                 f"Not everything is in the database yet{why}: the rest is safe in the journal",
                 "Run `pulsoid-rec recover` to ingest it; the next `record` does so too.",
             )
-        if skipped := self.ingester.recovered.skipped:
+        if skipped := self.ingester.total.skipped + self.ingester.recovered.skipped:
             raise StorageError(
-                f"{format_count(len(skipped), 'segment')} of the journal, written by a newer pulsoid-rec, could not be "
-                "ingested",
-                "Install that newer pulsoid-rec, and run its `recover`; the files are unchanged.",
+                f"{format_count(len(skipped), 'segment')} of the journal could not be ingested",
+                "The reasons are above; the files are unchanged. Run `pulsoid-rec recover` when that is settled.",
             )
 
 
-def _check_database(path: Path) -> None:
-    with open_database(path):
+def check_database(path: Path) -> None:
+    """Raise `StorageError` if the database cannot be used; migrate an older one."""
+    with open_database(path, NO_CHECKPOINT):  # if one fails, ingest goes on without it
         pass

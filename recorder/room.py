@@ -4,8 +4,9 @@ import contextlib
 import logging
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 
 import trio
@@ -146,10 +147,12 @@ class Room:
                 suspension = self.suspensions.look()
                 stream.deliver_to(self._store, self._wait_for_space)
                 nursery.start_soon(self._stop_if_dead, websocket, stream, reader)
-                nursery.start_soon(self._stop_if_suspended, suspension, stream, reader)
-                nursery.start_soon(self._stop_if_failed, stream, reader)
+                after_suspension = partial(self.suspensions.wait_for_next, suspension)
+                nursery.start_soon(self._drain_and_stop, after_suspension, stream, reader)
+                nursery.start_soon(self._drain_and_stop, self._has_failed.wait, stream, reader)
                 nursery.start_soon(self._stop_at_end, reader)
-                await self._receive(websocket)
+                with contextlib.suppress(ConnectionClosed):
+                    await websocket.get_message()  # there is none: the stream delivers them to `_store`
                 if (failure := stream.handler_error or self._failure) is not None:
                     raise failure
                 end = self._end_of(websocket, stream, suspension)
@@ -164,20 +167,11 @@ class Room:
         await self.stop.wait()
         reader.stop()
 
-    async def _stop_if_suspended(
-        self, suspension: Suspension | None, stream: WatchedStream, reader: ReaderTask
+    async def _drain_and_stop(
+        self, wait: Callable[[], Awaitable[None]], stream: WatchedStream, reader: ReaderTask
     ) -> None:
-        """After the next suspension, receive what the system has kept, then stop the reader."""
-        while self.suspensions.latest is suspension:
-            await self.suspensions.wait()
-        await self._drain_and_stop(stream, reader)
-
-    async def _stop_if_failed(self, stream: WatchedStream, reader: ReaderTask) -> None:
-        """After an error of our own about a message, receive what the system has kept, then stop the reader."""
-        await self._has_failed.wait()
-        await self._drain_and_stop(stream, reader)
-
-    async def _drain_and_stop(self, stream: WatchedStream, reader: ReaderTask) -> None:
+        """After waiting, receive what the system has kept, then stop the reader."""
+        await wait()
         with trio.move_on_after(self.timings.drain_timeout_s):
             await stream.drain()
         reader.stop()
@@ -192,11 +186,6 @@ class Room:
         )
         self._is_lost = True
         reader.stop()
-
-    async def _receive(self, websocket: WebSocketConnection) -> None:
-        """Wait until the connection is closed; meanwhile the stream delivers to `_store`."""
-        with contextlib.suppress(ConnectionClosed):
-            await websocket.get_message()
 
     def _store(self, texts: list[Text]) -> bool:
         """Append messages to the journal; return whether there is space for more."""
@@ -219,8 +208,10 @@ class Room:
 
     async def _wait_for_space(self) -> None:
         self._reading_since = math.inf
-        await self.journal.wait_for_space()
-        self._reading_since = trio.current_time()
+        try:
+            await self.journal.wait_for_space()
+        finally:  # or the next connection would never count as dead
+            self._reading_since = trio.current_time()
 
     def _end_of(
         self, websocket: WebSocketConnection, stream: WatchedStream, suspension: Suspension | None

@@ -63,6 +63,7 @@ class SuspensionWatch:
         self._looked_at, self._stamp = now, stamp
         return self.latest
 
-    async def wait(self) -> None:
-        """Wait until a suspension is noticed."""
-        await self._noticed.wait()
+    async def wait_for_next(self, known: Suspension | None) -> None:
+        """Wait until a later suspension than the known one is noticed."""
+        while self.latest is known:
+            await self._noticed.wait()

@@ -17,7 +17,7 @@ def parse_retry_after(text: str | None, now: datetime) -> float | None:
         return float(min(int(text[:10]), _LONGEST_S))
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of a year or an offset that no int has room for
         return None
     return max(0.0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds())
 

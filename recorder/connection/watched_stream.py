@@ -7,7 +7,7 @@ from http import HTTPStatus
 import trio
 
 from pulsoid_rec.recorder.connection.text_frames import Text, TextFrames
-from pulsoid_rec.recorder.connection.wire import BYTES_AT_ONCE, StreamWrapper, Wire
+from pulsoid_rec.recorder.connection.wire import BYTES_AT_ONCE, Wire
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 
 MessageHandler = Callable[[list[Text]], bool]
@@ -19,14 +19,14 @@ _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
 _STATUS_BYTES = len(b"HTTP/1.1 101")
 
 
-class WatchedStream(StreamWrapper):
+class WatchedStream(trio.abc.Stream):
     """The stream the WebSocket uses: knows the server's HTTP answer and its last bytes, and delivers text messages.
 
     `stream` is the wire, or TLS over it.
     """
 
     def __init__(self, stream: trio.abc.Stream, wire: Wire, limits: Limits = DEFAULT_LIMITS) -> None:
-        super().__init__(stream)
+        self._stream = stream
         self._wire = wire
         self._limits = limits
         self._head = b""  # of the final answer, once interim ones (1xx) are over
@@ -97,6 +97,18 @@ class WatchedStream(StreamWrapper):
         self._handle = handle
         self._wait_for_space = wait_for_space
         self._is_open.set()
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send over the stream below."""
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait until `send_all` might not block."""
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        """Close the stream below."""
+        await self._stream.aclose()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Receive what is for the library.

@@ -19,37 +19,14 @@ BYTES_AT_ONCE = 4 * 2**10
 """Bytes handled before other tasks have their turn: they may be 2,048 messages."""
 
 
-class StreamWrapper(trio.abc.Stream):
-    """Passes everything on to the stream below, as documented there."""
-
-    def __init__(self, stream: trio.abc.Stream) -> None:
-        self._stream = stream
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Receive from the stream below."""
-        return await self._stream.receive_some(max_bytes)
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send over the stream below."""
-        await self._stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        """Wait until `send_all` might not block."""
-        await self._stream.wait_send_all_might_not_block()
-
-    async def aclose(self) -> None:
-        """Close the stream below."""
-        await self._stream.aclose()
-
-
-class Wire(StreamWrapper):
+class Wire(trio.abc.Stream):
     """The TCP connection below TLS; knows when the last bytes arrived, on trio's clock.
 
     With a `poller` that is running it is read by that one, and only while somebody waits in `receive_some`.
     """
 
     def __init__(self, stream: trio.abc.Stream, poller: Poller | None = None) -> None:
-        super().__init__(stream)
+        self._stream = stream
         self.received_at = trio.current_time()
         self.received_bytes = 0
         self.take: Callable[[bytes], bytes | None] | None = None
@@ -73,11 +50,13 @@ class Wire(StreamWrapper):
             return await self._wait_for_poller(self._poller)
         while True:
             data = await self._stream.receive_some(min(max_bytes or BYTES_AT_ONCE, BYTES_AT_ONCE))
-            self.received_at = trio.current_time()
-            self.received_bytes += len(data)
-            rest = data if self.take is None else self.take(bytes(data))
-            if rest is not None:
+            if (rest := self._handle(bytes(data))) is not None:
                 return rest
+
+    def _handle(self, data: bytes) -> bytes | None:
+        self.received_at = trio.current_time()
+        self.received_bytes += len(data)
+        return data if self.take is None else self.take(data)
 
     async def _wait_for_poller(self, poller: Poller) -> bytes:
         assert isinstance(self._stream, trio.SocketStream)
@@ -111,10 +90,8 @@ class Wire(StreamWrapper):
             broken.__cause__ = error
             self._wake(Error(broken))
             return 0
-        self.received_at = trio.current_time()
-        self.received_bytes += len(data)
         try:
-            rest = data if self.take is None else self.take(data)
+            rest = self._handle(data)
         except Exception as error:  # noqa: BLE001 - it is raised where the task waits
             self._wake(Error(error))
         else:
@@ -140,6 +117,10 @@ class Wire(StreamWrapper):
         """
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait until `send_all` might not block."""
+        await self._stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
         """Close the stream below."""

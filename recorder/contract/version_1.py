@@ -9,9 +9,12 @@ CHANGED = (MEMBER_EVENTS, ROOM_EVENTS, CONNECTION_EVENTS)
 ADDED = (MARKS,)
 """Tables that version 1 lacks."""
 
+_CONFIG_BYTES = 2**20
+"""Of a config whose name is searched for, which takes a hundred times its size; today's configs are far smaller."""
+
 # The text `name` of a config, as `pulsoid.configs` takes it out; a key that is there twice counts the first time.
 _NAME = (
-    "CASE WHEN json_valid(config) AND json_type(config, '$.name') = 'VARCHAR'"
+    f"CASE WHEN strlen(config) <= {_CONFIG_BYTES} AND json_valid(config) AND json_type(config, '$.name') = 'VARCHAR'"
     f" THEN left(nullif(trim(config ->> '$.name'), ''), {DEFAULT_LIMITS.name_chars}) END"
 )
 _VALUES = {

@@ -29,6 +29,9 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "temp_directory": "",  # beyond the limit of memory an ingest is made in pieces, rather than on the disk
 }
 
+NO_CHECKPOINT = 2**62
+"""No WAL has so many bytes."""
+
 _NAME = "recording"
 _engines: list[duckdb.DuckDBPyConnection] = []
 """Idle DuckDB instances without a file: starting one takes ten times as long as opening a file with it."""

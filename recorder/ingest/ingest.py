@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -49,8 +48,7 @@ def next_batch(segments: Sequence[Path], most_bytes: int = DEFAULT_LIMITS.batch_
     """Return the first segments, up to some size: readers may open the database after them."""
     size = 0
     for count, segment in enumerate(segments, 1):
-        with contextlib.suppress(FileNotFoundError):  # another recorder has ingested it
-            size += segment.stat().st_size
+        size += _size_of([segment])
         if size >= most_bytes:
             return list(segments[:count])
     return list(segments)
@@ -93,7 +91,7 @@ def ingest(
     StorageError
         The database cannot be used. Whatever is raised, each segment is either ingested or unchanged.
     """
-    batch = _Batch(segments, SegmentIngest(total), keep, check_cancelled)
+    segment_ingest = SegmentIngest(total)
     with _ingesting:
         before, size = total.count, _size_of(segments)
         is_done, closing_s = False, 0.0
@@ -102,7 +100,10 @@ def ingest(
             with contextlib.suppress(NotStoredError):
                 removable: list[Path] = []
                 with open_database(database, wal_bytes) as connection:
-                    batch.ingest(connection)
+                    while segments:
+                        check_cancelled()
+                        _ingest_segment(connection, segments[0], segment_ingest, keep=keep)
+                        del segments[0]
                     if is_checkpoint_due(database, wal_bytes) or not wal_path(database).exists():
                         removable = _forget_removed(connection, journal_folder(database))
                     closing_at = time.monotonic()
@@ -125,31 +126,21 @@ def _size_of(segments: Sequence[Path]) -> int:
     return size
 
 
-@dataclass
-class _Batch:
-    """Segments to be ingested."""
-
-    segments: list[Path]
-    segment_ingest: SegmentIngest
-    keep: bool
-    check_cancelled: Callable[[], object]
-
-    def ingest(self, connection: duckdb.DuckDBPyConnection) -> None:
-        while self.segments:
-            self.check_cancelled()
-            segment = self.segments[0]
-            notes = _find_notes(connection, segment_name(segment))
-            try:
-                is_stored = segment_name(segment) in notes or self.segment_ingest.ingest(connection, segment, notes)
-            except FileNotFoundError:
-                # What a crash left may have been ingested by another recorder, and its name forgotten.
-                if is_locked(lock_path(segment.parent, run_id_of(segment))):
-                    log.error("%s was removed before it was in the database: its content is lost.", segment)
-            else:
-                if self.keep and is_stored:
-                    with contextlib.suppress(FileNotFoundError):  # another recorder, or a person, was faster
-                        keep_segment(segment, segment.parent / "kept", check=bool(notes))
-            del self.segments[0]
+def _ingest_segment(
+    connection: duckdb.DuckDBPyConnection, segment: Path, segment_ingest: SegmentIngest, *, keep: bool
+) -> None:
+    name = segment_name(segment)
+    notes = _find_notes(connection, name)
+    try:
+        is_stored = name in notes or segment_ingest.ingest(connection, segment, notes)
+    except FileNotFoundError:
+        # What a crash left may have been ingested by another recorder, and its name forgotten.
+        if is_locked(lock_path(segment.parent, run_id_of(segment))):
+            log.error("%s was removed before it was in the database: its content is lost.", segment)
+    else:
+        if keep and is_stored:
+            with contextlib.suppress(FileNotFoundError):  # another recorder, or a person, was faster
+                keep_segment(segment, segment.parent / "kept")
 
 
 def _find_notes(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:

@@ -37,10 +37,10 @@ class _Known:
 _known: dict[Path, _Known] = {}
 
 
-def keep_segment(segment: Path, folder: Path, *, check: bool) -> None:
+def keep_segment(segment: Path, folder: Path) -> None:
     """Append a segment to the file of the day it was last written on, and sync it to the disk.
 
-    `check` is True if it may have been kept already, by a recorder that crashed before it removed the segment.
+    Not if it is there already, by a recorder that crashed before it removed the segment.
     """
     name = segment_name(segment)
     day = datetime.fromtimestamp(segment.stat().st_mtime, UTC).date()
@@ -50,7 +50,7 @@ def keep_segment(segment: Path, folder: Path, *, check: bool) -> None:
         path.touch(OWNER_ONLY)
     with path.open("r+b") as file:
         known = _find_members(file, path)
-        if not check or name not in known.names:
+        if name not in known.names:
             file.seek(0, os.SEEK_END)
             file.write(_compress(name, segment.read_bytes()))
             file.flush()

@@ -19,14 +19,12 @@ from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder, run_id_of
 from pulsoid_rec.recorder.contract.limits import Limits
 from pulsoid_rec.recorder.contract.timings import Timings
-from pulsoid_rec.recorder.ingest.database import CheckpointError
+from pulsoid_rec.recorder.ingest.database import NO_CHECKPOINT, CheckpointError
 from pulsoid_rec.recorder.ingest.ingest import ingest, next_batch
 from pulsoid_rec.recorder.ingest.segment_ingest import Ingested
 from pulsoid_rec.recorder.journal.journal import Journal
 from pulsoid_rec.recorder.journal.segment import find_segments, remove_stale_locks
 
-_NO_CHECKPOINT = 2**62
-"""No WAL has so many bytes."""
 _CHECKPOINT_REST_FACTOR = 60
 """Times that a checkpoint took before the next one of a small WAL."""
 
@@ -36,6 +34,10 @@ _ENOUGH_AGAIN = 1.25
 _T = TypeVar("_T")
 
 log = logging.getLogger(__name__)
+
+
+class _InternalError(StorageError):
+    """An error of ours, whose traceback is logged."""
 
 
 class Ingester:
@@ -97,7 +99,9 @@ class Ingester:
         """Find what recorders left that died beside this one, and log a disk that is nearly full."""
         with contextlib.suppress(OSError):  # whoever needs the folder or the disk reports it
             left, free_bytes = await self._in_thread(_look_around, self._database)
-            self._waiting += [segment for segment in left if segment not in self.recovered.skipped]
+            # Never its own: somebody may have removed the lock, which is made again with the next segment.
+            known = self.recovered.skipped
+            self._waiting += [segment for segment in left if segment not in known and not self._is_own(segment)]
             if self._waiting:
                 self._wal_bytes = 0  # or they would be found again until the next checkpoint
             self._report_space(free_bytes)
@@ -144,7 +148,7 @@ class Ingester:
     def _least_wal_bytes(self, now: float) -> int:
         """Return the size of the WAL for which a checkpoint is made now."""
         if now < self._checkpoint_at:
-            return _NO_CHECKPOINT
+            return NO_CHECKPOINT
         return self._limits.large_wal_bytes if now < self._small_checkpoint_at else self._wal_bytes
 
     async def _make_last_checkpoint(self) -> None:
@@ -161,17 +165,25 @@ class Ingester:
                     break
 
     async def _ingest(self, batch: list[Path], total: Ingested, wal_bytes: int) -> float:
-        return await self._in_thread(
-            partial(
-                ingest,
-                self._database,
-                batch,
-                total,
-                wal_bytes=wal_bytes,
-                keep=self._keep,
-                check_cancelled=trio.from_thread.check_cancelled,
+        try:
+            return await self._in_thread(
+                partial(
+                    ingest,
+                    self._database,
+                    batch,
+                    total,
+                    wal_bytes=wal_bytes,
+                    keep=self._keep,
+                    check_cancelled=trio.from_thread.check_cancelled,
+                )
             )
-        )
+        except StorageError:
+            raise
+        except Exception as error:  # an error of ours must not end the recording
+            raise _InternalError(
+                f"Internal error while ingesting: {type(error).__name__}",
+                "Please report it, with the log beside the database.",
+            ) from error
 
     async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
         # Not abandoned on cancel: if Python ends while a thread is inside DuckDB, the process crashes.
@@ -202,6 +214,7 @@ class Ingester:
                 logging.WARNING if is_busy else logging.ERROR,
                 "%s Recording continues in the journal; nothing is lost.",
                 error,
+                exc_info=error if isinstance(error, _InternalError) else None,
             )
             self._logged.add(kind)
 

@@ -5,7 +5,9 @@ does not store as a whole is ingested in pieces, each in a transaction that note
 not stored get smaller; a line that is not stored even alone becomes a rejected message.
 """
 
+import errno
 import logging
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -25,6 +27,8 @@ from pulsoid_rec.recorder.journal.segment import FORMAT_VERSION, Header, Scan, e
 PIECE = "@"
 """In `ingested_segments`, between a segment's name and how many of its lines are ingested while not all are."""
 
+# On Windows a file may be denied for a moment.
+_UNREADABLE = {errno.EIO, errno.EACCES, errno.EPERM} if os.name == "posix" else {errno.EIO}
 _PLACE = re.compile(r' in file ".*", in line \d+')
 _REASON_CHARACTERS = 300
 
@@ -33,7 +37,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Ingested:
-    """What was ingested, in rows by table; and the segments of a newer version, which were skipped."""
+    """What was ingested, in rows by table; and the segments that were skipped: unreadable, or of a newer version."""
 
     rows: dict[str, int] = field(default_factory=lambda: {table.name: 0 for table in TABLES})
     segments: int = 0
@@ -82,7 +86,7 @@ class SegmentIngest:
         self._pieces: dict[Path, _Pieces] = {}
 
     def ingest(self, connection: duckdb.DuckDBPyConnection, segment: Path, notes: list[str]) -> bool:
-        """Ingest a segment of which `notes` are in the database; return False if it is of a newer version.
+        """Ingest a segment of which `notes` are in the database; return False if it can only be skipped.
 
         Raises
         ------
@@ -91,12 +95,14 @@ class SegmentIngest:
         duckdb.Error
             The database cannot be used.
         """
-        found = scan(segment)
+        try:
+            found = scan(segment)
+        except OSError as error:
+            if error.errno not in _UNREADABLE:
+                raise
+            return self._skip(segment, f"cannot be read ({os.strerror(error.errno)}); it is kept as it is")
         if found.version > FORMAT_VERSION:
-            if segment not in self._total.skipped:
-                log.error("%s was written by a newer pulsoid-rec; it is kept until you install that.", segment)
-                self._total.skipped.append(segment)
-            return False
+            return self._skip(segment, "was written by a newer pulsoid-rec; it is kept until you install that")
         name = segment_name(segment)
         try:
             if notes or segment in self._pieces:
@@ -113,6 +119,12 @@ class SegmentIngest:
             lines = format_count(found.damaged, "damaged line")
             log.warning("%s: %s stored in %s.", segment.name, lines, REJECTED_MESSAGES.name)
         return True
+
+    def _skip(self, segment: Path, why: str) -> bool:
+        if segment not in self._total.skipped:
+            log.error("%s %s.", segment, why)
+            self._total.skipped.append(segment)
+        return False
 
     def _ingest_pieces(
         self, connection: duckdb.DuckDBPyConnection, segment: Path, found: Scan, notes: list[str]

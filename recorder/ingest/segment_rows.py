@@ -56,7 +56,9 @@ def _lines_of(*tables: Table) -> str:
     types = {column.name: _JSON_TYPES.get(column.type, column.type) for table in tables for column in table.columns}
     types |= {"table": "VARCHAR", "at": "BIGINT"}  # `at`: of version 1
     columns = ", ".join(f"'{name}': '{type_}'" for name, type_ in types.items())
-    return f"read_json(?, format = 'newline_delimited', maximum_object_size = ?, columns = {{{columns}}})"
+    # No hive partitioning: in a folder called `room_id=7` every row would get that for its room.
+    options = "format = 'newline_delimited', hive_partitioning = false, maximum_object_size = ?"
+    return f"read_json(?, {options}, columns = {{{columns}}})"
 
 
 def _insert_statement(table: Table, version: int) -> str:

@@ -640,6 +640,37 @@ async def test_a_receiver_that_the_journal_holds_back_does_not_take_the_server_f
             assert len(server.heads) == 1
 
 
+async def test_after_a_connection_that_ended_while_the_journal_was_full_the_next_one_is_still_watched(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pings = {"ping_interval_s": 0.05, "pong_timeout_s": 0.1, "recheck_delay_s": 0.05}
+    suspensions = {"tick_s": 0.02, "suspended_after_s": 0.3, "drain_timeout_s": 0.05}
+    timings = replace(FAST, sync_every_s=0.01, rewrite_after_s=0.01, **pings, **suspensions)
+    write = os.write
+    is_full = True
+
+    def refuse(file: int, data: bytes) -> int:
+        if is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(file, data)
+
+    monkeypatch.setattr(os, "write", refuse)
+
+    async def talk_once(visit: Visit) -> None:
+        nonlocal is_full
+        is_full = len(server.heads) == 1
+        await visit.accept(*[text(reading(0))] * is_full)
+        await visit.until_gone()  # without an answer to a ping
+
+    async with open_hostile_server(talk_once) as server:
+        recorder = make_recorder(server.url, database, timings=timings, limits=Limits(memory_bytes=0))
+        async with running(recorder):
+            await until(lambda: readings(recorder) == 1)
+            await trio.sleep(0.1)
+            time.sleep(0.4)  # noqa: ASYNC251 - as if the process was stopped
+            await until(lambda: len(server.heads) == 3)
+
+
 async def test_a_process_that_was_stopped_for_a_moment_does_not_take_the_server_for_dead(database: Path) -> None:
     timings = replace(FAST, ping_interval_s=0.01, pong_timeout_s=0.05, recheck_delay_s=0.02)
     stops = 0

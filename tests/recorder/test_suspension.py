@@ -52,7 +52,7 @@ async def test_those_who_wait_for_one_are_woken_within_a_tick_and_it_is_logged(
         with trio.fail_after(2):
             for _ in range(2):
                 async with trio.open_nursery() as waiting:
-                    waiting.start_soon(watch.wait)
+                    waiting.start_soon(watch.wait_for_next, watch.latest)
                     await trio.testing.wait_all_tasks_blocked()
                     clock.now += 150
         nursery.cancel_scope.cancel()

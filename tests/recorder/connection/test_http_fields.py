@@ -28,6 +28,8 @@ NOW = datetime(2026, 11, 29, 12, 0, 0, tzinfo=UTC)
         ("٣", None),
         ("soon", None),
         ("Sun, 99 Nov 2026 12:01:30 GMT", None),
+        (f"Sun, 29 Nov {'9' * 20} 12:01:30 GMT", None),
+        (f"Sun, 29 Nov 2026 12:01:30 +{'9' * 20}", None),
     ],
 )
 def test_retry_after_is_a_number_of_seconds_or_a_date(text: str | None, seconds: float | None) -> None:

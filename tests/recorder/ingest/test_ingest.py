@@ -257,6 +257,18 @@ def test_a_segment_of_a_newer_version_waits_untouched(database: Path, caplog: py
     assert "newer pulsoid-rec" in caplog.text
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that nobody can read, not even root")
+def test_a_segment_that_cannot_be_read_keeps_none_waiting(database: Path, caplog: pytest.LogCaptureFixture) -> None:
+    behind = write_segment(journal_of(database), "run-1", [reading(1)])
+    unreadable = behind.with_name("run-0.jsonl")
+    unreadable.symlink_to("/proc/self/mem")
+    total = ingest_all(database)
+    assert stored(database) == expected([reading(1)])
+    assert total.skipped == [unreadable]
+    assert find_segments(journal_of(database)) == [unreadable]
+    assert "cannot be read (Input/output error)" in caplog.text
+
+
 def test_a_segment_of_a_living_recorder_that_somebody_removed_is_reported_unless_it_is_in_the_database(
     database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -297,7 +309,7 @@ def test_a_message_of_megabytes_goes_in(database: Path) -> None:
     assert stored(database) == expected([reading(1), row, reading(2)])
 
 
-@pytest.mark.parametrize("name", ["[team] a*b", 'it\'s "so"', "mit Ümläuten ☃", "50% {x}"])
+@pytest.mark.parametrize("name", ["[team] a*b", 'it\'s "so"', "mit Ümläuten ☃", "50% {x}", "room_id=7"])
 def test_a_folder_may_be_called_anything(tmp_path: Path, name: str) -> None:
     if sys.platform == "win32":
         name = name.translate(dict.fromkeys(map(ord, '*?"'), "_"))

@@ -12,6 +12,7 @@ from journal_rows import as_stored, reading, stored, write_segment
 from recorder_process import journal_of
 
 from pulsoid_rec.recorder.ingest import kept as kept_module
+from pulsoid_rec.recorder.ingest.database import open_database, wal_path
 from pulsoid_rec.recorder.ingest.ingest import ingest
 from pulsoid_rec.recorder.ingest.segment_ingest import Ingested
 from pulsoid_rec.recorder.journal.segment import find_segments
@@ -78,6 +79,18 @@ def test_a_segment_kept_before_a_crash_is_not_kept_again(
     assert stored(database) == {as_stored(reading(number)): 1 for number in range(3)}
 
 
+def test_a_segment_whose_rows_went_with_the_wal_is_ingested_again_but_not_kept_again(database: Path) -> None:
+    with open_database(database):
+        pass
+    content = write(database, 1)
+    segments = find_segments(journal_of(database))
+    ingest(database, segments, Ingested(), keep=True, wal_bytes=2**40)
+    wal_path(database).unlink()
+    keep_all(database)
+    assert kept(database) == {"2026-11-30.jsonl.gz": content}
+    assert stored(database) == {as_stored(reading(1)): 1}
+
+
 @pytest.mark.parametrize("is_new_process", [True, False])
 def test_what_a_crash_cut_off_is_removed_and_kept_whole(
     database: Path, monkeypatch: pytest.MonkeyPatch, is_new_process: bool
@@ -93,7 +106,7 @@ def test_what_a_crash_cut_off_is_removed_and_kept_whole(
         segment = write_segment(journal_of(database), "run-2", [reading(2)])
         os.utime(segment, (DAYS[0], DAYS[0]))
         second = segment.read_bytes()
-        kept_module.keep_segment(segment, path.parent, check=cut % 2 == 0)
+        kept_module.keep_segment(segment, path.parent)
         assert kept(database) == {path.name: first + second}
         path.write_bytes(whole)
         kept_module._known[path] = kept_module._Known(len(whole), {"run-1"})

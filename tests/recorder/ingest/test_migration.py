@@ -22,6 +22,7 @@ from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
 from pulsoid_rec.recorder.contract.tables import BOOKKEEPING, SCHEMA_VERSION, TABLES
 from pulsoid_rec.recorder.ingest.database import open_database
 from pulsoid_rec.recorder.ingest.recover import recover
+from pulsoid_rec.recorder.journal.rows import MemberEventRow
 from pulsoid_rec.recorder.pulsoid.configs import name_of
 
 REAL_FILES = settings(
@@ -107,6 +108,17 @@ def test_its_tables_are_those_of_a_new_file(migrated: Path, tmp_path: Path) -> N
         with duckdb.connect(migrated, read_only=True) as connection:
             found = [name for name, *_ in connection.execute(f"DESCRIBE {table.name}").fetchall()]
         assert found == [column.name for column in table.columns], table.name
+
+
+@pytest.mark.slow
+def test_large_configs_need_no_more_memory_than_there_is(tmp_path: Path) -> None:
+    configs = ['{"name":"x","a":[' + ",".join("1" * count) + "]}" for count in [500_000] * 12 + [2_000_000] * 8]
+    events = [MemberEventRow("room", "c", "p", "updated", None, config, n, n, "") for n, config in enumerate(configs)]
+    path = make_version_1(tmp_path / "t.duckdb", events)
+    recover(path)
+    found = read(path, "member_events")
+    assert [row["config"] for row in found] == configs
+    assert [row["name"] for row in found] == ["x"] * 12 + [None] * 8, "no name is searched for in more than 1 MiB"
 
 
 def test_it_happens_once(migrated: Path, tmp_path: Path) -> None:

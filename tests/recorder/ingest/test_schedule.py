@@ -69,6 +69,17 @@ async def test_what_dies_beside_a_living_recorder_is_ingested_by_it_even_if_its_
     assert not journal_of(database).exists()
 
 
+async def test_a_lock_that_somebody_removes_makes_no_segment_of_its_own_a_dead_recorders(database: Path) -> None:
+    async with ingesting(database, Timings(housekeeping_interval_s=0.05)) as (journal, ingester):
+        journal.append(reading(1))
+        await until(lambda: not journal.unwritten_bytes)
+        lock_path(journal_of(database), "living").unlink()
+        await trio.sleep(0.3)
+        assert not ingester.recovered.segments, "it is still being written"
+        journal.append(reading(2))
+    assert stored(database) == {as_stored(reading(number)): 1 for number in (1, 2)}
+
+
 async def test_rows_stay_in_the_wal_while_recording_and_the_end_leaves_one_file(database: Path) -> None:
     async with ingesting(database) as (journal, ingester):
         for number in range(4):
@@ -110,6 +121,24 @@ async def test_a_disk_that_gets_full_is_logged_before_it_is_and_when_it_has_spac
         assert "has space again" in message
         await look(10)
         assert len(caplog.messages) == 3
+
+
+async def test_an_error_of_ours_in_ingest_is_logged_once_and_stops_nothing(
+    database: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    attempts: list[int] = []
+
+    def fail_twice(*arguments: Any, **options: Any) -> float:
+        attempts.append(1)
+        return 1 / 0 if len(attempts) < 3 else ingest(*arguments, **options)
+
+    monkeypatch.setattr("pulsoid_rec.recorder.ingest.schedule.ingest", fail_twice)
+    async with ingesting(database) as (journal, ingester):
+        journal.append(reading(1))
+        await until(lambda: ingester.total.segments == 1)
+    assert caplog.text.count("Internal error while ingesting: ZeroDivisionError. Please report it") == 2  # and its end
+    assert caplog.text.count("ZeroDivisionError: division by zero") == 1
+    assert stored(database) == {as_stored(reading(1)): 1}
 
 
 async def test_a_checkpoint_that_fails_is_logged_once_and_does_not_stop_ingest(

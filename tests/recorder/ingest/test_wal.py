@@ -20,6 +20,7 @@ from pulsoid_rec.recorder.ingest.recover import recover
 from pulsoid_rec.recorder.ingest.segment_ingest import Ingested
 from pulsoid_rec.recorder.journal.rows import MemberEventRow
 from pulsoid_rec.recorder.journal.segment import find_segments
+from pulsoid_rec.recorder.recorder import check_database
 
 MANY_BYTES = 2**40
 
@@ -192,6 +193,9 @@ def test_after_a_checkpoint_that_lacked_memory_groups_of_rows_are_small(
         little.setitem(database_module.CONFIG, "memory_limit", "44MB")
         with pytest.raises(CheckpointError):
             ingest(database, [write_segment(journal_of(database), "large-1", large[:1])], Ingested())
+        segment = write_segment(journal_of(database), "large-2", large[:1])
+        ingest(database, [segment], Ingested(), wal_bytes=MANY_BYTES)
+        check_database(database)  # as at the start of a recorder
     stop_engines()
     many = [reading(number) for number in range(5000)]
     ingest(database, [write_segment(journal_of(database), "run-0", many)], Ingested())
@@ -199,4 +203,4 @@ def test_after_a_checkpoint_that_lacked_memory_groups_of_rows_are_small(
         groups = connection.execute("SELECT max(count) FROM pragma_storage_info('heart_rate') GROUP BY row_group_id")
         assert max(count for (count,) in groups.fetchall()) <= 2048
         counts = "SELECT (SELECT count(*) FROM heart_rate), (SELECT count(*) FROM member_events)"
-        assert connection.execute(counts).fetchall() == [(5000, 801)]
+        assert connection.execute(counts).fetchall() == [(5000, 802)]
