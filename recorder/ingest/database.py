@@ -172,14 +172,14 @@ def _make(path: Path) -> None:
 
 def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Make the tables in a file without any, migrate older ones, and raise `StorageError` for newer ones."""
-    query = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
-    tables = {name for (name,) in connection.execute(query).fetchall()}
-    if not tables:
-        _make_tables(connection)
-        return
-    found = None
-    if SCHEMA_VERSIONS.name in tables:
+    try:
         found = connection.execute(f"SELECT max(version) FROM {SCHEMA_VERSIONS.name}").fetchall()[0][0]
+    except duckdb.CatalogException:  # there is no such table
+        tables = "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database()"
+        if not connection.execute(tables).fetchall():
+            _make_tables(connection)
+            return
+        found = None
     if found is None:
         raise StorageError(
             f"{path} is a DuckDB file, but not a recording of pulsoid-rec", "Choose another file with --db."
