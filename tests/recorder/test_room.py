@@ -224,11 +224,12 @@ async def test_a_redirect_shows_where_to_without_path_or_token(database: Path) -
     token = DEMO_TOKEN
     targets = [f"https://user:{token}@new.example:8443/{token}?t={token}", f"https://{token}.evil.example/"]
     acts = [answering(answer(301, b"", f"Location: {target}")) for target in targets]
+    acts.append(answering(answer(301, b"some text\nLocation: https://new.example/\nRetry-After: 99\n\n")))
     events = await record(database, *acts)
     assert events == [
         ("refused", 301, f"{NO_UPGRADE.format(301)}, and points to https://new.example:8443"),
         ("refused", 301, NO_UPGRADE.format(301)),
-    ]
+    ]  # and once for two in a row that are alike
 
 
 async def test_a_port_where_nobody_listens_is_tried_until_somebody_does(database: Path) -> None:
