@@ -25,7 +25,7 @@ class Limits:
     large_segment_bytes: int = 64 * 2**10  # of a segment that is ingested without waiting for more
     batch_bytes: int = 64 * 2**20  # of segments ingested before the database is closed for a moment
     wal_bytes: int = 96 * 2**10  # of committed rows in the database's WAL; above it a checkpoint is made
-    large_wal_bytes: int = 4 * 2**20  # the same where a checkpoint takes long
+    large_wal_bytes: int = 4 * 2**20  # of the same where a checkpoint takes long
     low_disk_bytes: int = 200 * 2**20  # of free space on the database's disk; below it a warning is logged
 
     log_bytes: int = 2 * 2**20  # of a run's log; above it a new file is begun, and one old one kept

@@ -10,12 +10,12 @@ from pathlib import Path
 from figures import Figure
 from streams import count_readings, cpu_s, open_recorder, open_server, require_count, rss_mb, written_bytes
 
-SECONDS = 300
+SECONDS = 420
 PER_SECOND = 5
 
 
 def measure(scratch: Path) -> Iterator[Figure]:
-    """Record for five minutes, and look at CPU, memory, and what is written."""
+    """Record for seven minutes, and look at CPU, memory, and what is written."""
     database = scratch / "ordinary.duckdb"
     wal = database.with_name(f"{database.name}.wal")
     wal_bytes = 0
@@ -28,12 +28,12 @@ def measure(scratch: Path) -> Iterator[Figure]:
                 time.sleep(0.2)
                 most_mb = max(most_mb, rss_mb(process))
                 before_bytes, wal_bytes = wal_bytes, wal.stat().st_size if wal.exists() else 0
-                if wal_bytes < before_bytes:
+                if wal_bytes < before_bytes or (wal_bytes and not checkpoints):  # the first ingest makes one
                     checkpoints.append((time.monotonic(), written_bytes(process)))
             share = (cpu_s(process) - before_s) / (time.monotonic() - began_at)
             server.wait_until_taken()
     require_count(SECONDS * PER_SECOND, count_readings(database), "readings stored")
-    what = "an ordinary room (5 members, 1 reading a second each) for 5 minutes"
+    what = "an ordinary room (5 members, 1 reading a second each) for 7 minutes"
     details = f"{SECONDS * PER_SECOND:,} sent and stored"
     yield Figure(12, f"{what}: CPU", "one core", "<= 3 %", [100 * share], 3, unit="%", details=details)
     yield Figure(12, f"{what}: memory", "", "<= 120 MB", [most_mb], 120, unit="MB", details="the most it was")
