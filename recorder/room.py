@@ -61,7 +61,7 @@ class Room:
 
     def __post_init__(self) -> None:
         """Start without a connection."""
-        self.status = RoomStatus(self.room_id)
+        self.status = RoomStatus(self.room_id, most_members=self.limits.members)
         self.connection = ConnectionState(random.random, self.timings)
         self._connection_id = ""
         self._last_failure: Disconnect | None = None
@@ -195,16 +195,23 @@ class Room:
             try:
                 row = parse_message(text, room_id=room_id, connection_id=connection_id, received_at=received_at)
             except Exception as error:  # noqa: BLE001 - an error of ours must not cost the messages behind this one
-                self._failure = self._failure or error
-                self._has_failed.set()
+                self._fail(error)
                 row = reject(
                     room_id, connection_id, received_at, _INTERNAL_ERROR.format(type(error).__name__), str(text)
                 )
             journal.append(row)
-            status.update(row)
+            try:
+                status.update(row)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._fail(error)
             received_at += 1
         self._stored_at = received_at - 1
         return not journal.is_full
+
+    def _fail(self, error: Exception) -> None:
+        """End the connection for an error of ours, after what the system has received."""
+        self._failure = self._failure or error
+        self._has_failed.set()
 
     async def _wait_for_space(self) -> None:
         self._reading_since = math.inf

@@ -22,8 +22,8 @@ class RoomStatus:
     messages: int = 0
     readings: int = 0
     rejected: int = 0
-    most_members: int = DEFAULT_LIMITS.members  # kept below; who was heard longest ago gives way
-    gave_way: int = 0
+    most_members: int = DEFAULT_LIMITS.members  # above it whoever was heard longest ago is left out
+    evicted: int = 0
     latest: dict[str, tuple[int, int]] = field(default_factory=dict)  # profile -> bpm, received_at
     names: dict[str, str] = field(default_factory=dict)  # profile -> name
     removed: set[str] = field(default_factory=set)  # those of `latest` who were removed from the room
@@ -48,7 +48,7 @@ class RoomStatus:
             self.readings += 1
             self.latest[row.profile_id] = (row.bpm, row.received_at)
             if len(self.latest) > self.most_members:
-                self._give_way()
+                self._evict()
             if self.removed:
                 self.removed.discard(row.profile_id)
         elif isinstance(row, RejectedMessageRow):
@@ -66,19 +66,19 @@ class RoomStatus:
         if len(self.names) > self.most_members:
             del self.names[next(iter(self.names))]
 
-    def _give_way(self) -> None:
+    def _evict(self) -> None:
         """Leave out a tenth of the members, so that this is rarely done."""
         count = len(self.latest) - self.most_members * 9 // 10
         for profile_id in heapq.nsmallest(count, self.latest, key=lambda profile_id: self.latest[profile_id][1]):
             del self.latest[profile_id]
             self.names.pop(profile_id, None)
             self.removed.discard(profile_id)
-        self.gave_way += count
+        self.evicted += count
 
 
 def count_members(rooms: Iterable[RoomStatus]) -> str:
-    """Return how many members were heard, such as `12 members`; where some gave way there is only a lower bound."""
+    """Return how many members were heard, such as `12 members`; only a lower bound where some were left out."""
     rooms = list(rooms)
-    lower = sum(room.most_members if room.gave_way else len(room.latest) for room in rooms)
+    lower = sum(room.most_members if room.evicted else len(room.latest) for room in rooms)
     text = format_count(lower, "member")
-    return f"more than {text}" if any(room.gave_way for room in rooms) else text
+    return f"more than {text}" if any(room.evicted for room in rooms) else text

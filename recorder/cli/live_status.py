@@ -99,7 +99,7 @@ def _draw_head(status: RoomStatus) -> Text:
     )
     if status.present:
         head.append(f"  {format_count(status.present, 'member')}")
-    if status.gave_way:
+    if status.evicted:
         head.append(", and more", "dim")
     if status.reconnects:
         head.append(f"  {format_count(status.reconnects, 'reconnect')}", "yellow")

@@ -4,10 +4,13 @@ import contextlib
 import io
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 FLUSH_TIMEOUT_S = 1.0
 """How long the end of the command waits for the stream."""
+
+_RETRY_S = 0.05
 
 
 class ThreadedStream(io.TextIOBase):
@@ -48,4 +51,7 @@ class ThreadedStream(io.TextIOBase):
         while (data := self._waiting.get()) is not None and not self._is_closed:
             with contextlib.suppress(OSError):
                 while data and not self._is_closed:
-                    data = data[self._write_some(data) or 0 :]
+                    written = self._write_some(data)
+                    if written is None:  # another program made the terminal non-blocking
+                        time.sleep(_RETRY_S)
+                    data = data[written or 0 :]

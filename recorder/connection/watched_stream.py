@@ -72,7 +72,8 @@ class WatchedStream(trio.abc.Stream):
 
     def http_header(self, name: str) -> str | None:
         """Return a field of the head of the server's final answer; None without one."""
-        found = re.search(rf"(?im)^{re.escape(name)}:[ \t]*(.*?)[ \t]*\r?$".encode(), self._head)
+        head = _END_OF_HEAD.split(self._head, maxsplit=1)[0]  # what follows is the body
+        found = re.search(rf"(?im)^{re.escape(name)}:[ \t]*(.*?)[ \t]*\r?$".encode(), head)
         return found[1].decode("latin-1") if found else None
 
     @property

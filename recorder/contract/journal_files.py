@@ -4,8 +4,9 @@ A segment is called `RUN-NUMBER.jsonl.open` while it is written, and `RUN-NUMBER
 holds `RUN.lock` while it runs.
 """
 
-import os
 from pathlib import Path
+
+from pulsoid_rec.recorder.contract.paths import follow_link
 
 CLOSED_SUFFIX = ".jsonl"
 OPEN_SUFFIX = ".jsonl.open"
@@ -14,8 +15,7 @@ LOCK_SUFFIX = ".lock"
 
 def journal_folder(database: Path) -> Path:
     """Return the folder of a database's journal: beside the file itself, by whatever link it is named."""
-    if database.is_symlink():
-        database = Path(os.path.realpath(database))
+    database = follow_link(database)
     return database.with_name(database.name + ".journal")
 
 

@@ -18,7 +18,7 @@ class Limits:
     raw_bytes: int = 64 * 2**10  # kept of a rejected message
     http_head_bytes: int = 64 * 2**10  # kept of the head of the server's answer to the upgrade
     name_chars: int = 64  # shown of a name
-    members: int = 10_000  # of a room that are shown; who was heard longest ago gives way
+    members: int = 10_000  # of a room that are shown; above it whoever was heard longest ago is left out
 
     memory_bytes: int = 64 * 2**20  # of messages in memory; above it nothing more is received
     segment_bytes: int = 8 * 2**20  # of a segment of the journal; above it a new one is started

@@ -39,11 +39,14 @@ def duckdb_path(path: Path) -> str:
     In others it expands `~`, and `md:x`, `:memory:` or `sqlite:x` are no files to it. A link is followed, as DuckDB
     looks for the newest rows, in the WAL, beside the name it is given.
     """
+    path = follow_link(path)
     require_valid_path(path)
-    if path.is_symlink():
-        path = Path(os.path.realpath(path))
-        require_valid_path(path)
     return str(path.absolute())
+
+
+def follow_link(path: Path) -> Path:
+    """Return the file that a link leads to; any other path as it is."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def duckdb_pattern(path: Path) -> str:

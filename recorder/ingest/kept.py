@@ -1,8 +1,8 @@
 """The kept journal: every segment that was ingested, compressed, in one file for each day (UTC).
 
 Each segment is a gzip member of its own, so `zcat` reads a file as a whole. The member's header has the segment's name
-and the member's length: so a member that a crash cut off is found and removed, and no segment is kept twice. Only who
-has the database open may write here.
+and the member's length: so a member that a crash cut off is found and removed, and no segment is kept twice. Only the
+process that has the database open writes here.
 """
 
 import os

@@ -228,4 +228,4 @@ def _look_around(database: Path) -> tuple[list[Path], int]:
     """Return the segments of dead recorders, and the free bytes of the database's disk."""
     folder = journal_folder(database)
     remove_stale_locks(folder)
-    return find_segments(folder), shutil.disk_usage(database.parent).free
+    return find_segments(folder), shutil.disk_usage(folder.parent).free

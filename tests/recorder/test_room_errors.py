@@ -80,7 +80,7 @@ async def record_both(
 
 @pytest.mark.parametrize(
     ("place", "errors"),
-    [((room_module, "parse_message"), 1), ((RoomStatus, "update"), 3), ((room_module, "ping_until_dead"), 3)],
+    [((room_module, "parse_message"), 1), ((RoomStatus, "update"), 1), ((room_module, "ping_until_dead"), 3)],
 )
 async def test_an_error_while_receiving_is_logged_and_noted_and_the_room_connects_again(
     database: Path,
@@ -147,6 +147,30 @@ async def test_a_room_whose_errors_do_not_end_waits_longer_each_time(
     waits = [later - earlier for earlier, later in zip(server.visited_at, server.visited_at[1:], strict=False)]
     assert waits[-1] > 0.3 > waits[0]
     assert re.search(r"sick: internal error: ZeroDivisionError\. Trying again in 0\.", caplog.text)
+
+
+async def test_an_error_of_ours_in_counting_a_message_costs_none_of_those_that_came_with_it(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = RoomStatus.update
+
+    def fail_once(status: RoomStatus, row: Any) -> None:
+        if status.messages == 10 and not status.reconnects:
+            raise ZeroDivisionError
+        update(status, row)
+
+    async def send_burst(visit: Visit) -> None:
+        await visit.accept()
+        await visit.send(b"".join(text(reading(number)) for number in range(COUNT)))
+        await visit.until_gone()
+
+    monkeypatch.setattr(RoomStatus, "update", fail_once)
+    async with open_hostile_server(send_burst, talk) as server:
+        async with running(make_recorder(server.url, database)) as recorder:
+            await until(lambda: recorder.rooms[0].status.reconnects > 0)
+    first = "connection_id = (SELECT arg_min(connection_id, changed_at) FROM connection_events)"
+    found = rows(database, f"SELECT profile_id FROM heart_rate WHERE {first} ORDER BY rowid")
+    assert found == [(f"user-{number}",) for number in range(COUNT)]
 
 
 async def test_an_error_of_ours_about_one_message_costs_none_of_those_that_came_with_it(

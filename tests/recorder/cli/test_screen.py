@@ -12,6 +12,7 @@ from typing import TextIO
 import pytest
 
 from pulsoid_rec.recorder.cli.screen import MOST_WAITING, open_screen
+from pulsoid_rec.recorder.cli.threaded_stream import ThreadedStream
 
 
 @contextmanager
@@ -89,3 +90,24 @@ def test_what_is_no_file_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "stderr", stream)
         with open_screen():
             assert sys.stderr is stream
+
+
+def test_a_terminal_that_would_block_is_tried_again_now_and_then() -> None:
+    """As one that another program, which shares it, has made non-blocking."""
+    written: list[bytes] = []
+    attempts = 0
+
+    def write_some(data: bytes) -> int | None:
+        nonlocal attempts
+        attempts += 1
+        if attempts < 4:
+            return None
+        written.append(data)
+        return len(data)
+
+    began_at = time.monotonic()
+    stream = ThreadedStream(write_some, encoding="utf-8", most_waiting=10)
+    stream.write("text")
+    assert stream.finish()
+    assert written == [b"text"]
+    assert time.monotonic() - began_at > 0.1, "it does not try without a pause"

@@ -1,6 +1,7 @@
 """When the recorder ingests, and what it looks after meanwhile: dead recorders beside it, a disk that gets full."""
 
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -98,9 +99,14 @@ async def test_a_disk_that_gets_full_is_logged_before_it_is_and_when_it_has_spac
 ) -> None:
     free = [300]
     looks = 0
+    disk = database.parent / "disk"
+    disk.mkdir()
+    if sys.platform != "win32":  # it lets few people make links
+        database.symlink_to(disk / "t.duckdb")
 
-    def disk_usage(_: Path) -> Usage:
+    def disk_usage(folder: Path) -> Usage:
         nonlocal looks
+        assert folder == database.resolve().parent, "the disk is that of the file itself"
         looks += 1
         return Usage(1000, 0, free[0])
 
