@@ -136,7 +136,7 @@ class Recorder:
             raise self._error
         self._require_complete()
         if self._is_over and (unconnected := self.describe_unconnected()):
-            raise RefusedError(unconnected, "Check the room's id, the token and the server.")
+            raise RefusedError(unconnected, "Mend what the reasons name, and start again.")
 
     def describe_unconnected(self) -> str | None:
         """Return which rooms were never connected, and why, without a full stop; None if all were."""
@@ -179,7 +179,7 @@ class Recorder:
     async def _watch_signals(
         self, everything: trio.CancelScope, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with trio.open_signal_receiver(*_ending_signals()) as signals:
             task_status.started()
             async for _ in signals:
                 if self.is_ending or self.stop.is_set():
@@ -214,11 +214,25 @@ class Recorder:
                 f"Not everything is in the database yet{why}: the rest is safe in the journal",
                 "Run `pulsoid-rec recover` to ingest it; the next `record` does so too.",
             )
+        if error := self.ingester.checkpoint_error:
+            raise StorageError(
+                f"Not everything is in {self.options.database} itself yet ({error.message}): "
+                f"the rest is safe in its WAL and in the journal",
+                error.hint,
+            )
         if skipped := self.ingester.total.skipped + self.ingester.recovered.skipped:
             raise StorageError(
                 f"{format_count(len(skipped), 'segment')} of the journal could not be ingested",
                 "The reasons are above; the files are unchanged. Run `pulsoid-rec recover` when that is settled.",
             )
+
+
+def _ending_signals() -> list[signal.Signals]:
+    """Return the signals that end a recording: Ctrl-C, a request to end, a terminal that is closed."""
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is None or signal.getsignal(hangup) is signal.SIG_IGN:  # under nohup
+        return [signal.SIGINT, signal.SIGTERM]
+    return [signal.SIGINT, signal.SIGTERM, hangup]
 
 
 def check_database(path: Path) -> None:

@@ -32,6 +32,7 @@ from recorder_process import (
 )
 
 from pulsoid_rec.recorder.contract.tables import SCHEMA_VERSION
+from pulsoid_rec.recorder.ingest.database import wal_path
 
 pytestmark = pytest.mark.process
 
@@ -332,6 +333,24 @@ async def test_a_database_damaged_in_the_middle_is_reported_and_the_journal_keep
     require_all(server, database)
 
 
+async def test_a_database_that_is_cut_off_is_reported_and_the_journal_keeps_all(
+    server: NumberedServer, database: Path
+) -> None:
+    write_segment(journal_of(database), "run-0", [reading(number) for number in range(20_000)])
+    assert run_recover(database).returncode == 0
+    with database.open("r+b") as file:
+        file.truncate(database.stat().st_size // 2)
+    process = start_recorder(database, server)
+    await until_sent(server, 50)
+    ended = await end_quietly(server, process)
+    assert ended.code == 4
+    assert "Move it away with its .wal" in ended.said.splitlines()[-1]
+    for path in (database, wal_path(database)):
+        path.rename(path.with_suffix(".aside"))
+    assert run_recover(database).returncode == 0
+    require_all(server, database)
+
+
 def _newer(path: Path) -> None:
     assert run_recover_on_nothing(path)
     with duckdb.connect(path) as connection:
@@ -420,6 +439,16 @@ async def test_a_signal_at_any_instant_of_the_start_ends_it_in_good_order(
     assert result.sent > 0
     assert result.lost == []
     assert result.duplicates == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no such signal")
+async def test_a_terminal_that_is_closed_ends_it_like_ctrl_c(server: NumberedServer, database: Path) -> None:
+    process = start_recorder(database, server)
+    await until_sent(server, 50)
+    ended = await end_quietly(server, process, signal.SIGHUP)
+    assert ended.code == 0, ended.said
+    require_all(server, database)
+    assert not journal_of(database).exists()
 
 
 async def test_a_stop_takes_a_moment(server: NumberedServer, database: Path) -> None:

@@ -20,6 +20,14 @@ def say(what: str, figure: object) -> None:
     sys.stdout.flush()
 
 
+def kill_at_lines(seed: int, trials: int, *what: str) -> int:
+    """Kill at lines of code, with 0 trials at each; return how many there are."""
+    script = str(Path(__file__).with_name("support") / "kill_at_line.py")
+    with TemporaryDirectory() as folder:
+        command = [sys.executable, script, folder, str(seed), str(trials), *what]
+        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
 def main() -> int:
     seed = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
     count, trials = int(os.environ.get("KILLS", "200")), int(os.environ.get("TRIALS", "150"))
@@ -40,12 +48,8 @@ def main() -> int:
     say("MISSING, older than 100 ms", f"{len(found.lost):,}")
     say("DUPLICATES", f"{found.duplicates:,}")
     say("the last run ended with", figures.ended.code)
-    with TemporaryDirectory() as folder:
-        script = str(Path(__file__).with_name("support") / "kill_at_line.py")
-        lines = subprocess.run(
-            [sys.executable, script, folder, str(seed), str(trials)], check=True, capture_output=True, text=True
-        )
-    say(f"twice killed at one of {lines.stdout.strip()} lines of code, nothing lost", trials)
+    say(f"twice killed at one of {kill_at_lines(seed, trials)} lines of code, nothing lost", trials)
+    say("twice killed at each line of a migration, nothing lost", kill_at_lines(seed, 0, "migration"))
     say("took, in seconds", f"{time.monotonic() - began_at:.0f}")
     return bool(found.lost or found.duplicates or figures.ended.code)
 

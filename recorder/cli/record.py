@@ -177,6 +177,6 @@ def print_totals(recorder: "Recorder") -> None:
             parts.append(format_count(own.rejected, "rejected message"))
     if left.readings or left.rejected:
         rejected = f" and {format_count(left.rejected, 'rejected message')}" if left.rejected else ""
-        parts.append(f"{format_count(left.readings, 'reading')}{rejected} that an earlier run had left in the journal")
+        parts.append(f"{format_count(left.readings, 'reading')}{rejected} that another run had left in the journal")
     if parts:
         print(f"Recorded {', and '.join(parts)}, into {recorder.options.database}.", file=sys.stderr)

@@ -29,7 +29,7 @@ class Disconnect:
     kind: str  # closed, refused or lost
     code: int | None
     reason: str
-    retry_after_s: float | None = field(default=None, compare=False)  # that the server demands to wait
+    retry_after_s: float | None = field(default=None, compare=False)  # that the server requires to wait
     lived_s: float | None = None  # from opening to the last sign of life; None of an attempt
     ended_at: int | None = None  # of a connection that was lost: the last sign of life, in microseconds since 1970, UTC
 

@@ -78,7 +78,7 @@ class ConnectionState:
         lived_s
             How long the connection lived that ended, to its last sign of life; None for an attempt that failed.
         retry_after_s
-            How long the server demands to wait: no delay is shorter, unless that is more than ten minutes.
+            How long the server requires to wait: no delay is shorter, unless that is more than ten minutes.
         """
         timings = self._timings
         if self.state is State.REFUSED:

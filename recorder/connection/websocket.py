@@ -27,7 +27,7 @@ _RECEIVE_BYTES = 64 * 2**10
 
 
 class CannotConnectError(Exception):
-    """Why there is no connection, with the HTTP status if the server sent one, and how long it demands to wait."""
+    """Why there is no connection, with the HTTP status if the server sent one, and how long it requires to wait."""
 
     def __init__(self, reason: str, status: int | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(reason, status, retry_after_s)
@@ -180,7 +180,7 @@ def _upgrade_error(server_url: ServerUrl, stream: WatchedStream, reader: ReaderT
             reason += f", and points to {origin}"
         retry_after_s = parse_retry_after(stream.http_header("Retry-After"), datetime.now(UTC))
         if retry_after_s is not None:
-            reason += f", and demands to wait for {format_duration(retry_after_s)}"
+            reason += f", and requires a wait of {format_duration(retry_after_s)}"
         return CannotConnectError(reason, status, retry_after_s)
     if not reader.ended.is_set():
         return _timeout_error(server_url.authority)

@@ -58,7 +58,7 @@ _FAULTS = (
     _Fault(
         _any_of("corrupt", "checksum", "could not read enough bytes"),
         "{0} is damaged",
-        "Move it away and keep it: DuckDB may read part of it. The journal beside it is intact.",
+        "Move it away with its .wal and keep both: DuckDB may read part. The journal beside it is intact.",
         "Keep it: DuckDB may read part of it. Read from a backup; pulsoid-rec never changes what is recorded.",
     ),
 )
@@ -98,7 +98,7 @@ def storage_error(error: Exception, path: Path, *, writing: bool) -> StorageErro
     first_line = text.splitlines()[0] if text else type(error).__name__
     return StorageError(
         f"Cannot {'write' if writing else 'read'} {path}: {first_line}",
-        "If it is damaged, move it away and keep it; the journal beside it is intact."
+        "If it is damaged, move it away with its .wal and keep both; the journal beside it is intact."
         if writing
         else "If it is damaged, copy it away, and read from a backup; pulsoid-rec never changes what is recorded.",
     )

@@ -73,7 +73,12 @@ MEMBER_EVENTS = Table(
         _PROFILE,
         Column("event", "VARCHAR", "`updated` or `removed`"),
         Column("name", "VARCHAR", f"the text `name` of `config`, up to {_NAME_CHARS} characters, or NULL", null=True),
-        Column("config", "JSON", "the member's settings, word for word; NULL when removed", null=True),
+        Column(
+            "config",
+            "JSON",
+            "the member's settings, word for word (but half an emoji is U+FFFD); NULL when removed",
+            null=True,
+        ),
         _OCCURRED,
         _RECEIVED,
         _CONNECTION,
@@ -86,7 +91,7 @@ ROOM_EVENTS = Table(
     (
         _ROOM,
         Column("name", "VARCHAR", f"the text `name` of `config`, up to {_NAME_CHARS} characters, or NULL", null=True),
-        Column("config", "JSON", "the room's settings, word for word"),
+        Column("config", "JSON", "the room's settings, word for word (but half an emoji is U+FFFD)"),
         _OCCURRED,
         _RECEIVED,
         _CONNECTION,
@@ -108,7 +113,7 @@ CONNECTION_EVENTS = Table(
 
 REJECTED_MESSAGES = Table(
     "rejected_messages",
-    "A message, or a damaged line of the journal, that could not be parsed.",
+    "A message that could not be parsed or stored or was above a limit, or a damaged line of the journal.",
     (
         Column("room_id", "VARCHAR", "the room; NULL for a damaged line of the journal", null=True),
         Column("connection_id", "VARCHAR", "the connection; NULL for a damaged line of the journal", null=True),

@@ -62,6 +62,8 @@ class Ingester:
         """What has been ingested so far of what others left."""
         self.error: StorageError | None = None
         """Why nothing can be ingested now, if so."""
+        self.checkpoint_error: StorageError | None = None
+        """Why the last checkpoint failed, if so: rows are only in the WAL, and in the journal still."""
         self._checkpoint_at = self._small_checkpoint_at = -math.inf  # not before
         self._wal_bytes = 0  # the first ingest makes a checkpoint of what a crash left in the WAL
         self._is_disk_low = False
@@ -111,7 +113,7 @@ class Ingester:
         if not self._is_disk_low and free_bytes < low_bytes:
             self._is_disk_low = True
             log.warning(
-                "The disk of %s is nearly full: %d MB are free. Free some space before recording stops fitting.",
+                "The disk of %s is nearly full: %d MB are free. Free some space before it is full.",
                 self._database,
                 free_bytes // 10**6,
             )
@@ -157,12 +159,16 @@ class Ingester:
             while self._database.exists():  # not if nothing was recorded
                 try:
                     await self._ingest([], self.total, 0)
+                    self.checkpoint_error = None
                     break
                 except DatabaseBusyError:
                     await trio.sleep(self._timings.ingest_retry_s)
                 except StorageError as error:
-                    self._log_error(error, -math.inf)
-                    break
+                    if self.checkpoint_error is None:  # the next attempt needs less memory
+                        self._log_error(error, -math.inf)
+                        self.checkpoint_error = error
+                    else:
+                        break
 
     async def _ingest(self, batch: list[Path], total: Ingested, wal_bytes: int) -> float:
         try:

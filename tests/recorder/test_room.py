@@ -216,7 +216,7 @@ async def test_a_server_that_demands_to_wait_is_left_alone_until_then_and_the_lo
     assert server.visited_at[2] - server.visited_at[1] >= 1
     assert "Trying again in 1 s." in caplog.text
     if status != 403:
-        assert shown == f"{NO_UPGRADE.format(status)}, and demands to wait for 1 s"
+        assert shown == f"{NO_UPGRADE.format(status)}, and requires a wait of 1 s"
         assert ("refused", status, shown) in connection_events(database)
 
 

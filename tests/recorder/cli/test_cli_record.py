@@ -111,7 +111,7 @@ async def test_a_duration_in_which_no_room_was_ever_connected_ends_with_a_line_a
         done = await record(tmp_path, server.url, "gym", "--duration", "1")
     assert done.returncode == 3
     *_, totals, last = done.stderr.splitlines()
-    assert totals.startswith("Recorded 1 reading that an earlier run had left in the journal, into ")
+    assert totals.startswith("Recorded 1 reading that another run had left in the journal, into ")
     assert last.startswith("pulsoid-rec: Nothing was recorded of 1 room that never connected: 'gym' (the server")
     assert "429" in last
 
@@ -181,7 +181,7 @@ async def test_the_totals_count_this_run_and_what_an_earlier_one_left_apart(tmp_
         done = await record(tmp_path, simulator.url, "gym", "pool", "--duration", "2")
     assert done.returncode == 0
     assert done.stderr.splitlines()[-1] == (
-        "Recorded 240 readings of 4 members in 2 rooms, and 40 readings and 1 rejected message that an earlier run had "
+        "Recorded 240 readings of 4 members in 2 rooms, and 40 readings and 1 rejected message that another run had "
         f"left in the journal, into {database}."
     )
 
