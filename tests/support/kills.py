@@ -30,7 +30,7 @@ class Results:
     """What the kills left behind: that they hit what they were aimed at."""
 
 
-async def kill_again_and_again(folder: Path, count: int, seed: int, per_second: float = 200) -> Results:
+async def kill_again_and_again(folder: Path, count: int, seed: int, per_second: float = 600) -> Results:
     """Kill a recorder so many times, start it again each time, end it in good order, and compare."""
     rng = random.Random(seed)
     database = folder / "kills.duckdb"
