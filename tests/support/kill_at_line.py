@@ -151,7 +151,8 @@ def main(folder: Path, seed: int, trials: int) -> None:
         assert [path.name for path in kept] in ([], ["kept"]), (there, kept)
         for path in there.glob("t.duckdb.journal/kept/*"):
             lines_kept = Counter(gzip.decompress(path.read_bytes()).splitlines())
-            assert max(lines_kept.values()) == lines_kept[HEADER.rstrip()], (there, "a segment is kept twice")
+            most = max(lines_kept.values(), default=0)  # empty if that was killed at once
+            assert most == lines_kept[HEADER.rstrip()], (there, "a segment is kept twice")
         shutil.rmtree(there)
     sys.stdout.write(f"{lines}\n")
 
