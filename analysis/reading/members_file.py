@@ -31,8 +31,7 @@ def read_members(path: Path | None) -> pl.DataFrame:
     """
     if path is None:
         return pl.DataFrame(schema=SCHEMA)
-    # Imported here, since msgspec takes 25 ms, a twentieth of a small report.
-    from pulsoid_rec.analysis.metrics.members_toml import parse_members  # noqa: PLC0415 - see above
+    from pulsoid_rec.analysis.metrics.members_toml import parse_members  # noqa: PLC0415 - msgspec takes 25 ms
 
     try:
         text = path.read_text(encoding="utf-8-sig")

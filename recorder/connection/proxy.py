@@ -92,9 +92,8 @@ class Proxy:
         return event.status_code
 
     async def _open_socks(self, host: str, port: int) -> trio.abc.Stream:
-        # Imported here, since it takes 20 ms and few have such a proxy.
-        import python_socks  # noqa: PLC0415 - see above
-        from python_socks.async_.trio.v2 import Proxy as SocksProxy  # noqa: PLC0415 - see above
+        import python_socks  # noqa: PLC0415 - it takes 20 ms, and few have such a proxy
+        from python_socks.async_.trio.v2 import Proxy as SocksProxy  # noqa: PLC0415 - the same
 
         kind = python_socks.ProxyType.SOCKS4 if self.scheme.startswith("socks4") else python_socks.ProxyType.SOCKS5
         finds_names = self.scheme in {"socks4a", "socks5h"}
