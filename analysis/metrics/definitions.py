@@ -18,12 +18,16 @@ class Definitions:
         Lowest and highest plausible heart rate, in beats per minute, both inclusive.
     session_gap_s
         Silence of a whole room, in seconds, beyond which a new session begins.
+    max_clock_error_s
+        Longest difference, in seconds, between a timely reading's lead (its own time minus that of its receipt) and the
+        median of its room in that quarter of an hour. Any other reading is untimely, and in no session.
     """
 
     max_hold_s: float = 5.0
     min_bpm: int = 30
     max_bpm: int = 230
     session_gap_s: float = 900.0
+    max_clock_error_s: float = 86_400.0
 
     @property
     def max_hold_us(self) -> int:
@@ -34,3 +38,8 @@ class Definitions:
     def session_gap_us(self) -> int:
         """Longest silence within a session in microseconds."""
         return round(self.session_gap_s * MICROSECONDS)
+
+    @property
+    def max_clock_error_us(self) -> int:
+        """Largest error of a clock in microseconds."""
+        return round(self.max_clock_error_s * MICROSECONDS)

@@ -21,16 +21,31 @@ STEPS_US = st.one_of(
 
 
 FAR = [datetime(year, 12, 30, tzinfo=UTC) for year in (1, 1969, 9999)]
+DELAYS_S = st.one_of(st.integers(-2, 2), st.integers(-2, 2), st.sampled_from([0, 600, 1200, 5000, 90_000, -4000]))
+"""From a reading to its receipt: some come late, and some clocks are a little fast."""
+
+DAY_US = 86_400_000_000
+ERRORS_US = st.one_of(
+    st.just(0),
+    st.just(0),
+    st.sampled_from([sign * us for us in (DAY_US, DAY_US + 1, 3_600_000_000, 365 * DAY_US) for sign in (1, -1)]),
+)
+"""By how much a clock is wrong: by a day or less does no harm."""
+
+LEADS = st.sampled_from([timedelta(), timedelta(), timedelta(days=-400), timedelta(days=30)])
+"""A whole room's: it is a replay, or an import."""
 
 
 @st.composite
 def sparse_rows(draw: st.DrawFn) -> list[Reading]:
-    """Make readings in every awkward position: ties, duplicates, silences, out of order, whole centuries apart."""
-    steps = draw(st.lists(st.tuples(STEPS_US, ROOMS, IDS, BPMS, st.integers(-2, 2)), max_size=40))
+    """Make readings in every awkward position: ties, duplicates, silences, late, of wrong clocks, centuries apart."""
+    steps = draw(st.lists(st.tuples(STEPS_US, ROOMS, IDS, BPMS, DELAYS_S, ERRORS_US), max_size=40))
+    leads = {"r1": draw(LEADS), "r2": draw(LEADS)}
     when, rows = START, list[Reading]()
-    for step_us, room, member, bpm, delay_s in steps:
+    for step_us, room, member, bpm, delay_s, error_us in steps:
         when += timedelta(microseconds=step_us)
-        rows.append(Reading(room, member, bpm, when, when + timedelta(seconds=delay_s)))
+        occurred_at = when + leads[room] + timedelta(microseconds=error_us)
+        rows.append(Reading(room, member, bpm, occurred_at, when + timedelta(seconds=delay_s)))
     if rows:
         which, delays = st.integers(0, len(rows) - 1), st.integers(-3, 3)
         for index, delay_s, other_bpm in draw(
@@ -48,17 +63,22 @@ LENGTHS_S = st.sampled_from([125, 200, 121, 120, 119, 58, 3])
 
 @st.composite
 def dense_rows(draw: st.DrawFn) -> list[Reading]:
-    """Make efforts and rests, a reading a second, with dropouts, so that there is a load and a recovery to find."""
+    """Make efforts and rests, a reading a second, with dropouts, so that there is a load and a recovery to find.
+
+    The clock of one in fifty readings may be wrong.
+    """
     rows = list[Reading]()
     noises, lost_s = st.one_of(st.none(), st.none(), BPMS), st.sampled_from([0, 0, 0, 0, 4, 5, 9])
     stretch = st.tuples(st.sampled_from([180, 100, 150, 75, 132, 127]), LENGTHS_S, noises, lost_s)
+    error = timedelta(microseconds=draw(ERRORS_US))
     for member in draw(st.lists(IDS, min_size=1, max_size=2, unique=True)):
         second = 0
         for bpm, length_s, noise, lost in draw(st.lists(stretch, min_size=2, max_size=6)):
             for i in range(length_s):
                 value = noise if noise is not None and i % 50 == 49 else bpm - i // 40
                 if i % 60 < 60 - lost:
-                    rows.append(reading(second, value, member))
+                    row = reading(second, value, member)
+                    rows.append(row if i % 50 != 17 else row._replace(occurred_at=row.occurred_at + error))
                 second += 1
     return Random(draw(st.integers(0, 9))).sample(rows, len(rows))
 

@@ -8,13 +8,14 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
 from readings import Reading
 
 Key = tuple[str, int, str]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Rules:
     min_bpm: int = 30
     max_bpm: int = 230
     session_gap_us: int = 15 * 60 * 1_000_000
+    max_clock_error_us: int = 24 * 60 * 60 * 1_000_000
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,24 @@ class Held:
     gap_us: int | None = None
 
 
+@dataclass(frozen=True)
+class Untimely:
+    """A reading whose time is wrong, and when it would have occurred by the lead of its room."""
+
+    row: Reading
+    at: datetime
+
+
+@dataclass
+class Session:
+    """When the readings of a session occurred, and when they were received: the first and the last."""
+
+    started_at: datetime
+    ended_at: datetime
+    first_received_at: datetime
+    last_received_at: datetime
+
+
 @dataclass
 class SessionView:
     """A member's part in a session: all of it."""
@@ -57,29 +77,78 @@ def us(length: timedelta) -> int:
     return (length.days * 86_400 + length.seconds) * 1_000_000 + length.microseconds
 
 
-def number_sessions(rows: Iterable[Reading], rules: Rules) -> dict[tuple[str, datetime], int]:
-    """Give the session of each room and instant."""
-    instants: dict[str, set[datetime]] = defaultdict(set)
+def tell_apart(rows: Iterable[Reading], rules: Rules) -> tuple[list[Reading], list[Untimely]]:
+    """Tell timely readings from those whose lead differs too much from the median of their room and quarter hour."""
+    leads: dict[tuple[str, int], list[tuple[timedelta, Reading]]] = defaultdict(list)
     for row in rows:
-        instants[row.room_id].add(row.occurred_at)
-    numbers = {}
-    for room, times in instants.items():
-        number, before = 1, min(times)
-        for time in sorted(times):
-            if us(time - before) > rules.session_gap_us:
-                number += 1
-            numbers[room, time] = number
-            before = time
-    return numbers
+        quarter = (row.received_at - EPOCH) // timedelta(minutes=15)
+        leads[row.room_id, quarter].append((row.occurred_at - row.received_at, row))
+    timely, untimely = list[Reading](), list[Untimely]()
+    for received in leads.values():
+        usual = sorted(lead for lead, _ in received)[(len(received) - 1) // 2]
+        for lead, row in received:
+            if us(abs(lead - usual)) > rules.max_clock_error_us:
+                untimely.append(Untimely(row, row.received_at + usual))
+            else:
+                timely.append(row)
+    return timely, untimely
 
 
-def take_apart(rows: Iterable[Reading], rules: Rules) -> dict[Key, SessionView]:
-    """Sort readings by room, session and member, and work out holds and gaps."""
-    rows = list(rows)
-    sessions = number_sessions(rows, rules)
+def find_sessions(timely: Iterable[Reading], rules: Rules) -> dict[str, list[Session]]:
+    """Find the sessions of each room, in the order of their numbers: that of their first receipt."""
+    by_room: dict[str, list[Reading]] = defaultdict(list)
+    for row in timely:
+        by_room[row.room_id].append(row)
+    found = {}
+    for room, rows in by_room.items():
+        sessions = list[Session]()
+        for row in sorted(rows, key=lambda row: row.occurred_at):
+            at, received_at = row.occurred_at, row.received_at
+            if not sessions or us(at - sessions[-1].ended_at) > rules.session_gap_us:
+                sessions.append(Session(at, at, received_at, received_at))
+            last = sessions[-1]
+            last.ended_at = at
+            last.first_received_at = min(last.first_received_at, received_at)
+            last.last_received_at = max(last.last_received_at, received_at)
+        found[room] = sorted(sessions, key=lambda each: (each.first_received_at, each.started_at))
+    return found
+
+
+def number_sessions(timely: Iterable[Reading], rules: Rules) -> dict[tuple[str, datetime], int]:
+    """Give the session of each room and instant."""
+    timely = list(timely)
+    sessions = find_sessions(timely, rules)
+    return {
+        (row.room_id, row.occurred_at): number
+        for row in timely
+        for number, session in enumerate(sessions[row.room_id], 1)
+        if session.started_at <= row.occurred_at <= session.ended_at
+    }
+
+
+def latest_session(sessions: Mapping[int, Session]) -> int:
+    """Give the number of the session that was received last."""
+    return max(sessions, key=lambda number: (sessions[number].last_received_at, number))
+
+
+def session_of_untimely(received_at: datetime, sessions: list[Session]) -> int:
+    """Give the session that was being received then, the later of several; else the one received before, or after."""
+    begun = [n for n, each in enumerate(sessions, 1) if each.first_received_at <= received_at]
+    if not begun:
+        return 1
+    being_received = [n for n in begun if sessions[n - 1].last_received_at >= received_at]
+    if being_received:
+        return max(being_received)
+    return max(begun, key=lambda n: (sessions[n - 1].last_received_at, n))
+
+
+def take_apart(timely: Iterable[Reading], rules: Rules) -> dict[Key, SessionView]:
+    """Sort timely readings by room, session and member, and work out holds and gaps."""
+    timely = list(timely)
+    sessions = number_sessions(timely, rules)
     parts: dict[Key, SessionView] = defaultdict(SessionView)
     seen: set[tuple[Any, ...]] = set()
-    for row in sorted(rows, key=lambda row: (row.occurred_at, row.received_at, row.bpm)):
+    for row in sorted(timely, key=lambda row: (row.occurred_at, row.received_at, row.bpm)):
         part = parts[row.room_id, sessions[row.room_id, row.occurred_at], row.profile_id]
         if (row.room_id, row.profile_id, row.occurred_at, row.bpm) in seen:
             part.duplicates_at.append(row.occurred_at)
@@ -108,21 +177,28 @@ def summarize(
     def is_in(at: datetime) -> bool:
         return (since is None or at >= since) and (until is None or at < until)
 
-    rows = list(rows)
-    starts: dict[tuple[str, int], datetime] = {}
-    for (room, at), session in number_sessions(rows, rules).items():
-        starts[room, session] = min(at, starts.get((room, session), at))
+    timely, untimely = tell_apart(rows, rules)
+    sessions = find_sessions(timely, rules)
+    left_out: dict[Key, int] = defaultdict(int)
+    for one in untimely:
+        number = session_of_untimely(one.row.received_at, sessions[one.row.room_id])
+        session = sessions[one.row.room_id][number - 1]
+        if is_in(min(max(one.at, session.started_at), session.ended_at)):
+            left_out[one.row.room_id, number, one.row.profile_id] += 1
+    parts = take_apart(timely, rules)
     result = {}
-    for key, part in take_apart(rows, rules).items():
+    for key in {**parts, **left_out}:
+        part = parts.get(key, SessionView())
         readings = [one for one in part.readings if is_in(one.at)]
-        if not readings:
+        if not readings and key not in left_out:
             continue
         person = people.get(key[2], Person())
-        hr_max_tenths, source = hr_max(person, starts[key[:2]].year)
+        hr_max_tenths, source = hr_max(person, sessions[key[0]][key[1] - 1].started_at.year)
         row = {
             "name": person.name or key[2][:8],
             "duplicates": sum(is_in(at) for at in part.duplicates_at),
             "implausible": sum(not one.plausible for one in readings),
+            "untimely": left_out.get(key, 0),
             "hr_max": None if hr_max_tenths is None else hr_max_tenths / 10,
             "hr_max_source": source,
         }
@@ -138,7 +214,8 @@ def times(plausible: list[Held]) -> dict[str, Any]:
     row: dict[str, Any] = {"readings": len(plausible), "gaps": len(gaps)}
     if not plausible:
         return row | dict.fromkeys(["first_at", "last_at", "span_s", "observed_s", "coverage", "longest_gap_s"])
-    span, observed = us(plausible[-1].at - plausible[0].at), sum(one.held_us for one in plausible)
+    span = us(plausible[-1].at - plausible[0].at) + plausible[-1].held_us
+    observed = sum(one.held_us for one in plausible)
     return row | {
         "first_at": plausible[0].at,
         "last_at": plausible[-1].at,

@@ -89,6 +89,7 @@ DEFINITIONS = st.one_of(
         min_bpm=st.sampled_from([0, 30, 70]),
         max_bpm=st.sampled_from([120, 230]),
         session_gap_s=st.sampled_from([1.0, 60.0, 7200.0]),
+        max_clock_error_s=st.sampled_from([86_400.0, 3600.0, 1.0, 1e12]),
     ),
 )
 INSTANTS = st.one_of(st.none(), st.integers(-10, 2000).map(at), st.integers(0, 90_000).map(at))
@@ -100,6 +101,7 @@ def rules(definitions: Definitions) -> oracle.Rules:
         definitions.min_bpm,
         definitions.max_bpm,
         round(definitions.session_gap_s * 1e6),
+        round(definitions.max_clock_error_s * 1e6),
     )
 
 
