@@ -44,11 +44,13 @@ def export(
     min_bpm: options.MinBpmOption = options.DEFAULTS.min_bpm,
     max_bpm: options.MaxBpmOption = options.DEFAULTS.max_bpm,
     session_gap: options.SessionGapOption = options.DEFAULTS.session_gap_s,
+    max_clock_error: options.MaxClockErrorOption = options.DEFAULTS.max_clock_error_s,
     force: options.ForceOption = False,
 ) -> None:
     """Write a table, or the summary, to a CSV or Parquet file.
 
-    Rows are as recorded, duplicates and implausible ones too, with the member's name beside the id. Times are UTC. A
+    Rows are as recorded, duplicates, implausible and untimely ones too, with the member's name beside the id. Times are
+    UTC. A
     cell of a CSV file is what was sent: if a name begins with =, a spreadsheet may take it for a formula.
     """
     from pulsoid_rec.analysis.cli.output import check_new_file, open_new_file, print_message, print_no_match
@@ -58,7 +60,7 @@ def export(
     format_ = format_ or _infer_format(output)
     check_new_file(output, force=force)
     wanted = options.parse_filter(room, session, since, until)
-    definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm)
+    definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm, max_clock_error)
     known = options.read_members_beside(db, members)
     content = Export(table=table, wanted=wanted, definitions=definitions, members=known)
     recording = Recording(db)

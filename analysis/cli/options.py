@@ -46,6 +46,15 @@ MaxBpmOption = Annotated[int, typer.Option(metavar="BPM", min=0, max=1000, help=
 SessionGapOption = Annotated[
     float, typer.Option(metavar="SECONDS", min=1, max=30 * _DAY_S, help="Silence of a room that ends a session.")
 ]
+MaxClockErrorOption = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS",
+        min=0,
+        max=4_000_000 * _DAY_S,
+        help="A reading's time may be off by that, by the room's clock.",
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 
 
@@ -78,14 +87,22 @@ def parse_definitions(
     max_hold: float = DEFAULTS.max_hold_s,
     min_bpm: int = DEFAULTS.min_bpm,
     max_bpm: int = DEFAULTS.max_bpm,
+    max_clock_error: float = DEFAULTS.max_clock_error_s,
 ) -> Definitions:
     """Make definitions from the options; raise `UsageError` if they contradict each other, or are not finite."""
-    for option, value in (("--max-hold", max_hold), ("--session-gap", session_gap)):
+    seconds = {"--max-hold": max_hold, "--session-gap": session_gap, "--max-clock-error": max_clock_error}
+    for option, value in seconds.items():
         if not math.isfinite(value):
             raise UsageError(f"{option} cannot be {value}", "Give a number of seconds.")
     if min_bpm > max_bpm:
         raise UsageError(f"--min-bpm ({min_bpm}) is above --max-bpm ({max_bpm})", "Swap them.")
-    return Definitions(max_hold_s=max_hold, min_bpm=min_bpm, max_bpm=max_bpm, session_gap_s=session_gap)
+    return Definitions(
+        max_hold_s=max_hold,
+        min_bpm=min_bpm,
+        max_bpm=max_bpm,
+        session_gap_s=session_gap,
+        max_clock_error_s=max_clock_error,
+    )
 
 
 def read_members_beside(database: Path, members: Path | None) -> "pl.DataFrame":

@@ -69,6 +69,7 @@ def print_no_match(recording: "Recording", wanted: "Filter", definitions: "Defin
     """Print why a filter matches nothing, and what the recording holds. This is not an error."""
     from pulsoid_rec.analysis.findings.what_exists import no_match_error
 
-    rooms = {room: name or room for room, name in recording.rooms().iter_rows()}
-    sessions = recording.sessions(definitions=definitions)
+    with recording.snapshot() as now:
+        rooms = {room: name or room for room, name in now.rooms(definitions).iter_rows()}
+        sessions = now.sessions(definitions=definitions)
     print_message(str(no_match_error(wanted, rooms, sessions, str(recording.path))))

@@ -40,6 +40,7 @@ def report(
     min_bpm: options.MinBpmOption = options.DEFAULTS.min_bpm,
     max_bpm: options.MaxBpmOption = options.DEFAULTS.max_bpm,
     session_gap: options.SessionGapOption = options.DEFAULTS.session_gap_s,
+    max_clock_error: options.MaxClockErrorOption = options.DEFAULTS.max_clock_error_s,
     format_: Annotated[
         Format | None,
         typer.Option("--format", help="For people, for programs, or a page.", show_default="by -o, else table"),
@@ -69,7 +70,7 @@ def report(
     elif format_ == "html" and sys.stdout.isatty():
         raise UsageError("A page cannot be shown on a terminal", "Choose a file with -o report.html.")
     wanted = options.parse_filter(room, session, since, until, default_session="latest")
-    definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm)
+    definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm, max_clock_error)
     recording = Recording(db)
     if format_ == "html":
         prepare_scripts()

@@ -4,7 +4,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from pulsoid_rec.analysis.cli.options import DEFAULTS, RoomOption, SessionGapOption, parse_definitions, parse_filter
+from pulsoid_rec.analysis.cli.options import (
+    DEFAULTS,
+    MaxClockErrorOption,
+    RoomOption,
+    SessionGapOption,
+    parse_definitions,
+    parse_filter,
+)
 from pulsoid_rec.recorder.cli.options import DbOption
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 
@@ -14,14 +21,16 @@ def sessions(
     db: DbOption = DEFAULT_DB,
     room: RoomOption = None,
     session_gap: SessionGapOption = DEFAULTS.session_gap_s,
+    max_clock_error: MaxClockErrorOption = DEFAULTS.max_clock_error_s,
     format_: Annotated[
         Literal["table", "json"], typer.Option("--format", help="For people, or for programs.")
     ] = "table",
 ) -> None:
     """List the sessions recorded, by room and number.
 
-    A session ends when nobody in its room sends a heart rate for 15 minutes. Its number stays the same, whatever is
-    recorded later.
+    A session ends when nobody in its room sends a heart rate for 15 minutes. Sessions are numbered in the order in
+    which they were received: no filter changes a number, nor does what is recorded later, unless late readings join two
+    sessions, or show within the same quarter of an hour that a clock is wrong.
     """
     import polars as pl
 
@@ -31,7 +40,7 @@ def sessions(
     from pulsoid_rec.analysis.report.json_rows import rows_json
     from pulsoid_rec.analysis.report.terminal import open_terminal, sessions_text, show_sessions
 
-    wanted, definitions = parse_filter(room), parse_definitions(session_gap)
+    wanted, definitions = parse_filter(room), parse_definitions(session_gap, max_clock_error=max_clock_error)
     recording = Recording(db)
     found = recording.sessions(wanted, definitions)
     found = found.with_columns(

@@ -63,14 +63,14 @@ _effort = partial(SummaryColumn, topic="Effort", is_optional=True, why_null=NO_H
 
 SUMMARY = (
     SummaryColumn("room_id", _TEXT, "the room"),
-    SummaryColumn("session", _INTEGER, "number of the room's session, by time"),
+    SummaryColumn("session", _INTEGER, "number of the room's session, in the order of receipt"),
     SummaryColumn("profile_id", _TEXT, "the member"),
     SummaryColumn(
         "name", _TEXT, "the member's name: of members.toml, else of the latest config, else the id's first 8 characters"
     ),
     SummaryColumn("first_at", INSTANT, "first plausible reading, UTC", "From", format="clock"),
     SummaryColumn("last_at", INSTANT, "last plausible reading, UTC", "To", format="clock"),
-    SummaryColumn("span_s", _FLOAT, "seconds from the first plausible reading to the last"),
+    SummaryColumn("span_s", _FLOAT, "seconds from the first plausible reading to the end of the last one's hold"),
     SummaryColumn(
         "observed_s",
         _FLOAT,
@@ -95,6 +95,14 @@ SUMMARY = (
         _INTEGER,
         "readings outside the plausible range; left out of every statistic",
         "Implausible",
+        unit="readings",
+        order=1,
+    ),
+    SummaryColumn(
+        "untimely",
+        _INTEGER,
+        "readings whose time is wrong: more than a day off, by the room's clock; left out, and in no session",
+        "Untimely",
         unit="readings",
         order=1,
     ),

@@ -32,7 +32,8 @@ class Filter:
     members
         Members by profile id; all when empty. Sessions that none of them took part in are left out.
     session
-        `all`, a session's number (of each room), or `latest`: each room's last session that the range touches.
+        `all`, a session's number (of each room), or `latest`: of each room's sessions that the range touches, the one
+        that was received last.
     since, until
         Range of time, aware; the first inclusive, the second exclusive.
 
@@ -81,7 +82,7 @@ class Filter:
 
 
 def _format_instant(instant: datetime) -> str:
-    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(' ', 'seconds')} UTC"
 
 
 def to_microseconds(instant: datetime) -> int:
@@ -98,7 +99,8 @@ def select_sessions(sessions: pl.DataFrame, wanted: Filter) -> pl.DataFrame:
     if wanted.until is not None:
         sessions = sessions.filter(pl.col("started_at") < wanted.until)
     if wanted.session == "latest":
-        return sessions.filter(pl.col("session") == pl.col("session").max().over("room_id"))
+        last_first = pl.struct("last_received_at", "session").rank("ordinal", descending=True)
+        return sessions.filter(last_first.over("room_id") == 1)
     if wanted.session == "all":
         return sessions
     return sessions.filter(pl.col("session") == wanted.session)

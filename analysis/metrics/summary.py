@@ -59,15 +59,14 @@ def _count_readings(tally: pl.DataFrame, by: list[str]) -> pl.DataFrame:
         tally.group_by(by)
         .agg(
             pl.col("first_at").min(),
-            pl.col("last_at").max(),
+            pl.col("last_at", "held_until_at").max(),
             pl.col("readings").filter(is_plausible).sum(),
-            pl.col("duplicates").sum(),
-            pl.col("gaps").sum(),
+            pl.col("duplicates", "untimely", "gaps").sum(),
             implausible=pl.col("readings").filter(~is_plausible).sum(),
             observed_s=pl.when(is_plausible.any()).then(in_seconds(pl.col("held_us").filter(is_plausible).sum())),
             longest_gap_s=pl.when(is_plausible.any()).then(in_seconds(pl.col("longest_gap_us").max().fill_null(0))),
         )
-        .with_columns(span_s=in_seconds((pl.col("last_at") - pl.col("first_at")).dt.total_microseconds()))
+        .with_columns(span_s=in_seconds((pl.col("held_until_at") - pl.col("first_at")).dt.total_microseconds()))
         .with_columns(coverage=pl.when(pl.col("span_s") > 0).then(pl.col("observed_s") / pl.col("span_s")))
     )
 

@@ -18,8 +18,10 @@ TALLY = pl.Schema(
         "held_us": pl.Int64(),
         "readings": pl.Int64(),
         "duplicates": pl.Int64(),
+        "untimely": pl.Int64(),
         "first_at": INSTANT,
         "last_at": INSTANT,
+        "held_until_at": INSTANT,  # end of the last one's hold
         "gaps": pl.Int64(),
         "longest_gap_us": pl.Int64(),
     }
@@ -56,9 +58,9 @@ def add_tallies(tallies: Sequence[pl.DataFrame], by: Sequence[str] = MEMBER) -> 
         pl.concat(tallies, how="vertical")
         .group_by(*by, "bpm")
         .agg(
-            pl.col("held_us", "readings", "duplicates").sum(),
+            pl.col("held_us", "readings", "duplicates", "untimely").sum(),
             pl.col("first_at").min(),
-            pl.col("last_at").max(),
+            pl.col("last_at", "held_until_at").max(),
             pl.col("gaps").sum(),
             pl.col("longest_gap_us").max(),
         )

@@ -19,19 +19,19 @@ _MAX_NAMES = 20
 class Charts(Frames):
     """The charts of an excerpt. Each one is an altair chart: show it, change it, or `save` it.
 
-    A chart of one session is of the excerpt's last one, named in its title; choose another with `only(session=...)`.
+    A chart of one session is of the excerpt's latest one, named in its title; choose another with `only(session=...)`.
     """
 
     __slots__ = ()
 
     def last_session(self, *, readings: bool = True) -> SessionView:
         """Read the data of a chart of the last session; parameters and errors as of `report`."""
-        sessions = self.sessions()
-        wanted = self.wanted
-        if not sessions.is_empty():
-            room_id, session = sessions.sort("ended_at").row(-1)[:2]
-            wanted = replace(wanted, rooms=(room_id,), session=session)
-        *_, view = session_views(replace(self, wanted=wanted).report(readings=readings))
+        with self.snapshot() as now:
+            sessions, wanted = now.sessions(), self.wanted
+            if not sessions.is_empty():
+                room_id, session = sessions.sort("last_received_at", "session").row(-1)[:2]
+                wanted = replace(wanted, rooms=(room_id,), session=session)
+            *_, view = session_views(replace(now, wanted=wanted).report(readings=readings))
         started_at = max(filter(None, (view.started_at, wanted.since)))
         return replace(view, started_at=started_at, ended_at=min(filter(None, (view.ended_at, wanted.until))))
 

@@ -1,10 +1,11 @@
 """The data of an excerpt of a recording, as polars frames."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
@@ -66,6 +67,12 @@ class Frames:
         """Read the members file: `members.SCHEMA`; no rows without a file."""
         return read_members(self.members_file)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Self]:
+        """Open the file once: all reads in the block are of one state of it, and sessions come from one scan."""
+        with self.recording.snapshot() as recording:
+            yield replace(self, recording=recording)
+
     def rooms(self) -> pl.DataFrame:
         """List the rooms.
 
@@ -75,13 +82,14 @@ class Frames:
             `room_id`, `name` (null where the room has none), `sessions`, `members`, `readings`, `first_at`, `last_at`,
             ordered by id; counts are of whole sessions. A room without readings has zeros.
         """
-        members = self._members_by_session()
+        with self.recording.snapshot() as now:
+            rooms = now.rooms(self.definitions)  # first, since its scan serves the members too
+            members = replace(self, recording=now)._members_by_session()  # noqa: SLF001 - our own
         counts = members.group_by("room_id").agg(
             sessions=pl.col("session").n_unique().cast(pl.Int64),
             members=pl.col("profile_id").n_unique().cast(pl.Int64),
             **_TOTALS,
         )
-        rooms = self.recording.rooms()
         if self.wanted != EVERYTHING:
             rooms = rooms.filter(pl.col("room_id").is_in([*self.wanted.rooms, *counts["room_id"]]))
         rooms = rooms.join(counts, on="room_id", how="left", maintain_order="left")
@@ -93,8 +101,9 @@ class Frames:
         Returns
         -------
         pl.DataFrame
-            `room_id`, `session`, `started_at`, `ended_at`, `members`, `readings`, ordered by room and number; of whole
-            sessions.
+            `room_id`, `session`, `started_at`, `ended_at`, `members`, `readings`, `first_received_at`,
+            `last_received_at`, ordered by room and number; of whole sessions. They are numbered by their first receipt,
+            and the latest is the one that was received last.
         """
         return self.recording.sessions(self.wanted, self.definitions)
 
@@ -115,6 +124,8 @@ class Frames:
 
     def readings(self) -> pl.LazyFrame:
         """Read the readings as they were recorded, duplicates and implausible ones too.
+
+        Untimely readings are in no session, and so not among them; they are in the table `heart_rate` (`sql`).
 
         Returns
         -------
@@ -173,7 +184,8 @@ class Frames:
         """
         if isinstance(every_s, bool) or not isinstance(every_s, int) or every_s < 1:
             raise UsageError(f"every_s cannot be {every_s!r}", "It is a whole number of seconds, at least 1.")
-        return read_grid(self.recording, self.wanted, self.definitions, column_names(self.members()), every_s)
+        with self.snapshot() as now:
+            return read_grid(now.recording, self.wanted, self.definitions, column_names(now.members()), every_s)
 
     def member_events(self) -> pl.LazyFrame:
         """Read who was added, changed or removed: the table `member_events`, with `session` and `name`.
@@ -192,9 +204,10 @@ class Frames:
 
     def _events(self, table: Table) -> pl.LazyFrame:
         def read() -> list[pl.DataFrame]:
-            sessions = self.recording.sessions(Filter(rooms=self.wanted.rooms), self.definitions)
-            selected = self.recording.sessions(replace(self.wanted, members=()), self.definitions)
-            events = self.recording.events(table, self.wanted.rooms or None, self.wanted.since, self.wanted.until)
+            with self.recording.snapshot() as now:
+                sessions = now.sessions(Filter(rooms=self.wanted.rooms), self.definitions)
+                selected = now.sessions(replace(self.wanted, members=()), self.definitions)
+                events = now.events(table, self.wanted.rooms or None, self.wanted.since, self.wanted.until)
             return [select_events(events, table.time_column, self.wanted, sessions, selected)]
 
         schema = numbered_schema(table)

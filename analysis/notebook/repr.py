@@ -21,7 +21,8 @@ def describe_excerpt(excerpt: Frames) -> str:
     """Describe an excerpt's contents in one line."""
     name = f"Excerpt of {excerpt.recording.path}"
     try:
-        rooms, members = excerpt.rooms(), excerpt.members()
+        with excerpt.snapshot() as now:
+            rooms, members = now.rooms(), now.members()
     except PulsoidRecError as error:
         return f"{name}: {error}"
     return f"{name}{_describe_filter(excerpt, members)}: {_totals(rooms)}"
@@ -31,7 +32,8 @@ def render_excerpt(excerpt: Frames) -> str:
     """Render an excerpt's contents, or why they cannot be read, as HTML with a row for each room; names are escaped."""
     head = f"<b>{escape(excerpt.recording.path.name)}</b>"
     try:
-        rooms, members = excerpt.rooms(), excerpt.members()
+        with excerpt.snapshot() as now:
+            rooms, members = now.rooms(), now.members()
     except PulsoidRecError as error:
         return f"<div>{head}<br>{escape(str(error))}</div>"
     head += escape(_describe_filter(excerpt, members))

@@ -4,60 +4,70 @@ They come from one quick scan of the table; the sessions, and the slices in whic
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import duckdb
 import polars as pl
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
-from pulsoid_rec.analysis.metrics.sessions import number_stretches
+from pulsoid_rec.analysis.metrics.sessions import list_sessions, number_stretches
 from pulsoid_rec.analysis.reading.database import read_frame
+from pulsoid_rec.analysis.reading.room_leads import QUARTER, Cut, read_room_leads, timely_sql, write_room_leads
 
-_LONGEST_US = 15 * 60 * 1_000_000
-_BEFORE_ALL_US = 10**17
-"""More microseconds than from the year 1 to 1970: SQL's division rounds negative numbers upwards."""
-
-
-class Buckets:
-    """Time cut into buckets of equal width, at most a quarter of an hour and at most `session_gap_s`."""
-
-    def __init__(self, definitions: Definitions) -> None:
-        self.width_us = min(_LONGEST_US, definitions.session_gap_us)
-        self._offset_us = self.width_us * (_BEFORE_ALL_US // self.width_us + 1)
-
-    @property
-    def sql(self) -> str:
-        """The number of the bucket of `occurred_at`, as SQL."""
-        return f"(epoch_us(occurred_at) + {self._offset_us}) // {self.width_us}"
-
-    def start_us(self, bucket: int) -> int:
-        """Return when a bucket starts, in microseconds since 1970."""
-        return bucket * self.width_us - self._offset_us
+_COUNTS = (
+    "min(occurred_at) AS first_at, max(occurred_at) AS last_at, min(received_at) AS first_received_at,"
+    " max(received_at) AS last_received_at, count(*) AS readings"
+)
 
 
-def read_buckets(
-    connection: duckdb.DuckDBPyConnection, definitions: Definitions, rooms: Sequence[str] = ()
-) -> pl.DataFrame:
-    """Count the readings of each member in each bucket, and number the sessions.
+def buckets_of(definitions: Definitions) -> Cut:
+    """Return how time is cut into buckets: at most a quarter of an hour and at most `session_gap_s` wide."""
+    return Cut(min(QUARTER.width_us, definitions.session_gap_us))
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What one scan of all readings found, of one state of the file."""
+
+    rooms: tuple[str, ...]
+    """The rooms that were scanned; all when empty."""
+
+    buckets: pl.DataFrame
+    """`room_id`, `profile_id`, `bucket` (Int64), `first_at`, `last_at`, `first_received_at`, `last_received_at`,
+    `readings` (timely rows, duplicates and implausible ones too), `session`, ordered by room and time.
+    """
+
+    sessions: pl.DataFrame
+    """As `sessions.list_sessions` gives them."""
+
+    room_leads: pl.DataFrame
+    """As `read_room_leads` gives them."""
+
+
+def scan_readings(connection: duckdb.DuckDBPyConnection, definitions: Definitions, rooms: Sequence[str] = ()) -> Scan:
+    """Count the timely readings of each member in each bucket, and number the sessions.
 
     Parameters
     ----------
     connection
         Open on a recording.
     definitions
-        What a session is.
+        What a session is, and which readings are timely.
     rooms
         Only these rooms; all of them when empty.
-
-    Returns
-    -------
-    `room_id`, `profile_id`, `bucket` (Int64), `first_at`, `last_at`, `readings` (all rows, duplicates and implausible
-    ones too), `session`, ordered by room and time. An empty recording gives no rows.
     """
     only = f"WHERE room_id IN ({', '.join('?' * len(rooms))})" if rooms else ""
-    stretches = read_frame(
-        connection,
-        f"SELECT room_id, profile_id, {Buckets(definitions).sql} AS bucket, min(occurred_at) AS first_at,"
-        f" max(occurred_at) AS last_at, count(*) AS readings FROM heart_rate {only} GROUP BY ALL",
-        rooms,
-    )
-    return number_stretches(stretches, definitions.session_gap_us)
+    buckets = read_frame(connection, _count_sql(f"heart_rate {only}", definitions), rooms)
+    room_leads = read_room_leads(connection, buckets, definitions)
+    if not room_leads.is_empty():
+        write_room_leads(connection, room_leads)
+        timely = f"{timely_sql(definitions)} SEMI JOIN room_leads USING (room_id, quarter)"
+        counted_anew = read_frame(connection, _count_sql(timely, definitions))
+        buckets = pl.concat([buckets.join(room_leads, on=["room_id", "quarter"], how="anti"), counted_anew])
+    buckets = number_stretches(buckets.drop("quarter"), definitions.session_gap_us)
+    return Scan(tuple(rooms), buckets, list_sessions(buckets), room_leads)
+
+
+def _count_sql(source: str, definitions: Definitions) -> str:
+    bucket, quarter = buckets_of(definitions).sql("occurred_at"), QUARTER.sql("received_at")
+    return f"SELECT room_id, profile_id, {bucket} AS bucket, {quarter} AS quarter, {_COUNTS} FROM {source} GROUP BY ALL"

@@ -21,7 +21,7 @@ def read_grid(
     Parameters
     ----------
     recording
-        What to read.
+        What to read; a snapshot, so that all of it is of one state.
     wanted
         Rooms, sessions, members, and the range of time in which rows lie.
     definitions
@@ -41,15 +41,15 @@ def read_grid(
     if wanted.since is not None:
         from_at = pl.max_horizontal(from_at, pl.lit(wanted.since))
     if wanted.until is not None:
-        until_at = pl.min_horizontal(until_at, pl.lit(wanted.until - timedelta(microseconds=1)))
+        until_at = pl.min_horizontal(until_at, pl.lit(wanted.until) - pl.duration(microseconds=1))
     return make_grid(held, sessions.with_columns(from_at=from_at, until_at=until_at), columns, every_s)
 
 
 def _shift(instant: datetime | None, by: timedelta) -> datetime | None:
     try:
         return None if instant is None else instant + by
-    except OverflowError:  # beyond the years 1 to 9999
-        return instant
+    except OverflowError:  # beyond the years 1 to 9999, where there are no readings
+        return None
 
 
 def _later(lasts: pl.DataFrame, around: Filter) -> pl.DataFrame | None:

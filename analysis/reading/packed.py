@@ -236,6 +236,7 @@ def _edges(steps: pl.DataFrame, packing: Packing, later: pl.DataFrame | None) ->
             packing.key.alias("key"),
             packing.bpm.alias("bpm"),
             packing.time_us.alias("time_us"),
+            "held_us",
             "has_next",
             "runs_on",
         )
@@ -252,14 +253,18 @@ def _edges(steps: pl.DataFrame, packing: Packing, later: pl.DataFrame | None) ->
 
 def _tally_edges(edges: pl.DataFrame, max_hold_us: int) -> pl.DataFrame:
     """Tally what depends on the edges alone: gaps, first and last instants, and holds into the next slice."""
+    is_last = ~pl.col("has_next")
     silence_us = (pl.col("next_plausible_at") - pl.col("plausible_at")).dt.total_microseconds()
     gap_us = silence_us.filter(~pl.col("runs_on") & (silence_us > max_hold_us))
     hold_us = (pl.col("occurred_at_later") - pl.col("occurred_at")).dt.total_microseconds()
+    hold_us = hold_us.clip(upper_bound=max_hold_us).fill_null(0)
+    held_us = pl.when(is_last).then(hold_us).otherwise("held_us")
     return edges.group_by("key", "bpm").agg(
-        held_us=hold_us.filter(~pl.col("has_next")).clip(upper_bound=max_hold_us).sum(),
+        held_us=hold_us.filter(is_last).sum(),
         duplicates=pl.lit(0, pl.Int64),
         first_at=pl.col("plausible_at").min(),
         last_at=pl.col("plausible_at").max(),
+        held_until_at=(pl.col("plausible_at") + pl.duration(microseconds=held_us)).max(),
         gaps=gap_us.count().cast(pl.Int64),
         longest_gap_us=gap_us.max(),
     )

@@ -15,10 +15,10 @@ from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions
 from pulsoid_rec.analysis.metrics.holds import MEMBER, sort_and_deduplicate
 from pulsoid_rec.analysis.metrics.recovery import SCHEMA as RECOVERY
 from pulsoid_rec.analysis.metrics.recovery import find_falls, largest_falls, margins_us
-from pulsoid_rec.analysis.metrics.sessions import list_sessions
 from pulsoid_rec.analysis.metrics.time_at_bpm import TALLY, add_tallies
-from pulsoid_rec.analysis.reading.buckets import Buckets, read_buckets
+from pulsoid_rec.analysis.reading.buckets import Scan, buckets_of, scan_readings
 from pulsoid_rec.analysis.reading.packed import Packing, plan_packings, tally_slice
+from pulsoid_rec.analysis.reading.room_leads import read_untimely, timely_sql
 from pulsoid_rec.analysis.reading.slices import SLICE_ROWS, Slice, SliceReader, plan_slices, read_ahead
 
 _KEY = ("key",)
@@ -39,7 +39,13 @@ class Selection:
     """As `sessions.list_sessions` gives them."""
 
     buckets: pl.DataFrame
-    """As `read_buckets` gives it, of these sessions, with `key` (UInt32): a number for each member and session."""
+    """As `Scan` has them, of these sessions, with `key` (UInt32): a number for each member and session."""
+
+    untimely: pl.DataFrame
+    """`untimely.UNTIMELY`, of these sessions and the filter's members and range of time."""
+
+    source: str
+    """Timely readings, as SQL."""
 
     recorded: pl.DataFrame | None
     """`room_id`, `profile_id`, `started_at` and `ended_at` of the session, for each member and session of the file;
@@ -48,8 +54,13 @@ class Selection:
 
     @property
     def members(self) -> pl.DataFrame:
-        """`key`, `room_id`, `session`, `profile_id`: one row for each member and session."""
+        """`key`, `room_id`, `session`, `profile_id`: one row for each member and session with a timely reading."""
         return self.buckets.select("key", *MEMBER).unique().sort("key")
+
+    @property
+    def present(self) -> pl.DataFrame:
+        """`room_id`, `session`, `profile_id`: `members`, and those of whom there are only untimely readings."""
+        return pl.concat([self.members.select(MEMBER), self.untimely.select(MEMBER)]).unique()
 
     @property
     def bounded_members(self) -> pl.DataFrame:
@@ -58,31 +69,43 @@ class Selection:
 
     def reader(self) -> SliceReader:
         """Return a reader of its slices."""
-        return SliceReader(self.connection, self.bounded_members, self.recorded)
+        return SliceReader(self.connection, self.bounded_members, self.recorded, self.source)
 
     def slices(self) -> list[Slice]:
         """Cut it into slices, in the order of time."""
         bounds = self.wanted.since_us, self.wanted.until_us
-        return plan_slices(self.buckets, Buckets(self.definitions), *bounds, self.slice_rows)
+        return plan_slices(self.buckets, buckets_of(self.definitions), *bounds, self.slice_rows)
 
 
 def select(
-    connection: duckdb.DuckDBPyConnection, wanted: Filter, definitions: Definitions, slice_rows: int = SLICE_ROWS
+    connection: duckdb.DuckDBPyConnection,
+    wanted: Filter,
+    definitions: Definitions,
+    slice_rows: int = SLICE_ROWS,
+    scan: Scan | None = None,
 ) -> Selection:
-    """Find the sessions and members that a filter selects, on an open connection to a recording."""
-    buckets = read_buckets(connection, definitions, wanted.rooms)
-    sessions = list_sessions(buckets)
-    recorded = None if wanted.rooms else _bounds_of_members(buckets.select(MEMBER).unique(), sessions)
+    """Find the sessions and members that a filter selects, on an open connection to a recording.
+
+    A `scan` by these definitions, of at least the filter's rooms, saves another one. What was selected before on this
+    connection can be read no more.
+    """
+    scan = scan or scan_readings(connection, definitions, wanted.rooms)
+    buckets, sessions, in_session = scan.buckets, scan.sessions, ["room_id", "session"]
+    recorded = None if scan.rooms else _bounds_of_members(buckets.select(MEMBER).unique(), sessions)
+    untimely = read_untimely(connection, scan.room_leads, sessions, definitions, wanted)
     if wanted.members:
-        buckets = buckets.filter(pl.col("profile_id").is_in(wanted.members))
-        sessions = sessions.join(buckets, on=["room_id", "session"], how="semi")
+        buckets, untimely = (frame.filter(pl.col("profile_id").is_in(wanted.members)) for frame in (buckets, untimely))
+        took_part = pl.concat([buckets.select(in_session), untimely.select(in_session)])
+        sessions = sessions.join(took_part, on=in_session, how="semi")
     sessions = select_sessions(sessions, wanted)
-    buckets = buckets.join(sessions.select("room_id", "session"), on=["room_id", "session"], how="semi")
+    buckets, untimely = (frame.join(sessions, on=in_session, how="semi") for frame in (buckets, untimely))
     return Selection(
         connection=connection,
         slice_rows=slice_rows,
         sessions=sessions,
         buckets=buckets.with_columns(key=pl.struct(MEMBER).rank("dense").cast(pl.UInt32)),
+        untimely=untimely,
+        source="heart_rate" if scan.room_leads.is_empty() else timely_sql(definitions),
         recorded=recorded,
         wanted=wanted,
         definitions=definitions,
@@ -100,7 +123,8 @@ def read_tally(selection: Selection, tally_rows: int = TALLY_ROWS) -> pl.DataFra
 
     Returns
     -------
-    `room_id`, `session`, `profile_id` and `time_at_bpm.TALLY`, one row a member and bpm, in no order.
+    `room_id`, `session`, `profile_id` and `time_at_bpm.TALLY`, one row a member and bpm, in no order; and one of its
+    own for a member's untimely readings.
     """
     definitions, reader = selection.definitions, selection.reader()
     later = None
@@ -117,7 +141,8 @@ def read_tally(selection: Selection, tally_rows: int = TALLY_ROWS) -> pl.DataFra
         tallies.append(tally)
         if sum(tally.height for tally in tallies[1:]) > max(tally_rows, tallies[0].height):
             tallies = [add_tallies(tallies, _KEY)]
-    return selection.members.join(add_tallies(tallies, _KEY), on="key").drop("key")
+    tally = selection.members.join(add_tallies(tallies, _KEY), on="key").drop("key")
+    return pl.concat([tally, selection.untimely.select(*MEMBER, "untimely")], how="diagonal")
 
 
 def read_in_order(selection: Selection) -> pl.DataFrame:

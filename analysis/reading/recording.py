@@ -20,6 +20,7 @@ from pulsoid_rec.analysis.metrics.members import describe_members
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.analysis.metrics.summary import summarize
 from pulsoid_rec.analysis.metrics.time_at_bpm import time_at_bpm
+from pulsoid_rec.analysis.reading.buckets import Scan, scan_readings
 from pulsoid_rec.analysis.reading.config_names import ROOM_NAMES, read_config_names
 from pulsoid_rec.analysis.reading.database import LOCK_TIMEOUT_S, open_database, read_frame
 from pulsoid_rec.analysis.reading.lazy import read_lazily
@@ -61,6 +62,9 @@ class Results:
     recovery: pl.DataFrame
     """`recovery.SCHEMA`."""
 
+    untimely: pl.DataFrame
+    """`untimely.UNTIMELY`."""
+
     @property
     def time_at_bpm(self) -> pl.DataFrame:
         """The time at bpm: `time_at_bpm.SCHEMA`."""
@@ -75,7 +79,7 @@ class Results:
 def _describe(selection: Selection, members: pl.DataFrame) -> pl.DataFrame:
     """Describe the selected members, as `members.describe_members` does."""
     started = selection.sessions.select("room_id", "session", "started_at")
-    present = selection.members.drop("key").join(started, on=["room_id", "session"])
+    present = selection.present.join(started, on=["room_id", "session"])
     return describe_members(present, read_config_names(selection.connection), members)
 
 
@@ -102,6 +106,7 @@ class Recording:
         self.path = parse_path(path)
         self.lock_timeout_s = lock_timeout_s
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._scans: dict[tuple[tuple[str, ...], Definitions], Scan] = {}
 
     def __repr__(self) -> str:
         return f"Recording({str(self.path)!r})"
@@ -114,7 +119,7 @@ class Recording:
 
     @contextmanager
     def snapshot(self) -> Iterator["Recording"]:
-        """Open the file once: all reads in the block are of one state of it.
+        """Open the file once: all reads in the block are of one state of it, and sessions come from one scan.
 
         Recorders wait until the block ends.
         """
@@ -122,13 +127,32 @@ class Recording:
         with self.open_() as snapshot._connection:
             yield snapshot
 
-    def rooms(self) -> pl.DataFrame:
+    @contextmanager
+    def _select(self, wanted: Filter, definitions: Definitions) -> Iterator[Selection]:
+        with self.open_() as connection:
+            yield select(connection, wanted, definitions, scan=self._scan(connection, wanted.rooms, definitions))
+
+    def _scan(self, connection: duckdb.DuckDBPyConnection, rooms: tuple[str, ...], definitions: Definitions) -> Scan:
+        """Scan the readings of these rooms, all of them when empty; in a snapshot only once."""
+        for scanned in ((), rooms):
+            if (scanned, definitions) in self._scans:
+                return self._scans[scanned, definitions]
+        scan = scan_readings(connection, definitions, rooms)
+        if self._connection is not None:
+            self._scans[rooms, definitions] = scan
+        return scan
+
+    def rooms(self, definitions: Definitions = USUAL) -> pl.DataFrame:
         """Read the rooms: `room_id`, and `name` of the latest config that has one, else null; ordered by id."""
-        return self._query(
-            "SELECT room_id, any_value(name) AS name FROM (SELECT DISTINCT room_id FROM heart_rate UNION"
-            " SELECT room_id FROM room_events UNION SELECT room_id FROM connection_events)"
-            f" LEFT JOIN ({ROOM_NAMES}) USING (room_id) GROUP BY room_id ORDER BY room_id"
-        )
+        with self.open_() as connection:
+            recorded = self._scan(connection, (), definitions).sessions["room_id"].unique().to_list()
+            return read_frame(
+                connection,
+                "SELECT room_id, any_value(name) AS name FROM (SELECT unnest(?::VARCHAR[]) AS room_id UNION"
+                " SELECT room_id FROM room_events UNION SELECT room_id FROM connection_events)"
+                f" LEFT JOIN ({ROOM_NAMES}) USING (room_id) GROUP BY room_id ORDER BY room_id",
+                [recorded],
+            )
 
     def room_names(self) -> dict[str, str]:
         """Read the rooms' names, by id: of the latest config that has one. Rooms without a name are left out."""
@@ -136,8 +160,8 @@ class Recording:
 
     def sessions(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.DataFrame:
         """Read the sessions: `sessions.SCHEMA`, ordered by room and number."""
-        with self.open_() as connection:
-            return select(connection, wanted, definitions).sessions
+        with self._select(wanted, definitions) as selection:
+            return selection.sessions
 
     def members(
         self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
@@ -147,15 +171,15 @@ class Recording:
         Returns
         -------
         `room_id`, `session`, `profile_id`, `name`, `first_at`, `last_at`, `readings`, ordered by the first three: each
-        member's first and last reading in the whole session, and their count.
+        member's first and last timely reading in the whole session, and their count.
         """
-        with self.open_() as connection:
-            selection = select(connection, wanted, definitions)
+        with self._select(wanted, definitions) as selection:
             sent = selection.buckets.group_by(MEMBER).agg(
                 pl.col("first_at").min(), pl.col("last_at").max(), pl.col("readings").sum()
             )
             people = _describe(selection, members)
-            return people.select(*MEMBER, "name").join(sent, on=MEMBER).sort(MEMBER)
+            members_sent = people.select(*MEMBER, "name").join(sent, on=MEMBER, how="left").sort(MEMBER)
+            return members_sent.with_columns(pl.col("readings").fill_null(0))
 
     def config_names(self) -> pl.DataFrame:
         """Read the names in members' configs: `room_id`, `profile_id`, and `config_name` of the latest that has one."""
@@ -176,11 +200,11 @@ class Recording:
         members
             What is known of the members: `members.SCHEMA`.
         """
-        with self.open_() as connection:
-            selection = select(connection, wanted, definitions)
+        with self._select(wanted, definitions) as selection:
             tally = read_tally(selection)
             people = _describe(selection, members)
-            return Results(selection.sessions, people, tally, read_recovery(selection, people))
+            recovery = read_recovery(selection, people)
+            return Results(selection.sessions, people, tally, recovery, selection.untimely)
 
     def summary(
         self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
@@ -189,7 +213,7 @@ class Recording:
         return self.results(wanted, definitions, members).summary
 
     def readings(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.LazyFrame:
-        """Read the readings as they were recorded, duplicates and implausible ones too.
+        """Read the timely readings as they were recorded, duplicates and implausible ones too.
 
         Returns
         -------
@@ -199,8 +223,7 @@ class Recording:
         return read_lazily(READINGS, lambda: self._batches(wanted, definitions))
 
     def _batches(self, wanted: Filter, definitions: Definitions) -> Iterator[pl.DataFrame]:
-        with self.open_() as connection:
-            selection = select(connection, wanted, definitions)
+        with self._select(wanted, definitions) as selection:
             reader, members = selection.reader(), selection.members
             for slice_ in selection.slices():
                 yield reader.read(slice_).join(members, on="key").select(*READINGS)
@@ -220,8 +243,7 @@ class Recording:
         `room_id`, `session`, `profile_id`, the further columns, `occurred_at`, `bpm`; ordered by room, session, profile
         and time.
         """
-        with self.open_() as connection:
-            selection = select(connection, wanted, definitions)
+        with self._select(wanted, definitions) as selection:
             readings = read_in_order(selection)
         # Keys are in the order of members, and one number joins faster than three columns.
         members = selection.members.join(people, on=MEMBER)

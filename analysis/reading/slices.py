@@ -10,8 +10,8 @@ from typing import TypeVar
 import duckdb
 import polars as pl
 
-from pulsoid_rec.analysis.reading.buckets import Buckets
 from pulsoid_rec.analysis.reading.database import read_frame, write_temporary
+from pulsoid_rec.analysis.reading.room_leads import Cut
 
 SLICE_ROWS = 2_000_000
 """Rows read at once: enough for polars to be fast; some 200 MB with everything derived from them."""
@@ -41,7 +41,7 @@ class Slice:
 
 
 def plan_slices(
-    buckets: pl.DataFrame, time: Buckets, since_us: int | None, until_us: int | None, slice_rows: int = SLICE_ROWS
+    buckets: pl.DataFrame, time: Cut, since_us: int | None, until_us: int | None, slice_rows: int = SLICE_ROWS
 ) -> list[Slice]:
     """Cut time into slices of about `slice_rows` rows, leaving out times without readings.
 
@@ -103,12 +103,19 @@ class SliceReader:
     recorded
         The same columns without `key`, for everything in the file; None if unknown. With it most slices are read by a
         faster join.
+    source
+        Timely readings, as SQL.
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, members: pl.DataFrame, recorded: pl.DataFrame | None = None
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        members: pl.DataFrame,
+        recorded: pl.DataFrame | None = None,
+        source: str = "heart_rate",
     ) -> None:
         self._connection = connection
+        self._source = source
         self._recorded = recorded
         self._lock = Lock()  # a connection is for one thread at a time
         bounds = pl.col("started_at", "ended_at").dt.epoch("us")
@@ -131,7 +138,7 @@ class SliceReader:
         firsts = f"key, min(occurred_at) AS occurred_at, min(occurred_at) FILTER ({is_plausible}) AS plausible_at"
         return read_frame(
             self._connection,
-            f"SELECT {firsts} FROM heart_rate JOIN (FROM selected WHERE ended_us >= {from_us})"
+            f"SELECT {firsts} FROM {self._source} JOIN (FROM selected WHERE ended_us >= {from_us})"
             f" USING (room_id, profile_id) WHERE {_IN_SESSION} AND occurred_at >= make_timestamptz({from_us})"
             " GROUP BY key",
         )
@@ -145,7 +152,7 @@ class SliceReader:
             else f"USING (room_id, profile_id) WHERE {_IN_SESSION}"
         )
         query = (
-            f"SELECT {columns} FROM (FROM heart_rate WHERE occurred_at >= make_timestamptz({slice_.from_us})"
+            f"SELECT {columns} FROM (FROM {self._source} WHERE occurred_at >= make_timestamptz({slice_.from_us})"
             f" AND occurred_at < make_timestamptz({slice_.until_us})) JOIN"
             f" (SELECT {member_columns} FROM selected WHERE {within}) {join}"
         )

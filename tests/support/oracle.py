@@ -126,11 +126,6 @@ def number_sessions(timely: Iterable[Reading], rules: Rules) -> dict[tuple[str, 
     }
 
 
-def latest_session(sessions: Mapping[int, Session]) -> int:
-    """Give the number of the session that was received last."""
-    return max(sessions, key=lambda number: (sessions[number].last_received_at, number))
-
-
 def session_of_untimely(received_at: datetime, sessions: list[Session]) -> int:
     """Give the session that was being received then, the later of several; else the one received before, or after."""
     begun = [n for n, each in enumerate(sessions, 1) if each.first_received_at <= received_at]

@@ -32,8 +32,10 @@ def tally_readings(held: pl.DataFrame, duplicates: pl.DataFrame, by: Sequence[st
             held_us=pl.col("held_us").sum(),
             readings=pl.len().cast(pl.Int64),
             duplicates=pl.lit(0, pl.Int64),
+            untimely=pl.lit(0, pl.Int64),
             first_at=pl.col("plausible_at").min(),
             last_at=pl.col("plausible_at").max(),
+            held_until_at=(pl.col("plausible_at") + pl.duration(microseconds="held_us")).max(),
             gaps=pl.col("gap_us").count().cast(pl.Int64),
             longest_gap_us=pl.col("gap_us").max(),
         )

@@ -42,9 +42,10 @@ def expected(
     rows: list[Reading], rules: oracle.Rules, wanted: Filter, every_s: int
 ) -> dict[tuple[str, int, datetime], dict[str, int]]:
     """Say for each instant of the grid whose reading holds, straight from the definitions."""
-    parts = oracle.take_apart(rows, rules)
+    timely, _ = oracle.tell_apart(rows, rules)
+    parts = oracle.take_apart(timely, rules)
     bounds: dict[tuple[str, int], list[datetime]] = {}
-    for (room, when), session in oracle.number_sessions(rows, rules).items():
+    for (room, when), session in oracle.number_sessions(timely, rules).items():
         bounds.setdefault((room, session), []).append(when)
     took_part = {key[:2] for key in parts if not wanted.members or key[2] in wanted.members}
     touched = [
@@ -55,7 +56,12 @@ def expected(
         and (wanted.until is None or min(whens) < wanted.until)
     ]
     if wanted.session == "latest":
-        touched = [one for one in touched if one[1] == max(session for room, session in touched if room == one[0])]
+        sessions = oracle.find_sessions(timely, rules)
+        touched = [
+            max(of_room, key=lambda one: (sessions[one[0]][one[1] - 1].last_received_at, one[1]))
+            for room in sessions
+            if (of_room := [one for one in touched if one[0] == room])
+        ]
     cells: dict[tuple[str, int, datetime], dict[str, int]] = {}
     for room, session in touched:
         when = min(bounds[room, session]).replace(microsecond=0)

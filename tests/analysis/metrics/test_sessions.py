@@ -29,7 +29,7 @@ def test_silence_of_just_a_quarter_of_an_hour_ends_no_session(tmp_path: Path, si
 def test_session_goes_on_as_long_as_anybody_sends(tmp_path: Path) -> None:
     readings = [reading(minute * 600, 0 if minute % 2 else 80, "ann" if minute % 2 else "bob") for minute in range(10)]
     found = sessions_of(tmp_path, readings)
-    assert found.rows() == [("r1", 1, at(0), at(5400), 2, 10)]
+    assert found.rows() == [("r1", 1, at(0), at(5400), 2, 10, at(0.05), at(5400.05))]
 
 
 def test_rooms_have_sessions_of_their_own(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_years_before_1970_are_told_apart_like_others(tmp_path: Path) -> None:
 def test_no_stretches_make_no_sessions() -> None:
     nothing = pl.DataFrame(
         schema=pl.Schema({"room_id": pl.String(), "profile_id": pl.String(), "readings": pl.Int64()})
-        | {"first_at": SCHEMA["started_at"], "last_at": SCHEMA["started_at"]}
+        | dict.fromkeys(["first_at", "last_at", "first_received_at", "last_received_at"], SCHEMA["started_at"])
     )
     found = list_sessions(number_stretches(nothing, 1))
     assert found.is_empty()

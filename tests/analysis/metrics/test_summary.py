@@ -76,7 +76,7 @@ def summarize_in_slices(
 ) -> pl.DataFrame:
     selection = select(connection, wanted, definitions, slice_rows)
     starts = selection.sessions.select("room_id", "session", "started_at")
-    present = selection.members.drop("key").join(starts, on=["room_id", "session"])
+    present = selection.present.join(starts, on=["room_id", "session"])
     people = describe_members(present, NO_NAMES, members_frame(PEOPLE))
     return summarize(read_tally(selection, tally_rows), people, read_recovery(selection, people))
 
@@ -165,8 +165,10 @@ def test_counts_and_times_of_adjoining_ranges_add_up(scratch: Path, rows: list[R
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=ROWS)
 def test_steps_can_be_called_alone_on_readings_in_memory(rows: list[Reading]) -> None:
-    readings = readings_frame(rows)
-    stretches = readings.with_columns(first_at="occurred_at", last_at="occurred_at", readings=1)
+    timely, _ = oracle.tell_apart(rows, oracle.Rules())
+    readings = readings_frame(timely)
+    received = dict.fromkeys(["first_received_at", "last_received_at"], "received_at")
+    stretches = readings.with_columns(first_at="occurred_at", last_at="occurred_at", readings=1, **received)
     numbered = number_stretches(stretches, Definitions().session_gap_us)
     sessions = list_sessions(numbered)
     tidy, duplicates = sort_and_deduplicate(numbered.select("session", *readings.columns))
@@ -175,7 +177,7 @@ def test_steps_can_be_called_alone_on_readings_in_memory(rows: list[Reading]) ->
     present = numbered.select("room_id", "session", "profile_id").unique().join(starts, on=["room_id", "session"])
     people = describe_members(present, NO_NAMES, members_frame(PEOPLE))
     summary = summarize(tally, people, pl.DataFrame(schema=RECOVERY)).drop("hrr60")
-    expected = oracle.summarize(rows, oracle.Rules(), PEOPLE)
+    expected = oracle.summarize(timely, oracle.Rules(), PEOPLE)
     assert_equal(
         summary.with_columns(hrr60=pl.lit(None, pl.Float64)), {k: v | {"hrr60": None} for k, v in expected.items()}
     )

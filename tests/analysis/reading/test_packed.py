@@ -105,7 +105,7 @@ def test_packed_tally_equals_the_reference(
 
     def by_member(tally: pl.DataFrame) -> pl.DataFrame:
         sums = pl.col("duplicates", "gaps").sum()
-        edges = (pl.col("first_at").min(), pl.col("last_at").max(), pl.col("longest_gap_us").max())
+        edges = (pl.col("first_at").min(), pl.col("last_at", "held_until_at").max(), pl.col("longest_gap_us").max())
         return tally.group_by("key").agg(sums, *edges).sort("key")
 
     assert tally.schema == expected.schema
