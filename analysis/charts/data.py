@@ -7,6 +7,7 @@ import polars as pl
 
 from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.findings.wording import DASH
+from pulsoid_rec.analysis.metrics.filters import to_microseconds
 from pulsoid_rec.recorder.contract.wording import format_count
 
 HOVER_COLUMNS = 120
@@ -174,7 +175,8 @@ def wall_ms(at: datetime, view: SessionView) -> int:
 
     Charts draw it in UTC, so that readers in other time zones see the local times of the session, not of the browser.
     """
-    return round((at + view.zone.utcoffset(None)).timestamp() * 1000)
+    # Beyond the year 9999 in whole numbers, as a datetime ends there.
+    return round((to_microseconds(at) + view.zone.utcoffset(None) // timedelta(microseconds=1)) / 1000)
 
 
 def bpm_domain(readings: pl.DataFrame) -> tuple[int, int]:

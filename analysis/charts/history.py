@@ -8,7 +8,7 @@ import polars as pl
 
 from pulsoid_rec.analysis.charts.style import inline, light, styled
 from pulsoid_rec.analysis.findings.session_view import fixed_zone
-from pulsoid_rec.analysis.findings.wording import DASH, format_share
+from pulsoid_rec.analysis.findings.wording import DASH, format_share, to_local
 from pulsoid_rec.recorder.contract.wording import format_duration
 
 
@@ -46,7 +46,7 @@ def calendar(sessions: pl.DataFrame, *, zone: tzinfo | None = None, width: int |
 def _days(session: dict[str, Any], zone: tzinfo | None) -> list[dict[str, Any]]:
     """Divide a session at midnights, since each day has a row."""
     begin, end = (
-        at.astimezone(fixed_zone(session["started_at"], zone)) for at in (session["started_at"], session["ended_at"])
+        to_local(at, fixed_zone(session["started_at"], zone)) for at in (session["started_at"], session["ended_at"])
     )
     values = {
         "room": session["room_id"],
@@ -57,13 +57,13 @@ def _days(session: dict[str, Any], zone: tzinfo | None) -> list[dict[str, Any]]:
         "readings": f"{session['readings']:,}",
     }
     pieces = []
-    midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
-    while midnight <= end:
+    first_midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
+    for days in range((end.date() - begin.date()).days + 1):
+        midnight = first_midnight + timedelta(days=days)
         from_h = max(0.0, (begin - midnight) / timedelta(hours=1))
         # A session of a few seconds must be visible, too.
         to_h = max(from_h + 0.05, min(24.0, (end - midnight) / timedelta(hours=1)))
-        pieces.append(values | {"day": f"{midnight:%Y-%m-%d}", "from": round(from_h, 3), "to": round(to_h, 3)})
-        midnight += timedelta(days=1)
+        pieces.append(values | {"day": midnight.date().isoformat(), "from": round(from_h, 3), "to": round(to_h, 3)})
     return pieces
 
 
@@ -105,12 +105,12 @@ def member_history(
 
 def _session_row(row: dict[str, Any], zone: tzinfo | None) -> dict[str, Any]:
     first_at: datetime = row["first_at"]
-    local = first_at.astimezone(fixed_zone(first_at, zone))
+    local = to_local(first_at, fixed_zone(first_at, zone))
     known = row["bpm_p05"] is not None
     return {
         "label": f"{local.day} {local:%b %H:%M}",
         "session": row["session"],
-        "date": f"{local:%a} {local.day} {local:%b %Y, %H:%M}",
+        "date": f"{local:%a} {local.day} {local:%b} {local.year:04}, {local:%H:%M}",
         "low": row["bpm_p05"],
         "high": row["bpm_p95"],
         "bpm_mean": round(row["bpm_mean"], 1),

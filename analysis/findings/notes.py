@@ -4,8 +4,9 @@ from pulsoid_rec.analysis.findings.note import Note
 from pulsoid_rec.analysis.findings.presence import presence_notes
 from pulsoid_rec.analysis.findings.quality import quality_notes
 from pulsoid_rec.analysis.findings.session_view import SessionView
+from pulsoid_rec.analysis.findings.untimely import untimely_notes
 
 
 def session_notes(view: SessionView) -> list[Note]:
-    """Gather all notes about a session: the recorder and who was there, then sensors and coverage."""
-    return presence_notes(view) + quality_notes(view)
+    """Gather all notes about a session: the recorder and who was there, then clocks, sensors and coverage."""
+    return presence_notes(view) + untimely_notes(view) + quality_notes(view)

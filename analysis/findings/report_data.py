@@ -54,6 +54,9 @@ class ReportData:
     readings: pl.DataFrame
     """`READINGS`, ordered by room, session, profile and time; empty if they are more than `read_report`'s `at_most`."""
 
+    untimely: pl.DataFrame
+    """`metrics.untimely.UNTIMELY`: the readings that were left out because their time is wrong."""
+
     member_events: pl.DataFrame
     """The table `member_events` of the rooms above, from the first session's start to the last one's end."""
 
@@ -117,6 +120,7 @@ def _read(
         summary=results.summary,
         time_at_bpm=results.time_at_bpm,
         readings=readings,
+        untimely=results.untimely,
         member_events=recording.events(MEMBER_EVENTS, room_ids, *first_and_last),
         connection_events=recording.events(CONNECTION_EVENTS, room_ids),
         last_received=recording.last_received().filter(pl.col("room_id").is_in(room_ids)),

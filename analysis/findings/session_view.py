@@ -8,7 +8,7 @@ import polars as pl
 
 from pulsoid_rec.analysis.findings.offline import Offline, offline_times
 from pulsoid_rec.analysis.findings.report_data import ReportData
-from pulsoid_rec.analysis.findings.wording import format_clock
+from pulsoid_rec.analysis.findings.wording import format_clock, to_local
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.members import labels
 
@@ -35,7 +35,7 @@ class SessionView:
         The times in the session in which the room was not recorded.
     has_connections
         Whether the recorder's connections to the room are known, and so the times in which it was recording.
-    summary, time_at_bpm, readings, member_events
+    summary, time_at_bpm, readings, untimely, member_events
         The report's frames, of this session only.
     """
 
@@ -52,11 +52,12 @@ class SessionView:
     summary: pl.DataFrame
     time_at_bpm: pl.DataFrame
     readings: pl.DataFrame
+    untimely: pl.DataFrame
     member_events: pl.DataFrame
 
     def clock(self, at: datetime) -> str:
         """Format an instant as local time, with the date if the session began on another."""
-        return format_clock(at, self.zone, self.started_at.astimezone(self.zone).date())
+        return format_clock(at, self.zone, to_local(self.started_at, self.zone).date())
 
     def label(self, profile_id: str) -> str:
         """Return a label for a member, also for one who sent no reading."""
@@ -73,12 +74,12 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
     zone
         Time zone of the reader; None for this computer's.
     """
-    frames = (report.summary, report.time_at_bpm, report.readings)
+    frames = (report.summary, report.time_at_bpm, report.readings, report.untimely)
     by_session = [frame.partition_by("room_id", "session", as_dict=True) for frame in frames]
     views = []
     for row in report.sessions.iter_rows(named=True):
         room_id, session = row["room_id"], row["session"]
-        summary, time_at_bpm, readings = (
+        summary, time_at_bpm, readings, untimely = (
             rows.get((room_id, session), frame.clear()) for frame, rows in zip(frames, by_session, strict=True)
         )
         # A filter by time may select only a part of the session.
@@ -103,6 +104,7 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
             summary=summary,
             time_at_bpm=time_at_bpm,
             readings=readings,
+            untimely=untimely,
             member_events=report.member_events.filter(in_room & in_session).sort("occurred_at"),
         )
         views.append(view)
@@ -117,4 +119,4 @@ def before(column: str) -> pl.Expr:
 
 def fixed_zone(at: datetime, zone: tzinfo | None) -> timezone:
     """Return the offset from UTC at an aware instant in a time zone; None for this computer's."""
-    return timezone(at.astimezone(zone).utcoffset() or timedelta())
+    return timezone(to_local(at, zone).utcoffset() or timedelta())

@@ -7,7 +7,7 @@ from html import escape
 import polars as pl
 
 from pulsoid_rec.analysis.findings.session_view import fixed_zone
-from pulsoid_rec.analysis.findings.wording import DASH
+from pulsoid_rec.analysis.findings.wording import DASH, format_date_time, to_local
 from pulsoid_rec.analysis.notebook.frames import Frames
 from pulsoid_rec.recorder.contract.errors import PulsoidRecError
 from pulsoid_rec.recorder.contract.wording import format_count, format_list
@@ -63,7 +63,7 @@ def _local(at: object) -> str:
     if not isinstance(at, datetime):
         return DASH
     zone = fixed_zone(at, None)
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone}"
+    return f"{format_date_time(to_local(at, zone))} {zone}"
 
 
 def _describe_filter(excerpt: Frames, members: pl.DataFrame) -> str:

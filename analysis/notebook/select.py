@@ -1,7 +1,7 @@
 """Finds rooms, members, sessions and times by what is typed in a notebook; errors list what exists."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 
 import polars as pl
 
@@ -69,7 +69,5 @@ def choose_range(
 def _parse_time(typed: Time | None, name: str, now: datetime) -> datetime | None:
     if typed is None:
         return None
-    if isinstance(typed, date):  # or a datetime, which is a date
-        at = typed if isinstance(typed, datetime) else datetime.combine(typed, time.min)
-        return at.astimezone(UTC)
-    return parse_instant(str(typed), name, now)
+    # A datetime is a date, too.
+    return parse_instant(typed.isoformat() if isinstance(typed, date) else str(typed), name, now)

@@ -11,7 +11,7 @@ from pulsoid_rec.analysis.findings.note import Note
 from pulsoid_rec.analysis.findings.notes import session_notes
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
-from pulsoid_rec.analysis.findings.wording import format_share, is_unknown
+from pulsoid_rec.analysis.findings.wording import format_date_time, format_share, is_unknown, to_local
 from pulsoid_rec.analysis.report.html_charts import (
     CROWD,
     PageChart,
@@ -77,21 +77,21 @@ def make_sections(report: ReportData, zone: tzinfo | None = None) -> list[Sectio
 
 
 def _section(view: SessionView, id_: str, report: ReportData) -> Section:
-    begin, end = (at.astimezone(view.zone) for at in (view.started_at, view.ended_at))
+    begin, end = (to_local(at, view.zone) for at in (view.started_at, view.ended_at))
     buckets = choose_buckets(report)
     unknown = view.summary.filter(pl.col("hr_max").is_null())["profile_id"]
     return Section(
         id=id_,
         room=report.rooms.get(view.room_id, view.room_id),
         view=view,
-        date=f"{begin:%A} {begin.day} {begin:%B %Y}",
+        date=f"{begin:%A} {begin.day} {begin:%B} {begin.year:04}",
         hours=f"{begin:%H:%M:%S} to {view.clock(end)}",
         facts=(
             format_duration((view.ended_at - view.started_at).total_seconds()),
             format_count(view.summary.height, "member"),
             format_count(int(view.summary["readings"].sum()), "plausible reading"),
             f"local time, {view.zone}",
-            f"began {view.started_at:%Y-%m-%d %H:%M:%S} UTC",
+            f"began {format_date_time(view.started_at)} UTC",
         ),
         notes=session_notes(view),
         members=_members(view, member_charts(view, id_, buckets, report.summary.height)),

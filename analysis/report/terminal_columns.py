@@ -10,7 +10,13 @@ import polars as pl
 from rich.text import Text
 
 from pulsoid_rec.analysis.findings.session_view import fixed_zone
-from pulsoid_rec.analysis.findings.wording import format_figure, format_share, is_unknown
+from pulsoid_rec.analysis.findings.wording import (
+    format_date_time,
+    format_figure,
+    format_share,
+    is_unknown,
+    to_local,
+)
 from pulsoid_rec.analysis.metrics.columns import SUMMARY, SummaryColumn, Topic
 from pulsoid_rec.analysis.metrics.zones import ZONES
 from pulsoid_rec.recorder.contract.wording import format_duration
@@ -97,11 +103,11 @@ def session_columns(zone: tzinfo | None) -> list[TableColumn]:
 
     def local(row: Row, name: str) -> datetime:
         at: datetime = row[name]
-        return at.astimezone(fixed_zone(row["started_at"], zone))
+        return to_local(at, fixed_zone(row["started_at"], zone))
 
     def ended(row: Row, _encoding: str) -> Cell:
         began_at, ended_at = local(row, "started_at"), local(row, "ended_at")
-        return f"{ended_at:%H:%M:%S}" if began_at.date() == ended_at.date() else f"{ended_at:%Y-%m-%d %H:%M:%S}"
+        return f"{ended_at:%H:%M:%S}" if began_at.date() == ended_at.date() else format_date_time(ended_at)
 
     def count(name: str) -> Callable[[Row, str], Cell]:
         return lambda row, _: f"{row[name]:,}"
@@ -109,7 +115,7 @@ def session_columns(zone: tzinfo | None) -> list[TableColumn]:
     return [
         TableColumn(unit="Session", rank=1, cell=count("session")),
         TableColumn(
-            unit="Began", rank=2, cell=lambda row, _: f"{local(row, 'started_at'):%Y-%m-%d %H:%M:%S}", justify="left"
+            unit="Began", rank=2, cell=lambda row, _: format_date_time(local(row, "started_at")), justify="left"
         ),
         TableColumn(unit="Ended", rank=6, cell=ended, justify="left"),
         TableColumn(unit="Lasted", rank=3, cell=lambda row, _: format_duration(row["duration_s"]), justify="left"),

@@ -8,6 +8,7 @@ import polars as pl
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.summary import SCHEMA
+from pulsoid_rec.analysis.metrics.untimely import UNTIMELY
 
 INSTANT = pl.Datetime("us", "UTC")
 START = datetime(2026, 3, 4, 13, 0, tzinfo=UTC)
@@ -111,6 +112,7 @@ def report_of(
         summary=_summary(held, time_at_bpm, hr_max),
         time_at_bpm=time_at_bpm,
         readings=readings,
+        untimely=pl.DataFrame(schema=UNTIMELY),
         member_events=pl.DataFrame(events, schema=MEMBER_EVENTS, orient="row"),
         connection_events=pl.DataFrame(connections, schema=CONNECTION_EVENTS, orient="row"),
         last_received=pl.DataFrame(
@@ -164,6 +166,7 @@ def _summary(held: pl.DataFrame, time_at_bpm: pl.DataFrame, hr_max: Mapping[str,
             readings=ok.sum().cast(pl.Int64),
             duplicates=pl.lit(0, pl.Int64),
             implausible=(~ok).sum().cast(pl.Int64),
+            untimely=pl.lit(0, pl.Int64),
             gaps=(pl.col("occurred_at").filter(ok).diff() > timedelta(seconds=5)).sum().cast(pl.Int64),
             longest_gap_s=pl.col("occurred_at").filter(ok).diff().max().dt.total_microseconds() / 1e6,
             bpm_mean=bpm.mean(),
