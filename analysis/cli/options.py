@@ -48,12 +48,7 @@ SessionGapOption = Annotated[
 ]
 MaxClockErrorOption = Annotated[
     float,
-    typer.Option(
-        metavar="SECONDS",
-        min=0,
-        max=4_000_000 * _DAY_S,
-        help="A reading's time may be off by that, by the room's clock.",
-    ),
+    typer.Option(metavar="SECONDS", min=0, help="How far a clock may be wrong before its readings are left out."),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 

@@ -42,4 +42,4 @@ class Definitions:
     @property
     def max_clock_error_us(self) -> int:
         """Largest error of a clock in microseconds."""
-        return round(self.max_clock_error_s * MICROSECONDS)
+        return min(round(self.max_clock_error_s * MICROSECONDS), 2**62)  # as whole numbers of 64 bits

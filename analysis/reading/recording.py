@@ -123,6 +123,9 @@ class Recording:
 
         Recorders wait until the block ends.
         """
+        if self._connection is not None:
+            yield self
+            return
         snapshot = Recording(self.path, self.lock_timeout_s)
         with self.open_() as snapshot._connection:
             yield snapshot
