@@ -23,7 +23,7 @@ from pulsoid_rec.analysis.metrics.time_at_bpm import time_at_bpm
 from pulsoid_rec.analysis.reading.config_names import ROOM_NAMES, read_config_names
 from pulsoid_rec.analysis.reading.database import LOCK_TIMEOUT_S, open_database, read_frame
 from pulsoid_rec.analysis.reading.lazy import read_lazily
-from pulsoid_rec.analysis.reading.pipeline import Selection, read_in_order, read_recovery, read_tally, select
+from pulsoid_rec.analysis.reading.pipeline import Selection, read_recovery, read_tally, select
 from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.tables import TABLES, Table
 
@@ -77,6 +77,13 @@ def _describe(selection: Selection, members: pl.DataFrame) -> pl.DataFrame:
     started = selection.sessions.select("room_id", "session", "started_at")
     present = selection.members.drop("key").join(started, on=["room_id", "session"])
     return describe_members(present, read_config_names(selection.connection), members)
+
+
+def compute_results(selection: Selection, members: pl.DataFrame) -> Results:
+    """Compute all results of what is selected; `members` is what is known of them: `members.SCHEMA`."""
+    tally = read_tally(selection)
+    people = _describe(selection, members)
+    return Results(selection.sessions, people, tally, read_recovery(selection, people))
 
 
 class Recording:
@@ -177,10 +184,7 @@ class Recording:
             What is known of the members: `members.SCHEMA`.
         """
         with self.open_() as connection:
-            selection = select(connection, wanted, definitions)
-            tally = read_tally(selection)
-            people = _describe(selection, members)
-            return Results(selection.sessions, people, tally, read_recovery(selection, people))
+            return compute_results(select(connection, wanted, definitions), members)
 
     def summary(
         self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
@@ -204,29 +208,6 @@ class Recording:
             reader, members = selection.reader(), selection.members
             for slice_ in selection.slices():
                 yield reader.read(slice_).join(members, on="key").select(*READINGS)
-
-    def readings_in_order(self, wanted: Filter, definitions: Definitions, people: pl.DataFrame) -> pl.DataFrame:
-        """Read the readings without duplicates, all of them into memory.
-
-        Parameters
-        ----------
-        wanted, definitions
-            As of `results`.
-        people
-            Columns to add to each reading, such as its member's name: `MEMBER` and further columns.
-
-        Returns
-        -------
-        `room_id`, `session`, `profile_id`, the further columns, `occurred_at`, `bpm`; ordered by room, session, profile
-        and time.
-        """
-        with self.open_() as connection:
-            selection = select(connection, wanted, definitions)
-            readings = read_in_order(selection)
-        # Keys are in the order of members, and one number joins faster than three columns.
-        members = selection.members.join(people, on=MEMBER)
-        named = members.columns[1:]
-        return readings.join(members, on="key", maintain_order="left").select(*named, "occurred_at", "bpm")
 
     def events(
         self,
