@@ -27,8 +27,8 @@ from pulsoid_rec.analysis.metrics.sessions import INSTANT
 SILENCE_S = 60.0
 """A longer silence of a member has a note; a shorter one only counts as a gap."""
 
-SLICE_ROWS = 2_000_000
-"""Readings already in memory are checked in slices of so many."""
+SLICE_ROWS = 250_000
+"""Readings are checked in slices of so many. Larger ones take no less time and more memory."""
 
 READINGS: Final = {"key": pl.UInt32(), "occurred_at": INSTANT, "received_at": INSTANT, "bpm": pl.Int32()}
 """Columns of a slice. `key` is a number for each member and session, `members` says which."""
@@ -78,9 +78,9 @@ Check = Callable[[pl.LazyFrame, pl.LazyFrame], pl.LazyFrame]
 
 Both are ordered by `key` and time, and have `READINGS` and `before_at`: of the first, the time of the member's reading
 before this one, of the second that of the plausible one before; null for the member's first of all. The first has
-`plausible`, too; the second `before_bpm`; `change` and `step_us`, in bpm and time since the reading before, and
-`before_change` and `before_step_us`, which that one had; and `since_at`: the time of the first reading of those that have
-had this bpm without a gap, up to this one.
+`plausible`, too. The second has `before_bpm`; `change` and `step_us`, in bpm and time since the reading before, and
+`before_change` and `before_step_us`, which that one had; and `since_at`: the time of the first of the readings that
+have had this bpm without a gap, up to this one.
 """
 
 _CHECKS: Final[dict[str, Check]] = {
@@ -180,7 +180,7 @@ def make_checks(
 def _check(
     slices: Iterable[pl.DataFrame], definitions: Definitions, longest: pl.DataFrame | None, removals: pl.DataFrame
 ) -> dict[str, pl.DataFrame]:
-    """Make all checks, and add up what they find in the slices; `longest` is how long a gap is, if not `max_hold_us`."""
+    """Make all checks, and add up what they find; a gap is longer than `longest`, `key` and `longest_us`, if given."""
     checks = _CHECKS | {"returns": lambda readings, _: _find_returns(readings, removals)}
     carried = pl.DataFrame(schema=READINGS | _CARRIED | {"is_new": pl.Boolean()})
     found: dict[str, pl.DataFrame] = {}

@@ -1,7 +1,7 @@
 """Everything that a report shows, read once, so that rendering it needs no database."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import polars as pl
@@ -126,7 +126,7 @@ def _read(
 
     def read(keys: pl.Series | None) -> Iterable[pl.DataFrame]:
         if readings is None:
-            return read_slices(selection, keys)
+            return read_slices(replace(selection, slice_rows=SLICE_ROWS), keys)
         return (readings if keys is None else readings.filter(pl.col("key").is_in(keys.implode()))).iter_slices(
             SLICE_ROWS
         )
