@@ -168,12 +168,13 @@ def make_checks(
         "ends": found["ends"].drop("times"),
         "paces": paces,
         "faults": judge_faults(counts, unchanging, paces, found["ends"]),
-        "silences": silences.select("key", "begins_at", "ends_at").sort("key", "begins_at"),
-        "returns": found["returns"].sort("key", "removed_at"),
+        "silences": silences.select("key", "begins_at", "ends_at"),
+        "returns": found["returns"],
     }
     by_key = members.select("key", *MEMBER)
+    ordered = {name: rows.sort(rows.columns[:2]) for name, rows in results.items()}
     return Checks(
-        **{name: by_key.join(rows, on="key", maintain_order="right").drop("key") for name, rows in results.items()}
+        **{name: by_key.join(rows, on="key", maintain_order="right").drop("key") for name, rows in ordered.items()}
     )
 
 
