@@ -30,6 +30,9 @@ SILENCE_S = 60.0
 SLICE_ROWS = 250_000
 """Readings are checked in slices of so many. Larger ones take no less time and more memory."""
 
+_ROWS = 100_000
+"""Rows of a check's results that may gather before they are added up."""
+
 READINGS: Final = {"key": pl.UInt32(), "occurred_at": INSTANT, "received_at": INSTANT, "bpm": pl.Int32()}
 """Columns of a slice. `key` is a number for each member and session, `members` says which."""
 
@@ -144,21 +147,29 @@ def make_checks(
     member_events
         The table `member_events` of these rooms.
     """
-    removed_at = pl.col("occurred_at")
     removals = (
-        members.join(member_events.filter(pl.col("event") == "removed"), on=["room_id", "profile_id"])
-        .filter(removed_at.is_between("started_at", "ended_at"))
-        .select("key", removed_at=removed_at)
+        member_events.filter(pl.col("event") == "removed")
+        .select("room_id", "profile_id", removed_at="occurred_at")
         .unique()
+        .sort("removed_at")
+        .join_asof(
+            members.sort("started_at"),
+            left_on="removed_at",
+            right_on="started_at",
+            by=["room_id", "profile_id"],
+            check_sortedness=False,
+        )
+        .filter(pl.col("removed_at") <= pl.col("ended_at"))
+        .select("key", "removed_at")
     )
-    found = _check(read(None), definitions, None, removals)
+    found = _check(read(None), members, definitions, None, removals)
     paces = find_paces(found["steps"], definitions)
     # Whether a value stays the same depends on what is a gap. Those who report more slowly than readings hold, and so
     # have few readings, are read again, now that their pace is known.
     slow = paces.filter(pl.col("longest_us") > definitions.max_hold_us).select("key", "longest_us")
     unchanging = found["unchanging"]
     if not slow.is_empty():
-        again = _check(read(slow["key"]), definitions, slow, removals.clear())
+        again = _check(read(slow["key"]), members, definitions, slow, removals.clear())
         unchanging = pl.concat([unchanging.join(slow, on="key", how="anti"), again["unchanging"]])
     counts = pl.concat([found["implausible"], found["jumps"], found["turns"]])
     silence_us = (pl.col("ends_at") - pl.col("begins_at")).dt.total_microseconds()
@@ -179,26 +190,32 @@ def make_checks(
 
 
 def _check(
-    slices: Iterable[pl.DataFrame], definitions: Definitions, longest: pl.DataFrame | None, removals: pl.DataFrame
+    slices: Iterable[pl.DataFrame],
+    members: pl.DataFrame,
+    definitions: Definitions,
+    longest: pl.DataFrame | None,
+    removals: pl.DataFrame,
 ) -> dict[str, pl.DataFrame]:
     """Make all checks, and add up what they find; a gap is longer than `longest`, `key` and `longest_us`, if given."""
     checks = _CHECKS | {"returns": lambda readings, _: _find_returns(readings, removals)}
     carried = pl.DataFrame(schema=READINGS | _CARRIED | {"is_new": pl.Boolean()})
-    found: dict[str, pl.DataFrame] = {}
+    found: dict[str, list[pl.DataFrame]] = {name: [] for name in checks}
     for rows in chain([pl.DataFrame(schema=READINGS)], slices):  # The first is empty, so that every check has a result.
+        going_on = members.filter(pl.col("ended_at") >= pl.lit(rows["occurred_at"].min(), INSTANT))
+        carried = carried.join(going_on, on="key", how="semi", maintain_order="left")
         readings, plausible, carried = _compare(pl.concat([carried, rows], how="diagonal"), definitions, longest)
         for name, check in checks.items():
-            new = check(readings, plausible).collect()
-            found[name] = new if name not in found else _add_up(found[name], new)
-    return found
+            tables = found[name]
+            tables.append(check(readings, plausible).collect())
+            if sum(table.height for table in tables[1:]) > max(_ROWS, tables[0].height):
+                found[name] = [_add_up(tables)]
+    return {name: _add_up(tables) for name, tables in found.items()}
 
 
-def _add_up(found: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-    if new.is_empty():
-        return found
-    both = pl.concat([found, new])
-    measures = [add for name, add in _MEASURES.items() if name in both.columns]
-    return both.group_by(pl.exclude(*_MEASURES)).agg(measures)
+def _add_up(tables: list[pl.DataFrame]) -> pl.DataFrame:
+    all_ = pl.concat(tables)
+    measures = [add for name, add in _MEASURES.items() if name in all_.columns]
+    return all_.group_by(pl.exclude(*_MEASURES)).agg(measures)
 
 
 def _compare(
