@@ -34,9 +34,14 @@ def thin(view: SessionView, buckets: int) -> pl.DataFrame:
     -------
     pl.DataFrame
         `profile_id`, `occurred_at`, `bpm`, `segment`: plausible readings ordered by profile and time, at most four a
-        bucket and member; a member's readings with the same `segment` have no gap between them.
+        bucket and member; a member's readings with the same `segment` have no gap between them: no step longer than a
+        reading holds, or than is usual for this sensor.
     """
-    is_gap = (pl.col("occurred_at").diff() > timedelta(seconds=view.definitions.max_hold_s)).fill_null(value=False)
+    longest_us = dict(view.checks.paces.select("profile_id", "longest_us").iter_rows())
+    usual_us = pl.col("profile_id").replace_strict(
+        longest_us, default=view.definitions.max_hold_us, return_dtype=pl.Int64
+    )
+    is_gap = (pl.col("occurred_at").diff().dt.total_microseconds() > usual_us).fill_null(value=False)
     rows = (
         view.readings.lazy()
         .filter("plausible")

@@ -21,9 +21,10 @@ from pulsoid_rec.analysis.findings.session_view import SessionView
 def timeline(view: SessionView, *, buckets: int = 480, width: int | str = 760, chooser: bool = True) -> alt.LayerChart:
     """Draw every member's heart rate over a session, on one pair of axes.
 
-    A line breaks where a member was silent for longer than a reading holds. Up to six members have a colour each. More
-    are drawn together, as their lowest and highest, their middle half and their median, and one at a time can be
-    brought forward. Times in which the room was not recorded are shaded. Hover or tap to read values.
+    A line breaks where a member was silent for longer than a reading holds, and than is usual for the sensor. Up to six
+    members have a colour each. More are drawn together, as their lowest and highest, their middle half and their
+    median, and one at a time can be brought forward. Times in which the room was not recorded are shaded. Hover or tap
+    to read values.
 
     Parameters
     ----------

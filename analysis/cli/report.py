@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 Format = Literal["table", "json", "html"]
 
-MOST_READINGS = {"table": 2_000_000, "json": 0, "html": 20_000_000}
-"""The most readings that are loaded, for charts and notes; JSON needs none."""
+MOST_READINGS = 20_000_000
+"""The most readings that a page draws. Notes have no limit: readings are checked in slices."""
 
 
 def report(
@@ -75,7 +75,8 @@ def report(
     if format_ == "html":
         prepare_scripts()
     known = options.read_members_beside(db, members)
-    data = read_report(recording, wanted, known, definitions, at_most=MOST_READINGS[format_])
+    at_most = MOST_READINGS if format_ == "html" else 0
+    data = read_report(recording, wanted, known, definitions, at_most=at_most, checks=format_ != "json")
     _print_backlog(recording)
     if data.summary.is_empty():
         print_no_match(recording, wanted, definitions)
@@ -99,7 +100,7 @@ def _write(data: "ReportData", format_: Format, output: Path | None, *, force: b
 
         if data.readings.is_empty() and not data.summary.is_empty():
             raise UsageError(
-                f"A page of more than {MOST_READINGS['html']:,} readings would be too large for a browser",
+                f"A page of more than {MOST_READINGS:,} readings would be too large for a browser",
                 "Choose fewer with --session, --since or --room.",
             )
         write_text(render_report(data), output, force=force)

@@ -1,27 +1,24 @@
 """Notes on when the recorder and each member were present: a member's silence is not a gap in the recording."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 import polars as pl
 
+from pulsoid_rec.analysis.findings.checks import SILENCE_S
 from pulsoid_rec.analysis.findings.note import Note, make_note, merge_many
 from pulsoid_rec.analysis.findings.offline import Offline
-from pulsoid_rec.analysis.findings.session_view import SessionView, before
+from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 
 APART_S = 30.0
 """Members who begin or end at most this far apart count as together: nobody switches sensors on at one instant."""
 
-SILENCE_S = 60.0
-"""A longer silence of a member has a note; a shorter one only counts as a gap."""
-
 
 def presence_notes(view: SessionView) -> list[Note]:
     """Describe when the recorder was offline, and who came late, left early, or fell silent in a session.
 
-    The recorder's notes come first, then the members' in the order of the summary. Without the session's readings,
-    silences are not found.
+    The recorder's notes come first, then the members' in the order of the summary.
     """
     return [
         *_recorder_notes(view),
@@ -86,13 +83,8 @@ class _Silence(NamedTuple):
 
 def _silences(view: SessionView) -> list[Note]:
     """Describe each member's silences while the recorder was connected."""
-    silent = (
-        view.readings.with_columns(before_at=before("occurred_at"))
-        .filter(pl.col("occurred_at") - pl.col("before_at") > timedelta(seconds=SILENCE_S))
-        .select("profile_id", "before_at", "occurred_at")
-    )
     silences: dict[str, list[_Silence]] = {id_: [] for id_ in view.names}
-    for id_, begins_at, ends_at in silent.iter_rows():
+    for id_, begins_at, ends_at in view.checks.silences.select("profile_id", "begins_at", "ends_at").iter_rows():
         recorded_s = (ends_at - begins_at).total_seconds() - sum(
             time.overlap_s(begins_at, ends_at) for time in view.offline
         )
@@ -120,12 +112,15 @@ def _describe_silences(view: SessionView, silences: list[_Silence]) -> str:
 
 def _room_members(view: SessionView) -> list[Note]:
     """Describe who left the room, and who was in it without sending a reading."""
+    returns = {
+        (id_, at): back_at
+        for id_, at, back_at in view.checks.returns.select("profile_id", "removed_at", "first_at").iter_rows()
+    }
     left = []
     removed = view.member_events.filter(pl.col("event") == "removed")
     for id_, at in removed.select("profile_id", "occurred_at").iter_rows():
-        later = view.readings.filter((pl.col("profile_id") == id_) & (pl.col("occurred_at") > at))
-        back_at = later["occurred_at"].min()
-        back = f", readings again from {view.clock(back_at)}" if isinstance(back_at, datetime) else ""
+        back_at = returns.get((id_, at))
+        back = f", readings again from {view.clock(back_at)}" if back_at is not None else ""
         left.append(make_note(view, id_, "presence", f"left the room at {view.clock(at)}{back}"))
     updated = view.member_events.filter(pl.col("event") == "updated")["profile_id"]
     quiet = [

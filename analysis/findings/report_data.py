@@ -1,16 +1,18 @@
 """Everything that a report shows, read once, so that rendering it needs no database."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import polars as pl
 
+from pulsoid_rec.analysis.findings.checks import SLICE_ROWS, Checks, make_checks
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
-from pulsoid_rec.analysis.reading.recording import Recording
+from pulsoid_rec.analysis.reading.pipeline import Selection, read_in_order, read_slices
+from pulsoid_rec.analysis.reading.recording import Recording, compute_results
 from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS
 
 READINGS = pl.Schema(
@@ -56,6 +58,8 @@ class ReportData:
 
     untimely: pl.DataFrame
     """`metrics.untimely.UNTIMELY`: the readings that were left out because their time is wrong."""
+    checks: Checks
+    """What the checks of all readings found, whether `readings` has them or not."""
 
     member_events: pl.DataFrame
     """The table `member_events` of the rooms above, from the first session's start to the last one's end."""
@@ -74,7 +78,13 @@ class ReportData:
 
 
 def read_report(
-    recording: Recording, wanted: Filter, members: pl.DataFrame, definitions: Definitions, *, at_most: int
+    recording: Recording,
+    wanted: Filter,
+    members: pl.DataFrame,
+    definitions: Definitions,
+    *,
+    at_most: int = 0,
+    checks: bool = True,
 ) -> ReportData:
     """Read everything that a report shows, from one state of the file.
 
@@ -89,28 +99,39 @@ def read_report(
     definitions
         What counts as plausible, held and one session.
     at_most
-        How many readings may be loaded one by one, for charts and notes; if there are more, `readings` is empty.
+        How many readings may be loaded one by one, for charts; if there are more, `readings` is empty.
+    checks
+        Whether readings are checked, slice by slice, however many they are; notes need it.
 
     Raises
     ------
     StorageError
         The recording cannot be read.
     """
-    with recording.snapshot() as snapshot:
-        return _read(snapshot, wanted, members, definitions, at_most)
+    with recording.snapshot() as snapshot, snapshot.selection(wanted, definitions) as selection:
+        return _read(snapshot, selection, members, at_most=at_most, checks=checks)
 
 
 def _read(
-    recording: Recording, wanted: Filter, members: pl.DataFrame, definitions: Definitions, at_most: int
+    recording: Recording, selection: Selection, members: pl.DataFrame, *, at_most: int, checks: bool
 ) -> ReportData:
     generated_at = datetime.now(UTC)
-    results = recording.results(wanted, definitions, members)
+    results = compute_results(selection, members)
     sessions = results.sessions.join(results.tally, on=["room_id", "session"], how="semi")
     room_ids, room_names = sessions["room_id"].unique().sort().to_list(), recording.room_names()
-    readings = pl.DataFrame(schema=READINGS)
-    if results.tally["readings"].sum() <= at_most:
-        readings = _read_readings(recording, wanted, definitions, results.people)
     first_and_last = sessions.select(pl.col("started_at").min(), pl.col("ended_at").max()).row(0)
+    member_events = recording.events(MEMBER_EVENTS, room_ids, *first_and_last)
+    readings = None
+    if at_most and results.tally["readings"].sum() <= at_most:
+        readings = read_in_order(selection)
+
+    def read(keys: pl.Series | None) -> Iterable[pl.DataFrame]:
+        if readings is None:
+            return read_slices(replace(selection, slice_rows=SLICE_ROWS), keys)
+        return (readings if keys is None else readings.filter(pl.col("key").is_in(keys.implode()))).iter_slices(
+            SLICE_ROWS
+        )
+
     return ReportData(
         generated_at=generated_at,
         source=recording.path.name,
@@ -119,19 +140,30 @@ def _read(
         sessions=sessions,
         summary=results.summary,
         time_at_bpm=results.time_at_bpm,
-        readings=readings,
         untimely=results.untimely,
-        member_events=recording.events(MEMBER_EVENTS, room_ids, *first_and_last),
+        readings=_describe(readings, selection, results.people),
+        checks=make_checks(
+            read if checks else _read_nothing, selection.bounded_members, selection.definitions, member_events
+        ),
+        member_events=member_events,
         connection_events=recording.events(CONNECTION_EVENTS, room_ids),
         last_received=recording.last_received().filter(pl.col("room_id").is_in(room_ids)),
-        definitions=definitions,
-        filter=str(wanted),
+        definitions=selection.definitions,
+        filter=str(selection.wanted),
     )
 
 
-def _read_readings(
-    recording: Recording, wanted: Filter, definitions: Definitions, people: pl.DataFrame
-) -> pl.DataFrame:
-    readings = recording.readings_in_order(wanted, definitions, people.select(*MEMBER, "name"))
+def _read_nothing(_: pl.Series | None) -> Iterable[pl.DataFrame]:
+    return ()
+
+
+def _describe(readings: pl.DataFrame | None, selection: Selection, people: pl.DataFrame) -> pl.DataFrame:
+    """Add to readings who sent them, and whether they are plausible; none if they were not loaded."""
+    if readings is None:
+        return pl.DataFrame(schema=READINGS)
+    definitions = selection.definitions
     is_plausible = pl.col("bpm").is_between(definitions.min_bpm, definitions.max_bpm)
-    return readings.with_columns(plausible=is_plausible).select(*READINGS).cast(READINGS)
+    # Keys are in the order of members, and one number joins faster than three columns.
+    members = selection.members.join(people.select(*MEMBER, "name"), on=MEMBER)
+    named = readings.join(members, on="key", maintain_order="left").with_columns(plausible=is_plausible)
+    return named.select(*READINGS).cast(READINGS)

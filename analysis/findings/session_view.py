@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 
 import polars as pl
 
+from pulsoid_rec.analysis.findings.checks import Checks
 from pulsoid_rec.analysis.findings.offline import Offline, offline_times
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.wording import format_clock, to_local
@@ -22,7 +23,7 @@ class SessionView:
     room_id, session
         Which session.
     started_at, ended_at
-        Its first and last reading in the report (aware, UTC); the whole session's if the report has no readings.
+        Its first and last reading in the report (aware, UTC); the whole session's if nothing was checked.
     zone
         The offset of local time at its start, used for the whole session, even if clocks change during it.
     definitions
@@ -37,6 +38,8 @@ class SessionView:
         Whether the recorder's connections to the room are known, and so the times in which it was recording.
     summary, time_at_bpm, readings, untimely, member_events
         The report's frames, of this session only.
+    checks
+        The report's checks, of this session only.
     """
 
     room_id: str
@@ -53,6 +56,7 @@ class SessionView:
     time_at_bpm: pl.DataFrame
     readings: pl.DataFrame
     untimely: pl.DataFrame
+    checks: Checks
     member_events: pl.DataFrame
 
     def clock(self, at: datetime) -> str:
@@ -76,6 +80,7 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
     """
     frames = (report.summary, report.time_at_bpm, report.readings, report.untimely)
     by_session = [frame.partition_by("room_id", "session", as_dict=True) for frame in frames]
+    checks_of = report.checks.by_session()
     views = []
     for row in report.sessions.iter_rows(named=True):
         room_id, session = row["room_id"], row["session"]
@@ -83,7 +88,8 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
             rows.get((room_id, session), frame.clear()) for frame, rows in zip(frames, by_session, strict=True)
         )
         # A filter by time may select only a part of the session.
-        first_at, last_at = readings["occurred_at"].min(), readings["occurred_at"].max()
+        checks = checks_of(room_id, session)
+        first_at, last_at = checks.ends["first_at"].min(), checks.ends["last_at"].max()
         started_at = first_at if isinstance(first_at, datetime) else row["started_at"]
         ended_at = last_at if isinstance(last_at, datetime) else row["ended_at"]
         in_room = pl.col("room_id") == room_id
@@ -105,16 +111,11 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
             time_at_bpm=time_at_bpm,
             readings=readings,
             untimely=untimely,
+            checks=checks,
             member_events=report.member_events.filter(in_room & in_session).sort("occurred_at"),
         )
         views.append(view)
     return views
-
-
-def before(column: str) -> pl.Expr:
-    """Return a column's value in the same member's previous reading, null for the first, in a report's `readings`."""
-    same = pl.col("profile_id") == pl.col("profile_id").shift(1)
-    return pl.when(same).then(pl.col(column).shift(1))
 
 
 def fixed_zone(at: datetime, zone: tzinfo | None) -> timezone:

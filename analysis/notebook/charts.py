@@ -39,8 +39,9 @@ class Charts(Frames):
     def timeline(self, *, width: int = 760) -> "alt.LayerChart":
         """Draw all members' heart rates over the last session; `width` is in pixels.
 
-        Lines break where a member was silent. Up to six members have a colour each; more are drawn together, and a
-        menu brings one at a time forward. Hover to read values.
+        Lines break where a member was silent for longer than a reading holds, and than is usual for the sensor. Up to
+        six members have a colour each; more are drawn together, and a menu brings one at a time forward. Hover to read
+        values.
 
         Examples
         --------

@@ -27,7 +27,7 @@ from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS, ROOM_EVENTS, Table
 
 MAX_READINGS = 20_000_000
-"""More readings than these are not loaded for charts and notes."""
+"""More readings than these are not loaded for charts. Notes have no limit: readings are checked in slices."""
 
 _CONFIG_NAMES = pl.Schema({"room_id": pl.String(), "profile_id": pl.String(), "config_name": pl.String()})
 _NOTES = pl.Schema(
@@ -225,7 +225,7 @@ class Frames:
         """
         rows = [
             (note.room_id, note.session, note.profile_id, note.kind, note.text)
-            for view in session_views(self.report())
+            for view in session_views(self._read_report(at_most=0, checks=True))
             for note in session_notes(view)
         ]
         return pl.DataFrame(rows, schema=_NOTES, orient="row")
@@ -254,24 +254,31 @@ class Frames:
             return frame
 
     def report(self, *, readings: bool = True) -> ReportData:
-        """Read the data of charts and notes, without `readings` if only figures are needed, which is quicker.
+        """Read the data of charts, without `readings` and checks if only figures are needed, which is quicker.
 
         Raises
         ------
         UsageError
             The excerpt has no readings, or too many to load.
         """
-        at_most = MAX_READINGS if readings else 0
-        report = read_report(self.recording, self.wanted, self.known_members(), self.definitions, at_most=at_most)
-        of = f" in {self.wanted}" if str(self.wanted) else ""
-        if report.summary.is_empty():
-            raise UsageError(f"There are no readings{of}", "See rooms(), sessions() and members().")
+        report = self._read_report(at_most=MAX_READINGS if readings else 0, checks=readings)
         if readings and report.readings.is_empty():
             raise UsageError(
-                f"More than {MAX_READINGS:,} readings{of} are too many to draw",
+                f"More than {MAX_READINGS:,} readings{self._of} are too many to draw",
                 "Choose fewer with .only(session=..., since=..., until=...).",
             )
         return report
+
+    def _read_report(self, *, at_most: int, checks: bool) -> ReportData:
+        known = self.known_members()
+        report = read_report(self.recording, self.wanted, known, self.definitions, at_most=at_most, checks=checks)
+        if report.summary.is_empty():
+            raise UsageError(f"There are no readings{self._of}", "See rooms(), sessions() and members().")
+        return report
+
+    @property
+    def _of(self) -> str:
+        return f" in {self.wanted}" if str(self.wanted) else ""
 
     def _named(self, rows: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
         """Add members' names after their ids, in place of the `name` of an event's own config."""

@@ -4,6 +4,7 @@ Slices are read from the last to the first: all that a slice needs of the others
 reading.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -145,6 +146,20 @@ def read_tally(selection: Selection, tally_rows: int = TALLY_ROWS) -> pl.DataFra
     return pl.concat([tally, selection.untimely.select(*MEMBER, "untimely")], how="diagonal")
 
 
+def read_slices(selection: Selection, keys: pl.Series | None = None) -> Iterator[pl.DataFrame]:
+    """Read the readings one by one, without duplicates, slice by slice in the order of time, of all members or `keys`.
+
+    Yields
+    ------
+    `key`, `occurred_at`, `received_at`, `bpm`, each member's ordered by `holds.ORDER`.
+    """
+    if keys is not None:
+        selection = replace(selection, buckets=selection.buckets.filter(pl.col("key").is_in(keys.implode())))
+    # Readings at one instant, among which duplicates are, lie in one slice.
+    for rows in read_ahead(selection.reader().read, selection.slices()):
+        yield sort_and_deduplicate(rows, _KEY)[0]
+
+
 def read_in_order(selection: Selection) -> pl.DataFrame:
     """Read the readings one by one, without duplicates; all of them are in memory in the end.
 
@@ -152,11 +167,9 @@ def read_in_order(selection: Selection) -> pl.DataFrame:
     -------
     `key`, `occurred_at`, `received_at`, `bpm`, ordered by key and, within a key, by `holds.ORDER`.
     """
-    reader = selection.reader()
-    # Readings at one instant, among which duplicates are, lie in one slice.
-    slices = [sort_and_deduplicate(rows, _KEY)[0] for rows in read_ahead(reader.read, selection.slices())]
+    slices = list(read_slices(selection))
     if not slices:
-        return reader.read(Slice(0, 0))
+        return selection.reader().read(Slice(0, 0))
     return pl.concat(slices).sort("key", maintain_order=True)
 
 

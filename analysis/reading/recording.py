@@ -24,7 +24,7 @@ from pulsoid_rec.analysis.reading.buckets import Scan, scan_readings
 from pulsoid_rec.analysis.reading.config_names import ROOM_NAMES, read_config_names
 from pulsoid_rec.analysis.reading.database import LOCK_TIMEOUT_S, open_database, read_frame
 from pulsoid_rec.analysis.reading.lazy import read_lazily
-from pulsoid_rec.analysis.reading.pipeline import Selection, read_in_order, read_recovery, read_tally, select
+from pulsoid_rec.analysis.reading.pipeline import Selection, read_recovery, read_tally, select
 from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.tables import TABLES, Table
 
@@ -83,6 +83,13 @@ def _describe(selection: Selection, members: pl.DataFrame) -> pl.DataFrame:
     return describe_members(present, read_config_names(selection.connection), members)
 
 
+def compute_results(selection: Selection, members: pl.DataFrame) -> Results:
+    """Compute all results of what is selected; `members` is what is known of them: `members.SCHEMA`."""
+    tally = read_tally(selection)
+    people = _describe(selection, members)
+    return Results(selection.sessions, people, tally, read_recovery(selection, people), selection.untimely)
+
+
 class Recording:
     """A database that `pulsoid-rec record` writes or has written.
 
@@ -131,7 +138,8 @@ class Recording:
             yield snapshot
 
     @contextmanager
-    def _select(self, wanted: Filter, definitions: Definitions) -> Iterator[Selection]:
+    def selection(self, wanted: Filter, definitions: Definitions) -> Iterator[Selection]:
+        """Open the file, and find what a filter selects; it can be read until the block ends."""
         with self.open_() as connection:
             yield select(connection, wanted, definitions, scan=self._scan(connection, wanted.rooms, definitions))
 
@@ -163,7 +171,7 @@ class Recording:
 
     def sessions(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.DataFrame:
         """Read the sessions: `sessions.SCHEMA`, ordered by room and number."""
-        with self._select(wanted, definitions) as selection:
+        with self.selection(wanted, definitions) as selection:
             return selection.sessions
 
     def members(
@@ -176,7 +184,7 @@ class Recording:
         `room_id`, `session`, `profile_id`, `name`, `first_at`, `last_at`, `readings`, ordered by the first three: each
         member's first and last timely reading in the whole session, and their count.
         """
-        with self._select(wanted, definitions) as selection:
+        with self.selection(wanted, definitions) as selection:
             sent = selection.buckets.group_by(MEMBER).agg(
                 pl.col("first_at").min(), pl.col("last_at").max(), pl.col("readings").sum()
             )
@@ -203,11 +211,8 @@ class Recording:
         members
             What is known of the members: `members.SCHEMA`.
         """
-        with self._select(wanted, definitions) as selection:
-            tally = read_tally(selection)
-            people = _describe(selection, members)
-            recovery = read_recovery(selection, people)
-            return Results(selection.sessions, people, tally, recovery, selection.untimely)
+        with self.selection(wanted, definitions) as selection:
+            return compute_results(selection, members)
 
     def summary(
         self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
@@ -226,32 +231,10 @@ class Recording:
         return read_lazily(READINGS, lambda: self._batches(wanted, definitions))
 
     def _batches(self, wanted: Filter, definitions: Definitions) -> Iterator[pl.DataFrame]:
-        with self._select(wanted, definitions) as selection:
+        with self.selection(wanted, definitions) as selection:
             reader, members = selection.reader(), selection.members
             for slice_ in selection.slices():
                 yield reader.read(slice_).join(members, on="key").select(*READINGS)
-
-    def readings_in_order(self, wanted: Filter, definitions: Definitions, people: pl.DataFrame) -> pl.DataFrame:
-        """Read the readings without duplicates, all of them into memory.
-
-        Parameters
-        ----------
-        wanted, definitions
-            As of `results`.
-        people
-            Columns to add to each reading, such as its member's name: `MEMBER` and further columns.
-
-        Returns
-        -------
-        `room_id`, `session`, `profile_id`, the further columns, `occurred_at`, `bpm`; ordered by room, session, profile
-        and time.
-        """
-        with self._select(wanted, definitions) as selection:
-            readings = read_in_order(selection)
-        # Keys are in the order of members, and one number joins faster than three columns.
-        members = selection.members.join(people, on=MEMBER)
-        named = members.columns[1:]
-        return readings.join(members, on="key", maintain_order="left").select(*named, "occurred_at", "bpm")
 
     def events(
         self,

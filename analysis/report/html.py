@@ -12,7 +12,8 @@ from markupsafe import Markup
 
 from pulsoid_rec.analysis.charts.amounts import ZONE_NAMES
 from pulsoid_rec.analysis.charts.style import css_variables
-from pulsoid_rec.analysis.findings.presence import APART_S, SILENCE_S
+from pulsoid_rec.analysis.findings.checks import SILENCE_S
+from pulsoid_rec.analysis.findings.presence import APART_S
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.report.html_charts import PageChart, history_charts
 from pulsoid_rec.analysis.report.html_sections import make_sections

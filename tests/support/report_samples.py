@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from pulsoid_rec.analysis.findings.checks import READINGS as SLICE
+from pulsoid_rec.analysis.findings.checks import Checks, make_checks
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.summary import SCHEMA
@@ -113,6 +115,7 @@ def report_of(
         time_at_bpm=time_at_bpm,
         readings=readings,
         untimely=pl.DataFrame(schema=UNTIMELY),
+        checks=checks_of(readings, definitions, member_events=pl.DataFrame(events, schema=MEMBER_EVENTS, orient="row")),
         member_events=pl.DataFrame(events, schema=MEMBER_EVENTS, orient="row"),
         connection_events=pl.DataFrame(connections, schema=CONNECTION_EVENTS, orient="row"),
         last_received=pl.DataFrame(
@@ -121,6 +124,36 @@ def report_of(
         definitions=definitions,
         filter="",
     )
+
+
+def checks_of(
+    readings: pl.DataFrame,
+    definitions: Definitions,
+    *,
+    member_events: pl.DataFrame | None = None,
+    slice_rows: int = 1_000_000,
+) -> Checks:
+    """Check readings in slices of so many rows."""
+    keyed = readings.with_columns(
+        key=pl.struct(_MEMBER).rank("dense").cast(pl.UInt32), received_at=pl.col("occurred_at")
+    )
+    of_session = pl.col("occurred_at")
+    members = (
+        keyed.with_columns(
+            started_at=of_session.min().over("room_id", "session"), ended_at=of_session.max().over("room_id", "session")
+        )
+        .select("key", *_MEMBER, "started_at", "ended_at")
+        .unique()
+        .sort("key")
+    )
+    rows = keyed.sort("occurred_at", maintain_order=True).select(*SLICE)
+
+    def read(keys: pl.Series | None) -> Iterable[pl.DataFrame]:
+        chosen = rows if keys is None else rows.filter(pl.col("key").is_in(keys.implode()))
+        return chosen.iter_slices(slice_rows)
+
+    events = pl.DataFrame(schema=MEMBER_EVENTS) if member_events is None else member_events
+    return make_checks(read, members, definitions, events)
 
 
 def crowd(members: int, seconds: int) -> ReportData:

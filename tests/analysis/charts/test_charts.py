@@ -103,7 +103,9 @@ def test_a_line_is_broken_at_gaps_and_nowhere_else(steps: list[tuple[float, int]
     (drawn,) = lines(thin(view, buckets), view)
     first = readings[0][0]
     good = [round(t - first, 1) for t, b in readings if 30 <= b <= 230]
-    gaps = [(a, b) for a, b in pairwise(good) if round(b - a, 1) > 5.0]
+    paces = sorted(round(b - a, 1) for (a, _), (b, _) in pairwise(readings) if b > a)
+    usual = 1.5 * paces[(len(paces) - 1) // 2] if len(paces) >= 10 else 0.0
+    gaps = [(a, b) for a, b in pairwise(good) if round(b - a, 1) > max(5.0, usual)]
     for (a, bpm_a), (b, bpm_b) in pairwise(zip(drawn["t"], drawn["bpm"], strict=True)):
         crossed = any(a <= begin and end <= b for begin, end in gaps)
         if bpm_a is not None and bpm_b is not None:
@@ -117,6 +119,14 @@ def test_a_gap_of_one_reading_more_than_the_hold_breaks_the_line() -> None:
     (drawn,) = drawn_lines(timeline(view))
     assert drawn["bpm"] == [80, 81, None, 82, 83]
     assert drawn["t"] == [0.0, 5.0, 10.1, 10.1, 11.0]
+
+
+def test_a_slow_sensor_is_a_line_and_breaks_where_it_is_late() -> None:
+    slow = [(10 * k + k % 2, 80 + k % 5) for k in range(60) if k != 30]
+    view = view_of(report_of(readings_of({"a": slow, "b": [(s, 90 + s % 5) for s in range(100) if s % 50 < 44]})))
+    a, b = drawn_lines(timeline(view))
+    assert [(a["t"][i - 1], a["t"][i]) for i, bpm in enumerate(a["bpm"]) if bpm is None] == [(291.0, 311.0)]
+    assert [(b["t"][i - 1], b["t"][i]) for i, bpm in enumerate(b["bpm"]) if bpm is None] == [(43.0, 50.0)]
 
 
 def test_a_longer_hold_closes_the_same_gap() -> None:

@@ -247,7 +247,7 @@ def test_what_lies_outside_of_the_readings_asked_for_is_not_told() -> None:
     )
     later = report_of(full.readings.filter(pl.col("occurred_at") > at(300)))
     asked = {name: getattr(full, name) for name in full.__dataclass_fields__}
-    asked |= {"readings": later.readings, "summary": later.summary}
+    asked |= {"readings": later.readings, "checks": later.checks, "summary": later.summary}
     assert texts(ReportData(**asked)) == []
 
 
