@@ -174,7 +174,7 @@ def wall_ms(at: datetime, view: SessionView) -> int:
 
     Charts draw it in UTC, so that readers in other time zones see the local times of the session, not of the browser.
     """
-    return round((at + view.zone.utcoffset(None)).timestamp() * 1000)
+    return round((at.timestamp() + view.zone.utcoffset(None).total_seconds()) * 1000)
 
 
 def bpm_domain(readings: pl.DataFrame) -> tuple[int, int]:

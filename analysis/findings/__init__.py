@@ -5,5 +5,5 @@ May import `reading` and `metrics`; loads neither altair nor rich. A recording g
 - `report_data`: all that a report shows, of one state of the file; `session_view`: one session of it.
 - `notes`: all notes of a session, a `note` each, from `presence` (with `offline`) and `quality`.
 - `what_exists`: the message when a filter or name matches nothing, which lists what exists.
-- `wording`: instants, shares and figures as text.
+- `local_time`: instants as text that selects them again; `wording`: shares and figures as text.
 """

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timezone, tzinfo
 
 import polars as pl
 
+from pulsoid_rec.analysis.findings.local_time import fixed_zone, format_clock
 from pulsoid_rec.analysis.findings.offline import Offline, offline_times
 from pulsoid_rec.analysis.findings.report_data import ReportData
-from pulsoid_rec.analysis.findings.wording import format_clock
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.members import labels
 
@@ -23,8 +23,10 @@ class SessionView:
         Which session.
     started_at, ended_at
         Its first and last reading in the report (aware, UTC); the whole session's if the report has no readings.
+    local_zone
+        Time zone of the reader; None for this computer's.
     zone
-        The offset of local time at its start, used for the whole session, even if clocks change during it.
+        Its offset at the session's start.
     definitions
         The report's definitions.
     names
@@ -43,6 +45,7 @@ class SessionView:
     session: int
     started_at: datetime
     ended_at: datetime
+    local_zone: tzinfo | None
     zone: timezone
     definitions: Definitions
     names: dict[str, str]
@@ -55,8 +58,8 @@ class SessionView:
     member_events: pl.DataFrame
 
     def clock(self, at: datetime) -> str:
-        """Format an instant as local time, with the date if the session began on another."""
-        return format_clock(at, self.zone, self.started_at.astimezone(self.zone).date())
+        """Format an instant as local time, with the date and the offset where they are not those of the start."""
+        return format_clock(at, self.local_zone, self.started_at)
 
     def label(self, profile_id: str) -> str:
         """Return a label for a member, also for one who sent no reading."""
@@ -94,6 +97,7 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
             session=session,
             started_at=started_at,
             ended_at=ended_at,
+            local_zone=zone,
             zone=fixed_zone(started_at, zone),
             definitions=report.definitions,
             names=labels(summary),
@@ -113,8 +117,3 @@ def before(column: str) -> pl.Expr:
     """Return a column's value in the same member's previous reading, null for the first, in a report's `readings`."""
     same = pl.col("profile_id") == pl.col("profile_id").shift(1)
     return pl.when(same).then(pl.col(column).shift(1))
-
-
-def fixed_zone(at: datetime, zone: tzinfo | None) -> timezone:
-    """Return the offset from UTC at an aware instant in a time zone; None for this computer's."""
-    return timezone(at.astimezone(zone).utcoffset() or timedelta())

@@ -1,7 +1,6 @@
-"""Instants, shares and figures of the summary as text, the same in every table, note and chart."""
+"""Shares and figures of the summary as text, the same in every table, note and chart."""
 
 import math
-from datetime import date, datetime, tzinfo
 from typing import Any, Final
 
 from pulsoid_rec.analysis.metrics.columns import SummaryColumn
@@ -11,12 +10,6 @@ DASH: Final = "\N{EM DASH}"
 """Stands for an unknown value."""
 
 _ONE_PERCENT = 0.01
-
-
-def format_clock(at: datetime, zone: tzinfo, day: date) -> str:
-    """Format an aware instant as the time of day in a zone, with the date unless it is `day`."""
-    local = at.astimezone(zone)
-    return f"{local:%H:%M:%S}" if local.date() == day else f"{local:%H:%M:%S on} {local.day} {local:%b}"
 
 
 def format_share(share: float | None) -> str:

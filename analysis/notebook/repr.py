@@ -6,7 +6,7 @@ from html import escape
 
 import polars as pl
 
-from pulsoid_rec.analysis.findings.session_view import fixed_zone
+from pulsoid_rec.analysis.findings.local_time import fixed_zone, to_local
 from pulsoid_rec.analysis.findings.wording import DASH
 from pulsoid_rec.analysis.notebook.frames import Frames
 from pulsoid_rec.recorder.contract.errors import PulsoidRecError
@@ -60,8 +60,7 @@ def _row(room: dict[str, object], names: list[str]) -> str:
 def _local(at: object) -> str:
     if not isinstance(at, datetime):
         return DASH
-    zone = fixed_zone(at, None)
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone}"
+    return f"{to_local(at, None).replace(tzinfo=None).isoformat(' ', 'seconds')} {fixed_zone(at, None)}"
 
 
 def _describe_filter(excerpt: Frames, members: pl.DataFrame) -> str:

@@ -1,12 +1,13 @@
 """What a page shows of each session: facts, notes, charts and tables, ready for the template."""
 
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from typing import Any
 
 import polars as pl
 
 from pulsoid_rec.analysis.charts.style import MEMBERS
+from pulsoid_rec.analysis.findings.local_time import format_instant, to_local
 from pulsoid_rec.analysis.findings.note import Note
 from pulsoid_rec.analysis.findings.notes import session_notes
 from pulsoid_rec.analysis.findings.report_data import ReportData
@@ -77,21 +78,21 @@ def make_sections(report: ReportData, zone: tzinfo | None = None) -> list[Sectio
 
 
 def _section(view: SessionView, id_: str, report: ReportData) -> Section:
-    begin, end = (at.astimezone(view.zone) for at in (view.started_at, view.ended_at))
+    begin = to_local(view.started_at, view.local_zone)
     buckets = choose_buckets(report)
     unknown = view.summary.filter(pl.col("hr_max").is_null())["profile_id"]
     return Section(
         id=id_,
         room=report.rooms.get(view.room_id, view.room_id),
         view=view,
-        date=f"{begin:%A} {begin.day} {begin:%B %Y}",
-        hours=f"{begin:%H:%M:%S} to {view.clock(end)}",
+        date=f"{begin:%A} {begin.day} {begin:%B} {begin.year:04}",
+        hours=f"{view.clock(view.started_at)} to {view.clock(view.ended_at)}",
         facts=(
             format_duration((view.ended_at - view.started_at).total_seconds()),
             format_count(view.summary.height, "member"),
             format_count(int(view.summary["readings"].sum()), "plausible reading"),
             f"local time, {view.zone}",
-            f"began {view.started_at:%Y-%m-%d %H:%M:%S} UTC",
+            f"began {format_instant(view.started_at, UTC)} UTC",
         ),
         notes=session_notes(view),
         members=_members(view, member_charts(view, id_, buckets, report.summary.height)),
