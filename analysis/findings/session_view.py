@@ -6,6 +6,7 @@ from datetime import datetime, timezone, tzinfo
 
 import polars as pl
 
+from pulsoid_rec.analysis.findings.clocks import Clocks, compare_clocks, lead_windows
 from pulsoid_rec.analysis.findings.local_time import fixed_zone, format_clock
 from pulsoid_rec.analysis.findings.offline import Offline, offline_times
 from pulsoid_rec.analysis.findings.report_data import ReportData
@@ -33,8 +34,10 @@ class SessionView:
         A label for each member, by profile id and in the order of the summary; all different.
     config_names
         `ReportData.config_names`.
+    clocks
+        How the clocks of recorder, room and members differ.
     offline
-        The times in the session in which the room was not recorded.
+        The times in the session in which the room was not recorded, on the room's clock.
     has_connections
         Whether the recorder's connections to the room are known, and so the times in which it was recording.
     summary, time_at_bpm, readings, member_events
@@ -50,6 +53,7 @@ class SessionView:
     definitions: Definitions
     names: dict[str, str]
     config_names: Mapping[tuple[str, str], str]
+    clocks: Clocks
     offline: tuple[Offline, ...]
     has_connections: bool
     summary: pl.DataFrame
@@ -78,6 +82,7 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
     """
     frames = (report.summary, report.time_at_bpm, report.readings)
     by_session = [frame.partition_by("room_id", "session", as_dict=True) for frame in frames]
+    clocks_of = compare_clocks(lead_windows(report.readings.lazy()).collect())
     views = []
     for row in report.sessions.iter_rows(named=True):
         room_id, session = row["room_id"], row["session"]
@@ -90,7 +95,10 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
         ended_at = last_at if isinstance(last_at, datetime) else row["ended_at"]
         in_room = pl.col("room_id") == room_id
         connections = report.connection_events.filter(in_room)
-        offline = offline_times(connections, report.last_received.filter(in_room))
+        clocks = clocks_of.get((room_id, session), Clocks())
+        offline = [
+            time.shift(clocks.to_room) for time in offline_times(connections, report.last_received.filter(in_room))
+        ]
         in_session = pl.col("occurred_at").is_between(started_at, ended_at)
         view = SessionView(
             room_id=room_id,
@@ -102,6 +110,7 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
             definitions=report.definitions,
             names=labels(summary),
             config_names=report.config_names,
+            clocks=clocks,
             offline=tuple(time for time in offline if time.ends_at > started_at and time.begins_at < ended_at),
             has_connections=not connections.is_empty(),
             summary=summary,

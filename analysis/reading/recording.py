@@ -217,8 +217,8 @@ class Recording:
 
         Returns
         -------
-        `room_id`, `session`, `profile_id`, the further columns, `occurred_at`, `bpm`; ordered by room, session, profile
-        and time.
+        `room_id`, `session`, `profile_id`, the further columns, `occurred_at`, `received_at`, `bpm`; ordered by room,
+        session, profile and time.
         """
         with self.open_() as connection:
             selection = select(connection, wanted, definitions)
@@ -226,7 +226,9 @@ class Recording:
         # Keys are in the order of members, and one number joins faster than three columns.
         members = selection.members.join(people, on=MEMBER)
         named = members.columns[1:]
-        return readings.join(members, on="key", maintain_order="left").select(*named, "occurred_at", "bpm")
+        return readings.join(members, on="key", maintain_order="left").select(
+            *named, "occurred_at", "received_at", "bpm"
+        )
 
     def events(
         self,
