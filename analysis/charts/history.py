@@ -124,16 +124,15 @@ def session_labels(sessions: pl.DataFrame, zone: tzinfo | None) -> list[str]:
     """
     instants, rooms, numbers = (sessions[name].to_list() for name in ("first_at", "room_id", "session"))
     days = [to_local(at, zone) for at in instants]
-    has_years = len({day.year for day in days}) > 1
-    lines = [
-        [f"{day.day} {day:%b}" + (f" {day.year:04}" if has_years else "") for day in days],
-        [format_instant(at, zone, "minutes").partition(" ")[2] for at in instants],
-    ]
+    clocks = [format_instant(at, zone, "minutes").partition(" ")[2] for at in instants]
+    lines = [[f"{day.day} {day:%b}" for day in days], [clock[:5] for clock in clocks], [clock[5:] for clock in clocks]]
+    if len({day.year for day in days}) > 1:
+        lines.insert(1, [f"{day.year:04}" for day in days])
     if len(set(rooms)) > 1:
         lines.append(rooms)
     if len(set(zip(*lines, strict=True))) < len(instants):  # several began within a minute
         lines.append([f"session {number}" for number in numbers])
-    return ["\n".join(label) for label in zip(*lines, strict=True)]
+    return ["\n".join(filter(None, label)) for label in zip(*lines, strict=True)]
 
 
 def _session_row(row: dict[str, Any], zone: tzinfo | None) -> dict[str, Any]:

@@ -176,7 +176,7 @@ def _find_changes(windows: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     `member`, `block` (a number for the window), `MEMBER`, `minute`, `at` (the first receipt, on the room's clock),
-    `first_at`, `change_us`, and `repeated_us`: for how long, at least, the member's time after the change repeats that before.
+    `first_at`, `change_us`, and `repeated_us`: how far the member's time goes back where it changed.
     """
     blocks = (
         windows.with_columns(block=pl.col("is_clean").cum_sum().over("member"))

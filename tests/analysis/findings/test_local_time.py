@@ -114,9 +114,9 @@ def sessions(*rows: tuple[int, str, datetime]) -> pl.DataFrame:
 def test_sessions_have_labels_of_their_own() -> None:
     year_before = datetime(2023, 10, 27, 0, 30, tzinfo=UTC)
     hours = sessions((1, "r", FIRST_HALF_PAST_TWO), (2, "r", SECOND_HALF_PAST_TWO))
-    assert session_labels(hours, None) == ["27 Oct\n02:30+02:00", "27 Oct\n02:30+01:00"]
+    assert session_labels(hours, None) == ["27 Oct\n02:30\n+02:00", "27 Oct\n02:30\n+01:00"]
     years = sessions((1, "r", year_before), (2, "r", SECOND_HALF_PAST_TWO))
-    assert session_labels(years, None) == ["27 Oct 2023\n02:30", "27 Oct 2024\n02:30+01:00"]
+    assert session_labels(years, None) == ["27 Oct\n2023\n02:30", "27 Oct\n2024\n02:30\n+01:00"]
     rooms = sessions((1, "gym", year_before), (1, "track", year_before))
     assert session_labels(rooms, None) == ["27 Oct\n02:30\ngym", "27 Oct\n02:30\ntrack"]
     minute = sessions((1, "r", year_before), (2, "r", year_before + timedelta(seconds=20)))
