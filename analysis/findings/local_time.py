@@ -19,6 +19,21 @@ def fixed_zone(at: datetime, zone: tzinfo | None) -> timezone:
     return timezone(to_local(at, zone).utcoffset() or timedelta())
 
 
+def find_change(start: datetime, end: datetime, zone: tzinfo | None) -> datetime | None:
+    """Return when clocks were first changed between two instants, to the second; None if they were not."""
+    step = max(timedelta(hours=1), (end - start) / 1000)
+    offset = fixed_zone(start, zone)
+    before, after = start, start
+    while fixed_zone(after, zone) == offset:
+        if after >= end:
+            return None
+        before, after = after, min(end, after + min(step, end - after))
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) / 2
+        before, after = (middle, after) if fixed_zone(middle, zone) == offset else (before, middle)
+    return after.replace(microsecond=0)
+
+
 def format_instant(at: datetime, zone: tzinfo | None, timespec: str = "seconds") -> str:
     """Format an aware instant as `2026-01-31 20:15:00` in a time zone, with its offset where it needs one to be known.
 

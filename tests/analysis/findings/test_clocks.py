@@ -173,7 +173,7 @@ def test_a_member_in_a_session_of_its_own_by_a_wrong_clock_is_compared_with_the_
 
 
 def test_an_import_and_a_fast_replay_show_no_clock() -> None:
-    at_once = {id_: sent(WHOLE, arrives=lambda s, n=n: 9000 + n + s / 3600) for n, id_ in enumerate("abc")}
+    at_once = {id_: sent(WHOLE, arrives=lambda s: 9000 + s / 3600) for id_ in "abc"}
     replay = {id_: sent(WHOLE, arrives=lambda s: s / 60) for id_ in "abc"}
     for members in (at_once, replay):
         assert texts(view_of(members)) == []

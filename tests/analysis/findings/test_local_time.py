@@ -1,16 +1,21 @@
 """Whatever time is printed selects the same instant when it is typed."""
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import polars as pl
 import pytest
+import vl_convert
 from hypothesis import given
 from hypothesis import strategies as st
+from report_samples import READINGS, report_of
 
 from pulsoid_rec.analysis.charts.history import calendar, session_labels
-from pulsoid_rec.analysis.findings.local_time import fixed_zone, format_clock, format_instant, to_local
+from pulsoid_rec.analysis.charts.timeline import timeline
+from pulsoid_rec.analysis.findings.local_time import find_change, fixed_zone, format_clock, format_instant, to_local
+from pulsoid_rec.analysis.findings.session_view import session_views
 from pulsoid_rec.analysis.metrics.filters import Filter, parse_instant
 
 BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"
@@ -89,6 +94,27 @@ def test_in_a_session_over_a_clock_change_the_time_is_the_clocks_with_its_offset
     clock = [format_clock(start + timedelta(hours=hours), None, start) for hours in (1.5, 2.5, 3.5, 4, 23)]
     assert clock == ["01:30:00", "02:30:00+02:00", "02:30:00+01:00", "03:00:00+01:00", "22:00:00+01:00"]
     assert format_clock(start + timedelta(hours=26), None, start) == "2024-10-28 01:00:00+01:00"
+
+
+@pytest.mark.usefixtures("_berlin")
+def test_a_change_of_the_clocks_is_found_to_the_second() -> None:
+    start = datetime(2024, 10, 26, 22, 0, 0, 400_000, tzinfo=UTC)
+    autumn, spring = datetime(2024, 10, 27, 1, tzinfo=UTC), datetime(2025, 3, 30, 1, tzinfo=UTC)
+    assert find_change(start, start + timedelta(hours=6), None) == autumn
+    assert find_change(start, start + timedelta(days=300), None) == autumn
+    assert find_change(spring - timedelta(days=9), spring + timedelta(minutes=1), None) == spring
+    assert find_change(start, start + timedelta(hours=2), None) is None
+    assert find_change(LAST, LAST, None) is None
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_berlin")
+def test_the_axis_of_a_session_shows_what_clocks_showed() -> None:
+    start = datetime(2024, 10, 26, 22, tzinfo=UTC)
+    rows = [("room", 1, "a", "a", at, at, 80, True) for at in (start, start + timedelta(hours=6))]
+    [view] = session_views(report_of(pl.DataFrame(rows, READINGS, orient="row")))
+    labels = re.findall(r">(\d\d:\d\d|[+-]\d\d:\d\d)<", vl_convert.vegalite_to_svg(timeline(view).to_dict()))
+    assert labels == ["01:00", "02:00", "02:00", "+01:00", "03:00", "+01:00", "04:00", "+01:00", "05:00", "+01:00"]
 
 
 @pytest.mark.parametrize("year", [1, 9999])
