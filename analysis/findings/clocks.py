@@ -175,8 +175,8 @@ def _find_changes(windows: pl.DataFrame) -> pl.DataFrame:
 
     Returns
     -------
-    `member`, `block` (a number for the window), `MEMBER`, `minute`, `first_at`, `change_us`, `at` (when it changed, to half
-    a minute, on the room's clock), and `repeated_us`: how far the member's time goes back where it changed.
+    `member`, `block` (a number for the window), `MEMBER`, `minute`, `first_at`, `change_us`, `at` (when it changed, to
+    half a minute, on the room's clock), and `repeated_us`: how far the member's time goes back where it changed.
     """
     received_for = pl.col("last_received_at") - pl.col("first_received_at")
     blocks = (
