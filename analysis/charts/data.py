@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from pulsoid_rec.analysis.findings.local_time import find_change, fixed_zone
 from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.findings.wording import DASH
 from pulsoid_rec.analysis.metrics.filters import to_microseconds
@@ -179,9 +180,23 @@ def wall_ms(at: datetime, view: SessionView) -> int:
     """Return an instant as the milliseconds since 1970 of a UTC clock that shows the session's local time.
 
     Charts draw it in UTC, so that readers in other time zones see the local times of the session, not of the browser.
+    It is that of the session's start, and goes on evenly where clocks are changed: `clock_change` is for labels.
     """
     # Beyond the year 9999 in whole numbers, as a datetime ends there.
     return round((to_microseconds(at) + view.zone.utcoffset(None) // timedelta(microseconds=1)) / 1000)
+
+
+def clock_change(view: SessionView) -> tuple[int, int, str]:
+    """Return when, as of `wall_ms`, clocks were changed in the session, by how many milliseconds, and to which offset.
+
+    They are 0, 0 and empty if they were not.
+    """
+    changed_at = find_change(view.started_at, view.ended_at, view.local_zone)
+    if changed_at is None:
+        return 0, 0, ""
+    zone = fixed_zone(changed_at, view.local_zone)
+    shift = zone.utcoffset(None) - view.zone.utcoffset(None)
+    return wall_ms(changed_at, view), round(shift.total_seconds() * 1000), str(zone).removeprefix("UTC") or "+00:00"
 
 
 def bpm_domain(readings: pl.DataFrame) -> tuple[int, int]:

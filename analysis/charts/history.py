@@ -7,8 +7,8 @@ import altair as alt
 import polars as pl
 
 from pulsoid_rec.analysis.charts.style import inline, light, styled
-from pulsoid_rec.analysis.findings.session_view import fixed_zone
-from pulsoid_rec.analysis.findings.wording import DASH, format_share, to_local
+from pulsoid_rec.analysis.findings.local_time import format_clock, format_instant, to_local
+from pulsoid_rec.analysis.findings.wording import DASH, format_share
 from pulsoid_rec.recorder.contract.wording import format_duration
 
 
@@ -44,26 +44,25 @@ def calendar(sessions: pl.DataFrame, *, zone: tzinfo | None = None, width: int |
 
 
 def _days(session: dict[str, Any], zone: tzinfo | None) -> list[dict[str, Any]]:
-    """Divide a session at midnights, since each day has a row."""
-    begin, end = (
-        to_local(at, fixed_zone(session["started_at"], zone)) for at in (session["started_at"], session["ended_at"])
-    )
+    """Divide a session at midnights, since each day has a row, by the times that clocks showed."""
+    started_at, ended_at = session["started_at"], session["ended_at"]
+    begin, end = (to_local(at, zone).replace(tzinfo=None) for at in (started_at, ended_at))
     values = {
         "room": session["room_id"],
         "session": session["session"],
-        "time": f"{begin:%H:%M} to {end:%H:%M}",
-        "length": format_duration((end - begin).total_seconds()),
+        "time": f"{format_clock(started_at, zone, started_at)} to {format_clock(ended_at, zone, started_at)}",
+        "length": format_duration((ended_at - started_at).total_seconds()),
         "members": session["members"],
         "readings": f"{session['readings']:,}",
     }
     pieces = []
-    first_midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
-    for days in range((end.date() - begin.date()).days + 1):
-        midnight = first_midnight + timedelta(days=days)
+    for day in range(begin.toordinal(), max(begin, end).toordinal() + 1):
+        midnight = datetime.fromordinal(day)
         from_h = max(0.0, (begin - midnight) / timedelta(hours=1))
         # A session of a few seconds must be visible, too.
         to_h = max(from_h + 0.05, min(24.0, (end - midnight) / timedelta(hours=1)))
-        pieces.append(values | {"day": midnight.date().isoformat(), "from": round(from_h, 3), "to": round(to_h, 3)})
+        place = {"day": midnight.date().isoformat(), "from": round(from_h, 3), "to": round(to_h, 3)}
+        pieces.append(values | place)
     return pieces
 
 
@@ -86,12 +85,17 @@ def member_history(
         Pixels, or "container" to fill the element it is in.
     """
     mine = summary.filter((pl.col("profile_id") == profile_id) & pl.col("bpm_mean").is_not_null()).sort("first_at")
-    rows = [_session_row(row, zone) for row in mine.iter_rows(named=True)]
-    order = list(dict.fromkeys(row["label"] for row in rows))
-    x = alt.X("label:N", sort=order, scale=alt.Scale(domain=order), axis=alt.Axis(labelAngle=0, labelOverlap=True))
+    labels = session_labels(mine, zone)
+    rows = [
+        _session_row(row, zone) | {"label": label}
+        for row, label in zip(mine.iter_rows(named=True), labels, strict=True)
+    ]
+    axis = alt.Axis(labelAngle=0, labelOverlap=True, labelExpr="split(datum.value, '\\n')")
+    x = alt.X("label:N", sort=labels, scale=alt.Scale(domain=labels), axis=axis)
     y = alt.Y("low:Q", scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(title="bpm", titleAngle=0, titleY=-8))
     tooltips = [
-        alt.Tooltip(f"{key}:N") for key in ("session", "date", "mean", "middle 90 %", "peak", "observed", "coverage")
+        alt.Tooltip(f"{key}:N")
+        for key in ("room", "session", "date", "mean", "middle 90 %", "peak", "observed", "coverage")
     ]
     base = alt.Chart(inline(rows))
     ranges = base.mark_rule(strokeWidth=6, strokeCap="round", stroke=light("quiet"), opacity=0.6, aria=False)
@@ -103,14 +107,42 @@ def member_history(
     )
 
 
+def session_labels(sessions: pl.DataFrame, zone: tzinfo | None) -> list[str]:
+    """Label sessions by when they began, no two alike: with the year, the room or the number where they differ.
+
+    Parameters
+    ----------
+    sessions
+        `room_id`, `session`, `first_at`.
+    zone
+        Time zone of the reader; None for this computer's.
+
+    Returns
+    -------
+    list of str
+        In the order of the rows, of several lines.
+    """
+    instants, rooms, numbers = (sessions[name].to_list() for name in ("first_at", "room_id", "session"))
+    days = [to_local(at, zone) for at in instants]
+    clocks = [format_instant(at, zone, "minutes").partition(" ")[2] for at in instants]
+    lines = [[f"{day.day} {day:%b}" for day in days], [clock[:5] for clock in clocks], [clock[5:] for clock in clocks]]
+    if len({day.year for day in days}) > 1:
+        lines.insert(1, [f"{day.year:04}" for day in days])
+    if len(set(rooms)) > 1:
+        lines.append(rooms)
+    if len(set(zip(*lines, strict=True))) < len(instants):  # several began within a minute
+        lines.append([f"session {number}" for number in numbers])
+    return ["\n".join(filter(None, label)) for label in zip(*lines, strict=True)]
+
+
 def _session_row(row: dict[str, Any], zone: tzinfo | None) -> dict[str, Any]:
     first_at: datetime = row["first_at"]
-    local = to_local(first_at, fixed_zone(first_at, zone))
+    local = to_local(first_at, zone)
     known = row["bpm_p05"] is not None
     return {
-        "label": f"{local.day} {local:%b %H:%M}",
+        "room": row["room_id"],
         "session": row["session"],
-        "date": f"{local:%a} {local.day} {local:%b} {local.year:04}, {local:%H:%M}",
+        "date": f"{local:%a} {format_instant(first_at, zone)}",
         "low": row["bpm_p05"],
         "high": row["bpm_p95"],
         "bpm_mean": round(row["bpm_mean"], 1),

@@ -1,8 +1,10 @@
 """The layers of charts over time: axes, lines that break at gaps, shading, and columns to hover over."""
 
+import json
+
 import altair as alt
 
-from pulsoid_rec.analysis.charts.data import wall_ms
+from pulsoid_rec.analysis.charts.data import clock_change, wall_ms
 from pulsoid_rec.analysis.charts.style import light
 from pulsoid_rec.analysis.findings.session_view import SessionView
 
@@ -12,12 +14,21 @@ _CLOCK = {"hours": "%H:%M", "minutes": "%H:%M", "seconds": "%H:%M:%S", "millisec
 _CLOCK |= dict.fromkeys(("year", "quarter", "month", "week", "date", "day"), "%d %b")
 
 
-def time_axis(field: str, scale: alt.Scale | None = None) -> alt.X:
-    """Place a field along the local time; `line` sets the axis' start and end."""
+def time_axis(field: str, scale: alt.Scale | None = None, view: SessionView | None = None) -> alt.X:
+    """Place a field along the local time; `line` sets the axis' start and end, and labels it for a session."""
     axis = alt.Axis(
         format=_CLOCK, tickCount=alt.ExprRef("max(2, width / 90)"), labelOverlap=True, labelFlush=True, grid=False
     )
+    if view is not None and (changed := clock_change(view))[1]:
+        text = f"utcFormat({_shown('datum.value', view)}, {json.dumps(_CLOCK)})"
+        axis.labelExpr = f"datum.value < {changed[0]} ? {text} : [{text}, '{changed[2]}']"
     return alt.X(f"{field}:T", scale=scale or alt.Scale(type="utc", nice=False), axis=axis)
+
+
+def _shown(wall: str, view: SessionView) -> str:
+    """Return an expression for what clocks showed at a `wall_ms`."""
+    changed_ms, shift_ms, _ = clock_change(view)
+    return f"toNumber({wall}) + ({wall} < {changed_ms} ? 0 : {shift_ms})" if shift_ms else wall
 
 
 def line(view: SessionView, domain: tuple[int, int], *, width: float = 1.4) -> alt.Chart:
@@ -25,7 +36,7 @@ def line(view: SessionView, domain: tuple[int, int], *, width: float = 1.4) -> a
     begin, end = (wall_ms(at, view) for at in (view.started_at, view.ended_at))
     # The axis needs some length even for a session of one reading.
     ends = alt.ExprRef(f"{begin}"), alt.ExprRef(f"{max(end, begin + 1000)}")
-    x = time_axis("at", alt.Scale(type="utc", nice=False, domainMin=ends[0], domainMax=ends[1]))
+    x = time_axis("at", alt.Scale(type="utc", nice=False, domainMin=ends[0], domainMax=ends[1]), view)
     axis = alt.Axis(
         tickCount=5, minExtent=26, title="bpm", titleAngle=0, titleAnchor="end", titleAlign="left", titleY=-8
     )
@@ -96,7 +107,9 @@ def hover(
         .transform_calculate(
             begins=f"{start} + {width_ms} * datum.column",
             ends=f"{start} + {width_ms} * (datum.column + 1)",
-            when=f"utcFormat(datum.begins, '{clock}') + ' to ' + utcFormat(datum.ends, '{clock}')",
+            when=" + ' to ' + ".join(
+                f"utcFormat({_shown(f'datum.{end}', view)}, '{clock}')" for end in ("begins", "ends")
+            ),
         )
         .mark_rect(fill=light("ink"), aria=False)
         .encode(

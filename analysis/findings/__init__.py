@@ -3,9 +3,10 @@
 May import `reading` and `metrics`; loads neither altair nor rich. A recording goes in, `ReportData` and notes come out.
 
 - `report_data`: all that a report shows, of one state of the file; `session_view`: one session of it.
-- `notes`: all notes of a session, a `note` each, from `presence` (with `offline`), `untimely` and `quality`.
 - `checks`: the checks of readings one by one, slice by slice, with those of `pace` (how often a sensor reports) and
   `faults` (values that cannot be a heart rate).
+- `notes`: all notes of a session, a `note` each, from `clock_notes` (with `clocks`), `presence` (with
+  `offline`), `untimely` and `quality`.
 - `what_exists`: the message when a filter or name matches nothing, which lists what exists.
-- `wording`: instants, shares and figures as text.
+- `local_time`: instants as text that selects them again; `wording`: shares and figures as text.
 """

@@ -12,6 +12,7 @@ from typing import Final
 
 import polars as pl
 
+from pulsoid_rec.analysis.findings.clocks import lead_windows
 from pulsoid_rec.analysis.findings.faults import (
     count_implausible,
     count_jumps,
@@ -89,6 +90,7 @@ have had this bpm without a gap, up to this one.
 _CHECKS: Final[dict[str, Check]] = {
     "ends": _find_ends,
     "steps": lambda readings, _: count_steps(readings),
+    "windows": lambda readings, _: lead_windows(readings, ("key",)),
     "silences": _find_silences,
     "implausible": lambda readings, _: count_implausible(readings),
     "jumps": lambda _, plausible: count_jumps(plausible),
@@ -112,6 +114,9 @@ class Checks:
 
     silences: pl.DataFrame
     """`begins_at`, `ends_at`: the readings before and after a silence longer than `SILENCE_S`, and than the pace."""
+
+    windows: pl.DataFrame
+    """As of `clocks.lead_windows`."""
 
     returns: pl.DataFrame
     """`removed_at`, `first_at`: the first reading after a member's removal, if there is one."""
@@ -180,6 +185,7 @@ def make_checks(
         "paces": paces,
         "faults": judge_faults(counts, unchanging, paces, found["ends"]),
         "silences": silences.select("key", "begins_at", "ends_at"),
+        "windows": found["windows"],
         "returns": found["returns"],
     }
     by_key = members.select("key", *MEMBER)

@@ -1,6 +1,7 @@
 """The times in which a room was not recorded: those between the recorders' connections."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
@@ -27,6 +28,10 @@ class Offline:
     def length_s(self) -> float:
         """How long it was, in seconds."""
         return (self.ends_at - self.begins_at).total_seconds()
+
+    def shift(self, to: Callable[[datetime], datetime]) -> "Offline":
+        """Return the same time on another clock."""
+        return replace(self, begins_at=to(self.begins_at), ends_at=to(self.ends_at))
 
     def overlap_s(self, begins_at: datetime, ends_at: datetime) -> float:
         """How many seconds of another time are in it."""

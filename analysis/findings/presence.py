@@ -9,6 +9,7 @@ from pulsoid_rec.analysis.findings.checks import SILENCE_S
 from pulsoid_rec.analysis.findings.note import Note, make_note, merge_many
 from pulsoid_rec.analysis.findings.offline import Offline
 from pulsoid_rec.analysis.findings.session_view import SessionView
+from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 
 APART_S = 30.0
@@ -51,13 +52,23 @@ def _describe_offline(view: SessionView, time: Offline) -> str:
 
 
 def _arrivals(view: SessionView) -> list[Note]:
-    present = view.summary.drop_nulls("first_at").select("profile_id", pl.col("first_at") - pl.col("first_at").min())
+    present = _present(view, "first_at", 0)
+    present = present.select("profile_id", pl.col("first_at") - pl.col("first_at").min())
     return _apart_notes(view, present, "first reading {} after", "first", "began later")
 
 
 def _departures(view: SessionView) -> list[Note]:
-    present = view.summary.drop_nulls("last_at").select("profile_id", pl.col("last_at").max() - pl.col("last_at"))
+    present = _present(view, "last_at", -1)
+    present = present.select("profile_id", pl.col("last_at").max() - pl.col("last_at"))
     return _apart_notes(view, present, "last reading {} before", "last", "ended earlier")
+
+
+def _present(view: SessionView, column: str, place: int) -> pl.DataFrame:
+    """Return members' first or last instants; of those whose clocks are wrong, of the receipt, on the room's clock."""
+    present = view.summary.drop_nulls(column).select("profile_id", column)
+    received = {id_: view.clocks.received[id_][place][place] for id_ in view.clocks.wrong}
+    on_room_clock = pl.col("profile_id").replace_strict(received, default=pl.col(column), return_dtype=INSTANT)
+    return present.with_columns(on_room_clock.alias(column)) if received else present
 
 
 def _apart_notes(view: SessionView, present: pl.DataFrame, text: str, extreme: str, merged: str) -> list[Note]:
@@ -84,12 +95,13 @@ class _Silence(NamedTuple):
 def _silences(view: SessionView) -> list[Note]:
     """Describe each member's silences while the recorder was connected."""
     silences: dict[str, list[_Silence]] = {id_: [] for id_ in view.names}
-    for id_, begins_at, ends_at in view.checks.silences.select("profile_id", "begins_at", "ends_at").iter_rows():
-        recorded_s = (ends_at - begins_at).total_seconds() - sum(
-            time.overlap_s(begins_at, ends_at) for time in view.offline
-        )
-        if recorded_s > SILENCE_S:
-            silences[id_].append(_Silence(begins_at, ends_at, recorded_s))
+    for id_, *gap in view.checks.silences.select("profile_id", "begins_at", "ends_at").iter_rows():
+        for begins_at, ends_at in view.clocks.unheard(id_, *gap):
+            recorded_s = (ends_at - begins_at).total_seconds() - sum(
+                time.overlap_s(begins_at, ends_at) for time in view.offline
+            )
+            if recorded_s > SILENCE_S:
+                silences[id_].append(_Silence(begins_at, ends_at, recorded_s))
     notes = [make_note(view, id_, "silence", _describe_silences(view, of)) for id_, of in silences.items() if of]
     listening = " while the recorder was listening" if view.has_connections else ""
     return merge_many(

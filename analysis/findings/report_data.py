@@ -22,6 +22,7 @@ READINGS = pl.Schema(
         "profile_id": pl.String(),
         "name": pl.String(),
         "occurred_at": INSTANT,
+        "received_at": INSTANT,
         "bpm": pl.Int32(),
         "plausible": pl.Boolean(),
     }

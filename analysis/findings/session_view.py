@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timezone, tzinfo
 
 import polars as pl
 
 from pulsoid_rec.analysis.findings.checks import Checks
+from pulsoid_rec.analysis.findings.clocks import Clocks, compare_clocks
+from pulsoid_rec.analysis.findings.local_time import fixed_zone, format_clock
 from pulsoid_rec.analysis.findings.offline import Offline, offline_times
 from pulsoid_rec.analysis.findings.report_data import ReportData
-from pulsoid_rec.analysis.findings.wording import format_clock, to_local
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.members import labels
 
@@ -24,16 +25,20 @@ class SessionView:
         Which session.
     started_at, ended_at
         Its first and last reading in the report (aware, UTC); the whole session's if nothing was checked.
+    local_zone
+        Time zone of the reader; None for this computer's.
     zone
-        The offset of local time at its start, used for the whole session, even if clocks change during it.
+        Its offset at the session's start.
     definitions
         The report's definitions.
     names
         A label for each member, by profile id and in the order of the summary; all different.
     config_names
         `ReportData.config_names`.
+    clocks
+        How the clocks of recorder, room and members differ.
     offline
-        The times in the session in which the room was not recorded.
+        The times in the session in which the room was not recorded, on the room's clock.
     has_connections
         Whether the recorder's connections to the room are known, and so the times in which it was recording.
     summary, time_at_bpm, readings, untimely, member_events
@@ -46,10 +51,12 @@ class SessionView:
     session: int
     started_at: datetime
     ended_at: datetime
+    local_zone: tzinfo | None
     zone: timezone
     definitions: Definitions
     names: dict[str, str]
     config_names: Mapping[tuple[str, str], str]
+    clocks: Clocks
     offline: tuple[Offline, ...]
     has_connections: bool
     summary: pl.DataFrame
@@ -59,9 +66,9 @@ class SessionView:
     checks: Checks
     member_events: pl.DataFrame
 
-    def clock(self, at: datetime) -> str:
-        """Format an instant as local time, with the date if the session began on another."""
-        return format_clock(at, self.zone, to_local(self.started_at, self.zone).date())
+    def clock(self, at: datetime, timespec: str = "seconds") -> str:
+        """Format an instant as local time, with the date and the offset where they are not those of the start."""
+        return format_clock(at, self.local_zone, self.started_at, timespec)
 
     def label(self, profile_id: str) -> str:
         """Return a label for a member, also for one who sent no reading."""
@@ -81,6 +88,7 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
     frames = (report.summary, report.time_at_bpm, report.readings, report.untimely)
     by_session = [frame.partition_by("room_id", "session", as_dict=True) for frame in frames]
     checks_of = report.checks.by_session()
+    clocks_of = compare_clocks(report.checks.windows)
     views = []
     for row in report.sessions.iter_rows(named=True):
         room_id, session = row["room_id"], row["session"]
@@ -94,17 +102,22 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
         ended_at = last_at if isinstance(last_at, datetime) else row["ended_at"]
         in_room = pl.col("room_id") == room_id
         connections = report.connection_events.filter(in_room)
-        offline = offline_times(connections, report.last_received.filter(in_room))
+        clocks = clocks_of.get((room_id, session), Clocks())
+        offline = [
+            time.shift(clocks.to_room) for time in offline_times(connections, report.last_received.filter(in_room))
+        ]
         in_session = pl.col("occurred_at").is_between(started_at, ended_at)
         view = SessionView(
             room_id=room_id,
             session=session,
             started_at=started_at,
             ended_at=ended_at,
+            local_zone=zone,
             zone=fixed_zone(started_at, zone),
             definitions=report.definitions,
             names=labels(summary),
             config_names=report.config_names,
+            clocks=clocks,
             offline=tuple(time for time in offline if time.ends_at > started_at and time.begins_at < ended_at),
             has_connections=not connections.is_empty(),
             summary=summary,
@@ -116,8 +129,3 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
         )
         views.append(view)
     return views
-
-
-def fixed_zone(at: datetime, zone: tzinfo | None) -> timezone:
-    """Return the offset from UTC at an aware instant in a time zone; None for this computer's."""
-    return timezone(to_local(at, zone).utcoffset() or timedelta())

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC
 from difflib import get_close_matches
 
 import polars as pl
 
-from pulsoid_rec.analysis.findings.wording import format_date_time
+from pulsoid_rec.analysis.findings.local_time import format_instant
 from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.wording import format_count, format_list
@@ -29,7 +30,7 @@ def no_match_error(wanted: Filter, rooms: Mapping[str, str], sessions: pl.DataFr
     if chosen.is_empty():
         return UsageError(f"No readings match {wanted}", describe_sessions(sessions))
     first_at, last_at = chosen.select(pl.col("started_at").min(), pl.col("ended_at").max()).row(0)
-    hint = f"There are readings from {format_date_time(first_at)} to {format_date_time(last_at)} UTC."
+    hint = f"There are readings from {format_instant(first_at, UTC)} to {format_instant(last_at, UTC)} UTC."
     return UsageError(f"No readings match {wanted}", hint)
 
 

@@ -1,7 +1,6 @@
-"""Instants, shares and figures of the summary as text, the same in every table, note and chart."""
+"""Shares and figures of the summary as text, the same in every table, note and chart."""
 
 import math
-from datetime import UTC, date, datetime, tzinfo
 from typing import Any, Final
 
 from pulsoid_rec.analysis.metrics.columns import SummaryColumn
@@ -11,25 +10,6 @@ DASH: Final = "\N{EM DASH}"
 """Stands for an unknown value."""
 
 _ONE_PERCENT = 0.01
-
-
-def to_local(at: datetime, zone: tzinfo | None) -> datetime:
-    """Convert an aware instant to a time zone, None for this computer's; to UTC if that is beyond years 1 to 9999."""
-    try:
-        return at.astimezone(zone)
-    except (OverflowError, ValueError, OSError):
-        return at.astimezone(UTC)
-
-
-def format_date_time(local: datetime) -> str:
-    """Format a date and time of day as `2026-01-31 20:15:00`, with four digits for any year."""
-    return local.replace(tzinfo=None).isoformat(" ", "seconds")
-
-
-def format_clock(at: datetime, zone: tzinfo, day: date) -> str:
-    """Format an aware instant as the time of day in a zone, with the date unless it is `day`."""
-    local = to_local(at, zone)
-    return f"{local:%H:%M:%S}" if local.date() == day else f"{local:%H:%M:%S on} {local.day} {local:%b}"
 
 
 def format_share(share: float | None) -> str:

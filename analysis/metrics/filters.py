@@ -17,6 +17,7 @@ Which = Literal["latest", "all"] | int
 """A session's number, or which of them."""
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
+_UTC = re.compile(r"\s*UTC(?:(?=([+-]\d))|$)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -82,7 +83,7 @@ class Filter:
 
 
 def _format_instant(instant: datetime) -> str:
-    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(' ', 'seconds')} UTC"
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds") + " UTC"
 
 
 def to_microseconds(instant: datetime) -> int:
@@ -123,8 +124,9 @@ def parse_instant(text: str, option: str, now: datetime) -> datetime:
     Parameters
     ----------
     text
-        ISO 8601, such as `2026-01-31 20:15`, local time unless it has an offset; a date stands for its first instant;
-        `30m`, `2h` or `3d` for that long ago (also `s` and `w`).
+        ISO 8601, such as `2026-01-31 20:15`, local time unless it has an offset (also written ` UTC+02:00` or ` UTC`);
+        a date stands for its first instant; `30m`, `2h` or `3d` for that long ago (also `s` and `w`). Of an hour that
+        comes twice it is the first one.
     option
         The option it was given for, for the message.
     now
@@ -140,10 +142,11 @@ def parse_instant(text: str, option: str, now: datetime) -> datetime:
         It is none of these, or not within the years 1 to 9999.
     """
     ago = _AGO.fullmatch(text.strip())
+    iso = _UTC.sub(lambda utc: "" if utc[1] else "Z", text.strip())
     try:
         if ago:
             return (now - timedelta(**{_UNITS[ago[2].lower()]: float(ago[1])})).astimezone(UTC)
-        return datetime.fromisoformat(text.strip()).astimezone(UTC)  # no offset: local time
+        return datetime.fromisoformat(iso).astimezone(UTC)  # no offset: local time
     except (ValueError, OverflowError, OSError) as error:
         raise UsageError(
             f"{option} cannot be {text!r}", "Use a time such as 2026-01-31T20:15, a date, or 30m, 2h or 3d ago."

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pulsoid_rec.analysis.findings.local_time import format_instant, to_local
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
-from pulsoid_rec.analysis.findings.wording import to_local
 from pulsoid_rec.analysis.notebook.frames import Frames
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.wording import format_list
@@ -117,9 +117,9 @@ class Charts(Frames):
 
 def _name_session(chart: "Chart", view: SessionView) -> "Chart":
     """Add a title and a subtitle that name the session."""
-    begin, end = (to_local(at, view.zone) for at in (view.started_at, view.ended_at))
-    day = "" if begin.date() == end.date() else f"{end:%a %d %b} "
-    when = f"{begin:%a %d %b} {begin.year:04}, {begin:%H:%M:%S} to {day}{end:%H:%M:%S} ({view.zone})"
+    weekday = f"{to_local(view.started_at, view.local_zone):%a}"
+    begin, end = format_instant(view.started_at, view.local_zone), view.clock(view.ended_at)
+    when = f"{weekday} {begin} to {end} ({view.zone})"
     return _add_title(chart, f"{view.room_id}, session {view.session}", when)
 
 

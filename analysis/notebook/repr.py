@@ -6,8 +6,8 @@ from html import escape
 
 import polars as pl
 
-from pulsoid_rec.analysis.findings.session_view import fixed_zone
-from pulsoid_rec.analysis.findings.wording import DASH, format_date_time, to_local
+from pulsoid_rec.analysis.findings.local_time import fixed_zone, to_local
+from pulsoid_rec.analysis.findings.wording import DASH
 from pulsoid_rec.analysis.notebook.frames import Frames
 from pulsoid_rec.recorder.contract.errors import PulsoidRecError
 from pulsoid_rec.recorder.contract.wording import format_count, format_list
@@ -62,8 +62,7 @@ def _row(room: dict[str, object], names: list[str]) -> str:
 def _local(at: object) -> str:
     if not isinstance(at, datetime):
         return DASH
-    zone = fixed_zone(at, None)
-    return f"{format_date_time(to_local(at, zone))} {zone}"
+    return f"{to_local(at, None).replace(tzinfo=None).isoformat(' ', 'seconds')} {fixed_zone(at, None)}"
 
 
 def _describe_filter(excerpt: Frames, members: pl.DataFrame) -> str:

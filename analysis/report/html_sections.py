@@ -1,17 +1,18 @@
 """What a page shows of each session: facts, notes, charts and tables, ready for the template."""
 
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from typing import Any
 
 import polars as pl
 
 from pulsoid_rec.analysis.charts.style import MEMBERS
+from pulsoid_rec.analysis.findings.local_time import format_instant, to_local
 from pulsoid_rec.analysis.findings.note import Note
 from pulsoid_rec.analysis.findings.notes import session_notes
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
-from pulsoid_rec.analysis.findings.wording import format_date_time, format_share, is_unknown, to_local
+from pulsoid_rec.analysis.findings.wording import format_share, is_unknown
 from pulsoid_rec.analysis.report.html_charts import (
     CROWD,
     PageChart,
@@ -77,7 +78,7 @@ def make_sections(report: ReportData, zone: tzinfo | None = None) -> list[Sectio
 
 
 def _section(view: SessionView, id_: str, report: ReportData) -> Section:
-    begin, end = (to_local(at, view.zone) for at in (view.started_at, view.ended_at))
+    begin = to_local(view.started_at, view.local_zone)
     buckets = choose_buckets(report)
     unknown = view.summary.filter(pl.col("hr_max").is_null())["profile_id"]
     return Section(
@@ -85,13 +86,13 @@ def _section(view: SessionView, id_: str, report: ReportData) -> Section:
         room=report.rooms.get(view.room_id, view.room_id),
         view=view,
         date=f"{begin:%A} {begin.day} {begin:%B} {begin.year:04}",
-        hours=f"{begin:%H:%M:%S} to {view.clock(end)}",
+        hours=f"{view.clock(view.started_at)} to {view.clock(view.ended_at)}",
         facts=(
             format_duration((view.ended_at - view.started_at).total_seconds()),
             format_count(view.summary.height, "member"),
             format_count(int(view.summary["readings"].sum()), "plausible reading"),
             f"local time, {view.zone}",
-            f"began {format_date_time(view.started_at)} UTC",
+            f"began {format_instant(view.started_at, UTC)} UTC",
         ),
         notes=session_notes(view),
         members=_members(view, member_charts(view, id_, buckets, report.summary.height)),

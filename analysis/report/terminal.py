@@ -14,10 +14,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from pulsoid_rec.analysis.findings.local_time import format_instant, to_local
 from pulsoid_rec.analysis.findings.notes import session_notes
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
-from pulsoid_rec.analysis.findings.wording import DASH, to_local
+from pulsoid_rec.analysis.findings.wording import DASH
 from pulsoid_rec.analysis.report.terminal_columns import TableColumn, member_columns, session_columns
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration, format_list
 
@@ -95,10 +96,10 @@ def plain(text: str) -> str:
 
 
 def _heading(view: SessionView, room: str) -> RenderableType:
-    begin = to_local(view.started_at, view.zone)
+    begin = format_instant(view.started_at, view.local_zone)
+    weekday = f"{to_local(view.started_at, view.local_zone):%a}"
     lasted = format_duration((view.ended_at - view.started_at).total_seconds())
-    day = f"{begin:%a} {begin.day} {begin:%b} {begin.year:04}"
-    when = f"{day}, {begin:%H:%M:%S} to {view.clock(view.ended_at)} ({view.zone})"
+    when = f"{weekday} {begin} to {view.clock(view.ended_at)} ({view.zone})"
     title = Text.assemble((plain(room), "bold"), (f", session {view.session}", "bold"))
     return Padding(Group(title, Text(f"{when}, {lasted}")), (0, 1))
 

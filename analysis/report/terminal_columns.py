@@ -2,21 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from functools import partial
 from typing import Any, Literal, get_args
 
 import polars as pl
 from rich.text import Text
 
-from pulsoid_rec.analysis.findings.session_view import fixed_zone
-from pulsoid_rec.analysis.findings.wording import (
-    format_date_time,
-    format_figure,
-    format_share,
-    is_unknown,
-    to_local,
-)
+from pulsoid_rec.analysis.findings.local_time import format_clock, format_instant
+from pulsoid_rec.analysis.findings.wording import format_figure, format_share, is_unknown
 from pulsoid_rec.analysis.metrics.columns import SUMMARY, SummaryColumn, Topic
 from pulsoid_rec.analysis.metrics.zones import ZONES
 from pulsoid_rec.recorder.contract.wording import format_duration
@@ -101,22 +95,18 @@ def zone_bars(row: Row, encoding: str) -> Cell:
 def session_columns(zone: tzinfo | None) -> list[TableColumn]:
     """Return the columns of the sessions' table; `zone` is the screen's time zone, None for this computer's."""
 
-    def local(row: Row, name: str) -> datetime:
-        at: datetime = row[name]
-        return to_local(at, fixed_zone(row["started_at"], zone))
+    def began(row: Row, _encoding: str) -> Cell:
+        return format_instant(row["started_at"], zone)
 
     def ended(row: Row, _encoding: str) -> Cell:
-        began_at, ended_at = local(row, "started_at"), local(row, "ended_at")
-        return f"{ended_at:%H:%M:%S}" if began_at.date() == ended_at.date() else format_date_time(ended_at)
+        return format_clock(row["ended_at"], zone, row["started_at"])
 
     def count(name: str) -> Callable[[Row, str], Cell]:
         return lambda row, _: f"{row[name]:,}"
 
     return [
         TableColumn(unit="Session", rank=1, cell=count("session")),
-        TableColumn(
-            unit="Began", rank=2, cell=lambda row, _: format_date_time(local(row, "started_at")), justify="left"
-        ),
+        TableColumn(unit="Began", rank=2, cell=began, justify="left"),
         TableColumn(unit="Ended", rank=6, cell=ended, justify="left"),
         TableColumn(unit="Lasted", rank=3, cell=lambda row, _: format_duration(row["duration_s"]), justify="left"),
         TableColumn(unit="Members", rank=4, cell=count("members")),

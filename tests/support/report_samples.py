@@ -21,6 +21,7 @@ READINGS = pl.Schema(
         "profile_id": pl.String(),
         "name": pl.String(),
         "occurred_at": INSTANT,
+        "received_at": INSTANT,
         "bpm": pl.Int32(),
         "plausible": pl.Boolean(),
     }
@@ -64,7 +65,7 @@ def readings_of(
 ) -> pl.DataFrame:
     """Make readings from each member's (seconds since START, bpm)."""
     rows = [
-        (room_id, session, id_, (names or {}).get(id_, id_), at(s), bpm, 30 <= bpm <= 230)
+        (room_id, session, id_, (names or {}).get(id_, id_), at(s), at(s), bpm, 30 <= bpm <= 230)
         for id_, pairs in series.items()
         for s, bpm in pairs
     ]
@@ -134,9 +135,7 @@ def checks_of(
     slice_rows: int = 1_000_000,
 ) -> Checks:
     """Check readings in slices of so many rows."""
-    keyed = readings.with_columns(
-        key=pl.struct(_MEMBER).rank("dense").cast(pl.UInt32), received_at=pl.col("occurred_at")
-    )
+    keyed = readings.with_columns(key=pl.struct(_MEMBER).rank("dense").cast(pl.UInt32))
     of_session = pl.col("occurred_at")
     members = (
         keyed.with_columns(
@@ -171,6 +170,7 @@ def crowd(members: int, seconds: int) -> ReportData:
             profile_id=pl.format("p{}", n.cast(pl.String).str.zfill(3)),
             name=pl.format("Member {}", n + 1),
             occurred_at=(pl.lit(START) + pl.duration(seconds=s)).cast(INSTANT),
+            received_at=(pl.lit(START) + pl.duration(seconds=s)).cast(INSTANT),
             bpm=(100 + n % 30 + wave).cast(pl.Int32),
             plausible=pl.lit(value=True),
         )

@@ -290,9 +290,9 @@ def test_one_members_sessions_stand_side_by_side() -> None:
     chart = member_history(report_of(readings).summary, "a", zone=UTC)
     (rows,) = datasets(chart)
     assert [(row["label"], row["bpm_mean"]) for row in rows] == [
-        ("4 Mar 15:30", 81.0),
-        ("4 Mar 18:00", 82.0),
-        ("4 Mar 20:30", 83.0),
+        ("4 Mar\n15:30", 81.0),
+        ("4 Mar\n18:00", 82.0),
+        ("4 Mar\n20:30", 83.0),
     ]
     vl_convert.vegalite_to_vega(chart.to_dict())
 

@@ -81,7 +81,7 @@ def test_table_names_the_room_and_the_members(db: Path) -> None:
     assert done.returncode == 0
     assert done.stderr == ""
     assert "The Room, session 1" in done.stdout
-    assert "Sun 1 Mar 2026, 18:00:00 to 18:00:59" in done.stdout
+    assert "Sun 2026-03-01 18:00:00 to 18:00:59" in done.stdout
     for words in ("Ann", "bob", "120.0", "2 members", "HRmax as given: Ann; not known"):
         assert words in done.stdout
     assert "\x1b" not in done.stdout

@@ -110,7 +110,7 @@ def test_the_clock_is_local_and_names_another_day() -> None:
     )
     notes = notes_of(report, timezone(timedelta(hours=10, minutes=56, seconds=30)))
     assert [note.text for note in notes] == [
-        "the recorder was offline from 23:59:40 to 00:00:22 on 5 Mar (42 s)",
+        "the recorder was offline from 23:59:40 to 2026-03-05 00:00:22 (42 s)",
     ]
 
 

@@ -83,8 +83,8 @@ def test_unknown_is_a_dash_and_members_are_by_name(tmp_path: Path) -> None:
 
 def test_sessions_have_headings_in_local_time(tmp_path: Path) -> None:
     text = report_text(report_of(tmp_path, ("1", "Ann", None)), UTC)
-    assert "r1, session 1\n Sun 1 Mar 2026, 18:00:00 to 18:19:58 (UTC), 19 min 58 s\n" in text
-    assert "r1, session 2\n Sun 1 Mar 2026, 20:30:00 to 20:31:39 (UTC), 1 min 39 s\n" in text
+    assert "r1, session 1\n Sun 2026-03-01 18:00:00 to 18:19:58 (UTC), 19 min 58 s\n" in text
+    assert "r1, session 2\n Sun 2026-03-01 20:30:00 to 20:31:39 (UTC), 1 min 39 s\n" in text
     assert "HRmax is unknown for all members" in text
 
 
