@@ -51,18 +51,19 @@ def export(
     Rows are as recorded, duplicates and implausible ones too, with the member's name beside the id. Times are UTC. A
     cell of a CSV file is what was sent: if a name begins with =, a spreadsheet may take it for a formula.
     """
-    from pulsoid_rec.analysis.cli.output import check_new_file, open_new_file, print_message, print_no_match
+    from pulsoid_rec.analysis.cli.output import NewFile, print_message
+    from pulsoid_rec.analysis.cli.recording import open_recording, print_no_match
     from pulsoid_rec.analysis.export.write import Export, write_export
-    from pulsoid_rec.analysis.reading.recording import Recording
 
     format_ = format_ or _infer_format(output)
-    check_new_file(output, force=force)
+    file = NewFile(path=output, force=force, database=db, members=members)
+    file.check()
     wanted = options.parse_filter(room, session, since, until)
     definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm)
     known = options.read_members_beside(db, members)
     content = Export(table=table, wanted=wanted, definitions=definitions, members=known)
-    recording = Recording(db)
-    with open_new_file(output, force=force) as temporary, _open_progress(output.name) as show:
+    recording = open_recording(db)
+    with file.open_() as temporary, _open_progress(output.name) as show:
         rows = write_export(recording, content, temporary, format_, show)
     if rows == 0 and table in {"heart_rate", "summary"}:
         print_no_match(recording, wanted, definitions)

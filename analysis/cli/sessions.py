@@ -25,14 +25,14 @@ def sessions(
     """
     import polars as pl
 
-    from pulsoid_rec.analysis.cli.output import print_no_match, write_text
+    from pulsoid_rec.analysis.cli.output import write_text
+    from pulsoid_rec.analysis.cli.recording import open_recording, print_no_match
     from pulsoid_rec.analysis.metrics.durations import in_seconds
-    from pulsoid_rec.analysis.reading.recording import Recording
     from pulsoid_rec.analysis.report.json_rows import rows_json
     from pulsoid_rec.analysis.report.terminal import open_terminal, sessions_text, show_sessions
 
     wanted, definitions = parse_filter(room), parse_definitions(session_gap)
-    recording = Recording(db)
+    recording = open_recording(db)
     found = recording.sessions(wanted, definitions)
     found = found.with_columns(
         duration_s=in_seconds((pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds())
