@@ -22,7 +22,7 @@ def test_before_the_first_rows_a_recorder_at_work_is_named(tmp_path: Path) -> No
     with pytest.raises(StorageError, match="a recorder is at work, but no rows are in"):
         open_recording(db)
     lock.release()
-    with pytest.raises(StorageError, match="only its journal.*recover"):
+    with pytest.raises(StorageError, match=r"only its journal.*recover"):
         open_recording(db).rooms()
 
 
