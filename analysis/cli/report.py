@@ -59,8 +59,10 @@ def report(
     does. Names, ages and highest heart rates of members come from members.toml; without them zones and load are
     unknown.
     """
-    from pulsoid_rec.analysis.cli.output import NewFile
+    from pulsoid_rec.analysis.cli.output import NewFile, print_message
     from pulsoid_rec.analysis.cli.recording import open_recording, print_no_match
+    from pulsoid_rec.analysis.findings.notes import report_notes
+    from pulsoid_rec.analysis.findings.rejected import describe_rejected
     from pulsoid_rec.analysis.findings.report_data import read_report
     from pulsoid_rec.analysis.report.vega import prepare_scripts
 
@@ -80,6 +82,8 @@ def report(
     _print_backlog(recording)
     if data.summary.is_empty():
         print_no_match(recording, wanted, definitions)
+    for text in [*(describe_rejected(data.rejected, data.rooms) if format_ == "json" else ()), *report_notes(data)]:
+        print_message(f"{text}.")
     _write(data, format_, file)
 
 

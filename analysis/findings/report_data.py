@@ -1,16 +1,18 @@
 """Everything that a report shows, read once, so that rendering it needs no database."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import polars as pl
 
+from pulsoid_rec.analysis.findings.unmatched_members import describe_unmatched
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.analysis.reading.recording import Recording
+from pulsoid_rec.analysis.reading.rejected import REJECTED, read_rejected
 from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS
 
 READINGS = pl.Schema(
@@ -32,6 +34,12 @@ class ReportData:
 
     generated_at: datetime
     """When the recording was read (aware, UTC)."""
+
+    rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED))
+    """`reading.rejected.REJECTED`: the messages that were rejected."""
+
+    unmatched: str | None = None
+    """Who of the members file is nobody in the recording, as text; None if all of it was not read."""
 
     source: str
     """The database's file name, without its folder."""
@@ -110,6 +118,8 @@ def _read(
     first_and_last = sessions.select(pl.col("started_at").min(), pl.col("ended_at").max()).row(0)
     return ReportData(
         generated_at=generated_at,
+        rejected=read_rejected(recording, wanted, definitions),
+        unmatched=_find_unmatched(recording, wanted, members, definitions),
         source=recording.path.name,
         rooms={room_id: room_names.get(room_id, room_id) for room_id in room_ids},
         config_names={(room, profile): name for room, profile, name in recording.config_names().iter_rows()},
@@ -123,6 +133,19 @@ def _read(
         definitions=definitions,
         filter=str(wanted),
     )
+
+
+def _find_unmatched(
+    recording: Recording, wanted: Filter, members: pl.DataFrame, definitions: Definitions
+) -> str | None:
+    """Describe who of the members file is nobody in the whole recording, unless the filter is for a part of it."""
+    if members.is_empty() or wanted.rooms or wanted.members:
+        return None
+    names = dict(recording.config_names().select("profile_id", "config_name").iter_rows())
+    if names.keys() >= set(members["profile_id"]):
+        return None  # without a look at the readings
+    names = {id_: names.get(id_, id_) for id_ in recording.profile_ids(definitions)}
+    return describe_unmatched(members["profile_id"], names)
 
 
 def _read_readings(

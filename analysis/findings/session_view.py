@@ -35,7 +35,7 @@ class SessionView:
         The times in the session in which the room was not recorded.
     has_connections
         Whether the recorder's connections to the room are known, and so the times in which it was recording.
-    summary, time_at_bpm, readings, member_events
+    summary, time_at_bpm, readings, member_events, rejected
         The report's frames, of this session only.
     """
 
@@ -53,6 +53,7 @@ class SessionView:
     time_at_bpm: pl.DataFrame
     readings: pl.DataFrame
     member_events: pl.DataFrame
+    rejected: pl.DataFrame
 
     def clock(self, at: datetime) -> str:
         """Format an instant as local time, with the date if the session began on another."""
@@ -92,6 +93,7 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
         view = SessionView(
             room_id=room_id,
             session=session,
+            rejected=report.rejected.filter((pl.col("room_id") == room_id) & (pl.col("session") == session)),
             started_at=started_at,
             ended_at=ended_at,
             zone=fixed_zone(started_at, zone),

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from pulsoid_rec.analysis.findings.notes import session_notes
+from pulsoid_rec.analysis.findings.notes import report_notes, session_notes
 from pulsoid_rec.analysis.findings.report_data import ReportData, read_report
 from pulsoid_rec.analysis.findings.session_view import session_views
 from pulsoid_rec.analysis.metrics.definitions import Definitions
@@ -208,12 +208,16 @@ class Frames:
         -------
         pl.DataFrame
             `room_id`, `session`, `profile_id` (null where a note is about the recorder or the whole session), `kind`,
-            `text`, ordered by session.
+            `text`, ordered by session; first those about no session, of the kind `recording`.
         """
+        report = self.report()
         rows = [
-            (note.room_id, note.session, note.profile_id, note.kind, note.text)
-            for view in session_views(self.report())
-            for note in session_notes(view)
+            *((None, None, None, "recording", text) for text in report_notes(report)),
+            *(
+                (note.room_id, note.session, note.profile_id, note.kind, note.text)
+                for view in session_views(report)
+                for note in session_notes(view)
+            ),
         ]
         return pl.DataFrame(rows, schema=_NOTES, orient="row")
 
@@ -252,7 +256,10 @@ class Frames:
         report = read_report(self.recording, self.wanted, self.known_members(), self.definitions, at_most=at_most)
         of = f" in {self.wanted}" if str(self.wanted) else ""
         if report.summary.is_empty():
-            raise UsageError(f"There are no readings{of}", "See rooms(), sessions() and members().")
+            raise UsageError(
+                "; ".join([f"There are no readings{of}", *report_notes(report)]),
+                "See rooms(), sessions() and members().",
+            )
         if readings and report.readings.is_empty():
             raise UsageError(
                 f"More than {MAX_READINGS:,} readings{of} are too many to draw",

@@ -6,5 +6,6 @@ May import `metrics`. A path goes in; frames, results and the summary come out.
 - `database`: opens the file for one read, and gets frames from it by `arrow_stream`.
 - `buckets`: readings of each member by the quarter of an hour; sessions and slices come from them.
 - `slices`, `packed`, `pipeline`: the one heavy pass over all readings.
-- `config_names`, `members_file`, `backlog`: names, the file `members.toml`, and what is still in the journal.
+- `config_names`, `members_file`, `rejected`, `backlog`: names, the file `members.toml`, rejected messages, and what is
+  still in the journal.
 """
