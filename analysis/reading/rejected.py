@@ -28,17 +28,21 @@ _DETAIL = r" \(byte \d+\)|; (it has|of) [\d,]+ bytes.*"
 """What differs between messages that were rejected for the same reason: where the fault is, and how long they were."""
 
 _COUNT = f"""
-    WITH counted AS (
-        SELECT message.room_id, session, regexp_replace(reason, '{_DETAIL}', '', 'g') AS reason, count(*) AS messages,
+    WITH placed AS (
+        SELECT message.room_id, session, reason, count(*) AS messages,
             min(received_at) AS first_at, max(received_at) AS last_at
         FROM rejected_messages AS message ASOF LEFT JOIN rejected_bounds AS bound
             ON message.room_id = bound.room_id AND message.received_at >= bound.from_at
         WHERE (len($1::VARCHAR[]) = 0 OR list_contains($1::VARCHAR[], message.room_id))
             AND ($2::TIMESTAMPTZ IS NULL OR received_at >= $2) AND ($3::TIMESTAMPTZ IS NULL OR received_at < $3)
         GROUP BY ALL
+    ), counted AS (
+        SELECT room_id, session, regexp_replace(reason, '{_DETAIL}', '', 'g') AS reason, sum(messages) AS messages,
+            min(first_at) AS first_at, max(last_at) AS last_at
+        FROM placed GROUP BY room_id, session, 3
     )
     SELECT room_id, session, sum(messages)::BIGINT AS messages, arg_max(reason, (messages, reason)) AS reason,
-        max(messages) AS of_reason, min(first_at) AS first_at, max(last_at) AS last_at
+        max(messages)::BIGINT AS of_reason, min(first_at) AS first_at, max(last_at) AS last_at
     FROM counted GROUP BY ALL ORDER BY ALL
 """
 
