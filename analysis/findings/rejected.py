@@ -9,8 +9,8 @@ from pulsoid_rec.analysis.findings.note import Note, make_note
 from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.recorder.contract.wording import format_count
 
-MOST_SESSIONS = 5
-"""If messages of more sessions were rejected, they are only counted."""
+MOST = 5
+"""If messages of more sessions or rooms were rejected, they are only counted."""
 
 
 def rejected_notes(view: SessionView) -> list[Note]:
@@ -24,14 +24,10 @@ def rejected_notes(view: SessionView) -> list[Note]:
 
 
 def describe_rejected(rejected: pl.DataFrame, rooms: Mapping[str, str]) -> list[str]:
-    """Describe the rejected messages of each session, for output without notes; parameters as of `describe_unplaced`.
-
-    Of many sessions they are only counted.
-    """
+    """Describe the rejected messages of each session, for output without notes; parameters as of `describe_unplaced`."""
     rows = rejected.drop_nulls("session")
-    if rows.height > MOST_SESSIONS:
-        messages = format_count(int(rows["messages"].sum()), "message")
-        return [f"{messages} of {rows.height:,} sessions were rejected, and are in no figure: `sessions` counts them"]
+    if rows.height > MOST:
+        return [f"{_describe_many(rows, 'session')}: `sessions` counts them"]
     return [
         _describe(row, f" of {_room(row, rooms)}, session {row['session']},", "") for row in rows.iter_rows(named=True)
     ]
@@ -43,7 +39,14 @@ def describe_unplaced(rejected: pl.DataFrame, rooms: Mapping[str, str]) -> list[
     `rejected` is `reading.rejected.REJECTED`, `rooms` has names by id.
     """
     rows = rejected.filter(pl.col("session").is_null())
+    if rows.height > MOST:
+        return [_describe_many(rows, "room")]
     return [_describe(row, f" of {_room(row, rooms)}", "") for row in rows.iter_rows(named=True)]
+
+
+def _describe_many(rows: pl.DataFrame, noun: str) -> str:
+    messages = format_count(int(rows["messages"].sum()), "message")
+    return f"{messages} of {format_count(rows.height, noun)} were rejected, and are in no figure"
 
 
 def _room(row: dict[str, Any], rooms: Mapping[str, str]) -> str:

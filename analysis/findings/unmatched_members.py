@@ -33,8 +33,9 @@ def describe_unmatched(ids: Iterable[str], names: Mapping[str, str]) -> str | No
 
 def _suggest(text: str, names: Mapping[str, str]) -> str:
     folded = text.casefold()
-    if named := [id_ for id_, name in names.items() if name.casefold() == folded]:
-        return f" (a name; did you mean the id {format_list(named, 2)}?)"
     by_folded = {id_.casefold(): id_ for id_ in names}
+    named = [id_ for id_, name in names.items() if name.casefold() == folded]
+    if named and folded not in by_folded:
+        return f" (a name; did you mean the id {format_list(named, 2)}?)"
     similar = get_close_matches(folded, by_folded, n=1, cutoff=_SIMILAR)
     return f" (did you mean {by_folded[similar[0]]}?)" if similar else ""

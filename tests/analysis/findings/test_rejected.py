@@ -146,13 +146,16 @@ def test_a_recording_of_nothing_else_says_so(tmp_path: Path, run: Run) -> None:
         pr.explore(path).notes()
 
 
-def test_of_many_sessions_they_are_only_counted(tmp_path: Path, run: Run) -> None:
+def test_of_many_sessions_and_rooms_they_are_only_counted(tmp_path: Path, run: Run) -> None:
     starts = range(0, 60_000, 10_000)
     readings = [each for start in starts for each in steady("ann", 120, start, start + 5)]
     path = make_recording(tmp_path / "b.duckdb", readings)
     add(path, [("r1", start + 1, "it is empty") for start in starts])
     _, err = run(report, db=path, format_="json", session="all")
     assert err == "pulsoid-rec: 6 messages of 6 sessions were rejected, and are in no figure: `sessions` counts them.\n"
+    add(path, [(f"room {number}", number, "it is empty") for number in range(20)])
+    _, err = run(sessions, db=path)
+    assert err == "pulsoid-rec: 20 messages of 20 rooms were rejected, and are in no figure.\n"
 
 
 def test_notes_in_a_notebook_have_them_too(db: Path) -> None:

@@ -23,6 +23,7 @@ NAMES = {"3f0c9c1e-ada": "Ada", "77aa-bob": "Bob", "u-1": "u-1"}
         ("3F0C9C1E-ADA", "'3F0C9C1E-ADA' (did you mean 3f0c9c1e-ada?)"),
         ("3f0c9c1e-adb", "'3f0c9c1e-adb' (did you mean 3f0c9c1e-ada?)"),
         ("ada", "'ada' (a name; did you mean the id 3f0c9c1e-ada?)"),
+        ("U-1", "'U-1' (did you mean u-1?)"),
         ("somebody", "'somebody'"),
     ],
 )
