@@ -24,7 +24,7 @@ def rejected_notes(view: SessionView) -> list[Note]:
 
 
 def describe_rejected(rejected: pl.DataFrame, rooms: Mapping[str, str]) -> list[str]:
-    """Describe the rejected messages of each session, for output without notes; parameters as of `describe_unplaced`."""
+    """Describe the rejected messages of each session, without notes; parameters as of `describe_unplaced`."""
     rows = rejected.drop_nulls("session")
     if rows.height > MOST:
         return [f"{_describe_many(rows, 'session')}: `sessions` counts them"]
