@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pulsoid_rec.analysis.reading.members_file import FILE_NAME
-from pulsoid_rec.recorder.cli.recording_log import logs_folder
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.paths import follow_link
@@ -70,6 +69,8 @@ class NewFile:
 
     def _find_recorded(self) -> str | None:
         """Return what of the recording is at the path, by whatever name, link or spelling; None if nothing is."""
+        from pulsoid_rec.recorder.cli.recording_log import logs_folder
+
         database = follow_link(self.database)
         files = {
             database: "the recording itself",
