@@ -27,7 +27,8 @@ def describe_unmatched(ids: Iterable[str], names: Mapping[str, str]) -> str | No
     unmatched = [id_ for id_ in ids if id_ not in names]
     if not unmatched:
         return None
-    listed = format_list([f"{id_!r}{_suggest(id_, names)}" for id_ in unmatched], _MOST)
+    named = [f"{id_!r}{_suggest(id_, names)}" for id_ in unmatched[:_MOST]]
+    listed = format_list([*named, *unmatched[_MOST:]], _MOST)
     return f"Nobody in this recording has these ids of the members file: {listed}"
 
 
