@@ -47,8 +47,8 @@ def simulate(
         typer.Option(
             metavar="FILE",
             parser=parse_path,
-            help="Play this CSV of time_s (seconds, may be fractional), member and bpm (75 or 75.0) instead. Lines "
-            "without time_s or bpm are left out.",
+            help="Play this CSV of time_s (seconds, may be fractional), member and bpm (beats per minute) instead. "
+            "Lines without time_s or bpm are left out.",
             show_default=False,
         ),
     ] = None,
