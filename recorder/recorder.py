@@ -29,6 +29,7 @@ from pulsoid_rec.recorder.room import Room
 from pulsoid_rec.recorder.suspension import SuspensionWatch
 
 _MOST_NAMED = 3
+_MOST_REFUSED = 50
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class Recorder:
             for room_id in options.rooms
         ]
         self._checking = trio.CancelScope()
-        self._refused: set[str] = set()
+        self._refused: dict[str, RefusedError] = {}
         self._error: PulsoidRecError | None = None
         self._is_over = False  # as `duration_s` is
 
@@ -195,9 +196,12 @@ class Recorder:
 
     def _on_refused(self, room: Room, error: RefusedError) -> None:
         """End the command once every room is refused and none was ever live."""
-        self._refused.add(room.room_id)
+        self._refused[room.room_id] = error
         if len(self._refused) == len(self.rooms) and not any(room.connection.was_live for room in self.rooms):
             self._error = error
+            if len({refusal.message for refusal in self._refused.values()}) > 1:  # each is about its own room
+                others = format_list([room_id for room_id in self._refused if room_id != room.room_id], _MOST_REFUSED)
+                self._error = RefusedError(f"{error.message}. Refused, too: {others}", error.hint)
             self.stop.set()
 
     def _require_complete(self) -> None:

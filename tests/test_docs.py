@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import tomllib
 from operator import attrgetter
 from pathlib import Path
 
@@ -145,3 +146,9 @@ def test_examples_in_python_run(training: Path, monkeypatch: pytest.MonkeyPatch)
             exec(compile(code, page.name, "exec"), names)
             ran += 1
     assert ran >= 7
+
+
+def test_what_the_examples_need_is_installed_with_the_program() -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    installed = {name for text in pyproject["project"]["dependencies"] for name in re.findall(r"^[\w-]+", text)}
+    assert {"duckdb", "polars", "pyarrow", "pytz"} <= installed  # DuckDB wants the last two for frames and instants

@@ -34,6 +34,12 @@ def export(
     ],
     table: Annotated[TableName, typer.Option(help="What to export.")] = "heart_rate",
     format_: Annotated[Format | None, typer.Option("--format", help="The file's format.", show_default="by -o")] = None,
+    excel: Annotated[
+        bool,
+        typer.Option(
+            "--excel", help="CSV for Excel: with names in any script and times it takes for times, without formulas."
+        ),
+    ] = False,
     db: DbOption = DEFAULT_DB,
     room: options.RoomOption = None,
     session: Annotated[str, typer.Option(metavar="WHICH", help="latest, all, or a session's number.")] = "all",
@@ -49,23 +55,28 @@ def export(
 ) -> None:
     """Write a table, or the summary, to a CSV or Parquet file.
 
-    Rows are as recorded, duplicates, implausible and untimely ones too, with the member's name beside the id. Times are
-    UTC. A
-    cell of a CSV file is what was sent: if a name begins with =, a spreadsheet may take it for a formula.
+    Rows are as recorded, duplicates, implausible and untimely ones too, with the member's name beside the id. Times
+    are UTC.
+
+    A cell of a CSV file is what was sent, which a spreadsheet may take for a formula. With --excel a text that begins
+    with =, +, -, @, a tab or a line break has an apostrophe before it, and times are to the millisecond.
     """
-    from pulsoid_rec.analysis.cli.output import check_new_file, open_new_file, print_message, print_no_match
+    from pulsoid_rec.analysis.cli.output import NewFile, print_message
+    from pulsoid_rec.analysis.cli.recording import open_recording, print_no_match
     from pulsoid_rec.analysis.export.write import Export, write_export
-    from pulsoid_rec.analysis.reading.recording import Recording
 
     format_ = format_ or _infer_format(output)
-    check_new_file(output, force=force)
+    if excel and format_ != "csv":
+        raise UsageError("--excel is for CSV files", "Leave it out, or choose --format csv.")
+    file = NewFile(path=output, force=force, database=db, members=members)
+    file.check()
     wanted = options.parse_filter(room, session, since, until)
     definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm, max_clock_error)
     known = options.read_members_beside(db, members)
     content = Export(table=table, wanted=wanted, definitions=definitions, members=known)
-    recording = Recording(db)
-    with open_new_file(output, force=force) as temporary, _open_progress(output.name) as show:
-        rows = write_export(recording, content, temporary, format_, show)
+    recording = open_recording(db)
+    with file.open_() as temporary, _open_progress(output.name) as show:
+        rows = write_export(recording, content, temporary, "excel" if excel else format_, show)
     if rows == 0 and table in {"heart_rate", "summary"}:
         print_no_match(recording, wanted, definitions)
     print_message(f"Wrote {format_count(rows, 'row')} of {table} to {output}.")

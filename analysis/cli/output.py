@@ -1,75 +1,128 @@
-"""The output of commands: files, complete or not at all, overwritten only with --force; and messages on stderr."""
+"""The output of commands: files, complete or not at all, never over what was recorded; and messages on stderr."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from pulsoid_rec.analysis.reading.members_file import FILE_NAME
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
+from pulsoid_rec.recorder.contract.journal_files import journal_folder
+from pulsoid_rec.recorder.contract.paths import follow_link
 from pulsoid_rec.recorder.disk.replace import open_replacement
 
-if TYPE_CHECKING:
-    from pulsoid_rec.analysis.metrics.definitions import Definitions
-    from pulsoid_rec.analysis.metrics.filters import Filter
-    from pulsoid_rec.analysis.reading.recording import Recording
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFile:
+    """A file that a command writes, beside what it reads.
 
-@contextmanager
-def open_new_file(path: Path, *, force: bool) -> Iterator[Path]:
-    """Yield a temporary file name in the same folder, and rename the file to `path` when the block is done.
-
-    If the block raises, the temporary file is removed, and an existing file at `path` is unchanged.
-
-    Raises
-    ------
-    UsageError
-        The file exists, and `force` is not set; or its folder does not exist.
-    StorageError
-        The file cannot be written.
+    Parameters
+    ----------
+    path
+        Where.
+    force
+        Whether another file there is overwritten; what was recorded never is.
+    database, members
+        The database and the members file (None: that beside the database) that the command reads.
     """
-    check_new_file(path, force=force)
+
+    path: Path
+    force: bool
+    database: Path
+    members: Path | None = None
+
+    def check(self) -> None:
+        """Raise `UsageError` unless a file may be written there."""
+        path = self.path
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder", "Choose a file with -o.")
+        if not path.parent.is_dir():
+            raise UsageError(f"There is no folder {path.parent}", "Create it, or choose another file with -o.")
+        if kept := self._find_recorded():
+            raise UsageError(f"{path} is {kept}, which is never overwritten", "Choose another file with -o.")
+        if path.exists() and not self.force:
+            raise UsageError(f"{path} already exists", "Choose another file with -o, or add --force to overwrite it.")
+
+    @contextmanager
+    def open_(self) -> Iterator[Path]:
+        """Yield a temporary file name in the same folder, and rename the file when the block is done.
+
+        If the block raises, the temporary file is removed, and an existing file is unchanged.
+
+        Raises
+        ------
+        UsageError
+            As of `check`.
+        StorageError
+            The file cannot be written.
+        """
+        self.check()
+        try:
+            with open_replacement(self.path, sync=False) as temporary:
+                yield temporary
+                self.check()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise StorageError(f"Cannot write {self.path}: {reason}", "Choose another file with -o.") from error
+
+    def _find_recorded(self) -> str | None:
+        """Return what of the recording is at the path, by whatever name, link or spelling; None if nothing is."""
+        from pulsoid_rec.recorder.cli.recording_log import logs_folder
+
+        database = follow_link(self.database)
+        files = {
+            database: "the recording itself",
+            database.with_name(f"{database.name}.wal"): "the file of the recording's newest rows",
+            self.database.with_name(FILE_NAME): "the members file",
+            self.members: "the members file",
+        }
+        for file, what in files.items():
+            if file is not None and _is_same_file(self.path, file):
+                return what
+        folders = {
+            journal_folder(self.database): "in the recording's journal",
+            logs_folder(self.database): "among the recording's logs",
+        }
+        for folder, what in folders.items():
+            if any(_is_same(parent, folder) for parent in _parents(self.path)) or (
+                self.path.exists() and any(_is_same(self.path, file) for file in folder.rglob("*"))
+            ):
+                return what
+        return None
+
+
+def _is_same_file(path: Path, file: Path) -> bool:
+    """Return whether two paths lead to one file, or would: names in any case, as file systems may ignore it."""
+    has_its_name = path.name.casefold() == file.name.casefold() and _is_same(path.parent, file.parent)
+    return has_its_name or _is_same(path, file)
+
+
+def _is_same(path: Path, other: Path) -> bool:
     try:
-        with open_replacement(path, sync=False) as temporary:
-            yield temporary
-            check_new_file(path, force=force)
-    except OSError as error:
-        raise StorageError(
-            f"Cannot write {path}: {(error.strerror or str(error)).lower()}", "Choose another file with -o."
-        ) from error
+        return path.samefile(other)
+    except OSError:  # one of them is not there
+        return False
 
 
-def check_new_file(path: Path, *, force: bool) -> None:
-    """Raise `UsageError` unless a file may be written at `path`."""
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder", "Choose a file with -o.")
-    if not path.parent.is_dir():
-        raise UsageError(f"There is no folder {path.parent}", "Create it, or choose another file with -o.")
-    if path.exists() and not force:
-        raise UsageError(f"{path} already exists", "Choose another file with -o, or add --force to overwrite it.")
+def _parents(path: Path) -> set[Path]:
+    """Return all folders that a path is in, itself and what it is a link to."""
+    places = (Path(os.path.realpath(path.parent)), Path(os.path.realpath(path)).parent)
+    return {folder for place in places for folder in (place, *place.parents)}
 
 
-def write_text(text: str, output: Path | None, *, force: bool = False) -> None:
+def write_text(text: str, output: NewFile | None) -> None:
     """Write a text to a new file, or to stdout if `output` is None."""
     if output is None:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode())  # UTF-8 even where the system's encoding lacks letters of a name
         sys.stdout.buffer.flush()
         return
-    with open_new_file(output, force=force) as temporary:
+    with output.open_() as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def print_message(text: str) -> None:
     """Print a message, which is not data, to stderr."""
     print(f"pulsoid-rec: {text}", file=sys.stderr)
-
-
-def print_no_match(recording: "Recording", wanted: "Filter", definitions: "Definitions") -> None:
-    """Print why a filter matches nothing, and what the recording holds. This is not an error."""
-    from pulsoid_rec.analysis.findings.what_exists import no_match_error
-
-    with recording.snapshot() as now:
-        rooms = {room: name or room for room, name in now.rooms(definitions).iter_rows()}
-        sessions = now.sessions(definitions=definitions)
-    print_message(str(no_match_error(wanted, rooms, sessions, str(recording.path))))

@@ -14,6 +14,7 @@ from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.wording import format_count
 
 if TYPE_CHECKING:
+    from pulsoid_rec.analysis.cli.output import NewFile
     from pulsoid_rec.analysis.findings.report_data import ReportData
     from pulsoid_rec.analysis.reading.recording import Recording
 
@@ -59,19 +60,22 @@ def report(
     does. Names, ages and highest heart rates of members come from members.toml; without them zones and load are
     unknown.
     """
-    from pulsoid_rec.analysis.cli.output import check_new_file, print_no_match
+    from pulsoid_rec.analysis.cli.output import NewFile, print_message
+    from pulsoid_rec.analysis.cli.recording import open_recording, print_no_match
+    from pulsoid_rec.analysis.findings.notes import report_notes
+    from pulsoid_rec.analysis.findings.rejected import describe_rejected
     from pulsoid_rec.analysis.findings.report_data import read_report
-    from pulsoid_rec.analysis.reading.recording import Recording
     from pulsoid_rec.analysis.report.vega import prepare_scripts
 
     format_ = format_ or _infer_format(output)
-    if output is not None:
-        check_new_file(output, force=force)
+    file = None if output is None else NewFile(path=output, force=force, database=db, members=members)
+    if file is not None:
+        file.check()
     elif format_ == "html" and sys.stdout.isatty():
         raise UsageError("A page cannot be shown on a terminal", "Choose a file with -o report.html.")
     wanted = options.parse_filter(room, session, since, until, default_session="latest")
     definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm, max_clock_error)
-    recording = Recording(db)
+    recording = open_recording(db)
     if format_ == "html":
         prepare_scripts()
     known = options.read_members_beside(db, members)
@@ -80,7 +84,9 @@ def report(
     _print_backlog(recording)
     if data.summary.is_empty():
         print_no_match(recording, wanted, definitions)
-    _write(data, format_, output, force=force)
+    for text in [*(describe_rejected(data.rejected, data.rooms) if format_ == "json" else ()), *report_notes(data)]:
+        print_message(f"{text}.")
+    _write(data, format_, file)
 
 
 def _infer_format(output: Path | None) -> Format:
@@ -88,13 +94,13 @@ def _infer_format(output: Path | None) -> Format:
     return suffixes.get(output.suffix.lower(), "table") if output is not None else "table"
 
 
-def _write(data: "ReportData", format_: Format, output: Path | None, *, force: bool) -> None:
+def _write(data: "ReportData", format_: Format, file: "NewFile | None") -> None:
     from pulsoid_rec.analysis.cli.output import write_text
 
     if format_ == "json":
         from pulsoid_rec.analysis.report.json_rows import rows_json
 
-        write_text(rows_json(data.summary), output, force=force)
+        write_text(rows_json(data.summary), file)
     elif format_ == "html":
         from pulsoid_rec.analysis.report.html import render_report
 
@@ -103,13 +109,13 @@ def _write(data: "ReportData", format_: Format, output: Path | None, *, force: b
                 f"A page of more than {MOST_READINGS:,} readings would be too large for a browser",
                 "Choose fewer with --session, --since or --room.",
             )
-        write_text(render_report(data), output, force=force)
+        write_text(render_report(data), file)
     else:
         from pulsoid_rec.analysis.report.terminal import open_terminal, report_text, show_report
 
-        terminal = open_terminal() if output is None else None
+        terminal = open_terminal() if file is None else None
         if terminal is None:
-            write_text(report_text(data), output, force=force)
+            write_text(report_text(data), file)
         elif not data.summary.is_empty():
             show_report(data, terminal)
 

@@ -34,20 +34,32 @@ def sessions(
     """
     import polars as pl
 
-    from pulsoid_rec.analysis.cli.output import print_no_match, write_text
+    from pulsoid_rec.analysis.cli.output import print_message, write_text
+    from pulsoid_rec.analysis.cli.recording import open_recording, print_no_match
+    from pulsoid_rec.analysis.findings.rejected import describe_unplaced
     from pulsoid_rec.analysis.metrics.durations import in_seconds
-    from pulsoid_rec.analysis.reading.recording import Recording
+    from pulsoid_rec.analysis.reading.rejected import read_rejected
     from pulsoid_rec.analysis.report.json_rows import rows_json
     from pulsoid_rec.analysis.report.terminal import open_terminal, sessions_text, show_sessions
 
     wanted, definitions = parse_filter(room), parse_definitions(session_gap, max_clock_error=max_clock_error)
-    recording = Recording(db)
-    found = recording.sessions(wanted, definitions)
-    found = found.with_columns(
-        duration_s=in_seconds((pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds())
-    ).select("room_id", "session", "started_at", "ended_at", "duration_s", "members", "readings")
+    recording = open_recording(db)
+    with recording.snapshot() as snapshot:
+        found = snapshot.sessions(wanted, definitions)
+        rejected = read_rejected(snapshot, wanted, definitions)
+    counts = rejected.select("room_id", "session", rejected="messages")
+    found = (
+        found.join(counts, on=["room_id", "session"], how="left", maintain_order="left")
+        .with_columns(
+            pl.col("rejected").fill_null(0),
+            duration_s=in_seconds((pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds()),
+        )
+        .select("room_id", "session", "started_at", "ended_at", "duration_s", "members", "readings", "rejected")
+    )
     if found.is_empty():
         print_no_match(recording, wanted, definitions)
+    for text in describe_unplaced(rejected, {}):
+        print_message(f"{text}.")
     if format_ == "json":
         write_text(rows_json(found), None)
     elif (terminal := open_terminal()) is None:

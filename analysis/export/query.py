@@ -17,6 +17,10 @@ _INSTANT = "TIMESTAMP WITH TIME ZONE"
 """DuckDB's name of `TIMESTAMPTZ` in what DESCRIBE returns."""
 
 
+_BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+_BEGINS_FORMULA = r"=+\-@\t\r\n"  # within a character class
+
+
 class Range(NamedTuple):
     """A range of time of a room, in microseconds since 1970, the end exclusive; None for every room, or no bound."""
 
@@ -75,6 +79,24 @@ def csv_query(query: str, columns: Iterable[tuple[str, str]]) -> str:
         f"""strftime("{name}", '%Y-%m-%dT%H:%M:%S.%fZ') AS "{name}\"""" if kind == _INSTANT else f'"{name}"'
         for name, kind in columns
     ]
+    return f"SELECT {', '.join(values)} FROM ({query})"
+
+
+def excel_query(query: str, columns: Iterable[tuple[str, str]]) -> str:
+    """Return the SQL of a query for a CSV file that Excel opens; parameters as of `csv_query`.
+
+    The first heading begins with a byte order mark, without which Excel takes UTF-8 for an 8-bit code. Instants are UTC
+    to the millisecond, in the form that it takes for a time. A text that it would take for a formula, by its first
+    character (OWASP, CSV injection), begins with an apostrophe.
+    """
+    values = list[str]()
+    for name, kind in columns:
+        value = f'"{name}"'
+        if kind == _INSTANT:
+            value = f"strftime({value}, '%Y-%m-%d %H:%M:%S.%g')"
+        elif kind == "VARCHAR":
+            value = f"if(regexp_matches({value}, '^[{_BEGINS_FORMULA}]'), chr(39) || {value}, {value})"
+        values.append(f'{value} AS "{"" if values else _BYTE_ORDER_MARK}{name}"')
     return f"SELECT {', '.join(values)} FROM ({query})"
 
 

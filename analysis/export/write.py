@@ -10,7 +10,14 @@ from typing import Literal
 import duckdb
 import polars as pl
 
-from pulsoid_rec.analysis.export.query import csv_query, exported_columns, session_ranges, sql_literal, table_query
+from pulsoid_rec.analysis.export.query import (
+    csv_query,
+    excel_query,
+    exported_columns,
+    session_ranges,
+    sql_literal,
+    table_query,
+)
 from pulsoid_rec.analysis.metrics.columns import SUMMARY
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions
@@ -20,10 +27,11 @@ from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.tables import TABLES as ALL_TABLES
 
-Format = Literal["csv", "parquet"]
+Format = Literal["csv", "excel", "parquet"]
 TABLES = {table.name: table for table in ALL_TABLES}
 
 _MEMBERS = "SELECT DISTINCT room_id, profile_id FROM {} WHERE profile_id IS NOT NULL"  # a mark may be the room's
+_CSV_OPTIONS = ("FORMAT csv", "HEADER", "NEW_LINE '\\r\\n'")
 _POLL_S = 0.1
 
 
@@ -67,8 +75,8 @@ def write_export(
     path
         The file; an existing one is overwritten.
     format_
-        CSV by RFC 4180, instants as ISO 8601 with `Z`; or Parquet with zstd, timestamps, and the columns' meanings in
-        the file's metadata.
+        CSV by RFC 4180, instants as ISO 8601 with `Z`; CSV for Excel, as of `excel_query`; or Parquet with zstd,
+        timestamps, and the columns' meanings in the file's metadata.
     show_progress
         Called about ten times a second with the share that is written, 0 to 1.
 
@@ -81,14 +89,16 @@ def write_export(
     StorageError
         The recording cannot be read, or the file cannot be written.
     """
-    options = _copy_options(export, recording, format_)
+    options = _parquet_options(export, recording) if format_ == "parquet" else _CSV_OPTIONS
     if export.table == "summary":
         summary = recording.summary(export.wanted, export.definitions, export.members)
         with duckdb.connect() as connection:
             connection.register("summary", summary.to_arrow())
-            return _copy(connection, "FROM summary", path, options, show_progress)
+            query = _for_format("FROM summary", format_, connection)
+            return _copy(connection, query, path, options, show_progress)
     with recording.snapshot() as snapshot, snapshot.open_() as connection:
-        return _copy(connection, _query(snapshot, export), path, options, show_progress)
+        query = _for_format(_query(snapshot, export), format_, connection)
+        return _copy(connection, query, path, options, show_progress)
 
 
 def _query(recording: Recording, export: Export) -> str:
@@ -106,6 +116,14 @@ def _query(recording: Recording, export: Export) -> str:
     return table_query(table, export.wanted, ranges, names)
 
 
+def _for_format(query: str, format_: Format, connection: duckdb.DuckDBPyConnection) -> str:
+    """Return a query with its values as the format has them."""
+    if format_ == "parquet":
+        return query
+    columns = [(name, kind) for name, kind, *_ in connection.sql(f"DESCRIBE {query}").fetchall()]
+    return excel_query(query, columns) if format_ == "excel" else csv_query(query, columns)
+
+
 def _copy(
     connection: duckdb.DuckDBPyConnection,
     query: str,
@@ -117,9 +135,6 @@ def _copy(
     connection.execute("SET TimeZone = 'UTC'; SET memory_limit = '1GB'")  # with less, the Parquet writer waits
     if show_progress is not None:
         connection.execute("SET enable_progress_bar_print = false; SET enable_progress_bar = true")
-    columns = connection.sql(f"DESCRIBE {query}").fetchall()
-    if "FORMAT csv" in options:
-        query = csv_query(query, [(name, kind) for name, kind, *_ in columns])
     # Into the existing file, which only its owner can read; by default DuckDB would replace it.
     copy = f"COPY ({query}) TO {sql_literal(str(path.absolute()))} (USE_TMP_FILE false, {', '.join(options)})"
     with ThreadPoolExecutor(1) as thread:
@@ -140,10 +155,8 @@ def _copy(
             ) from error
 
 
-def _copy_options(export: Export, recording: Recording, format_: Format) -> list[str]:
-    """Return the options of SQL's COPY."""
-    if format_ == "csv":
-        return ["FORMAT csv", "HEADER", "NEW_LINE '\\r\\n'"]
+def _parquet_options(export: Export, recording: Recording) -> list[str]:
+    """Return the options of SQL's COPY for Parquet."""
     table = TABLES.get(export.table)
     columns = SUMMARY if table is None else exported_columns(table)
     metadata = {

@@ -6,7 +6,7 @@ May import `reading` and `metrics`; loads neither altair nor rich. A recording g
 - `checks`: the checks of readings one by one, slice by slice, with those of `pace` (how often a sensor reports) and
   `faults` (values that cannot be a heart rate).
 - `notes`: all notes of a session, a `note` each, from `clock_notes` (with `clocks`), `presence` (with
-  `offline`), `untimely` and `quality`.
+  `offline`), `untimely`, `quality` and `rejected`; `unmatched_members`: who of the members file is nobody.
 - `what_exists`: the message when a filter or name matches nothing, which lists what exists.
 - `local_time`: instants as text that selects them again; `wording`: shares and figures as text.
 """

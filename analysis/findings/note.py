@@ -6,7 +6,7 @@ from typing import Literal
 
 from pulsoid_rec.analysis.findings.session_view import SessionView
 
-Kind = Literal["recorder", "clock", "presence", "silence", "quality", "coverage"]
+Kind = Literal["recorder", "clock", "presence", "silence", "quality", "coverage", "rejected"]
 
 _MOST = 5
 """If there are more notes of one sort about one session, they are merged into one."""
@@ -23,7 +23,8 @@ class Note:
     profile_id
         The member it is about; None when it is about the recorder or the whole session.
     kind
-        Its subject: the recorder, clocks, who was there, silences, sensors, or how much of the time is covered.
+        Its subject: the recorder, clocks, who was there, silences, sensors, how much of the time is
+        covered, or messages that were rejected.
     text
         The remark, plain text that begins with its subject; never escaped.
     details

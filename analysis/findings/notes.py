@@ -1,13 +1,26 @@
-"""All that a reader must know before trusting a session's figures."""
+"""All that a reader must know before trusting a report's figures."""
 
 from pulsoid_rec.analysis.findings.clock_notes import clock_notes
 from pulsoid_rec.analysis.findings.note import Note
 from pulsoid_rec.analysis.findings.presence import presence_notes
 from pulsoid_rec.analysis.findings.quality import quality_notes
+from pulsoid_rec.analysis.findings.rejected import describe_unplaced, rejected_notes
+from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.findings.untimely import untimely_notes
 
 
 def session_notes(view: SessionView) -> list[Note]:
-    """Gather all notes about a session: clocks, the recorder and who was there, then sensors and coverage."""
-    return clock_notes(view) + presence_notes(view) + untimely_notes(view) + quality_notes(view)
+    """Gather all notes about a session: clocks, the recorder and who was there, then sensors, coverage, rejections."""
+    return [
+        *clock_notes(view),
+        *presence_notes(view),
+        *untimely_notes(view),
+        *quality_notes(view),
+        *rejected_notes(view),
+    ]
+
+
+def report_notes(report: ReportData) -> list[str]:
+    """Gather what is to be known of a report beyond its sessions: rejected messages of no session, unknown members."""
+    return describe_unplaced(report.rejected, report.rooms) + ([] if report.unmatched is None else [report.unmatched])

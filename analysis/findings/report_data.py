@@ -1,18 +1,20 @@
 """Everything that a report shows, read once, so that rendering it needs no database."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import polars as pl
 
 from pulsoid_rec.analysis.findings.checks import SLICE_ROWS, Checks, make_checks
+from pulsoid_rec.analysis.findings.unmatched_members import describe_unmatched
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.analysis.reading.pipeline import Selection, read_in_order, read_slices
 from pulsoid_rec.analysis.reading.recording import Recording, compute_results
+from pulsoid_rec.analysis.reading.rejected import REJECTED, read_rejected
 from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS
 
 READINGS = pl.Schema(
@@ -35,6 +37,12 @@ class ReportData:
 
     generated_at: datetime
     """When the recording was read (aware, UTC)."""
+
+    rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED))
+    """`reading.rejected.REJECTED`: the messages that were rejected."""
+
+    unmatched: str | None = None
+    """Who of the members file is nobody in the recording, as text; None if all of it was not read."""
 
     source: str
     """The database's file name, without its folder."""
@@ -151,7 +159,23 @@ def _read(
         last_received=recording.last_received().filter(pl.col("room_id").is_in(room_ids)),
         definitions=selection.definitions,
         filter=str(selection.wanted),
+        # The last, as they select anew on this connection.
+        rejected=read_rejected(recording, selection.wanted, selection.definitions),
+        unmatched=_find_unmatched(recording, selection.wanted, members, selection.definitions),
     )
+
+
+def _find_unmatched(
+    recording: Recording, wanted: Filter, members: pl.DataFrame, definitions: Definitions
+) -> str | None:
+    """Describe who of the members file is nobody in the whole recording, unless the filter is for a part of it."""
+    if members.is_empty() or wanted.rooms or wanted.members:
+        return None
+    names = dict(recording.config_names().select("profile_id", "config_name").iter_rows())
+    if names.keys() >= set(members["profile_id"]):
+        return None  # without a look at the readings
+    names = {id_: names.get(id_, id_) for id_ in recording.profile_ids(definitions)}
+    return describe_unmatched(members["profile_id"], names)
 
 
 def _read_nothing(_: pl.Series | None) -> Iterable[pl.DataFrame]:

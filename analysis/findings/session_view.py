@@ -41,7 +41,7 @@ class SessionView:
         The times in the session in which the room was not recorded, on the room's clock.
     has_connections
         Whether the recorder's connections to the room are known, and so the times in which it was recording.
-    summary, time_at_bpm, readings, untimely, member_events
+    summary, time_at_bpm, readings, untimely, member_events, rejected
         The report's frames, of this session only.
     checks
         The report's checks, of this session only.
@@ -65,6 +65,7 @@ class SessionView:
     untimely: pl.DataFrame
     checks: Checks
     member_events: pl.DataFrame
+    rejected: pl.DataFrame
 
     def clock(self, at: datetime, timespec: str = "seconds") -> str:
         """Format an instant as local time, with the date and the offset where they are not those of the start."""
@@ -110,6 +111,7 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
         view = SessionView(
             room_id=room_id,
             session=session,
+            rejected=report.rejected.filter((pl.col("room_id") == room_id) & (pl.col("session") == session)),
             started_at=started_at,
             ended_at=ended_at,
             local_zone=zone,

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import polars as pl
 
-from pulsoid_rec.analysis.findings.notes import session_notes
+from pulsoid_rec.analysis.findings.notes import report_notes, session_notes
 from pulsoid_rec.analysis.findings.report_data import ReportData, read_report
 from pulsoid_rec.analysis.findings.session_view import session_views
 from pulsoid_rec.analysis.metrics.definitions import Definitions
@@ -221,12 +221,16 @@ class Frames:
         -------
         pl.DataFrame
             `room_id`, `session`, `profile_id` (null where a note is about the recorder or the whole session), `kind`,
-            `text`, ordered by session.
+            `text`, ordered by session; first those about no session, of the kind `recording`.
         """
+        report = self._read_report(at_most=0, checks=True)
         rows = [
-            (note.room_id, note.session, note.profile_id, note.kind, note.text)
-            for view in session_views(self._read_report(at_most=0, checks=True))
-            for note in session_notes(view)
+            *((None, None, None, "recording", text) for text in report_notes(report)),
+            *(
+                (note.room_id, note.session, note.profile_id, note.kind, note.text)
+                for view in session_views(report)
+                for note in session_notes(view)
+            ),
         ]
         return pl.DataFrame(rows, schema=_NOTES, orient="row")
 
@@ -273,7 +277,10 @@ class Frames:
         known = self.known_members()
         report = read_report(self.recording, self.wanted, known, self.definitions, at_most=at_most, checks=checks)
         if report.summary.is_empty():
-            raise UsageError(f"There are no readings{self._of}", "See rooms(), sessions() and members().")
+            raise UsageError(
+                "; ".join([f"There are no readings{self._of}", *report_notes(report)]),
+                "See rooms(), sessions() and members().",
+            )
         return report
 
     @property

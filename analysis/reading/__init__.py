@@ -7,5 +7,6 @@ May import `metrics`. A path goes in; frames, results and the summary come out.
 - `buckets`: readings of each member by the quarter of an hour; sessions and slices come from them.
 - `room_leads`: which readings are untimely, and so left out of all that is read.
 - `slices`, `packed`, `pipeline`: the one heavy pass over all readings.
-- `config_names`, `members_file`, `backlog`: names, the file `members.toml`, and what is still in the journal.
+- `config_names`, `members_file`, `rejected`, `backlog`: names, the file `members.toml`, rejected messages, and what is
+  still in the journal.
 """

@@ -14,6 +14,7 @@ import polars as pl
 from pulsoid_rec.analysis.reading.arrow_stream import ArrowStream
 from pulsoid_rec.recorder.contract.duckdb_errors import is_lock_error, storage_error
 from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.paths import duckdb_path
 from pulsoid_rec.recorder.contract.tables import SCHEMA_VERSION, SCHEMA_VERSIONS
 from pulsoid_rec.recorder.contract.version_1 import ADDED, CHANGED, select_as_current
@@ -86,6 +87,11 @@ def write_temporary(connection: duckdb.DuckDBPyConnection, name: str, columns: s
 
 def _connect(path: Path, lock_timeout_s: float) -> duckdb.DuckDBPyConnection:
     if not path.exists():
+        if journal_folder(path).is_dir():
+            raise StorageError(
+                f"There is no {path} yet, only its journal",
+                "A recorder at work makes it with the first rows; after a crash `pulsoid-rec recover` does.",
+            )
         raise StorageError(f"There is no {path}", "Record a room first, or choose another file with --db.")
     if not path.is_file():
         raise StorageError(f"{path} is not a file", "Choose a file with --db.")

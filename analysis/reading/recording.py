@@ -197,6 +197,11 @@ class Recording:
         with self.open_() as connection:
             return read_config_names(connection)
 
+    def profile_ids(self, definitions: Definitions = USUAL) -> set[str]:
+        """Read the ids of all who sent a reading, or of whom there is an event."""
+        with_events = self._query("SELECT DISTINCT profile_id FROM member_events")
+        return {*self.members(definitions=definitions)["profile_id"], *with_events["profile_id"]}
+
     def results(
         self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
     ) -> Results:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from pulsoid_rec.analysis.charts.amounts import ZONE_NAMES
 from pulsoid_rec.analysis.charts.style import css_variables
 from pulsoid_rec.analysis.findings.checks import SILENCE_S
+from pulsoid_rec.analysis.findings.notes import report_notes
 from pulsoid_rec.analysis.findings.presence import APART_S
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.report.html_charts import PageChart, history_charts
@@ -47,6 +48,7 @@ def render_report(report: ReportData, zone: tzinfo | None = None) -> str:
         .render(
             report=report,
             title=_title(report),
+            notes=report_notes(report),
             sections=sections,
             history=history,
             definitions=report.definitions,

@@ -83,7 +83,10 @@ def show_report(report: ReportData, console: Console, zone: tzinfo | None = None
 
 
 def show_sessions(sessions: pl.DataFrame, console: Console, zone: tzinfo | None = None) -> None:
-    """Print the sessions: `room_id`, `session`, `started_at`, `ended_at`, `duration_s`, `members`, `readings`."""
+    """Print the sessions: `room_id`, `session`, `started_at`, `ended_at`, `duration_s`, and counts by session.
+
+    These are `members`, `readings` and `rejected` (messages).
+    """
     label = TableColumn(unit="Room", cell=lambda row, _: Text(plain(row["room_id"])))
     console.print(_fitting_table(label, session_columns(zone), sessions, console))
 

@@ -111,4 +111,5 @@ def session_columns(zone: tzinfo | None) -> list[TableColumn]:
         TableColumn(unit="Lasted", rank=3, cell=lambda row, _: format_duration(row["duration_s"]), justify="left"),
         TableColumn(unit="Members", rank=4, cell=count("members")),
         TableColumn(unit="Readings", rank=5, cell=count("readings")),
+        TableColumn(unit="Rejected", rank=7, cell=count("rejected")),
     ]

@@ -175,8 +175,8 @@ def print_totals(recorder: "Recorder") -> None:
         parts.append(f"{format_count(own.readings, 'reading')} of {members} in {format_count(connected, 'room')}")
         if own.rejected:
             parts.append(format_count(own.rejected, "rejected message"))
-    if left.readings or left.rejected:
-        rejected = f" and {format_count(left.rejected, 'rejected message')}" if left.rejected else ""
-        parts.append(f"{format_count(left.readings, 'reading')}{rejected} that another run had left in the journal")
+    counts = ((left.readings, "reading"), (left.rejected, "rejected message"))
+    if counted := " and ".join(format_count(count, noun) for count, noun in counts if count):
+        parts.append(f"{counted} that another run had left in the journal")
     if parts:
         print(f"Recorded {', and '.join(parts)}, into {recorder.options.database}.", file=sys.stderr)

@@ -26,6 +26,7 @@ def recover(*, db: DbOption = DEFAULT_DB) -> None:
 
     os.umask(0o077)  # files made from here on are readable only by their owner
     logging.basicConfig(format="%(message)s")
+    logging.getLogger("pulsoid_rec.recorder").setLevel(logging.INFO)  # of a migration, which may take long, too
     recovered = recover_journal(db)
     print(_format_recovered(recovered, db), file=sys.stderr)
     if recovered.ingested.skipped:

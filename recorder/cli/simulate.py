@@ -47,7 +47,8 @@ def simulate(
         typer.Option(
             metavar="FILE",
             parser=parse_path,
-            help="Play this CSV of time_s (seconds, may be fractional), member and bpm (beats per minute) instead.",
+            help="Play this CSV of time_s (seconds, may be fractional), member and bpm (beats per minute) instead. "
+            "Lines without time_s or bpm are left out.",
             show_default=False,
         ),
     ] = None,
@@ -125,6 +126,8 @@ def _make_plays(
     from pulsoid_rec.recorder.simulator.replay import read_replay
 
     replayed = read_replay(replay) if replay is not None else None
+    if replayed is not None and replayed.holes:
+        print(f"Left out {format_count(replayed.holes, 'line')} of {replay} without bpm or time_s.", file=sys.stderr)
     for room_id in rooms:
         play = replayed or play_people(members, seed, room_id)
         yield room_id, play if duration_s is None else play.first(duration_s)

@@ -84,7 +84,7 @@ _START = f"left(raw, {DEFAULT_LIMITS.raw_bytes // 4})"  # a character has at mos
 _INSERT_INVALID = (
     f"INSERT INTO {REJECTED_MESSAGES.name} SELECT room_id, connection_id, make_timestamptz(received_at), "
     f"'DuckDB cannot parse `config` as JSON' || CASE WHEN {_IS_LONG} THEN "
-    f"format('; it has {{:,}} bytes, of which the first {{:,}} are kept', strlen(raw), strlen({_START})) ELSE '' END, "
+    f"format('; of {{:,}} bytes the first {{:,}} are kept', strlen(raw), strlen({_START})) ELSE '' END, "
     f"CASE WHEN {_IS_LONG} THEN {_START} ELSE raw END "
     f"FROM {_lines_of(*_WITH_CONFIG, REJECTED_MESSAGES)} WHERE NOT {_VALID}"
 )

@@ -43,6 +43,7 @@ class Journal:
         self.run_id = run_id
         self._timings = timings
         self._limits = limits
+        self._made = [path for path in (folder, *folder.parents) if not path.exists()]
         self._lock = _create_lock(folder, run_id)
         remove_stale_locks(folder)
         sync_folder(folder.parent)
@@ -112,10 +113,11 @@ class Journal:
                 writer.close_unsynced()
 
     def release(self) -> None:
-        """Release the lock: others may ingest what is left."""
+        """Release the lock: others may ingest what is left. Remove folders that are empty: this one, and new ones."""
         self._lock.release()
         with contextlib.suppress(OSError):  # it is not empty, or another recorder uses it
-            self._folder.rmdir()
+            for folder in dict.fromkeys((self._folder, *self._made)):
+                folder.rmdir()
 
     @property
     def _writers(self) -> list[SegmentWriter]:

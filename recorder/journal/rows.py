@@ -91,6 +91,6 @@ def reject(
         size_bytes = size_bytes or len(data)
         kept_bytes = len(kept.encode())
         if kept_bytes < size_bytes:
-            reason = f"{reason}; it has {size_bytes:,} bytes, of which the first {kept_bytes:,} are kept"
+            reason = f"{reason}; of {size_bytes:,} bytes the first {kept_bytes:,} are kept"
             raw = kept
     return RejectedMessageRow(room_id, connection_id, received_at, reason, raw)

@@ -112,3 +112,8 @@ def remove_stale_locks(folder: Path) -> None:
     for path in folder.glob(f"*{LOCK_SUFFIX}"):
         with contextlib.suppress(OSError):
             remove_stale_lock(path)
+
+
+def is_recording(folder: Path) -> bool:
+    """Return whether a recorder is at work whose journal is in the folder; False if there is no such folder."""
+    return any(is_locked(path) for path in folder.glob(f"*{LOCK_SUFFIX}"))

@@ -43,11 +43,14 @@ class Play:
         In order of time, none before 0 s; can be iterated over more than once.
     length_s
         Its length, infinite if it never ends.
+    holes
+        Lines of the file that it was read from that have no heart rate, or no time.
     """
 
     members: Mapping[str, Config]
     readings: Iterable[Reading]
     length_s: float
+    holes: int = 0
 
     def first(self, length_s: float) -> "Play":
         """Return its first `length_s` seconds."""

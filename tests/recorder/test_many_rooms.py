@@ -110,6 +110,9 @@ async def test_only_if_every_room_is_refused_at_the_start_does_the_command_end(d
     assert calls >= 8
     assert caught.value.exit_code is ExitCode.REFUSED
     assert str(status) in caught.value.message
+    if status != 401:  # which is about the token
+        named, other = caught.value.message.split(f" ({status}). Refused, too: ")
+        assert {named[-3:], f"'{other}'"} == {"'a'", "'b'"}
 
 
 async def test_rooms_refused_after_one_was_live_are_retried_at_a_slow_pace(database: Path) -> None:

@@ -468,8 +468,8 @@ async def test_a_message_of_2_mib_is_rejected_and_the_connection_lives_on(databa
     assert stored(database) == ["user-1", "user-2", "user-3"]
     sent = message.encode()
     raw = sent[:65_536].decode(errors="ignore")
-    kept = f"of which the first {len(raw.encode()):,} are kept"
-    reason = f"it is larger than 131,072 bytes; it has {len(sent):,} bytes, {kept}"
+    kept = f"of {len(sent):,} bytes the first {len(raw.encode()):,} are kept"
+    reason = f"it is larger than 131,072 bytes; {kept}"
     assert rows(database, "SELECT reason, raw FROM rejected_messages") == [(reason, raw)] * 2
 
 

@@ -29,6 +29,7 @@ from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
 from pulsoid_rec.analysis.metrics.summary import SCHEMA
 from pulsoid_rec.analysis.reading.recording import Recording
+from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.tables import TABLES as ALL_TABLES
 
 AWKWARD = 'a "q", b;\r\n=SUM(1+1) \u00fc\U0001f493'
@@ -149,6 +150,43 @@ def test_csv_is_as_rfc_4180_has_it(db: Path, tmp_path: Path) -> None:
     assert '"a ""q"", b;\r\n=SUM(1+1) ü💓"' in text
     assert "\n" not in text.replace("\r\n", "")
     assert read_csv(output)[0]["occurred_at"] == "2026-03-01T18:00:00.000000Z"
+
+
+@pytest.mark.parametrize("table", ["heart_rate", "rejected_messages", "summary"])
+def test_csv_for_excel_has_a_mark_times_it_takes_and_no_formula(db: Path, tmp_path: Path, table: str) -> None:
+    (db.parent / "members.toml").write_text('[ann]\nname = "@SUM(1)"', encoding="utf-8")
+    with duckdb.connect(db) as connection:
+        connection.execute("UPDATE rejected_messages SET raw = chr(9) || '=cmd', reason = '-1'")
+        connection.execute("UPDATE heart_rate SET bpm = -5 WHERE bpm = 900")
+    export(db, tmp_path / "plain.csv", table=table)
+    export(db, tmp_path / "out.csv", table=table, excel=True)
+    assert (tmp_path / "out.csv").read_bytes().startswith(b"\xef\xbb\xbfroom_id,")
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+
+    def for_excel(column: str, value: str) -> str:
+        if column.endswith("_at"):
+            return value[:-4].replace("T", " ")  # to the millisecond
+        return f"'{value}" if value in {"@SUM(1)", "\t=cmd", "-1"} else value
+
+    plain = read_csv(tmp_path / "plain.csv")
+    assert rows == [{column: for_excel(column, value) for column, value in row.items()} for row in plain]
+    assert "'" in {value[:1] for row in rows for value in row.values()}
+    assert table != "heart_rate" or "-5" in {row["bpm"] for row in rows}
+
+
+def test_parquet_is_not_for_excel(db: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--excel is for CSV files"):
+        export(db, tmp_path / "out.parquet", excel=True)
+
+
+def test_whatever_was_rejected_comes_back_from_csv(db: Path, tmp_path: Path) -> None:
+    raws = [f"{chr(code)}{beside}" for code in (*range(256), 0x2028, 0xFEFF) for beside in ("", "x", '"', "\r\n,")]
+    with duckdb.connect(db) as connection:
+        connection.execute("DELETE FROM rejected_messages")
+        connection.execute("INSERT INTO rejected_messages SELECT NULL, NULL, now(), 'why', unnest(?)", [raws])
+    export(db, tmp_path / "out.csv", table="rejected_messages")
+    assert [row["raw"] for row in read_csv(tmp_path / "out.csv")] == raws
 
 
 def test_names_stand_beside_ids_and_may_differ_by_room(db: Path, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ async def test_a_refused_room_ends_the_command_and_leaves_nothing(tmp_path: Path
     async with open_simulator() as simulator:
         done = await trio.to_thread.run_sync(
             lambda: run_command(
-                *("record", "elsewhere", "--server", simulator.url, "--db", tmp_path / "x.duckdb"),
+                *("record", "elsewhere", "--server", simulator.url, "--db", tmp_path / "new" / "data" / "x.duckdb"),
                 PULSOID_TOKEN=DEMO_TOKEN,
             )
         )
@@ -106,12 +106,13 @@ async def test_a_refused_room_ends_the_command_and_leaves_nothing(tmp_path: Path
 
 
 async def test_a_duration_in_which_no_room_was_ever_connected_ends_with_a_line_and_exit_code_3(tmp_path: Path) -> None:
-    write_segment(journal_folder(tmp_path / "x.duckdb"), "dead-0", [reading(1)])
+    damaged = write_segment(journal_folder(tmp_path / "x.duckdb"), "dead-0", [])
+    damaged.write_bytes(damaged.read_bytes() + b"damaged\n")
     async with open_hostile_server(lambda visit: visit.send(answer(429))) as server:
         done = await record(tmp_path, server.url, "gym", "--duration", "1")
     assert done.returncode == 3
     *_, totals, last = done.stderr.splitlines()
-    assert totals.startswith("Recorded 1 reading that another run had left in the journal, into ")
+    assert totals.startswith("Recorded 1 rejected message that another run had left in the journal, into ")
     assert last.startswith("pulsoid-rec: Nothing was recorded of 1 room that never connected: 'gym' (the server")
     assert "429" in last
 

@@ -214,7 +214,10 @@ def test_on_a_full_disk_it_says_so_and_goes_on_when_there_is_room(database: Path
 
 
 @pytest.mark.process
-def test_recover_migrates_also_when_there_is_nothing_to_recover(database: Path) -> None:
+def test_recover_migrates_and_says_so_also_when_there_is_nothing_to_recover(database: Path) -> None:
     done = run_recover(database)
-    assert (done.returncode, done.stderr) == (0, f"There was nothing to recover for {database}.\n")
+    migrating, nothing_else = done.stderr.splitlines()
+    assert done.returncode == 0
+    assert migrating.startswith(f"{database}: migrating its tables to version {SCHEMA_VERSION}.")
+    assert nothing_else == f"There was nothing to recover for {database}."
     assert versions(database) == [1, SCHEMA_VERSION]

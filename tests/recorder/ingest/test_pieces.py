@@ -86,7 +86,7 @@ def test_of_a_long_message_the_first_64_kib_are_kept_and_how_long_it_was(databas
     ingest_all(database)
     _, [row] = split(database)
     assert row[-1] == "x" * 65_536
-    assert row[-2].endswith("; it has 100,000 bytes, of which the first 65,536 are kept")
+    assert row[-2].endswith("; of 100,000 bytes the first 65,536 are kept")
 
 
 @pytest.mark.process

@@ -390,9 +390,7 @@ def test_a_config_of_64_kib_is_taken_and_a_larger_one_is_not() -> None:
     frame = updated('{"a":"%sx"}' % ("ä" * 32_764))
     above = parse_message(frame, room_id="room", connection_id="connection", received_at=123)
     assert isinstance(above, RejectedMessageRow)
-    assert (
-        above.reason == "`config` has more than 65,536 bytes; it has 65,653 bytes, of which the first 65,536 are kept"
-    )
+    assert above.reason == "`config` has more than 65,536 bytes; of 65,653 bytes the first 65,536 are kept"
 
 
 @pytest.mark.parametrize("character", ["x", "ä", "😀"])
@@ -402,13 +400,13 @@ def test_of_a_rejected_message_64_kib_are_kept_and_its_length(character: str) ->
     longer = parse_message(f"{whole}y", room_id="room", connection_id="connection", received_at=123)
     assert isinstance(longer, RejectedMessageRow)
     assert longer.raw == whole
-    assert longer.reason.endswith("; it has 65,537 bytes, of which the first 65,536 are kept")
+    assert longer.reason.endswith("; of 65,537 bytes the first 65,536 are kept")
 
 
 def test_of_a_long_text_the_beginning_and_the_length_are_kept() -> None:
     long = LongText("x" * 100, 4_000_000, "it is larger than 131,072 bytes")
     row = parse_message(long, room_id="room", connection_id="connection", received_at=123)
-    reason = "it is larger than 131,072 bytes; it has 4,000,000 bytes, of which the first 100 are kept"
+    reason = "it is larger than 131,072 bytes; of 4,000,000 bytes the first 100 are kept"
     assert row == RejectedMessageRow("room", "connection", 123, reason, "x" * 100)
 
 

@@ -75,12 +75,14 @@ def test_every_row_becomes_one_reading_in_order_of_time(
         ("time_s,member,bpm\n\n\n", "holds no reading"),
         ("time_s,member,bpm\n0,a,72\n1,a\n", "Line 3 of the replay"),
         ("time_s,member,bpm\n0,a,72\n1,a,fast\n", "has 'fast' as bpm"),
-        ("time_s,member,bpm\n0,a,72.0\n", "has '72.0' as bpm"),
+        ("time_s,member,bpm\n0,a,72\n1,a,72.5\n", "Line 3 of the replay"),
+        ("time_s,member,bpm\n0,a,72.5\n", "has '72.5' as bpm"),
+        ("time_s,member,bpm\n0,a,1_0\n", "has '1_0' as bpm"),
         ("time_s,member,bpm\n0,a,-1\n", "has '-1' as bpm"),
-        ("time_s,member,bpm\n0,a,\n", "has '' as bpm"),
+        ("time_s,member,bpm\n0,a,\n", "holds no reading"),
         ("time_s,member,bpm\n0,a,²\n", "has '²' as bpm"),
         ("time_s,member,bpm\n0,a,72\nsoon,a,73\n", "Line 3 of the replay"),
-        ("time_s,member,bpm\nnan,a,72\n", "has 'nan' as time_s"),
+        ("time_s,member,bpm\nnan,a,72\n", "holds no reading"),
         ("time_s,member,bpm\ninf,a,72\n", "has 'inf' as time_s"),
         ("time_s,member,bpm\n1, ,72\n", "has no member"),
         ("time_s,member,bpm\n0,a,72\n1e12,a,73\n", "spans"),
@@ -108,6 +110,13 @@ def test_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str) -> None:
 def test_spreadsheets_mark_and_line_ends_are_taken(tmp_path: Path) -> None:
     play = read_replay(write(tmp_path, "\ufefftime_s,member,bpm\r\n0.5,Ünal,72\r\n\r\n1,Ünal, 73\r\n"))
     assert list(play.readings) == [Reading(0.0, "Ünal", 72), Reading(0.5, "Ünal", 73)]
+
+
+def test_a_series_with_holes_is_taken_as_pandas_and_r_write_it(tmp_path: Path) -> None:
+    lines = ["0.0,a,75.0", "1.5,a,", "2,a,NA", "3,a,NaN", ",a,80", "4,a,72.", "5e0,a,0.0", "6,a,2147483647.00"]
+    play = read_replay(write(tmp_path, "\n".join(["time_s,member,bpm", *lines])))
+    assert [tuple(each) for each in play.readings] == [(0, "a", 75), (4, "a", 72), (5, "a", 0), (6, "a", 2147483647)]
+    assert (play.holes, play.first(1).holes) == (4, 4)
 
 
 # By the clock

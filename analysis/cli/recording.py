@@ -1,0 +1,38 @@
+"""The recording that a command reads, and the message if it holds nothing for it, perhaps not yet."""
+
+from pathlib import Path
+
+from pulsoid_rec.analysis.cli.output import print_message
+from pulsoid_rec.analysis.findings.what_exists import no_match_error
+from pulsoid_rec.analysis.metrics.definitions import Definitions
+from pulsoid_rec.analysis.metrics.filters import Filter
+from pulsoid_rec.analysis.reading.recording import Recording
+from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.journal_files import journal_folder
+
+
+def open_recording(database: Path) -> Recording:
+    """Return a recording; raise `StorageError` if a recorder has not made its file yet. Other faults show at a read."""
+    if not database.exists() and _is_recorded_into(database):
+        raise StorageError(
+            f"There is no {database} yet: a recorder is at work, but no rows are in",
+            "Try again when the room has sent something.",
+        )
+    return Recording(database)
+
+
+def print_no_match(recording: Recording, wanted: Filter, definitions: Definitions) -> None:
+    """Print why a filter matches nothing, and what the recording holds. This is not an error."""
+    with recording.snapshot() as now:
+        rooms = {room: name or room for room, name in now.rooms(definitions).iter_rows()}
+        sessions = now.sessions(definitions=definitions)
+    found = no_match_error(wanted, rooms, sessions, str(recording.path))
+    if sessions.is_empty() and _is_recorded_into(recording.path):
+        found.hint = "A recorder is at work: try again when the room has sent some."
+    print_message(str(found))
+
+
+def _is_recorded_into(database: Path) -> bool:
+    from pulsoid_rec.recorder.journal.segment import is_recording  # msgspec takes 25 ms, for what is rarely needed
+
+    return is_recording(journal_folder(database))

@@ -1,0 +1,84 @@
+"""Counts rejected messages: how many, most often why, and in which session of their room."""
+
+from datetime import UTC, datetime
+
+import polars as pl
+
+from pulsoid_rec.analysis.metrics.definitions import Definitions
+from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions
+from pulsoid_rec.analysis.metrics.session_events import session_bounds
+from pulsoid_rec.analysis.metrics.sessions import INSTANT
+from pulsoid_rec.analysis.reading.database import read_frame, write_temporary
+from pulsoid_rec.analysis.reading.recording import Recording
+
+REJECTED = pl.Schema(
+    {
+        "room_id": pl.String(),
+        "session": pl.Int64(),
+        "messages": pl.Int64(),
+        "reason": pl.String(),
+        "of_reason": pl.Int64(),
+        "first_at": INSTANT,
+        "last_at": INSTANT,
+    }
+)
+
+_FIRST_INSTANT = datetime(1, 1, 1, tzinfo=UTC)
+_DETAIL = r" \(byte \d+\)|; (it has|of) [\d,]+ bytes.*"
+"""What differs between messages that were rejected for the same reason: where the fault is, and how long they were."""
+
+_COUNT = f"""
+    WITH placed AS (
+        SELECT message.room_id, session, reason, count(*) AS messages,
+            min(received_at) AS first_at, max(received_at) AS last_at
+        FROM rejected_messages AS message ASOF LEFT JOIN rejected_bounds AS bound
+            ON message.room_id = bound.room_id AND message.received_at >= bound.from_at
+        WHERE (len($1::VARCHAR[]) = 0 OR list_contains($1::VARCHAR[], message.room_id))
+            AND ($2::TIMESTAMPTZ IS NULL OR received_at >= $2) AND ($3::TIMESTAMPTZ IS NULL OR received_at < $3)
+        GROUP BY ALL
+    ), counted AS (
+        SELECT room_id, session, regexp_replace(reason, '{_DETAIL}', '', 'g') AS reason, sum(messages) AS messages,
+            min(first_at) AS first_at, max(last_at) AS last_at
+        FROM placed GROUP BY room_id, session, 3
+    )
+    SELECT room_id, session, sum(messages)::BIGINT AS messages, arg_max(reason, (messages, reason)) AS reason,
+        max(messages)::BIGINT AS of_reason, min(first_at) AS first_at, max(last_at) AS last_at
+    FROM counted GROUP BY ALL ORDER BY ALL
+"""
+
+
+def read_rejected(recording: Recording, wanted: Filter, definitions: Definitions) -> pl.DataFrame:
+    """Count the rejected messages that a filter selects, by the time of their receipt.
+
+    A message belongs to the session of its room that is nearest in time, by `session_bounds`.
+
+    Parameters
+    ----------
+    recording
+        The recording, best a snapshot of it.
+    wanted
+        Rooms, sessions and range of time; members are unknown.
+    definitions
+        What counts as one session.
+
+    Returns
+    -------
+    `REJECTED`, ordered by room and session: `messages`, of which `of_reason` were rejected for the commonest `reason`,
+    and the first and last receipt. `session` is null for those of a room without a selected session; `room_id` is null
+    for damaged lines of the journal.
+    """
+    with recording.open_() as connection:
+        if not connection.execute("SELECT 1 FROM rejected_messages LIMIT 1").fetchall():
+            return pl.DataFrame(schema=REJECTED)
+        sessions = recording.sessions(Filter(rooms=wanted.rooms), definitions)
+        selected = select_sessions(sessions, wanted).select("room_id", "session", selected=pl.col("session"))
+        received = sessions.with_columns(started_at="first_received_at", ended_at="last_received_at")
+        bounds = session_bounds(received).join(selected, on=["room_id", "session"], how="left", maintain_order="left")
+        number = pl.col("selected") if wanted.session == "all" else pl.col("session")
+        bounds = bounds.select("room_id", number, pl.col("from_at").fill_null(_FIRST_INSTANT))
+        write_temporary(connection, "rejected_bounds", "room_id VARCHAR, session BIGINT, from_at TIMESTAMPTZ", bounds)
+        counts = read_frame(connection, _COUNT, [list(wanted.rooms), wanted.since, wanted.until]).cast(REJECTED)
+    if wanted.session == "all":
+        return counts
+    is_selected = pl.struct("room_id", "session").is_in(selected.select("room_id", "session").to_struct().implode())
+    return counts.filter(is_selected | (pl.col("session").is_null() & (wanted.session == "latest")))
