@@ -17,8 +17,8 @@ def clock_notes(view: SessionView) -> list[Note]:
         notes.append(make_note(view, None, "clock", f"the recorder's clock is {apart}; times here are the room's"))
     for step in view.clocks.steps:
         if step.profile_id is None:
-            text = f"the recorder's clock and the room's moved {_duration(step.by)} apart at {view.clock(step.at)}"
-            notes.append(make_note(view, None, "clock", text))
+            apart = f"moved {_duration(step.by)} apart at {view.clock(step.at, 'minutes')}"
+            notes.append(make_note(view, None, "clock", f"the recorder's clock and the room's {apart}"))
     own = []
     for id_ in view.names:
         if offset := view.clocks.offsets.get(id_):
@@ -30,7 +30,7 @@ def clock_notes(view: SessionView) -> list[Note]:
 
 
 def _describe_steps(view: SessionView, steps: list[Step]) -> str:
-    by, at = steps[0].by, view.clock(steps[0].at)
+    by, at = steps[0].by, view.clock(steps[0].at, "minutes")
     first = f"{'forward' if by > timedelta() else 'back'} by {_duration(by)} at {at}"
     return f"the clock went {first}" if len(steps) == 1 else f"the clock was set {len(steps)} times, first {first}"
 

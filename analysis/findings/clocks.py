@@ -31,7 +31,7 @@ class Step(NamedTuple):
 
     profile_id: str | None
     at: datetime
-    """On the room's clock."""
+    """Within half a minute, on the room's clock."""
     by: timedelta
     """Forward, or, if negative, back."""
 
@@ -175,9 +175,10 @@ def _find_changes(windows: pl.DataFrame) -> pl.DataFrame:
 
     Returns
     -------
-    `member`, `block` (a number for the window), `MEMBER`, `minute`, `at` (the first receipt, on the room's clock),
-    `first_at`, `change_us`, and `repeated_us`: how far the member's time goes back where it changed.
+    `member`, `block` (a number for the window), `MEMBER`, `minute`, `first_at`, `change_us`, `at` (when it changed, to
+    half a minute, on the room's clock), and `repeated_us`: how far the member's time goes back where it changed.
     """
+    received_for = pl.col("last_received_at") - pl.col("first_received_at")
     blocks = (
         windows.with_columns(block=pl.col("is_clean").cum_sum().over("member"))
         .filter(pl.col("block") > 0)
@@ -185,17 +186,18 @@ def _find_changes(windows: pl.DataFrame) -> pl.DataFrame:
         .agg(
             pl.col(*MEMBER, "minute", "lead_us", "first_at").first(),
             at=_to_room("first_received_at").first(),
+            unclear_at=(_to_room("first_received_at") + received_for / 2).get(1, null_on_oob=True),
             until_at=pl.col("last_at").max(),
         )
     )
-    before = {column: pl.col(column).shift(1).over("member") for column in ("lead_us", "until_at")}
+    before = {column: pl.col(column).shift(1).over("member") for column in ("lead_us", "until_at", "unclear_at")}
     return blocks.select(
         "member",
         "block",
         *MEMBER,
         "minute",
-        "at",
         "first_at",
+        at=pl.coalesce(before["unclear_at"], "at"),
         change_us=pl.col("lead_us") - before["lead_us"],
         repeated_us=(before["until_at"] - pl.col("first_at")).dt.total_microseconds(),
     ).filter(pl.col("change_us").is_not_null())

@@ -43,14 +43,14 @@ def format_instant(at: datetime, zone: tzinfo | None, timespec: str = "seconds")
     return (local if _is_ambiguous(at, zone) else local.replace(tzinfo=None)).isoformat(" ", timespec)
 
 
-def format_clock(at: datetime, zone: tzinfo | None, start: datetime) -> str:
+def format_clock(at: datetime, zone: tzinfo | None, start: datetime, timespec: str = "seconds") -> str:
     """Format an instant of a session that began at `start`: the time of day, with the date unless it began on it.
 
     The offset from UTC stands beside it where it is not that of `start`, or `format_instant` has one.
     """
     local, local_start = to_local(at, zone), to_local(start, zone)
     has_offset = local.utcoffset() != local_start.utcoffset() or _is_ambiguous(at, zone)
-    text = (local if has_offset else local.replace(tzinfo=None)).isoformat(" ", "seconds")
+    text = (local if has_offset else local.replace(tzinfo=None)).isoformat(" ", timespec)
     return text.partition(" ")[2] if local.date() == local_start.date() else text
 
 

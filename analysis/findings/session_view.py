@@ -61,9 +61,9 @@ class SessionView:
     readings: pl.DataFrame
     member_events: pl.DataFrame
 
-    def clock(self, at: datetime) -> str:
+    def clock(self, at: datetime, timespec: str = "seconds") -> str:
         """Format an instant as local time, with the date and the offset where they are not those of the start."""
-        return format_clock(at, self.local_zone, self.started_at)
+        return format_clock(at, self.local_zone, self.started_at, timespec)
 
     def label(self, profile_id: str) -> str:
         """Return a label for a member, also for one who sent no reading."""
