@@ -191,6 +191,20 @@ def test_a_match_has_no_note_on_clocks(match: str) -> None:
     assert clocks == Clocks(lead=clocks.lead)
 
 
+def test_what_was_received_is_cut_out_of_a_silence_and_nothing_is_known_around_it() -> None:
+    minutes = [(at(begin), at(end)) for begin, end in ((10, 20), (50, 60), (200, 210))]
+    clocks = Clocks(received={"a": minutes}, offsets={"b": timedelta(seconds=5)})
+    assert clocks.unheard("a", at(0), at(300)) == [(at(20), at(50)), (at(60), at(200))]
+    assert clocks.unheard("a", at(30), at(40)) == [(at(30), at(40))]
+    assert clocks.unheard("a", at(220), at(300)) == []
+    assert clocks.unheard("b", at(0), at(300)) == [(at(0), at(300))]
+
+
+def test_clocks_thousands_of_years_apart_stay_within_the_years_of_a_datetime() -> None:
+    for years, edge in ((9000, datetime.max), (-9000, datetime.min)):  # noqa: DTZ901 - compared without a zone
+        assert Clocks(lead=timedelta(days=365 * years)).to_room(at(0)).replace(tzinfo=None) == edge
+
+
 def test_no_readings_have_no_clocks() -> None:
     assert compare_clocks(lead_windows(readings_of({}).lazy()).collect()) == {}
 
