@@ -69,6 +69,10 @@ class Clocks:
         """Convert an instant of the recorder's clock to the room's."""
         return _add(at, self.lead)
 
+    def to_recorder(self, at: datetime) -> datetime:
+        """Convert an instant of the room's clock to the recorder's."""
+        return _add(at, -self.lead)
+
     def unheard(self, profile_id: str, begins_at: datetime, ends_at: datetime) -> list[tuple[datetime, datetime]]:
         """Convert a time without a member's readings to the room's clock, and cut out when some were received.
 

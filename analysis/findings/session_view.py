@@ -104,9 +104,8 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
         in_room = pl.col("room_id") == room_id
         connections = report.connection_events.filter(in_room)
         clocks = clocks_of.get((room_id, session), Clocks())
-        offline = [
-            time.shift(clocks.to_room) for time in offline_times(connections, report.last_received.filter(in_room))
-        ]
+        offline = offline_times(connections, report.last_received.filter(in_room))
+        begin, end = clocks.to_recorder(started_at), clocks.to_recorder(ended_at)
         in_session = pl.col("occurred_at").is_between(started_at, ended_at)
         view = SessionView(
             room_id=room_id,
@@ -120,7 +119,9 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
             names=labels(summary),
             config_names=report.config_names,
             clocks=clocks,
-            offline=tuple(time for time in offline if time.ends_at > started_at and time.begins_at < ended_at),
+            offline=tuple(
+                time.shift(clocks.to_room) for time in offline if time.ends_at > begin and time.begins_at < end
+            ),
             has_connections=not connections.is_empty(),
             summary=summary,
             time_at_bpm=time_at_bpm,
