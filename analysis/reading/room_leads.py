@@ -1,7 +1,8 @@
 """Which readings are untimely, as SQL: their own time minus that of their receipt differs from their room's median.
 
-Most recordings have none. Whether a quarter of an hour can have any is seen from the first and last times of its
-buckets; only of those that can, the readings themselves are looked at.
+Imported readings have no lead, as their receipt is that of the import: they are never untimely, and do not count in the
+median. Most recordings have no untimely readings. Whether a quarter of an hour can have any is seen from the first and
+last times of its buckets; only of those that can, the readings themselves are looked at.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pulsoid_rec.analysis.metrics.definitions import MICROSECONDS, Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.untimely import UNTIMELY, receipt_ranges
 from pulsoid_rec.analysis.reading.database import read_frame, write_temporary
+from pulsoid_rec.recorder.contract.ids import IS_IMPORTED
 
 _BEFORE_ALL_US = 10**17
 """More microseconds than from the year 1 to 1970: SQL's division rounds negative numbers upwards."""
@@ -20,7 +22,7 @@ _BEFORE_ALL_US = 10**17
 _MOST_ROWS = 5_000_000
 """Readings whose median is computed at once, which needs some 16 bytes for each."""
 
-_LEAD_US = "epoch_us(occurred_at) - epoch_us(received_at)"
+_LEAD_US = f"CASE WHEN NOT {IS_IMPORTED} THEN epoch_us(occurred_at) - epoch_us(received_at) END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def timely_sql(definitions: Definitions) -> str:
     """Return the SQL of the timely readings, with `quarter` and `lead_us`; it needs the table of `write_room_leads`."""
     return (
         f"(FROM {_received_sql()} LEFT JOIN room_leads USING (room_id, quarter)"
-        f" WHERE room_lead_us IS NULL OR abs(lead_us - room_lead_us) <= {definitions.max_clock_error_us})"
+        f" WHERE coalesce(abs(lead_us - room_lead_us) <= {definitions.max_clock_error_us}, true))"
     )
 
 

@@ -7,10 +7,11 @@ from streams import require_count
 from pulsoid_rec.recorder.ingest.database import open_database
 
 
-def make_recording(path: Path, readings: int, members: int, rooms: int = 1) -> None:
-    """Make a recording of a session in each room: a reading a second each, in the order of their receipt.
+def make_recording(path: Path, readings: int, members: int, rooms: int = 1, gap_s: int = 20) -> None:
+    """Make a recording: a reading a second each, in the order of their receipt.
 
-    All have a gap of 20 s each hour, and of a thousand readings one is 0 bpm.
+    All have a gap of `gap_s` seconds each hour, which makes a session of each hour if it is long enough; of a thousand
+    readings one is 0 bpm.
     """
     of_room = members // rooms
     with open_database(path) as connection:
@@ -25,7 +26,7 @@ def make_recording(path: Path, readings: int, members: int, rooms: int = 1) -> N
             FROM (
                 SELECT number, number % {members} AS member, number // {members} AS second,
                     make_timestamptz(1704067200000000
-                        + (second + second // 3600 * 20) * 1000000 + member * 997) AS occurred_at
+                        + (second + second // 3600 * {gap_s}) * 1000000 + member * 997) AS occurred_at
                 FROM range({readings}) AS numbers(number)
             )
             """

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import hypothesis.strategies as st
 import oracle
 import polars as pl
@@ -86,6 +87,16 @@ def test_the_largest_error_is_an_option(a_year_ahead: Path) -> None:
 def test_a_whole_room_may_run_at_any_lead(tmp_path: Path) -> None:
     rows = wrong(steady("ann", 100, 0, 30) + steady("bob", 100, 0, 30), -30 * YEAR)
     assert excerpt_of(tmp_path, rows).summary()["untimely"].to_list() == [0, 0]
+
+
+def test_imported_readings_are_never_untimely_and_make_no_other_so(tmp_path: Path) -> None:
+    years_ago = [row for year in (1, 2, 3) for row in wrong(steady("bob", 90, 0, 20), -year * YEAR)]
+    rows = [*steady("ann", 100, 0, 30), *years_ago, *wrong([reading(5, 90, "cid")], YEAR)]
+    path = make_recording(tmp_path / "a.duckdb", rows)
+    with duckdb.connect(path) as connection:
+        connection.execute("UPDATE heart_rate SET connection_id = 'import:1' WHERE profile_id = 'bob'")
+    summary = explore(path).summary().group_by("profile_id").agg(pl.col("readings", "untimely").sum())
+    assert sorted(summary.rows()) == [("ann", 30, 0), ("bob", 60, 0), ("cid", 0, 1)]
 
 
 def test_of_two_clocks_that_disagree_the_earlier_is_taken(tmp_path: Path) -> None:
