@@ -210,9 +210,9 @@ def _check(
         going_on = members.filter(pl.col("ended_at") >= pl.lit(rows["occurred_at"].min(), INSTANT))
         carried = carried.join(going_on, on="key", how="semi", maintain_order="left")
         readings, plausible, carried = _compare(pl.concat([carried, rows], how="diagonal"), definitions, longest)
-        for name, check in checks.items():
-            tables = found[name]
-            tables.append(check(readings, plausible).collect())
+        new = pl.collect_all([check(readings, plausible) for check in checks.values()])
+        for (name, tables), table in zip(found.items(), new, strict=True):
+            tables.append(table)
             if sum(table.height for table in tables[1:]) > max(_ROWS, tables[0].height):
                 found[name] = [_add_up(tables)]
     return {name: _add_up(tables) for name, tables in found.items()}

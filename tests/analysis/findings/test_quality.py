@@ -90,7 +90,7 @@ SPIKES = [160 if k % 15 == 7 else 80 + k % 3 for k in range(600)]
 @pytest.mark.parametrize("pace_s", [0.5, 1, 2, 5, 10])
 @pytest.mark.parametrize("jitter_s", [0, 0.02, 0.2])
 def test_the_same_jumps_are_found_at_every_pace(pace_s: float, jitter_s: float) -> None:
-    series = [(k * pace_s + jitter_s * pace_s * (k * 7919 % 13) / 12, bpm) for k, bpm in enumerate(SPIKES)]
+    series = [(k * pace_s + jitter_s * pace_s * (k * k * 7919 % 13) / 12, bpm) for k, bpm in enumerate(SPIKES)]
     found = checks_of(readings_of({"a": series}), Definitions()).faults
     assert found.select("what", "times").rows() == [("jumps", 80)]
 
