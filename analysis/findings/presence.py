@@ -121,10 +121,12 @@ def _describe_silences(view: SessionView, silences: list[_Silence]) -> str:
 def _room_members(view: SessionView) -> list[Note]:
     """Describe who left the room, and who was in it without sending a reading."""
     left = []
-    removed = view.member_events.filter(pl.col("event") == "removed")
-    for id_, at in removed.select("profile_id", "occurred_at").iter_rows():
-        later = view.readings.filter((pl.col("profile_id") == id_) & (pl.col("occurred_at") > at))
-        back_at = later["occurred_at"].min()
+    removed = view.member_events.filter(pl.col("event") == "removed").select("profile_id", "occurred_at")
+    sent = view.readings.select("profile_id", "occurred_at", back_at="occurred_at").sort("occurred_at")
+    following = removed.join_asof(
+        sent, on="occurred_at", by="profile_id", strategy="forward", allow_exact_matches=False, check_sortedness=False
+    )
+    for id_, at, back_at in following.select("profile_id", "occurred_at", "back_at").iter_rows():
         back = f", readings again from {view.clock(back_at)}" if isinstance(back_at, datetime) else ""
         left.append(make_note(view, id_, "presence", f"left the room at {view.clock(at)}{back}"))
     updated = view.member_events.filter(pl.col("event") == "updated")["profile_id"]

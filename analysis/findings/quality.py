@@ -137,9 +137,10 @@ def quality_notes(view: SessionView) -> list[Note]:
             for id_, count in counts.iter_rows()
         ]
     else:
-        found = find_faults(view.readings, view.definitions).rows_by_key("profile_id", named=True, include_key=True)
+        found = find_faults(view.readings, view.definitions).rows_by_key("profile_id", named=True)
+        sent = dict(view.summary.select("profile_id", pl.col("readings") + pl.col("implausible")).iter_rows())
         faults = [
-            make_note(view, id_, "quality", _describe_fault(view, fault, limits))
+            make_note(view, id_, "quality", _describe_fault(view, fault, limits, sent[id_]))
             for id_ in view.names
             for fault in found.get(id_, [])
         ]
@@ -159,14 +160,12 @@ def quality_notes(view: SessionView) -> list[Note]:
     return notes
 
 
-def _describe_fault(view: SessionView, fault: dict[str, Any], limits: str) -> str:
+def _describe_fault(view: SessionView, fault: dict[str, Any], limits: str, sent: int) -> str:
     times = fault["times"]
     first, last = view.clock(fault["first_at"]), view.clock(fault["last_at"])
     when = f"at {first}" if first == last else f"from {first} to {last}"
     low, high = fault["low_bpm"], fault["high_bpm"]
     values = f"{low}" if low == high else f"{low} to {high}"
-    member = view.summary.row(by_predicate=pl.col("profile_id") == fault["profile_id"], named=True)
-    sent = member["readings"] + member["implausible"]
     of_all = "all of them" if times == sent else f"of {sent:,}"
     match fault["what"]:
         case "zeros":

@@ -1,5 +1,6 @@
 """A report divided into its sessions, each with its rows, its members' labels and its local time."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
@@ -75,6 +76,7 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
     """
     frames = (report.summary, report.time_at_bpm, report.readings)
     by_session = [frame.partition_by("room_id", "session", as_dict=True) for frame in frames]
+    rooms = {room_id: _Room.of(report, room_id) for room_id in report.sessions["room_id"].unique()}
     views = []
     for row in report.sessions.iter_rows(named=True):
         room_id, session = row["room_id"], row["session"]
@@ -85,10 +87,9 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
         first_at, last_at = readings["occurred_at"].min(), readings["occurred_at"].max()
         started_at = first_at if isinstance(first_at, datetime) else row["started_at"]
         ended_at = last_at if isinstance(last_at, datetime) else row["ended_at"]
-        in_room = pl.col("room_id") == room_id
-        connections = report.connection_events.filter(in_room)
-        offline = offline_times(connections, report.last_received.filter(in_room))
-        in_session = pl.col("occurred_at").is_between(started_at, ended_at)
+        room = rooms[room_id]
+        first_event = room.member_events["occurred_at"].search_sorted(started_at, "left")
+        end_event = room.member_events["occurred_at"].search_sorted(ended_at, "right")
         view = SessionView(
             room_id=room_id,
             session=session,
@@ -98,15 +99,39 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
             definitions=report.definitions,
             names=labels(summary),
             config_names=report.config_names,
-            offline=tuple(time for time in offline if time.ends_at > started_at and time.begins_at < ended_at),
-            has_connections=not connections.is_empty(),
+            offline=tuple(room.offline_between(started_at, ended_at)),
+            has_connections=room.has_connections,
             summary=summary,
             time_at_bpm=time_at_bpm,
             readings=readings,
-            member_events=report.member_events.filter(in_room & in_session).sort("occurred_at"),
+            member_events=room.member_events[first_event:end_event],
         )
         views.append(view)
     return views
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What all sessions of a room share, in the order of time."""
+
+    offline: list[Offline]
+    has_connections: bool
+    member_events: pl.DataFrame
+
+    @classmethod
+    def of(cls, report: ReportData, room_id: str) -> "_Room":
+        in_room = pl.col("room_id") == room_id
+        connections = report.connection_events.filter(in_room)
+        return cls(
+            offline_times(connections, report.last_received.filter(in_room)),
+            not connections.is_empty(),
+            report.member_events.filter(in_room).sort("occurred_at"),
+        )
+
+    def offline_between(self, begin: datetime, end: datetime) -> list[Offline]:
+        """Find the times that overlap another; they are in order and apart from each other."""
+        first = bisect_right(self.offline, begin, key=lambda time: time.ends_at)
+        return self.offline[first : bisect_left(self.offline, end, key=lambda time: time.begins_at)]
 
 
 def before(column: str) -> pl.Expr:
