@@ -1,5 +1,6 @@
 """Everything that a report shows, read once, so that rendering it needs no database."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,7 +72,13 @@ class ReportData:
 
 
 def read_report(
-    recording: Recording, wanted: Filter, members: pl.DataFrame, definitions: Definitions, *, at_most: int
+    recording: Recording,
+    wanted: Filter,
+    members: pl.DataFrame,
+    definitions: Definitions,
+    *,
+    at_most: int,
+    most_sessions: int = sys.maxsize,
 ) -> ReportData:
     """Read everything that a report shows, from one state of the file.
 
@@ -87,6 +94,8 @@ def read_report(
         What counts as plausible, held and one session.
     at_most
         How many readings may be loaded one by one, for charts and notes; if there are more, `readings` is empty.
+    most_sessions
+        Of more sessions no reading is loaded.
 
     Raises
     ------
@@ -94,18 +103,24 @@ def read_report(
         The recording cannot be read.
     """
     with recording.snapshot() as snapshot:
-        return _read(snapshot, wanted, members, definitions, at_most)
+        return _read(snapshot, wanted, members, definitions, at_most=at_most, most_sessions=most_sessions)
 
 
 def _read(
-    recording: Recording, wanted: Filter, members: pl.DataFrame, definitions: Definitions, at_most: int
+    recording: Recording,
+    wanted: Filter,
+    members: pl.DataFrame,
+    definitions: Definitions,
+    *,
+    at_most: int,
+    most_sessions: int,
 ) -> ReportData:
     generated_at = datetime.now(UTC)
     results = recording.results(wanted, definitions, members)
     sessions = results.sessions.join(results.tally, on=["room_id", "session"], how="semi")
     room_ids, room_names = sessions["room_id"].unique().sort().to_list(), recording.room_names()
     readings = pl.DataFrame(schema=READINGS)
-    if results.tally["readings"].sum() <= at_most:
+    if results.tally["readings"].sum() <= at_most and sessions.height <= most_sessions:
         readings = _read_readings(recording, wanted, definitions, results.people)
     first_and_last = sessions.select(pl.col("started_at").min(), pl.col("ended_at").max()).row(0)
     return ReportData(
