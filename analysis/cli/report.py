@@ -60,6 +60,7 @@ def report(
     """
     from pulsoid_rec.analysis.cli.output import check_new_file, print_no_match
     from pulsoid_rec.analysis.findings.report_data import read_report
+    from pulsoid_rec.analysis.findings.season import MOST_SESSIONS
     from pulsoid_rec.analysis.reading.recording import Recording
     from pulsoid_rec.analysis.report.vega import prepare_scripts
 
@@ -74,7 +75,8 @@ def report(
     if format_ == "html":
         prepare_scripts()
     known = options.read_members_beside(db, members)
-    data = read_report(recording, wanted, known, definitions, at_most=MOST_READINGS[format_])
+    limits = {"at_most": MOST_READINGS[format_], "most_sessions": MOST_SESSIONS}
+    data = read_report(recording, wanted, known, definitions, **limits)
     _print_backlog(recording)
     if data.summary.is_empty():
         print_no_match(recording, wanted, definitions)
@@ -94,9 +96,10 @@ def _write(data: "ReportData", format_: Format, output: Path | None, *, force: b
 
         write_text(rows_json(data.summary), output, force=force)
     elif format_ == "html":
+        from pulsoid_rec.analysis.findings.season import is_season
         from pulsoid_rec.analysis.report.html import render_report
 
-        if data.readings.is_empty() and not data.summary.is_empty():
+        if data.readings.is_empty() and not data.summary.is_empty() and not is_season(data):
             raise UsageError(
                 f"A page of more than {MOST_READINGS['html']:,} readings would be too large for a browser",
                 "Choose fewer with --session, --since or --room.",
