@@ -27,7 +27,7 @@ BENCHMARKS = {
     "summaries": (6, 7, 8),
     "exports": (9,),
     "starting": (10,),
-    "page": (11,),
+    "page": (11, 17, 18),
     "ordinary_room": (12, 14),
     "stored_bytes": (13,),
     "many_segments": (15,),
