@@ -2,6 +2,7 @@
 
 May import `findings` and what is below it. A `SessionView` goes in, a chart comes out.
 
-- `timeline`, `members`, `amounts`, `history`: the charts.
+- `timeline`, `members`, `amounts`, `history`, `season`: the charts.
+- `drawing`: a chart's specification, made once and filled with the data of many sessions.
 - `data`, `layers`, `style`: what they are made of: thinned readings, layers, colours and type.
 """

@@ -5,7 +5,8 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from pulsoid_rec.analysis.charts.style import ZONES, inline, light, styled
+from pulsoid_rec.analysis.charts.drawing import Drawing, Source
+from pulsoid_rec.analysis.charts.style import ZONES, encode, light
 from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.findings.wording import format_share
 from pulsoid_rec.recorder.contract.wording import format_duration
@@ -40,11 +41,24 @@ def zone_bars(view: SessionView, *, width: int | str = 760, legend: bool = True)
     legend
         Whether the chart explains the zones' colours.
     """
-    labels = _labels(view)
-    rows = _zone_rows(view, labels)
-    names = [label for id_, label in labels.items() if any(row["id"] == id_ for row in rows)]
+    return zone_drawing(view, legend=legend).chart(width=width)
+
+
+def zone_drawing(view: SessionView, *, legend: bool = False) -> Drawing:
+    """Prepare the chart of time in zones; parameters as of `zone_bars`."""
     observed = view.summary["observed_s"].max()
-    hours = isinstance(observed, float) and observed >= _LONG_S
+    rows = _zone_rows(view, _labels(view))
+    return Drawing(
+        make=_make_zones,
+        shape=(isinstance(observed, float) and observed >= _LONG_S, legend),
+        description="Time in zones",
+        datasets={"zones": encode(rows)},
+        values={},
+        height=_ROW * max(1, len({row["id"] for row in rows})),
+    )
+
+
+def _make_zones(source: Source, hours: bool, legend: bool) -> alt.LayerChart:
     unit = 3600.0 if hours else 60.0
     colour = alt.Color(
         "zone:O",
@@ -53,17 +67,15 @@ def zone_bars(view: SessionView, *, width: int | str = 760, legend: bool = True)
     )
     title = "hours" if hours else "minutes"
     x = alt.X("begins:Q", axis=alt.Axis(title=title, titleAnchor="end", tickCount=_TICKS, labelOverlap=True))
-    y_axis = alt.Axis(labelLimit=170, labelColor=light("ink"), grid=False)
-    y = alt.Y("label:N", sort=names, scale=alt.Scale(domain=names), axis=y_axis)
+    y = alt.Y("label:N", sort=None, axis=alt.Axis(labelLimit=170, labelColor=light("ink"), grid=False))
     tooltips = [alt.Tooltip(f"{key}:N") for key in ("member", "zone name", "time", "share of observed time")]
     bars = (
-        alt.Chart(inline(rows))
+        alt.Chart(source.data("zones"))
         .transform_calculate(begins=f"datum.from / {unit}", ends=f"datum.to / {unit}")
         .mark_bar(height=14, aria=False)
         .encode(y=y, x=x, x2="ends:Q", color=colour, tooltip=tooltips)
     )
-    height = _ROW * max(1, len(names))
-    return styled(alt.LayerChart(layer=[bars]).properties(width=width, height=height, description="Time in zones"))
+    return alt.LayerChart(layer=[bars])
 
 
 def _zone_rows(view: SessionView, labels: dict[str, str]) -> list[dict[str, Any]]:
@@ -98,45 +110,60 @@ def distribution(view: SessionView, *, width: int | str = 760) -> alt.LayerChart
     Each row is scaled to its own longest-held bpm: places and shapes compare, heights do not. Members without observed
     time are left out. The width is in pixels, or "container" to fill the element that it is in.
     """
+    return distribution_drawing(view).chart(width=width)
+
+
+def distribution_drawing(view: SessionView) -> Drawing:
+    """Prepare the chart of time at each heart rate."""
     labels = _labels(view)
     held = view.time_at_bpm.filter(pl.col("held_s") > 0)
-    members = [id_ for id_ in labels if id_ in set(held["profile_id"])]
+    observed = set(held["profile_id"])
+    members = [id_ for id_ in labels if id_ in observed]
     place = {id_: row for row, id_ in enumerate(members)}
-    rows = _ridge_rows(held, view, place)
     bpm = held["bpm"].to_list() or [42, 117]
-    # Rows count downwards from the top; a row's shape rises from its number towards the one above.
-    y = alt.Y(
-        "row:Q",
-        scale=alt.Scale(domain=[len(members) - 0.8, -1], nice=False, zero=False),
-        axis=alt.Axis(
-            values=[*place.values()], labelExpr="labels[datum.value]", labelLimit=170, gridOpacity=0.9, format="d"
-        ),
-    )
-    x = alt.X(
-        "from:Q",
-        scale=alt.Scale(domain=[min(bpm) - 2, max(bpm) + 3], zero=False, nice=False),
-        axis=alt.Axis(title="bpm", titleAnchor="end", tickCount=_TICKS, labelOverlap=True, grid=False),
-    )
-    base = (
-        alt.Chart(inline(rows))
-        .transform_flatten(["bpm", "share", "time"])
-        .transform_calculate(**{"from": "datum.bpm", "to": "datum.bpm + 1", "top": "datum.row - 0.9 * datum.share"})
-    )
-    tooltips = [alt.Tooltip(f"{key}:N") for key in ("member", "bpm", "time")]
-    shape = base.mark_rect(fill=light("quiet"), aria=False).encode(x=x, x2="to:Q", y=y, y2="top:Q", tooltip=tooltips)
     medians = [
         {"from": median + 0.5, "row": place[id_], "top": place[id_] - 0.9}
         for id_, median in view.summary.select("profile_id", "bpm_median").iter_rows()
         if id_ in place and median is not None
     ]
-    median = alt.Chart(inline(medians)).mark_rule(stroke=light("accent"), strokeWidth=2, aria=False)
-    height = 8 + max(1, len(members)) * (_RIDGE if len(members) <= _MANY else _LOW_RIDGE)
-    names = alt.param(name="labels", value=[labels[id_] for id_ in members])
-    return styled(
-        alt.LayerChart(layer=[shape, median.encode(x=x, y=y, y2="top:Q")])
-        .add_params(names)
-        .properties(width=width, height=height, description="Time at each heart rate")
+    return Drawing(
+        make=_make_distribution,
+        description="Time at each heart rate",
+        datasets={"shapes": encode(_ridge_rows(held, view, place)), "medians": encode(medians)},
+        values={"lowest": min(bpm) - 2, "highest": max(bpm) + 3, "labels": [labels[id_] for id_ in members]},
+        height=8 + max(1, len(members)) * (_RIDGE if len(members) <= _MANY else _LOW_RIDGE),
     )
+
+
+def _make_distribution(source: Source) -> alt.LayerChart:
+    lowest, highest, labels = map(source.value, ("lowest", "highest", "labels"))
+    # Rows count downwards from the top; a row's shape rises from its number towards the one above.
+    bottom = alt.ExprRef(f"length({labels}) - 0.8")
+    y = alt.Y(
+        "row:Q",
+        scale=alt.Scale(domainMin=-1, domainMax=bottom, reverse=True, nice=False, zero=False),
+        axis=alt.Axis(
+            values=alt.ExprRef(f"sequence(length({labels}))"),
+            labelExpr=f"({labels})[datum.value]",
+            labelLimit=170,
+            gridOpacity=0.9,
+            format="d",
+        ),
+    )
+    x = alt.X(
+        "from:Q",
+        scale=alt.Scale(domainMin=alt.ExprRef(lowest), domainMax=alt.ExprRef(highest), zero=False, nice=False),
+        axis=alt.Axis(title="bpm", titleAnchor="end", tickCount=_TICKS, labelOverlap=True, grid=False),
+    )
+    base = (
+        alt.Chart(source.data("shapes"))
+        .transform_flatten(["bpm", "share", "time"])
+        .transform_calculate(**{"from": "datum.bpm", "to": "datum.bpm + 1", "top": "datum.row - 0.9 * datum.share"})
+    )
+    tooltips = [alt.Tooltip(f"{key}:N") for key in ("member", "bpm", "time")]
+    shape = base.mark_rect(fill=light("quiet"), aria=False).encode(x=x, x2="to:Q", y=y, y2="top:Q", tooltip=tooltips)
+    median = alt.Chart(source.data("medians")).mark_rule(stroke=light("accent"), strokeWidth=2, aria=False)
+    return alt.LayerChart(layer=[shape, median.encode(x=x, y=y, y2="top:Q")])
 
 
 def _ridge_rows(held: pl.DataFrame, view: SessionView, place: dict[str, int]) -> list[dict[str, Any]]:

@@ -14,6 +14,20 @@ from pulsoid_rec.recorder.contract.wording import format_count
 HOVER_COLUMNS = 120
 """Columns of time to hover over in a wide chart: some 8 px each."""
 
+CROWD_FIELDS = (
+    "column",
+    "low",
+    "quarter",
+    "middle",
+    "three_quarters",
+    "high",
+    "present",
+    "median",
+    "highest",
+    "lowest",
+)
+"""The keys of `crowd_hover`."""
+
 _IS_FIRST = (pl.col("profile_id") != pl.col("profile_id").shift(1)).fill_null(value=True)
 """Whether a row is its member's first, where rows are ordered by profile."""
 
@@ -153,7 +167,7 @@ def crowd_hover(view: SessionView, columns: int) -> dict[str, list[Any]]:
     """
     by_column = hover_columns(view, columns).partition_by("column", as_dict=True)
     rows = [{"column": column, **_summarize(by_column.get((column,)), view)} for column in range(columns)]
-    return {key: [row[key] for row in rows] for key in rows[0]}
+    return {key: [row[key] for row in rows] for key in CROWD_FIELDS}
 
 
 def _summarize(values: pl.DataFrame | None, view: SessionView) -> dict[str, Any]:

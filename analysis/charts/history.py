@@ -6,14 +6,16 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from pulsoid_rec.analysis.charts.season import season_calendar
 from pulsoid_rec.analysis.charts.style import inline, light, styled
 from pulsoid_rec.analysis.findings.local_time import format_clock, format_instant, to_local
+from pulsoid_rec.analysis.findings.season import MOST_SESSIONS
 from pulsoid_rec.analysis.findings.wording import DASH, format_share
 from pulsoid_rec.recorder.contract.wording import format_duration
 
 
 def calendar(sessions: pl.DataFrame, *, zone: tzinfo | None = None, width: int | str = 760) -> alt.LayerChart:
-    """Draw sessions as bars on a clock, a row for each day that has one.
+    """Draw sessions as bars on a clock, a row for each day that has one; the days of many sessions as cells.
 
     Parameters
     ----------
@@ -24,6 +26,8 @@ def calendar(sessions: pl.DataFrame, *, zone: tzinfo | None = None, width: int |
     width
         Pixels, or "container" to fill the element it is in.
     """
+    if sessions.height > MOST_SESSIONS:
+        return season_calendar(sessions, zone=zone, width=width)
     rows = [piece for row in sessions.iter_rows(named=True) for piece in _days(row, zone)]
     days = sorted({row["day"] for row in rows})
     axis = alt.Axis(labelExpr="utcFormat(toDate(datum.value + 'T00:00Z'), '%a %d %b %Y')", labelColor=light("ink"))

@@ -1,20 +1,23 @@
 """A session's heart rates over time, all members at once."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 import polars as pl
 
-from pulsoid_rec.analysis.charts.data import (
-    HOVER_COLUMNS,
-    bpm_domain,
-    crowd_hover,
-    lines,
-    member_hover,
-    thin,
+from pulsoid_rec.analysis.charts.data import CROWD_FIELDS, HOVER_COLUMNS, crowd_hover, lines, member_hover, thin
+from pulsoid_rec.analysis.charts.drawing import Drawing, Source
+from pulsoid_rec.analysis.charts.layers import (
+    crowd_bands,
+    hover,
+    line,
+    offline_bands,
+    offline_values,
+    session_values,
+    with_readings,
 )
-from pulsoid_rec.analysis.charts.layers import crowd_bands, hover, line, offline_bands, offline_values, with_readings
-from pulsoid_rec.analysis.charts.style import MEMBERS, inline, light, styled
+from pulsoid_rec.analysis.charts.style import MEMBERS, encode, light
 from pulsoid_rec.analysis.findings.session_view import SessionView
 
 
@@ -43,34 +46,53 @@ def timeline(view: SessionView, *, buckets: int = 480, width: int | str = 760, c
     altair.LayerChart
         The chart; axes without a line when there is no plausible reading.
     """
-    domain = bpm_domain(view.readings)
-    if len(view.names) <= len(MEMBERS):
-        legend = alt.Legend() if chooser else None
-        scale = alt.Scale(domain=list(view.names.values()), range=list(MEMBERS))
-        colour: Any = alt.Color("name:N", legend=legend, scale=scale)
-        columns = member_hover(view, HOVER_COLUMNS)
-        tooltips = [alt.Tooltip(f"m{i}:N", title=_row_title(name)) for i, name in enumerate(view.names.values())]
-        coloured = [line(view, domain).encode(detail="member:N", color=colour)]
+    return timeline_drawing(view, view, buckets=buckets, chooser=chooser).chart(width=width)
+
+
+def timeline_drawing(view: SessionView, named: SessionView, *, buckets: int = 480, chooser: bool = False) -> Drawing:
+    """Prepare the chart of all members of `view`, with lines of those of `named`; parameters as of `timeline`."""
+    has_colours = len(view.names) <= len(MEMBERS)
+    columns = member_hover(view, HOVER_COLUMNS) if has_colours else crowd_hover(view, HOVER_COLUMNS)
+    present = view.summary.filter(pl.col("readings") > 0).height
+    return Drawing(
+        make=_make,
+        shape=(tuple(named.names.values()) if has_colours or chooser else (), has_colours, chooser),
+        description=f"Heart rate of {present} members over time, in beats per minute",
+        datasets={
+            "offline": encode(offline_values(view)),
+            "lines": encode(lines(thin(named, buckets), named)),
+            "columns": encode([columns]),
+        },
+        values=session_values(view),
+    )
+
+
+def _make(source: Source, names: tuple[str, ...], has_colours: bool, menu: bool) -> alt.LayerChart:
+    """Make the chart; `names` are empty if it needs none."""
+    if has_colours:
+        scale = alt.Scale(domain=list(names), range=list(MEMBERS))
+        colour: Any = alt.Color("name:N", legend=alt.Legend() if menu else None, scale=scale)
+        fields: Sequence[str] = ("column", *(f"m{i}" for i in range(len(names))))
+        tooltips = [alt.Tooltip(f"m{i}:N", title=_row_title(name)) for i, name in enumerate(names)]
+        coloured = [line(source).encode(detail="member:N", color=colour)]
         bands = []
     else:
         colour = alt.value(light("accent"))
-        columns = crowd_hover(view, HOVER_COLUMNS)
+        fields = CROWD_FIELDS
         tooltips = [alt.Tooltip(f"{key}:N") for key in ("present", "median", "highest", "lowest")]
         coloured = []
-        bands = [crowd_bands(inline([columns]), list(columns), HOVER_COLUMNS, view)]
-    casing = line(view, domain, width=5).encode(color=alt.value(light("paper")))
-    front = line(view, domain, width=2.2).encode(color=colour)
+        bands = [crowd_bands(source, fields, HOVER_COLUMNS)]
+    casing = line(source, width=5).encode(color=alt.value(light("paper")))
+    front = line(source, width=2.2).encode(color=colour)
     picked = [each.transform_filter("datum.member === picked") for each in (casing, front)]
     layers = [
-        offline_bands(inline(offline_values(view))),
+        offline_bands(source),
         *bands,
-        with_readings([*coloured, *picked], inline(lines(thin(view, buckets), view)), view),
-        hover(view, inline([columns]), list(columns), columns=HOVER_COLUMNS, tooltips=tooltips),
+        with_readings([*coloured, *picked], source),
+        hover(source, fields, columns=HOVER_COLUMNS, tooltips=tooltips),
     ]
-    present = view.summary.filter(pl.col("readings") > 0).height
-    description = f"Heart rate of {present} members over time, in beats per minute"
-    chart = alt.LayerChart(layer=layers).add_params(_picked(view, menu=chooser))
-    return styled(chart.properties(width=width, height=320, description=description))
+    chart: alt.LayerChart = alt.LayerChart(layer=layers).add_params(_picked(names, menu=menu))
+    return chart.properties(height=320)
 
 
 def _row_title(name: str) -> str:
@@ -80,9 +102,9 @@ def _row_title(name: str) -> str:
     return f"{plain} " if plain in {"title", "image"} else plain
 
 
-def _picked(view: SessionView, *, menu: bool) -> alt.Parameter:
+def _picked(names: Sequence[str], *, menu: bool) -> alt.Parameter:
     if not menu:
         return alt.param(name="picked", value=-1)
-    options, labels = [-1, *range(len(view.names))], ["nobody", *view.names.values()]
+    options, labels = [-1, *range(len(names))], ["nobody", *names]
     select = alt.binding_select(options=options, labels=labels, name="Bring forward: ")
     return alt.param(name="picked", value=-1, bind=select)

@@ -65,6 +65,7 @@ def report(
     from pulsoid_rec.analysis.findings.notes import report_notes
     from pulsoid_rec.analysis.findings.rejected import describe_rejected
     from pulsoid_rec.analysis.findings.report_data import read_report
+    from pulsoid_rec.analysis.findings.season import MOST_SESSIONS
     from pulsoid_rec.analysis.report.vega import prepare_scripts
 
     format_ = format_ or _infer_format(output)
@@ -80,7 +81,8 @@ def report(
         prepare_scripts()
     known = options.read_members_beside(db, members)
     at_most = MOST_READINGS if format_ == "html" else 0
-    data = read_report(recording, wanted, known, definitions, at_most=at_most, checks=format_ != "json")
+    most = 0 if format_ == "json" else MOST_SESSIONS
+    data = read_report(recording, wanted, known, definitions, at_most=at_most, most_sessions=most)
     _print_backlog(recording)
     if data.summary.is_empty():
         print_no_match(recording, wanted, definitions)
@@ -102,9 +104,10 @@ def _write(data: "ReportData", format_: Format, file: "NewFile | None") -> None:
 
         write_text(rows_json(data.summary), file)
     elif format_ == "html":
+        from pulsoid_rec.analysis.findings.season import is_season
         from pulsoid_rec.analysis.report.html import render_report
 
-        if data.readings.is_empty() and not data.summary.is_empty():
+        if data.readings.is_empty() and not data.summary.is_empty() and not is_season(data):
             raise UsageError(
                 f"A page of more than {MOST_READINGS:,} readings would be too large for a browser",
                 "Choose fewer with --session, --since or --room.",

@@ -3,8 +3,6 @@
 import math
 from typing import Any
 
-import polars as pl
-
 from pulsoid_rec.analysis.findings.faults import JUMP_BPM
 from pulsoid_rec.analysis.findings.note import Note, make_note, merge_many
 from pulsoid_rec.analysis.findings.session_view import SessionView
@@ -25,8 +23,9 @@ def quality_notes(view: SessionView) -> list[Note]:
     """Describe faults of sensors, slow sensors, low coverage and duplicates in a session, in this order."""
     paces = {row["profile_id"]: row for row in view.checks.paces.iter_rows(named=True)}
     found = view.checks.faults.rows_by_key("profile_id", named=True, include_key=True)
+    sent = dict(view.summary.select("profile_id", pl.col("readings") + pl.col("implausible")).iter_rows())
     faults = [
-        make_note(view, id_, "quality", _describe_fault(view, fault))
+        make_note(view, id_, "quality", _describe_fault(view, fault, sent[id_]))
         for id_ in view.names
         for fault in found.get(id_, [])
     ]
@@ -46,14 +45,12 @@ def quality_notes(view: SessionView) -> list[Note]:
     return notes
 
 
-def _describe_fault(view: SessionView, fault: dict[str, Any]) -> str:
+def _describe_fault(view: SessionView, fault: dict[str, Any], sent: int) -> str:
     times = fault["times"]
     first, last = view.clock(fault["first_at"]), view.clock(fault["last_at"])
     when = f"at {first}" if first == last else f"from {first} to {last}"
     low, high = fault["low_bpm"], fault["high_bpm"]
     values = f"{low}" if low == high else f"{low} to {high}"
-    member = view.summary.row(by_predicate=pl.col("profile_id") == fault["profile_id"], named=True)
-    sent = member["readings"] + member["implausible"]
     of_all = "all of them" if times == sent else f"of {sent:,}"
     match fault["what"]:
         case "zeros":

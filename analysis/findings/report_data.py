@@ -1,5 +1,6 @@
 """Everything that a report shows, read once, so that rendering it needs no database."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -93,7 +94,7 @@ def read_report(
     definitions: Definitions,
     *,
     at_most: int = 0,
-    checks: bool = True,
+    most_sessions: int = sys.maxsize,
 ) -> ReportData:
     """Read everything that a report shows, from one state of the file.
 
@@ -109,8 +110,8 @@ def read_report(
         What counts as plausible, held and one session.
     at_most
         How many readings may be loaded one by one, for charts; if there are more, `readings` is empty.
-    checks
-        Whether readings are checked, slice by slice, however many they are; notes need it.
+    most_sessions
+        Of more sessions no reading is loaded, and none is checked; of fewer all are, slice by slice, which notes need.
 
     Raises
     ------
@@ -118,11 +119,11 @@ def read_report(
         The recording cannot be read.
     """
     with recording.snapshot() as snapshot, snapshot.selection(wanted, definitions) as selection:
-        return _read(snapshot, selection, members, at_most=at_most, checks=checks)
+        return _read(snapshot, selection, members, at_most=at_most, most_sessions=most_sessions)
 
 
 def _read(
-    recording: Recording, selection: Selection, members: pl.DataFrame, *, at_most: int, checks: bool
+    recording: Recording, selection: Selection, members: pl.DataFrame, *, at_most: int, most_sessions: int
 ) -> ReportData:
     generated_at = datetime.now(UTC)
     results = compute_results(selection, members)
@@ -131,7 +132,8 @@ def _read(
     first_and_last = sessions.select(pl.col("started_at").min(), pl.col("ended_at").max()).row(0)
     member_events = recording.events(MEMBER_EVENTS, room_ids, *first_and_last)
     readings = None
-    if at_most and results.tally["readings"].sum() <= at_most:
+    checks = sessions.height <= most_sessions
+    if checks and at_most and results.tally["readings"].sum() <= at_most:
         readings = read_in_order(selection)
 
     def read(keys: pl.Series | None) -> Iterable[pl.DataFrame]:

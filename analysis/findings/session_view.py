@@ -1,5 +1,6 @@
 """A report divided into its sessions, each with its rows, its members' labels and its local time."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
@@ -86,14 +87,15 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
     zone
         Time zone of the reader; None for this computer's.
     """
-    frames = (report.summary, report.time_at_bpm, report.readings, report.untimely)
+    frames = (report.summary, report.time_at_bpm, report.readings, report.untimely, report.rejected)
     by_session = [frame.partition_by("room_id", "session", as_dict=True) for frame in frames]
     checks_of = report.checks.by_session()
     clocks_of = compare_clocks(report.checks.windows)
+    rooms = {room_id: _Room.of(report, room_id) for room_id in report.sessions["room_id"].unique()}
     views = []
     for row in report.sessions.iter_rows(named=True):
         room_id, session = row["room_id"], row["session"]
-        summary, time_at_bpm, readings, untimely = (
+        summary, time_at_bpm, readings, untimely, rejected = (
             rows.get((room_id, session), frame.clear()) for frame, rows in zip(frames, by_session, strict=True)
         )
         # A filter by time may select only a part of the session.
@@ -101,16 +103,11 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
         first_at, last_at = checks.ends["first_at"].min(), checks.ends["last_at"].max()
         started_at = first_at if isinstance(first_at, datetime) else row["started_at"]
         ended_at = last_at if isinstance(last_at, datetime) else row["ended_at"]
-        in_room = pl.col("room_id") == room_id
-        connections = report.connection_events.filter(in_room)
         clocks = clocks_of.get((room_id, session), Clocks())
-        offline = offline_times(connections, report.last_received.filter(in_room))
-        begin, end = clocks.to_recorder(started_at), clocks.to_recorder(ended_at)
-        in_session = pl.col("occurred_at").is_between(started_at, ended_at)
+        room = rooms[room_id]
         view = SessionView(
             room_id=room_id,
             session=session,
-            rejected=report.rejected.filter((pl.col("room_id") == room_id) & (pl.col("session") == session)),
             started_at=started_at,
             ended_at=ended_at,
             local_zone=zone,
@@ -119,16 +116,46 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
             names=labels(summary),
             config_names=report.config_names,
             clocks=clocks,
-            offline=tuple(
-                time.shift(clocks.to_room) for time in offline if time.ends_at > begin and time.begins_at < end
-            ),
-            has_connections=not connections.is_empty(),
+            offline=room.offline_between(started_at, ended_at, clocks),
+            has_connections=room.has_connections,
             summary=summary,
             time_at_bpm=time_at_bpm,
             readings=readings,
             untimely=untimely,
             checks=checks,
-            member_events=report.member_events.filter(in_room & in_session).sort("occurred_at"),
+            rejected=rejected,
+            member_events=room.events_between(started_at, ended_at),
         )
         views.append(view)
     return views
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What all sessions of a room share, in the order of time."""
+
+    offline: list[Offline]
+    has_connections: bool
+    member_events: pl.DataFrame
+
+    @classmethod
+    def of(cls, report: ReportData, room_id: str) -> "_Room":
+        in_room = pl.col("room_id") == room_id
+        connections = report.connection_events.filter(in_room)
+        return cls(
+            offline_times(connections, report.last_received.filter(in_room)),
+            not connections.is_empty(),
+            report.member_events.filter(in_room).sort("occurred_at"),
+        )
+
+    def events_between(self, begin: datetime, end: datetime) -> pl.DataFrame:
+        """Select the members' events of a time, both ends included."""
+        at = self.member_events["occurred_at"]
+        return self.member_events[at.search_sorted(begin, "left") : at.search_sorted(end, "right")]
+
+    def offline_between(self, begin: datetime, end: datetime, clocks: Clocks) -> tuple[Offline, ...]:
+        """Find the times that overlap another, which is on the room's clock as they are; in order, and apart."""
+        begin, end = clocks.to_recorder(begin), clocks.to_recorder(end)
+        first = bisect_right(self.offline, begin, key=lambda time: time.ends_at)
+        overlapping = self.offline[first : bisect_left(self.offline, end, key=lambda time: time.begins_at)]
+        return tuple(time.shift(clocks.to_room) for time in overlapping)

@@ -1,5 +1,7 @@
 """Who the members are: the names they go by, and what is known of them."""
 
+from collections import Counter
+
 import polars as pl
 
 from pulsoid_rec.analysis.metrics.zones import hr_max_of
@@ -52,7 +54,7 @@ def labels(summary: pl.DataFrame) -> dict[str, str]:
     `summary` has `profile_id` and `name`; labels are by profile id, in the order of its rows.
     """
     names = dict(summary.select("profile_id", "name").iter_rows())
-    values = list(names.values())
-    unique = {id_: name if values.count(name) == 1 else f"{name} ({id_[:8]})" for id_, name in names.items()}
-    values = list(unique.values())
-    return {id_: label if values.count(label) == 1 else f"{names[id_]} ({id_})" for id_, label in unique.items()}
+    times = Counter(names.values())
+    unique = {id_: name if times[name] == 1 else f"{name} ({id_[:8]})" for id_, name in names.items()}
+    times = Counter(unique.values())
+    return {id_: label if times[label] == 1 else f"{names[id_]} ({id_})" for id_, label in unique.items()}

@@ -43,7 +43,7 @@ def summarize(tally: pl.DataFrame, people: pl.DataFrame, recovery: pl.DataFrame)
     rows = people.join(tally.select(by).unique(), on=by, how="semi")
     for results in (
         _count_readings(tally, by),
-        _bpm_statistics(plausible, by),
+        bpm_statistics(plausible, by),
         time_in_zones(known, by),
         training_loads(known, by),
         recovery.select(*by, "hrr60"),
@@ -71,7 +71,7 @@ def _count_readings(tally: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     )
 
 
-def _bpm_statistics(plausible: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+def bpm_statistics(plausible: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     """Compute statistics in which each heart rate counts by the time it was held."""
     bpm, held_us, at_most_us = pl.col("bpm"), pl.col("held_us"), pl.col("at_most_us")
     total_us = held_us.sum()

@@ -1,5 +1,6 @@
 """The data of an excerpt of a recording, as polars frames."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -275,7 +276,8 @@ class Frames:
 
     def _read_report(self, *, at_most: int, checks: bool) -> ReportData:
         known = self.known_members()
-        report = read_report(self.recording, self.wanted, known, self.definitions, at_most=at_most, checks=checks)
+        most = sys.maxsize if checks else 0
+        report = read_report(self.recording, self.wanted, known, self.definitions, at_most=at_most, most_sessions=most)
         if report.summary.is_empty():
             raise UsageError(
                 "; ".join([f"There are no readings{self._of}", *report_notes(report)]),

@@ -21,6 +21,13 @@ Result = TypeVar("Result")
 
 _IN_SESSION = "occurred_at BETWEEN make_timestamptz(started_us) AND make_timestamptz(ended_us)"
 
+_DAY_US = 86_400_000_000
+_DAY = f"epoch_us(occurred_at) // {_DAY_US}"
+_DAYS = f"unnest(range(greatest(started_us, {{}}) // {_DAY_US}, least(ended_us, {{}}) // {_DAY_US} + 1))"
+"""A reading's day, and the days of a session within bounds. By member alone a reading would be joined with each of the
+member's sessions, thousands in some years; by member and day it is joined with a few.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Slice:
@@ -138,23 +145,25 @@ class SliceReader:
         firsts = f"key, min(occurred_at) AS occurred_at, min(occurred_at) FILTER ({is_plausible}) AS plausible_at"
         return read_frame(
             self._connection,
-            f"SELECT {firsts} FROM {self._source} JOIN (FROM selected WHERE ended_us >= {from_us})"
-            f" USING (room_id, profile_id) WHERE {_IN_SESSION} AND occurred_at >= make_timestamptz({from_us})"
-            " GROUP BY key",
+            f"SELECT {firsts} FROM (SELECT *, {_DAY} AS day FROM {self._source}"
+            f" WHERE occurred_at >= make_timestamptz({from_us}))"
+            f" JOIN (SELECT *, {_DAYS.format(from_us, 'ended_us')} AS day FROM selected WHERE ended_us >= {from_us})"
+            f" USING (room_id, profile_id, day) WHERE {_IN_SESSION} GROUP BY key",
         )
 
     def _read(self, columns: str, slice_: Slice, member_columns: str = "*") -> pl.DataFrame:
         within = f"ended_us >= {slice_.from_us} AND started_us < {slice_.until_us}"
+        day = days = ""
         # A join by one text is fast, as texts are compressed to numbers in a dictionary; a join by two is not.
-        join = (
-            "USING (profile_id)"
-            if self._has_one_session_a_profile(slice_)
-            else f"USING (room_id, profile_id) WHERE {_IN_SESSION}"
-        )
+        join = "USING (profile_id)"
+        if not self._has_one_session_a_profile(slice_):
+            day, days = f", {_DAY} AS day", f", {_DAYS.format(slice_.from_us, slice_.until_us)} AS day"
+            join = f"USING (room_id, profile_id, day) WHERE {_IN_SESSION}"
         query = (
-            f"SELECT {columns} FROM (FROM {self._source} WHERE occurred_at >= make_timestamptz({slice_.from_us})"
-            f" AND occurred_at < make_timestamptz({slice_.until_us})) JOIN"
-            f" (SELECT {member_columns} FROM selected WHERE {within}) {join}"
+            f"SELECT {columns} FROM (SELECT *{day} FROM {self._source}"
+            f" WHERE occurred_at >= make_timestamptz({slice_.from_us})"
+            f" AND occurred_at < make_timestamptz({slice_.until_us}))"
+            f" JOIN (SELECT {member_columns}{days} FROM selected WHERE {within}) {join}"
         )
         with self._lock:
             return read_frame(self._connection, query)

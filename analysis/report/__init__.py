@@ -2,7 +2,7 @@
 
 May import `charts` and what is below it. `ReportData` goes in, text comes out.
 
-- `terminal`, with `terminal_columns`.
-- `html`, from `html_sections`, `html_tables`, `html_charts` and the templates; `vega` bundles the scripts.
+- `terminal`, with `terminal_columns` in a `text_table`.
+- `html`, from `html_sections` or `html_season`, `html_tables`, `html_charts` and the templates; `vega` has the scripts.
 - `json_rows`.
 """

@@ -16,10 +16,15 @@ from pulsoid_rec.analysis.findings.checks import SILENCE_S
 from pulsoid_rec.analysis.findings.notes import report_notes
 from pulsoid_rec.analysis.findings.presence import APART_S
 from pulsoid_rec.analysis.findings.report_data import ReportData
+from pulsoid_rec.analysis.findings.season import REMARK, is_season
 from pulsoid_rec.analysis.report.html_charts import PageChart, history_charts
+from pulsoid_rec.analysis.report.html_season import make_season
 from pulsoid_rec.analysis.report.html_sections import make_sections
 from pulsoid_rec.analysis.report.vega import prepare_scripts, vega_scripts
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
+
+_MOST_DETAILS = 100
+"""Of more notes of one sort about one session the others are counted."""
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -36,10 +41,11 @@ def render_report(report: ReportData, zone: tzinfo | None = None) -> str:
     zone
         Time zone of the clock times in it; None for this computer's.
     """
-    if not report.readings.is_empty():
+    if not report.summary.is_empty():
         prepare_scripts()
-    sections = make_sections(report, zone)
-    history = history_charts(report, zone)
+    season = make_season(report, zone) if is_season(report) else None
+    sections = [] if season else make_sections(report, zone)
+    history = season.charts if season else history_charts(report, zone)
     charts = [*history, *(chart for section in sections for chart in section.charts)]
     scripts = [_escape_code(vega_scripts()), _read_code("report.js")] if charts else []
     return (
@@ -50,6 +56,9 @@ def render_report(report: ReportData, zone: tzinfo | None = None) -> str:
             title=_title(report),
             notes=report_notes(report),
             sections=sections,
+            season=season,
+            season_remark=REMARK,
+            most_details=_MOST_DETAILS,
             history=history,
             definitions=report.definitions,
             zone_names=ZONE_NAMES,
@@ -74,7 +83,7 @@ def _title(report: ReportData) -> str:
 
 
 def _encode_charts(charts: Sequence[PageChart]) -> Markup:
-    """Encode charts as JSON: `specs` without repetitions, and `charts` with `id`, `spec` (an index) and `datasets`.
+    """Encode charts as JSON: `specs` without repetitions, and `charts`: `id`, `spec` (an index), and what fills it.
 
     Specifications and data are JSON already: megabytes of it, which are joined and not parsed again.
     """
@@ -82,7 +91,8 @@ def _encode_charts(charts: Sequence[PageChart]) -> Markup:
     entries = []
     for chart in charts:
         datasets = ",".join(f"{json.dumps(name)}:{data}" for name, data in chart.datasets.items())
-        entries.append(f'{{"id":{json.dumps(chart.id)},"spec":{specs[chart.spec]},"datasets":{{{datasets}}}}}')
+        other = {"id": chart.id, "spec": specs[chart.spec], "values": chart.values, "height": chart.height}
+        entries.append(f'{json.dumps(other)[:-1]},"datasets":{{{datasets}}}}}')
     text = f'{{"specs":[{",".join(specs)}],"charts":[{",".join(entries)}]}}'
     # In JSON this character occurs only in strings. Escaped, no name can end the script element.
     return Markup(text.replace("<", "\\u003c"))  # noqa: S704 - escaped

@@ -3,16 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import Any
 
 import altair as alt
 import polars as pl
 
-from pulsoid_rec.analysis.charts.amounts import distribution, zone_bars
+from pulsoid_rec.analysis.charts.amounts import distribution_drawing, zone_drawing
+from pulsoid_rec.analysis.charts.drawing import Drawing
 from pulsoid_rec.analysis.charts.history import calendar, member_history
-from pulsoid_rec.analysis.charts.members import MemberData, member_datasets, member_timeline
+from pulsoid_rec.analysis.charts.members import member_drawings
+from pulsoid_rec.analysis.charts.season import period_drawing, season_calendar
 from pulsoid_rec.analysis.charts.style import colours_to_variables, encode
-from pulsoid_rec.analysis.charts.timeline import timeline
+from pulsoid_rec.analysis.charts.timeline import timeline_drawing
 from pulsoid_rec.analysis.findings.report_data import ReportData
+from pulsoid_rec.analysis.findings.season import season_periods
 from pulsoid_rec.analysis.findings.session_view import SessionView
 
 _WIDTH = "container"
@@ -37,27 +41,35 @@ class PageChart:
     id: str
     title: str
     spec: str
-    """Its Vega-Lite specification without data, as JSON."""
+    """Its Vega-Lite specification, as JSON: without data, values and height."""
 
     datasets: Mapping[str, str]
     """The data, as JSON, by the names that the specification refers to."""
 
+    values: Mapping[str, Any]
+    """What else it refers to, by name."""
 
-def choose_buckets(report: ReportData) -> int:
-    """Choose the number of buckets of a line, so that the page stays small even with many members and sessions."""
-    return max(_MIN_BUCKETS, min(_MAX_BUCKETS, _ALL_BUCKETS // max(1, report.summary.height)))
+    height: int | None = None
+    """In pixels, unless the specification has it."""
 
 
-def overview_chart(view: SessionView, id_: str, buckets: int) -> PageChart | None:
-    """Draw all members over time, a single one with zones; None when there is nothing to draw."""
+def choose_buckets(members: int) -> int:
+    """Choose the number of buckets of a line, so that the page stays small with many members over all sessions."""
+    return max(_MIN_BUCKETS, min(_MAX_BUCKETS, _ALL_BUCKETS // max(1, members)))
+
+
+def overview_chart(view: SessionView, named: SessionView, id_: str, buckets: int) -> PageChart | None:
+    """Draw all members over time, a single one with zones; None when there is nothing to draw.
+
+    `named` is the session with the members that can be brought forward.
+    """
     if view.readings.filter("plausible").is_empty():
         return None
     if len(view.names) == 1:
-        [(alone, data)] = member_datasets(view, buckets=buckets).items()
-        chart = member_timeline(view, alone, data, width=_WIDTH, height=300)
+        [drawing] = member_drawings(view, buckets=buckets, height=300).values()
     else:
-        chart = timeline(view, buckets=buckets, width=_WIDTH, chooser=False)
-    return _page_chart(f"{id_}-time", "Heart rate over time", chart)
+        drawing = timeline_drawing(view, named, buckets=buckets)
+    return _page_chart(f"{id_}-time", "Heart rate over time", drawing)
 
 
 def member_charts(view: SessionView, id_: str, buckets: int, members: int) -> dict[str, PageChart]:
@@ -65,19 +77,10 @@ def member_charts(view: SessionView, id_: str, buckets: int, members: int) -> di
     present = view.summary.filter(pl.col("readings") > 0)["profile_id"].to_list()
     if members > _MAX_MEMBER_CHARTS or not present or len(view.names) == 1:
         return {}
-    datasets = member_datasets(view, buckets=max(_MIN_BUCKETS, buckets // 2))
-    # The charts differ only in their data: one is made for all of them, with the fields' names instead of data.
     height = 96 if len(view.names) > CROWD else 130
-    fields = MemberData(*map(encode, MemberData._fields))
-    template = _page_chart("", "", member_timeline(view, present[0], fields, width=_WIDTH, height=height))
-    names = {json: name for name, json in template.datasets.items()}
+    drawings = member_drawings(view, buckets=max(_MIN_BUCKETS, buckets // 2), height=height)
     return {
-        member: PageChart(
-            id=f"{id_}-m{place}",
-            title=f"Heart rate of {view.names[member]} over time",
-            spec=template.spec,
-            datasets={names[field]: data for field, data in zip(fields, datasets[member], strict=True)},
-        )
+        member: _page_chart(f"{id_}-m{place}", f"Heart rate of {view.names[member]} over time", drawings[member])
         for place, member in enumerate(present)
     }
 
@@ -86,21 +89,39 @@ def zones_chart(view: SessionView, id_: str) -> PageChart | None:
     """Draw time in zones; None when no HRmax is known."""
     if view.summary.filter(pl.col("hr_max").is_not_null() & (pl.col("readings") > 0)).is_empty():
         return None
-    return _page_chart(f"{id_}-zones", "Time in zones", zone_bars(view, width=_WIDTH, legend=False))
+    return _page_chart(f"{id_}-zones", "Time in zones", zone_drawing(view))
 
 
 def distribution_chart(view: SessionView, id_: str) -> PageChart | None:
     """Draw time at each heart rate; None when no time was observed."""
     if view.time_at_bpm.filter(pl.col("held_s") > 0).is_empty():
         return None
-    return _page_chart(f"{id_}-spread", "Time at each heart rate", distribution(view, width=_WIDTH))
+    return _page_chart(f"{id_}-spread", "Time at each heart rate", distribution_drawing(view))
+
+
+def season_charts(report: ReportData, members: pl.DataFrame, zone: tzinfo | None = None) -> list[PageChart]:
+    """Draw the days of a season, and the history of each of those `members` who were observed longest."""
+    days = season_calendar(report.sessions, zone=zone, width=_WIDTH)
+    unit, periods = season_periods(report, zone)
+    longest = members.filter(pl.col("sessions") > 1).top_k(_MAX_HISTORIES, by="observed_s")
+    charts = [_finished_chart("calendar", "The days with sessions", days)]
+    member = ["room_id", "profile_id"]
+    shown = members.select(*member, "name").join(longest, on=member, how="semi", maintain_order="left")
+    of = periods.join(shown, on=member).partition_by(member, as_dict=True)
+    for number, (room_id, profile_id, name) in enumerate(shown.iter_rows()):
+        if (room_id, profile_id) in of:
+            ends = (periods["period"][0], periods["period"][-1])
+            drawing = period_drawing(of[room_id, profile_id], unit, ends)
+            title = f"{name}, by {unit}" if len(report.rooms) == 1 else f"{name} ({report.rooms[room_id]}), by {unit}"
+            charts.append(_page_chart(f"history{number}", title, drawing))
+    return charts
 
 
 def history_charts(report: ReportData, zone: tzinfo | None = None) -> list[PageChart]:
     """Draw the calendar, and each regular member's history; nothing for a report of one session."""
     if report.sessions.height <= 1:
         return []
-    charts = [_page_chart("calendar", "When the sessions were", calendar(report.sessions, zone=zone, width=_WIDTH))]
+    charts = [_finished_chart("calendar", "When the sessions were", calendar(report.sessions, zone=zone, width=_WIDTH))]
     regulars = (
         report.summary.filter(pl.col("bpm_mean").is_not_null())
         .group_by("profile_id", maintain_order=True)
@@ -110,12 +131,24 @@ def history_charts(report: ReportData, zone: tzinfo | None = None) -> list[PageC
     if regulars.height <= _MAX_HISTORIES:
         for number, (id_, name) in enumerate(regulars.select("profile_id", "name").iter_rows()):
             chart = member_history(report.summary, id_, zone=zone, width=_WIDTH)
-            charts.append(_page_chart(f"history{number}", f"{name} in each session", chart))
+            charts.append(_finished_chart(f"history{number}", f"{name} in each session", chart))
     return charts
 
 
-def _page_chart(id_: str, title: str, chart: alt.LayerChart) -> PageChart:
+def _page_chart(id_: str, title: str, drawing: Drawing) -> PageChart:
+    return PageChart(
+        id=id_,
+        title=title,
+        spec=drawing.template(width=_WIDTH),
+        datasets=drawing.datasets,
+        values=drawing.values,
+        height=drawing.height,
+    )
+
+
+def _finished_chart(id_: str, title: str, chart: alt.LayerChart) -> PageChart:
+    """Take a chart apart that is made once a page."""
     spec = chart.to_dict(validate=False)
     datasets = spec.pop("datasets")
     del spec["description"]  # The page has the title instead.
-    return PageChart(id=id_, title=title, spec=encode(colours_to_variables(spec)), datasets=datasets)
+    return PageChart(id=id_, title=title, spec=encode(colours_to_variables(spec)), datasets=datasets, values={})

@@ -1,6 +1,6 @@
 """What a page shows of each session: facts, notes, charts and tables, ready for the template."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import Any
 
@@ -23,7 +23,12 @@ from pulsoid_rec.analysis.report.html_charts import (
     zones_chart,
 )
 from pulsoid_rec.analysis.report.html_tables import NO_READING, Table, make_tables
-from pulsoid_rec.recorder.contract.wording import format_count, format_duration
+from pulsoid_rec.recorder.contract.wording import format_count, format_duration, format_list
+
+_MOST_NAMED = 500
+_LEAST_NAMED = 20
+_ALL_NAMED = 1_200
+"""Members of a session who have rows in its charts and tables: at most, at least, and of all sessions: 3 MB of page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +55,13 @@ class Section:
     facts: tuple[str, ...]
     notes: list[Note]
     members: list[Member]
+    unnamed: int
+    """Members who are in no table and chart by name, since there are too many."""
+
     crowd: bool
     overview: PageChart | None
     zones: PageChart | None
-    without_hr_max: list[str]
+    without_hr_max: str
     distribution: PageChart | None
     tables: tuple[Table, ...]
 
@@ -79,7 +87,8 @@ def make_sections(report: ReportData, zone: tzinfo | None = None) -> list[Sectio
 
 def _section(view: SessionView, id_: str, report: ReportData) -> Section:
     begin = to_local(view.started_at, view.local_zone)
-    buckets = choose_buckets(report)
+    named = _named(view, max(_LEAST_NAMED, min(_MOST_NAMED, _ALL_NAMED // report.sessions.height)))
+    buckets = choose_buckets(min(report.summary.height, len(named.names) * report.sessions.height))
     unknown = view.summary.filter(pl.col("hr_max").is_null())["profile_id"]
     return Section(
         id=id_,
@@ -95,14 +104,30 @@ def _section(view: SessionView, id_: str, report: ReportData) -> Section:
             f"began {format_instant(view.started_at, UTC)} UTC",
         ),
         notes=session_notes(view),
-        members=_members(view, member_charts(view, id_, buckets, report.summary.height)),
+        members=_members(named, member_charts(named, id_, buckets, report.summary.height)),
+        unnamed=len(view.names) - len(named.names),
         crowd=len(view.names) > CROWD,
-        overview=overview_chart(view, id_, buckets),
-        zones=zones_chart(view, id_),
-        without_hr_max=[view.names[member] for member in unknown],
-        distribution=distribution_chart(view, id_),
-        tables=make_tables(view),
+        overview=overview_chart(view, named, id_, buckets),
+        zones=zones_chart(named, id_),
+        without_hr_max=format_list([view.names[member] for member in unknown], _MOST_NAMED),
+        distribution=distribution_chart(named, id_),
+        tables=make_tables(
+            named.summary.with_columns(name=pl.Series(named.names.values(), dtype=pl.String)), view.clock
+        ),
     )
+
+
+def _named(view: SessionView, most: int) -> SessionView:
+    """Return a session with those members alone who were observed longest, if there are more than `most`."""
+    if view.summary.height <= most:
+        return view
+    ids = view.summary.top_k(most, by="observed_s").select("profile_id")
+    frames = {
+        name: getattr(view, name).join(ids, on="profile_id", how="semi", maintain_order="left")
+        for name in ("summary", "time_at_bpm", "readings")
+    }
+    names = {id_: view.names[id_] for id_ in frames["summary"]["profile_id"]}
+    return replace(view, names=names, **frames)
 
 
 def _members(view: SessionView, charts: dict[str, PageChart]) -> list[Member]:

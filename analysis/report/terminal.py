@@ -7,19 +7,22 @@ from collections.abc import Callable
 from datetime import tzinfo
 
 import polars as pl
-from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.measure import Measurement
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from pulsoid_rec.analysis.findings.local_time import format_instant, to_local
 from pulsoid_rec.analysis.findings.notes import session_notes
 from pulsoid_rec.analysis.findings.report_data import ReportData
+from pulsoid_rec.analysis.findings.season import REMARK, is_season, season_members, season_sessions
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
-from pulsoid_rec.analysis.findings.wording import DASH
-from pulsoid_rec.analysis.report.terminal_columns import TableColumn, member_columns, session_columns
+from pulsoid_rec.analysis.report.terminal_columns import (
+    TableColumn,
+    member_columns,
+    season_columns,
+    session_columns,
+)
+from pulsoid_rec.analysis.report.text_table import FittingTable
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration, format_list
 
 _LEGEND = (
@@ -70,25 +73,38 @@ def show_report(report: ReportData, console: Console, zone: tzinfo | None = None
     zone
         Time zone of the reader; None for this computer's.
     """
-    for index, view in enumerate(session_views(report, zone)):
-        if index:
-            console.print()
-        console.print(_heading(view, report.rooms[view.room_id]))
-        console.print(_members_table(view, console))
-        console.print(Padding(Text(plain(_describe_hr_max(view)), style="dim"), (0, 1)))
-        for note in session_notes(view):
-            console.print(Padding(Text(plain(note.text)), (0, 1)))
+    if is_season(report):
+        _show_season(report, console, zone)
+    else:
+        _show_sessions(report, console, zone)
     shown = f"Shown: {plain(report.filter)}. " if report.filter else ""
     console.print(Padding(Text(f"{shown}{_LEGEND}", style="dim"), (1, 1, 0, 1)))
 
 
-def show_sessions(sessions: pl.DataFrame, console: Console, zone: tzinfo | None = None) -> None:
-    """Print the sessions: `room_id`, `session`, `started_at`, `ended_at`, `duration_s`, and counts by session.
+def _show_sessions(report: ReportData, console: Console, zone: tzinfo | None) -> None:
+    for index, view in enumerate(session_views(report, zone)):
+        if index:
+            console.print()
+        console.print(_heading(view, report.rooms[view.room_id]))
+        console.print(
+            _members_table(view.summary.with_columns(pl.Series("name", list(view.names.values()), pl.String())))
+        )
+        console.print(Padding(Text(plain(_describe_hr_max(view)), style="dim"), (0, 1)))
+        for note in session_notes(view):
+            console.print(Padding(Text(plain(note.text)), (0, 1)))
 
-    These are `members`, `readings` and `rejected` (messages).
-    """
-    label = TableColumn(unit="Room", cell=lambda row, _: Text(plain(row["room_id"])))
-    console.print(_fitting_table(label, session_columns(zone), sessions, console))
+
+def _show_season(report: ReportData, console: Console, zone: tzinfo | None) -> None:
+    """Print a line for each session, and one for each member over all of them."""
+    console.print(FittingTable(_room_column(), season_columns(zone), season_sessions(report)))
+    room = [_room_column()] if len(report.rooms) > 1 else []
+    console.print(_members_table(season_members(report), *room))
+    console.print(Padding(Text(REMARK), (0, 1)))
+
+
+def show_sessions(sessions: pl.DataFrame, console: Console, zone: tzinfo | None = None) -> None:
+    """Print the sessions: `room_id`, `session`, `started_at`, `ended_at`, `duration_s`, `members`, `readings`."""
+    console.print(FittingTable(_room_column(), session_columns(zone), sessions))
 
 
 def plain(text: str) -> str:
@@ -107,37 +123,19 @@ def _heading(view: SessionView, room: str) -> RenderableType:
     return Padding(Group(title, Text(f"{when}, {lasted}")), (0, 1))
 
 
-def _members_table(view: SessionView, console: Console) -> Table:
+def _members_table(members: pl.DataFrame, *further: TableColumn) -> FittingTable:
+    """Make a table of members; `name` is their label."""
     label = TableColumn(
         unit="Member",
-        cell=lambda row, _: Text(plain(view.names[row["profile_id"]])),
-        total=format_count(view.summary.height, "member") if view.summary.height > 1 else "",
+        cell=lambda row, _: plain(row["name"]),
+        total=format_count(members.height, "member") if members.height > 1 else "",
+        justify="left",
     )
-    return _fitting_table(label, member_columns(view.summary), view.summary, console)
+    return FittingTable(label, [*further, *member_columns(members)], members)
 
 
-def _fitting_table(label: TableColumn, columns: list[TableColumn], rows: pl.DataFrame, console: Console) -> Table:
-    """Make a table with as many columns as fit beside the label, the least important left out first."""
-    while True:
-        table = _table(label, columns, rows, console)
-        needed = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
-        if needed <= console.width or not columns:
-            return table
-        columns.remove(max(columns, key=lambda column: column.rank))
-
-
-def _table(label: TableColumn, columns: list[TableColumn], rows: pl.DataFrame, console: Console) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), footer_style="bold", header_style="bold")
-    table.show_footer = bool(label.total)
-    line = "\n" if any(column.head for column in columns) else ""
-    most = max(12, console.width // 4)
-    table.add_column(line + label.unit, label.total, overflow="ellipsis", no_wrap=True, max_width=most)
-    for column in columns:
-        head = f"{column.head}{line}{column.unit}"
-        table.add_column(head, column.total, justify=column.justify, no_wrap=True)
-    for row in rows.iter_rows(named=True):
-        table.add_row(*(column.cell(row, console.encoding) or DASH for column in (label, *columns)))
-    return table
+def _room_column() -> TableColumn:
+    return TableColumn(unit="Room", cell=lambda row, _: plain(row["room_id"]), justify="left")
 
 
 def _describe_hr_max(view: SessionView) -> str:

@@ -50,13 +50,18 @@ class TableColumn:
 
 
 def member_columns(summary: pl.DataFrame) -> list[TableColumn]:
-    """Return the columns of the members' table, without those that are optional and null for every member."""
+    """Return the columns of the members' table, without those that are optional and null for every member.
+
+    `summary` is a session's, or as `season.season_members` returns it.
+    """
     topics = get_args(Topic)
-    columns = []
+    columns = [TableColumn(unit="Sessions", rank=5, cell=_count("sessions"))] if "sessions" in summary.columns else []
     for column in sorted(SUMMARY, key=lambda column: (topics.index(column.topic), column.order)):
         if column.name == "zone0_s" and summary["hr_max"].count():
             columns.append(TableColumn(head="Zones", unit="012345", rank=3, cell=zone_bars))
-        if column.rank is None or (column.is_optional and not summary[column.name].count()):
+        if column.rank is None or column.name not in summary.columns:
+            continue
+        if column.is_optional and not summary[column.name].count():
             continue
         head, unit = (column.head, column.unit) if column.unit else ("", column.head)
         cell, total = partial(_cell, column), _total(column, summary)
@@ -101,15 +106,30 @@ def session_columns(zone: tzinfo | None) -> list[TableColumn]:
     def ended(row: Row, _encoding: str) -> Cell:
         return format_clock(row["ended_at"], zone, row["started_at"])
 
-    def count(name: str) -> Callable[[Row, str], Cell]:
-        return lambda row, _: f"{row[name]:,}"
-
     return [
-        TableColumn(unit="Session", rank=1, cell=count("session")),
+        TableColumn(unit="Session", rank=1, cell=_count("session")),
         TableColumn(unit="Began", rank=2, cell=began, justify="left"),
         TableColumn(unit="Ended", rank=6, cell=ended, justify="left"),
         TableColumn(unit="Lasted", rank=3, cell=lambda row, _: format_duration(row["duration_s"]), justify="left"),
-        TableColumn(unit="Members", rank=4, cell=count("members")),
-        TableColumn(unit="Readings", rank=5, cell=count("readings")),
-        TableColumn(unit="Rejected", rank=7, cell=count("rejected")),
+        TableColumn(unit="Members", rank=4, cell=_count("members")),
+        TableColumn(unit="Readings", rank=5, cell=_count("readings")),
+        TableColumn(unit="Rejected", rank=7, cell=_count("rejected")),
     ]
+
+
+def season_columns(zone: tzinfo | None) -> list[TableColumn]:
+    """Return the columns of a season's sessions, as `season.season_sessions` returns them; `zone` as above."""
+    columns = {column.name: column for column in SUMMARY}
+    figures = [("coverage", "Coverage"), ("bpm_mean", "Mean"), ("bpm_peak", "Peak")]
+    return [
+        *session_columns(zone),
+        *(
+            TableColumn(unit=head, rank=rank, cell=partial(_cell, columns[name]))
+            for rank, (name, head) in zip((2, 1, 2), figures, strict=True)
+        ),
+        TableColumn(unit="Left out", rank=6, cell=_count("left_out")),
+    ]
+
+
+def _count(name: str) -> Callable[[Row, str], Cell]:
+    return lambda row, _: f"{row[name] or 0:,}"

@@ -33,3 +33,25 @@ def make_recording(path: Path, readings: int, members: int, rooms: int = 1, gap_
         )
         found = connection.execute("SELECT count(*) FROM heart_rate").fetchall()[0][0]
     require_count(readings, found, "readings made")
+
+
+def make_sessions(path: Path, sessions: int) -> int:
+    """Make a recording of a session each six hours, of two members with ten readings each; return the count."""
+    with open_database(path) as connection:
+        connection.execute(
+            f"""
+            INSERT INTO heart_rate
+            SELECT 'room', 'member-' || member, 80 + (10 * member + number % 7 + session % 13)::INTEGER,
+                occurred_at, occurred_at + INTERVAL 80 MILLISECOND, 'connection'
+            FROM (
+                SELECT session, member, number,
+                    make_timestamptz(1704067200000000 + (session * 21600 + number * 4) * 1000000 + member)
+                        AS occurred_at
+                FROM range({sessions}) AS sessions(session), range(10) AS numbers(number), range(2) AS members(member)
+                ORDER BY session, number, member
+            )
+            """
+        )
+        found = connection.execute("SELECT count(*) FROM heart_rate").fetchall()[0][0]
+    require_count(20 * sessions, found, "readings made")
+    return 20 * sessions

@@ -1,4 +1,4 @@
-"""The report's page of twelve hours of 40 members."""
+"""The report of twelve hours of 40 members, of 3,000 sessions and of 20,000 members: pages, tables, JSON."""
 
 import re
 import shutil
@@ -8,27 +8,68 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from figures import Figure
-from made_recordings import make_recording
+from made_recordings import make_recording, make_sessions
 from processes import run_program
+from streams import spread
 
 MEMBERS = 40
 READINGS = 12 * 3600 * MEMBERS
+SESSIONS = 3_000
+CROWD, SMALLER_CROWD = 20_000, 5_000
+LINEAR = 5.0
+"""Four times the members may take this many times the time."""
+
 TURNS = 3
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def measure(scratch: Path) -> Iterator[Figure]:
     """Make the page, and open it where there is a browser."""
-    database, page = scratch / "day.duckdb", scratch / "day.html"
-    make_recording(database, READINGS, MEMBERS)
-    took_s = []
-    for _ in range(TURNS):
-        page.unlink(missing_ok=True)
-        options = ["--db", database, "--session", "all", "--format", "html", "-o", page]
-        took_s.append(run_program("report", *options).took_s)
-    what = f"HTML report of 12 hours of {MEMBERS} members"
-    yield Figure(11, f"{what}: time", "", "<= 5 s", took_s, 5.0, unit="s", details=f"{READINGS:,} readings")
-    yield Figure(11, "the same: size", "", "<= 5 MB", [page.stat().st_size / 1e6], 5.0, unit="MB", details=open_(page))
+    day, season = scratch / "day.duckdb", scratch / "season.duckdb"
+    make_recording(day, READINGS, MEMBERS)
+    yield from measure_page(11, day, f"HTML report of 12 hours of {MEMBERS} members", 5.0, f"{READINGS:,} readings")
+    readings = make_sessions(season, SESSIONS)
+    yield from measure_page(17, season, f"HTML report of {SESSIONS:,} sessions", 10.0, f"{readings:,} readings")
+    took_s = [report(season, "table", scratch / "season.txt") for _ in range(TURNS)]
+    yield Figure(17, "the same as a table: time", "", "<= 3 s", took_s, 3.0, unit="s")
+    yield from measure_crowd(scratch)
+
+
+def measure_page(number: int, database: Path, what: str, most_s: float, details: str) -> Iterator[Figure]:
+    """Make a page of all sessions, and look at its time and size."""
+    page = database.with_suffix(".html")
+    took_s = [report(database, "html", page) for _ in range(TURNS)]
+    yield Figure(number, f"{what}: time", "", f"<= {most_s:g} s", took_s, most_s, unit="s", details=details)
+    size = page.stat().st_size / 1e6
+    yield Figure(number, "the same: size", "", "<= 5 MB", [size], 5.0, unit="MB", details=open_(page))
+
+
+def measure_crowd(scratch: Path) -> Iterator[Figure]:
+    """Compare the times of two crowds of members, with 20 readings each."""
+    databases = {members: scratch / f"crowd-{members}.duckdb" for members in (CROWD, SMALLER_CROWD)}
+    for members, database in databases.items():
+        make_recording(database, 20 * members, members)
+    for format_ in ("table", "json", "html"):
+        took_s = {
+            members: [report(database, format_, scratch / f"crowd.{format_}") for _ in range(TURNS)]
+            for members, database in databases.items()
+        }
+        yield Figure(
+            18,
+            f"report of {CROWD:,} members as {format_}: time",
+            f"of {SMALLER_CROWD:,}",
+            f"<= {LINEAR:g} times",
+            [many / few for many, few in zip(took_s[CROWD], took_s[SMALLER_CROWD], strict=True)],
+            LINEAR,
+            details=f"{spread(took_s[CROWD], 1)} s against {spread(took_s[SMALLER_CROWD], 1)}",
+        )
+
+
+def report(database: Path, format_: str, output: Path) -> float:
+    """Report all sessions; return the seconds it took."""
+    output.unlink(missing_ok=True)
+    options = ["--db", database, "--session", "all", "--format", format_, "-o", output]
+    return run_program("report", *options).took_s
 
 
 def open_(page: Path) -> str:

@@ -28,7 +28,7 @@ BENCHMARKS = {
     "session_lists": (17,),
     "exports": (9,),
     "starting": (10,),
-    "page": (11,),
+    "page": (11, 17, 18),
     "ordinary_room": (12, 14),
     "stored_bytes": (13,),
     "many_segments": (15,),

@@ -4,10 +4,18 @@
   const { specs, charts } = JSON.parse(document.getElementById("charts").textContent);
   const views = new Map();
 
-  const draw = async ({ id, spec, datasets }) => {
+  // A specification is shared by all charts of its shape: data, values and height are those of the chart.
+  const complete = ({ spec, datasets, values, height }) => {
+    const shape = specs[spec];
+    const params = Object.entries(values).map(([name, value]) => ({ name, value }));
+    return { ...shape, ...(height && { height }), params: [...params, ...(shape.params ?? [])], datasets };
+  };
+
+  const draw = async (chart) => {
+    const { id } = chart;
     const element = document.getElementById(id);
     try {
-      const { view } = await vegaEmbed(element, { ...specs[spec], datasets }, {
+      const { view } = await vegaEmbed(element, complete(chart), {
         actions: false,
         ast: true, // expressions are interpreted, since the content policy forbids code made from text
         defaultStyle: false,

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from datetime import UTC, timedelta, timezone
 from itertools import pairwise
 from typing import Any
@@ -14,12 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import START, readings_of, report_of
 
-from pulsoid_rec.analysis.charts.amounts import distribution, zone_bars
+from pulsoid_rec.analysis.charts.amounts import distribution, distribution_drawing, zone_bars, zone_drawing
 from pulsoid_rec.analysis.charts.data import bpm_domain, crowd_hover, hover_columns, lines, thin, wall_ms
 from pulsoid_rec.analysis.charts.history import calendar, member_history
-from pulsoid_rec.analysis.charts.members import member_datasets, member_timeline, small_multiples
-from pulsoid_rec.analysis.charts.timeline import timeline
+from pulsoid_rec.analysis.charts.members import member_drawings, small_multiples
+from pulsoid_rec.analysis.charts.season import period_drawing, season_calendar
+from pulsoid_rec.analysis.charts.timeline import timeline, timeline_drawing
 from pulsoid_rec.analysis.findings.report_data import ReportData
+from pulsoid_rec.analysis.findings.season import MOST_SESSIONS, season_periods
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 
@@ -45,7 +48,7 @@ def datasets(chart: alt.LayerChart) -> list[Any]:
 
 
 def drawn_member(view: SessionView, profile_id: str) -> alt.LayerChart:
-    return member_timeline(view, profile_id, member_datasets(view)[profile_id])
+    return member_drawings(view)[profile_id].chart(width=360)
 
 
 def drawn_lines(chart: alt.LayerChart) -> list[dict[str, Any]]:
@@ -301,3 +304,70 @@ def test_no_session_is_an_empty_calendar() -> None:
     empty = report_of(readings_of({}))
     assert datasets(calendar(empty.sessions)) == [[]]
     assert datasets(member_history(empty.summary, "a")) == [[]]
+
+
+def many_sessions(count: int, apart_s: float) -> ReportData:
+    parts = [readings_of({"a": [(apart_s * n, 80), (apart_s * n + 60, 90)]}, session=n + 1) for n in range(count)]
+    return report_of(pl.concat(parts))
+
+
+def test_the_days_of_many_sessions_are_cells_a_column_a_week() -> None:
+    sessions = many_sessions(MOST_SESSIONS + 1, 12 * 3600.0).sessions  # from 13:00 on Wednesday, 4 March 2026
+    chart = calendar(sessions, zone=UTC)
+    empty, cells = sorted(datasets(chart), key=len, reverse=True)
+    assert len(empty) == 365
+    assert [cell["sessions"] for cell in cells] == [1, *[2] * 30]
+    first, second = cells[:2]
+    assert (first["date"], first["week"], first["row"]) == ("Wed 4 Mar 2026", 9, 2)
+    assert first["hours"] * 2 == second["hours"]
+    assert [cell["row"] for cell in cells[:6]] == [2, 3, 4, 5, 6, 0]
+    assert cells[5]["week"] == 10
+    vl_convert.vegalite_to_vega(chart.to_dict())
+
+
+def test_years_of_sessions_have_their_own_rows_the_latest_on_top() -> None:
+    sessions = many_sessions(MOST_SESSIONS + 1, 86_400.0 * 30).sessions
+    rows = {
+        row["date"]: row["row"]
+        for data in datasets(season_calendar(sessions, zone=UTC))
+        for row in data
+        if "date" in row
+    }
+    years = sorted({date[-4:] for date in rows})
+    assert [{rows[date] // 8 for date in rows if date.endswith(year)} for year in reversed(years)] == [
+        {place} for place in range(len(years))
+    ]
+
+
+def test_a_members_season_has_a_dot_a_period() -> None:
+    report = many_sessions(120, 86_400.0 * 4)
+    unit, periods = season_periods(report, UTC)
+    chart = period_drawing(periods, unit, (periods["period"][0], periods["period"][-1])).chart(width=400)
+    (rows,) = datasets(chart)
+    assert len(rows) == periods.height
+    assert rows[0]["at"] == "2026-03-02T00:00Z"
+    assert rows[0]["observed"] == "10 s in 2 sessions"
+    vl_convert.vegalite_to_vega(chart.to_dict())
+
+
+def test_sessions_of_the_same_members_share_a_specification_without_their_data() -> None:
+    readings = pl.concat(
+        [
+            readings_of({m: [(9000.0 * n + s, 80 + n) for s in range(60 + n)] for m in "ab"}, session=n + 1)
+            for n in range(2)
+        ]
+    )
+    first, second = session_views(report_of(readings, hr_max={"a": 180.0}), UTC)
+    for prepare in (
+        lambda view: timeline_drawing(view, view),
+        lambda view: member_drawings(view)["a"],
+        distribution_drawing,
+        zone_drawing,
+    ):
+        one, other = prepare(first), prepare(second)
+        assert one.template(width="container") is other.template(width="container")
+        assert one.datasets != other.datasets or one.values != other.values
+        spec = json.loads(one.template(width="container"))
+        assert "datasets" not in spec
+        named = set(re.findall(r'"data":\{"name":"(\w+)"', one.template(width="container")))
+        assert named == set(one.datasets)

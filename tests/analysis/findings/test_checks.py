@@ -67,7 +67,7 @@ def test_in_a_range_of_time_only_its_readings_are_checked(path: Path) -> None:
 
 
 def test_without_checks_there_are_none(path: Path) -> None:
-    checks = read_report(Recording(path), Filter(), EVERYBODY, DEFINITIONS, checks=False).checks
+    checks = read_report(Recording(path), Filter(), EVERYBODY, DEFINITIONS, most_sessions=0).checks
     assert all(getattr(checks, field.name).is_empty() for field in fields(checks))
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -159,6 +160,27 @@ def test_readings_are_as_recorded_with_their_session(tmp_path: Path) -> None:
         ("r1", 1, "ann", 80, at(0), at(1)),
         ("r1", 2, "bob", 90, at(5000), at(5000.05)),
     ]
+
+
+@pytest.mark.parametrize("start", ["1969-12-30 23:00", "2026-02-27 23:00"])
+def test_a_reading_is_in_its_own_session_around_each_midnight(tmp_path: Path, start: str) -> None:
+    begin = (datetime.fromisoformat(f"{start}+00:00") - START).total_seconds()
+    # Two rooms share a member, in sessions on one day, over a midnight, and as long as two days.
+    spans = [(0, 600), (3000, 5400), (90_000, 92_000), (100_000, 280_000)]
+    rows = [
+        reading(begin + second, 80, "ann", room)
+        for room in ("r1", "r2")
+        for first, last in spans
+        for second in range(first, last + 1, 200)
+    ]
+    recording = Recording(make_recording(tmp_path / "a.duckdb", rows))
+    counts = recording.readings().collect().group_by("room_id", "session").len().sort("room_id", "session")
+    expected = [(last - first) // 200 + 1 for first, last in spans]
+    assert counts["len"].to_list() == 2 * expected
+    # What follows the range of time is read by sessions, too.
+    until = at(begin + 4000)
+    summary = recording.summary(Filter(until=until))
+    assert summary["readings"].to_list() == 2 * [4, 5]
 
 
 def test_readings_are_filtered_before_they_are_read_out(tmp_path: Path) -> None:

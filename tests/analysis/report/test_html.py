@@ -15,9 +15,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from report_samples import crowd, readings_of, report_of
+from report_samples import INSTANT, READINGS, START, crowd, readings_of, report_of
 
 from pulsoid_rec.analysis.findings.report_data import ReportData
+from pulsoid_rec.analysis.findings.season import REMARK
 from pulsoid_rec.analysis.report.html import render_report
 
 pytestmark = pytest.mark.process  # the scripts of a page are put together by another process
@@ -88,6 +89,24 @@ def sessions(count: int) -> ReportData:
     return report_of(pl.concat(parts))
 
 
+def season(count: int, rooms: int = 1, members: int = 2) -> ReportData:
+    """Make sessions of ten readings a member, a week and an hour apart, round about in the rooms."""
+    grid = pl.DataFrame({"n": pl.int_range(count, eager=True)})
+    grid = grid.join(pl.DataFrame({"m": pl.int_range(members, eager=True)}), how="cross")
+    grid = grid.join(pl.DataFrame({"s": pl.int_range(10, eager=True)}), how="cross")
+    n, m = pl.col("n"), pl.col("m")
+    readings = grid.select(
+        room_id=pl.format("room{}", n % rooms),
+        session=n // rooms + 1,
+        profile_id=pl.format("p{}", m),
+        name=pl.lit(HOSTILE[0]),
+        occurred_at=(pl.lit(START) + pl.duration(hours=6 * n, seconds="s")).cast(INSTANT),
+        bpm=80 + (m + n + pl.col("s")) % 40,
+        plausible=pl.lit(value=True),
+    ).cast(READINGS)
+    return report_of(readings.sort("room_id", "session", "profile_id", "occurred_at"))
+
+
 REPORTS: dict[str, Callable[[], ReportData]] = {
     "hostile names": hostile_report,
     "no session": lambda: report_of(readings_of({})),
@@ -100,6 +119,7 @@ REPORTS: dict[str, Callable[[], ReportData]] = {
     ),
     "several sessions": lambda: sessions(4),
     "forty members": lambda: crowd(40, 600),
+    "a season": lambda: season(130, rooms=2),
 }
 every_report = pytest.mark.parametrize("name", REPORTS)
 
@@ -224,6 +244,33 @@ def test_a_thousand_members_of_many_sessions_stay_small() -> None:
     parts = [crowd(50, 400).readings.with_columns(session=pl.lit(n, pl.Int64)) for n in range(1, 21)]
     moved = [rows.with_columns(pl.col("occurred_at") + timedelta(hours=n)) for n, rows in enumerate(parts)]
     assert len(render_report(report_of(pl.concat(moved)), UTC).encode()) <= 5_000_000
+
+
+def test_a_season_has_a_row_for_each_session_and_names_the_way_to_one() -> None:
+    page = Page(rendered("a season"))
+    assert "article" not in {tag for tag, _ in page.tags}
+    rows = page.text_of("th")
+    assert [rows.count(str(number)) for number in (1, 65, 66)] == [2, 2, 0]
+    (remark,) = [text for text in page.text_of("li") if "--session N" in text]
+    assert remark == REMARK
+    assert any(text == "130 sessions" for text in page.text_of("p"))
+
+
+def test_charts_of_one_shape_have_one_specification() -> None:
+    (data,) = [text for text in Page(rendered("several sessions")).scripts if text.lstrip().startswith("{")]
+    charts = json.loads(data)
+    of_sessions = [chart["spec"] for chart in charts["charts"] if re.fullmatch(r"s\d+-.*", chart["id"])]
+    assert len(of_sessions) == 4 * 4
+    assert len(set(of_sessions)) == 3, "over time, each member, distribution"
+
+
+@pytest.mark.slow
+def test_three_thousand_sessions_and_twenty_thousand_members_are_five_megabytes_at_most() -> None:
+    assert len(render_report(season(3000, rooms=3), UTC).encode()) <= 5_000_000
+    html = render_report(season(1, members=20_000), UTC)
+    assert len(html.encode()) <= 5_000_000
+    assert "Of 20,000 members those 500 are shown by name" in html
+    assert len(render_report(season(60, members=400), UTC).encode()) <= 5_000_000
 
 
 def looked_at(html: str, folder: Path) -> tuple[str, list[str]]:

@@ -7,16 +7,20 @@ from pathlib import Path
 import polars as pl
 import pytest
 from recordings import at, make_recording, reading, steady
+from report_samples import readings_of
+from report_samples import report_of as sample_of
 from rich.cells import cell_len
 from rich.console import Console
 
 from pulsoid_rec.analysis.findings.report_data import ReportData, read_report
+from pulsoid_rec.analysis.findings.season import MOST_SESSIONS
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
 from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.analysis.report.terminal import plain, report_text, sessions_text, show_report, show_sessions
-from pulsoid_rec.analysis.report.terminal_columns import zone_bars
+from pulsoid_rec.analysis.report.terminal_columns import TableColumn, zone_bars
+from pulsoid_rec.analysis.report.text_table import FittingTable
 
 ZONES = [f"zone{zone}_s" for zone in range(6)]
 
@@ -126,3 +130,36 @@ def test_nothing_is_written_as_nothing(tmp_path: Path) -> None:
     )
     assert report_text(report) == ""
     assert sessions_text(report.sessions) == ""
+
+
+def test_a_season_is_a_line_a_session_and_a_line_a_member() -> None:
+    count = MOST_SESSIONS + 1
+    parts = [
+        readings_of({id_: [(9000.0 * n + s, 80 + s) for s in range(9)] for id_ in ("ada", "bob")}, session=n + 1)
+        for n in range(count)
+    ]
+    lines = report_text(sample_of(pl.concat(parts)), UTC).splitlines()
+    begun = [line.split()[:4] for line in lines if line.startswith(" room ")]
+    assert [number for _, number, *_ in begun] == [str(number + 1) for number in range(count)]
+    assert begun[1][2:] == ["2026-03-04", "15:30:00"]
+    (ada,) = [line.split() for line in lines if line.startswith(" ada ")]
+    assert ada[1] == str(count)
+    assert "--session N" in " ".join(lines)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_a_table_is_as_wide_as_its_longest_cells_and_cuts_off_nothing_but_labels(encoding: str) -> None:
+    rows = pl.DataFrame({"name": ["Zo\u00eb", "\u65e5\u672c\u8a9e", "x" * 60], "beats": ["1", "22,222", ""]})
+    label = TableColumn(unit="Member", cell=lambda row, _: row["name"], justify="left", total="3 members")
+    beats = TableColumn(head="Beats", unit="bpm", cell=lambda row, _: row["beats"])
+    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace")
+    console = Console(file=file, width=60, highlight=False)
+    with console.capture() as capture:
+        console.print(FittingTable(label, [beats], rows))
+    lines = capture.get().splitlines()
+    assert {cell_len(line) for line in lines if line.strip()} == {25}
+    assert lines[2] == " Member              bpm "
+    assert lines[3] == " " + ("-" if encoding == "ascii" else "\u2500") * 24
+    assert lines[5] == " \u65e5\u672c\u8a9e           22,222 "
+    assert lines[6] == f" {'x' * 14}\u2026       \u2014 "
+    assert lines[8] == " 3 members               "
