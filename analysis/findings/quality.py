@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import polars as pl
+
 from pulsoid_rec.analysis.findings.faults import JUMP_BPM
 from pulsoid_rec.analysis.findings.note import Note, make_note, merge_many
 from pulsoid_rec.analysis.findings.session_view import SessionView
