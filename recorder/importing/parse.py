@@ -1,0 +1,105 @@
+"""Parse a row of a file into a reading. Pure."""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
+from pulsoid_rec.recorder.importing.columns import Columns
+from pulsoid_rec.recorder.importing.instants import Instants
+
+_WHOLE = re.compile(r"(-?\d{1,10})(?:[.,]0*)?", re.ASCII)
+_LARGEST = 2**31 - 1  # of an INTEGER
+_NOTHING = {"", "-", "--", "nan", "na", "n/a", "null", "none"}
+
+
+class Member(NamedTuple):
+    """Whom a reading is of. Without a `name` it is unknown, or is what is shown of the id anyway."""
+
+    room_id: str
+    profile_id: str
+    name: str | None
+
+
+class Reading(NamedTuple):
+    """A reading; instants in microseconds since 1970, `received_at` 0 if the file does not say."""
+
+    member: Member
+    bpm: int
+    occurred_at: int
+    received_at: int
+
+
+ParseRow = Callable[[list[str]], Reading | None]
+"""Parses the cells of a row; None if there is no bpm in it. Raises `ValueError` with the reason it cannot be parsed."""
+
+
+def row_parser(columns: Columns, instants: Instants, room_id: str | None, member: str | None) -> ParseRow:
+    """Return what parses the rows of a file; `room_id` and `member`, if given, are those of all."""
+    places = columns.places
+    time, bpm, date, received = places["time"], places["bpm"], places.get("date"), places.get("received_at")
+    people: dict[tuple[str, ...], Member] = {}
+    who = [places[meaning] for meaning in ("room_id", "member", "name") if meaning in places]
+
+    def parse_row(cells: list[str]) -> Reading | None:
+        text = cells[bpm].strip()
+        if text.casefold() in _NOTHING:
+            return None
+        value = int(text) if text.isascii() and text.isdigit() else _parse_whole(text)
+        if abs(value) > _LARGEST:
+            raise ValueError(f"its bpm {text[:20]} is too large")
+        at = cells[time].strip()
+        if date is not None:
+            at = f"{cells[date].strip()} {at}"
+        if not at or at.isspace():
+            raise ValueError("it has no time")
+        key = tuple([cells[place] for place in who])
+        if (found := people.get(key)) is None:
+            found = people[key] = _parse_member(columns, cells, room_id, member)
+            if len(people) > DEFAULT_LIMITS.import_members:
+                column = columns.name("member")
+                raise UsageError(
+                    f"Column {column!r} names more than {DEFAULT_LIMITS.import_members:,} members",
+                    "Name the column of the members with --member-column.",
+                )
+        occurred_at = instants.parse(at)
+        return Reading(found, value, occurred_at, _parse_received(cells[received]) if received is not None else 0)
+
+    def _parse_received(text: str) -> int:
+        """Parse when an export says that a reading came: it only orders readings of one instant."""
+        try:
+            return instants.parse(text)
+        except ValueError:
+            return 0
+
+    return parse_row
+
+
+def _parse_whole(text: str) -> int:
+    if not (found := _WHOLE.fullmatch(text)):
+        raise ValueError(f"its bpm {text[:20]!r} is not a whole number")
+    return int(found[1])
+
+
+def _parse_member(columns: Columns, cells: list[str], room_id: str | None, member: str | None) -> Member:
+    def cell(meaning: str) -> str:
+        return cells[columns.places[meaning]] if meaning in columns.places else ""
+
+    room_id = room_id or cell("room_id")
+    profile_id = member or (cell("member") if columns.has_ids else cell("member").strip())
+    for what, text in (("room", room_id), ("member", profile_id)):
+        if not text.strip():
+            raise ValueError(f"it has no {what}")
+        if len(text) > DEFAULT_LIMITS.id_chars:
+            raise ValueError(f"the id of its {what} has more than {DEFAULT_LIMITS.id_chars} characters")
+        if _is_broken(text):
+            raise ValueError(f"the id of its {what} is not UTF-8 text")
+    name = cell("name").strip() or ("" if columns.has_ids else profile_id)
+    is_known = name and name != profile_id[:8] and not _is_broken(name)  # else those 8 characters are shown anyway
+    return Member(room_id, profile_id, name[: DEFAULT_LIMITS.name_chars] if is_known else None)
+
+
+def _is_broken(text: str) -> bool:
+    """Return whether a text has bytes that are not UTF-8."""
+    return not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text)
