@@ -1,6 +1,7 @@
 """Everything that a report shows, read once, so that rendering it needs no database."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -63,6 +64,9 @@ class ReportData:
     last_received: pl.DataFrame
     """`Recording.last_received` of the rooms above."""
 
+    imported: AbstractSet[tuple[str, int]] = frozenset()
+    """The sessions that were imported, by `room_id` and `session`: no recorder listened to them."""
+
     definitions: Definitions
     """What counted as plausible, held and one session."""
 
@@ -120,6 +124,7 @@ def _read(
         member_events=recording.events(MEMBER_EVENTS, room_ids, *first_and_last),
         connection_events=recording.events(CONNECTION_EVENTS, room_ids),
         last_received=recording.last_received().filter(pl.col("room_id").is_in(room_ids)),
+        imported=recording.imported_sessions(sessions),
         definitions=definitions,
         filter=str(wanted),
     )

@@ -86,7 +86,8 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
         started_at = first_at if isinstance(first_at, datetime) else row["started_at"]
         ended_at = last_at if isinstance(last_at, datetime) else row["ended_at"]
         in_room = pl.col("room_id") == room_id
-        connections = report.connection_events.filter(in_room)
+        is_recorded = (room_id, session) not in report.imported
+        connections = report.connection_events.filter(in_room & is_recorded)
         offline = offline_times(connections, report.last_received.filter(in_room))
         in_session = pl.col("occurred_at").is_between(started_at, ended_at)
         view = SessionView(

@@ -19,12 +19,17 @@ from pulsoid_rec.recorder.importing.parse import Member, ParseRow
 from pulsoid_rec.recorder.importing.source import Source
 from pulsoid_rec.recorder.journal.rows import reject
 
-_MEMORY = "64MB"
-_BATCH = 50_000
+_MEMORY = "48MB"
+_BATCH = 20_000
 _FAULTS_BATCH = 1_000  # they may be long
-_READINGS = {"member": pa.int32(), "bpm": pa.int32(), "occurred_at": pa.int64(), "received_at": pa.int64()}
+_READINGS = {"member": pa.int32(), "bpm": pa.int32(), "occurred_at": pa.int64(), "received_at": pa.string()}
 _FAULTS = {"line": pa.int64(), "reason": pa.string(), "raw": pa.string()}
-_ORDER = "occurred_at, received_at, rowid"
+_TABLES = (
+    "CREATE TABLE readings (member INTEGER, bpm INTEGER, occurred_at BIGINT, received_at TIMESTAMPTZ)",
+    "CREATE TABLE faults (line BIGINT, reason VARCHAR, raw VARCHAR)",
+    "SET enable_progress_bar = false",
+)
+_IN_ORDER = "SELECT member, bpm, occurred_at FROM readings ORDER BY occurred_at, received_at, rowid"
 _Row = tuple[Any, ...]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -48,8 +53,8 @@ class Gathered:
         self.faults = 0
         self.holes = 0
         """Rows without a bpm."""
-        for table, columns in (("readings", _READINGS), ("faults", _FAULTS)):
-            self._insert(table, columns, [], f"CREATE TABLE {table} AS FROM batch")
+        for statement in _TABLES:
+            connection.execute(statement)
 
     def fill(self, source: Source, parse_row: ParseRow) -> None:
         """Read a file to its end; raise `NoZoneError` at the first time that needs a zone."""
@@ -73,8 +78,8 @@ class Gathered:
                 if len(faults) >= _FAULTS_BATCH:
                     self._add_faults(faults)
                 continue
-            member, bpm, occurred_at, received_at = reading
-            readings.append((members.setdefault(member, len(members)), bpm, occurred_at, received_at))
+            member, bpm, occurred_at, received = reading
+            readings.append((members.setdefault(member, len(members)), bpm, occurred_at, received))
             if len(readings) >= _BATCH:
                 self._add_readings(readings)
         self._add_readings(readings)
@@ -106,8 +111,7 @@ class Gathered:
         Those of one instant come as they were received if the file says so, or else as in the file.
         """
         members = list(self._members)
-        query = f"SELECT member, bpm, occurred_at FROM readings ORDER BY {_ORDER}"
-        for rows in self._batches(query, _BATCH):
+        for rows in self._batches(_IN_ORDER, _BATCH):
             for member, bpm, occurred_at in rows:
                 yield members[member], bpm, occurred_at
 
@@ -116,7 +120,9 @@ class Gathered:
             yield zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
     def _add_readings(self, rows: list[_Row]) -> None:
-        self._insert("readings", _READINGS, rows)
+        # The receipt only orders readings of one instant, so it is no fault if it cannot be read.
+        values = "member, bpm, occurred_at, try_cast(received_at AS TIMESTAMPTZ)"
+        self._insert(f"readings SELECT {values}", _READINGS, rows)
         self.readings += len(rows)
         rows.clear()
 
@@ -125,11 +131,11 @@ class Gathered:
         self.faults += len(rows)
         rows.clear()
 
-    def _insert(self, table: str, columns: dict[str, pa.DataType], rows: list[_Row], statement: str = "") -> None:
+    def _insert(self, table: str, columns: dict[str, pa.DataType], rows: list[_Row]) -> None:
         values = list(zip(*rows, strict=True)) or [()] * len(columns)
         batch = {name: pa.array(column, kind) for (name, kind), column in zip(columns.items(), values, strict=True)}
         self._connection.register("batch", pa.table(batch))
-        self._connection.execute(statement or f"INSERT INTO {table} FROM batch")
+        self._connection.execute(f"INSERT INTO {table} FROM batch")
         self._connection.unregister("batch")
 
 

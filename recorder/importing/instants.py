@@ -4,6 +4,7 @@ A time is ISO 8601 or nearly so, in a format that the user gives, a number since
 microseconds or nanoseconds), or how long after a start that the user gives.
 """
 
+import contextlib
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -15,7 +16,6 @@ from pulsoid_rec.recorder.pulsoid.timestamps import parse_timestamp
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - for times whose zone is reckoned with apart
-_MICROSECOND = timedelta(microseconds=1)
 _EARLIEST_US, _END_US = -62_135_596_800_000_000, 253_402_300_800_000_000  # the years 1 to 9999
 _NUMBER = re.compile(r"\d+(?:[.,]\d*)?(?:[eE]\+?\d\d?)?", re.ASCII)
 _UNITS = {"seconds": 6, "milliseconds": 3, "microseconds": 0, "nanoseconds": -3}
@@ -27,6 +27,7 @@ _DATE_AND_TIME = re.compile(
 )
 _ELAPSED = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:[.,]\d*)?)", re.ASCII)
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d\d?)(?::?(\d\d))?", re.ASCII)
+_DATE = len("2026-01-31")
 _SEVENTH_DIGIT = slice(26, 27)  # of the fraction in 2026-01-31T20:15:00.1234567
 
 _Parse = Callable[[str], int]
@@ -68,6 +69,7 @@ class Instants:
         self._format = format_
         self._unit: str | None = None
         self._start_us = 0
+        self._is_iso = start is None and format_ is None
         self._parse: _Parse = self._parse_instant if format_ is None else self._parse_formatted
         if start is not None:
             try:
@@ -91,22 +93,16 @@ class Instants:
 
     def parse(self, text: str) -> int:
         """Parse a time; raise `ValueError` with the reason if that is impossible."""
-        at = self._parse(text)
+        instant = None
+        if self._is_iso and text[4:5] == "-" and len(text) > _DATE and not text[_SEVENTH_DIGIT].isdigit():
+            with contextlib.suppress(ValueError):
+                instant = datetime.fromisoformat(text)  # ten times as fast, but it knows only most forms
+        at = self._parse(text) if instant is None else self._convert(instant)
         if not _EARLIEST_US <= at < _END_US:
             raise ValueError("its time is outside the years 1 to 9999")
         return at
 
     def _parse_instant(self, text: str) -> int:
-        if text[_SEVENTH_DIGIT].isdigit() or text[4:5] != "-" or len(text) <= len("2026-01-31"):
-            return self._parse_other(text)
-        try:
-            return self._convert(datetime.fromisoformat(text))
-        except NoZoneError:
-            raise
-        except ValueError:
-            return self._parse_other(text)
-
-    def _parse_other(self, text: str) -> int:
         if _NUMBER.fullmatch(text):
             return self._parse_number(Decimal(text.replace(",", ".")), text)
         iso = text
@@ -148,7 +144,7 @@ class Instants:
     def _convert(self, instant: datetime) -> int:
         zone = self._zone
         if instant.tzinfo is not None:
-            return (instant - _EPOCH) // _MICROSECOND
+            return _microseconds(instant - _EPOCH)
         if zone is None:
             raise NoZoneError("its time has no zone")
         offset, later = (zone.utcoffset(instant.replace(fold=fold)) for fold in (0, 1))
@@ -157,4 +153,8 @@ class Instants:
         if offset != later:  # as clocks change
             how_often = "comes twice" if later < offset else "does not exist"
             raise ValueError(f"its time {instant} {how_often} in {zone}; --zone +02:00 or the like says which it is")
-        return (instant - _NAIVE_EPOCH - offset) // _MICROSECOND
+        return _microseconds(instant - _NAIVE_EPOCH - offset)
+
+
+def _microseconds(since: timedelta) -> int:
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from pulsoid_rec.recorder.contract.errors import UsageError
@@ -22,14 +23,8 @@ class Member(NamedTuple):
     name: str | None
 
 
-class Reading(NamedTuple):
-    """A reading; instants in microseconds since 1970, `received_at` 0 if the file does not say."""
-
-    member: Member
-    bpm: int
-    occurred_at: int
-    received_at: int
-
+Reading = tuple[Member, int, int, str]
+"""Member, bpm, when it occurred (microseconds since 1970), and what the file says of its receipt, or nothing."""
 
 ParseRow = Callable[[list[str]], Reading | None]
 """Parses the cells of a row; None if there is no bpm in it. Raises `ValueError` with the reason it cannot be parsed."""
@@ -43,12 +38,8 @@ def row_parser(columns: Columns, instants: Instants, room_id: str | None, member
     who = [places[meaning] for meaning in ("room_id", "member", "name") if meaning in places]
 
     def parse_row(cells: list[str]) -> Reading | None:
-        text = cells[bpm].strip()
-        if text.casefold() in _NOTHING:
+        if (value := parse_bpm(cells[bpm])) is None:
             return None
-        value = int(text) if text.isascii() and text.isdigit() else _parse_whole(text)
-        if abs(value) > _LARGEST:
-            raise ValueError(f"its bpm {text[:20]} is too large")
         at = cells[time].strip()
         if date is not None:
             at = f"{cells[date].strip()} {at}"
@@ -63,23 +54,22 @@ def row_parser(columns: Columns, instants: Instants, room_id: str | None, member
                     f"Column {column!r} names more than {DEFAULT_LIMITS.import_members:,} members",
                     "Name the column of the members with --member-column.",
                 )
-        occurred_at = instants.parse(at)
-        return Reading(found, value, occurred_at, _parse_received(cells[received]) if received is not None else 0)
-
-    def _parse_received(text: str) -> int:
-        """Parse when an export says that a reading came: it only orders readings of one instant."""
-        try:
-            return instants.parse(text)
-        except ValueError:
-            return 0
+        return found, value, instants.parse(at), cells[received] if received is not None else ""
 
     return parse_row
 
 
-def _parse_whole(text: str) -> int:
+@lru_cache  # there are few
+def parse_bpm(text: str) -> int | None:
+    """Parse a heart rate; None for an empty cell, by whatever word; raise `ValueError` if it is no whole number."""
+    text = text.strip()
+    if text.casefold() in _NOTHING:
+        return None
     if not (found := _WHOLE.fullmatch(text)):
         raise ValueError(f"its bpm {text[:20]!r} is not a whole number")
-    return int(found[1])
+    if abs(bpm := int(found[1])) > _LARGEST:
+        raise ValueError(f"its bpm {text[:20]} is too large")
+    return bpm
 
 
 def _parse_member(columns: Columns, cells: list[str], room_id: str | None, member: str | None) -> Member:
