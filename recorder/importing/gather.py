@@ -17,6 +17,7 @@ from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.importing.instants import NoZoneError
 from pulsoid_rec.recorder.importing.parse import Member, ParseRow
 from pulsoid_rec.recorder.importing.source import Source
+from pulsoid_rec.recorder.ingest.database import CONFIG
 from pulsoid_rec.recorder.journal.rows import reject
 
 _MEMORY = "48MB"
@@ -29,7 +30,10 @@ _TABLES = (
     "CREATE TABLE faults (line BIGINT, reason VARCHAR, raw VARCHAR)",
     "SET enable_progress_bar = false",
 )
-_IN_ORDER = "SELECT member, bpm, occurred_at FROM readings ORDER BY occurred_at, received_at, rowid"
+_IN_ORDER = (
+    "SELECT member, bpm, occurred_at FROM readings"
+    " ORDER BY occurred_at, received_at, CASE WHEN received_at IS NOT NULL THEN bpm END, rowid"  # as analysis has it
+)
 _Row = tuple[Any, ...]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -143,12 +147,7 @@ class Gathered:
 def open_gathered() -> Iterator[Gathered]:
     """Yield an empty one, and remove its temporary files at the end; raise `StorageError` if they have no space."""
     with TemporaryDirectory(prefix="pulsoid-rec-") as folder:
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": _MEMORY,
-            "threads": 1,
-            "temp_directory": folder,
-        }
-        with duckdb.connect(config=config) as connection:
+        with duckdb.connect(config={**CONFIG, "memory_limit": _MEMORY, "temp_directory": folder}) as connection:
             try:
                 yield Gathered(connection)
             except (duckdb.IOException, duckdb.OutOfMemoryException) as error:

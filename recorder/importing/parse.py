@@ -12,6 +12,7 @@ from pulsoid_rec.recorder.importing.instants import Instants
 
 _WHOLE = re.compile(r"(-?\d{1,10})(?:[.,]0*)?", re.ASCII)
 _LARGEST = 2**31 - 1  # of an INTEGER
+_MOST_MEMBERS = DEFAULT_LIMITS.import_members
 _NOTHING = {"", "-", "--", "nan", "na", "n/a", "null", "none"}
 
 
@@ -48,10 +49,9 @@ def row_parser(columns: Columns, instants: Instants, room_id: str | None, member
         key = tuple([cells[place] for place in who])
         if (found := people.get(key)) is None:
             found = people[key] = _parse_member(columns, cells, room_id, member)
-            if len(people) > DEFAULT_LIMITS.import_members:
-                column = columns.name("member")
+            if len(people) > _MOST_MEMBERS:
                 raise UsageError(
-                    f"Column {column!r} names more than {DEFAULT_LIMITS.import_members:,} members",
+                    f"Column {columns.name('member')!r} names more than {_MOST_MEMBERS:,} members",
                     "Name the column of the members with --member-column.",
                 )
         return found, value, instants.parse(at), cells[received] if received is not None else ""

@@ -17,6 +17,7 @@ import duckdb
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.paths import duckdb_pattern
 from pulsoid_rec.recorder.importing.columns import Columns, find_columns, no_columns_error
+from pulsoid_rec.recorder.ingest.database import CONFIG
 
 _HEADER_LINES = 30
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -61,7 +62,8 @@ def open_source(path: Path, named: Mapping[str, str]) -> Iterator[Source]:
         with path.open("rb") as file:
             start = file.read(len(_PARQUET))
         if start == _PARQUET:
-            with duckdb.connect(config={"threads": 1, "memory_limit": "256MB", "TimeZone": "UTC"}) as connection:
+            with duckdb.connect(config={**CONFIG, "memory_limit": "128MB"}) as connection:
+                connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
                 yield _ParquetSource(connection, path, named)
             return
         encoding = _encoding(start)
@@ -191,7 +193,7 @@ class _ParquetSource:
             f"coalesce({_quote(name)}::VARCHAR, '')" if place in used else "''"
             for place, name in enumerate(self.columns.header)
         )
-        for batch in self._table.select(duckdb.SQLExpression(", ".join(values))).to_arrow_reader(_BATCH):
+        for batch in self._table.project(", ".join(values)).to_arrow_reader(_BATCH):
             for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 self.line += 1
                 self._cells = list(cells)
