@@ -146,16 +146,18 @@ class Gathered:
 @contextmanager
 def open_gathered() -> Iterator[Gathered]:
     """Yield an empty one, and remove its temporary files at the end; raise `StorageError` if they have no space."""
-    with TemporaryDirectory(prefix="pulsoid-rec-") as folder:
-        with duckdb.connect(config={**CONFIG, "memory_limit": _MEMORY, "temp_directory": folder}) as connection:
-            try:
-                yield Gathered(connection)
-            except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-                reason = str(error).splitlines()[0]
-                raise StorageError(
-                    f"Cannot keep the file's rows in {folder}: {reason}",
-                    "Free some space there, or set TMPDIR to another folder.",
-                ) from error
+    with (
+        TemporaryDirectory(prefix="pulsoid-rec-") as folder,
+        duckdb.connect(config={**CONFIG, "memory_limit": _MEMORY, "temp_directory": folder}) as connection,
+    ):
+        try:
+            yield Gathered(connection)
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+            reason = str(error).splitlines()[0]
+            raise StorageError(
+                f"Cannot keep the file's rows in {folder}: {reason}",
+                "Free some space there, or set TMPDIR to another folder.",
+            ) from error
 
 
 def _is_reading(cells: list[str], parse_row: ParseRow) -> bool:

@@ -128,7 +128,7 @@ class _CsvSource:
             cells: list[str] = []
             try:
                 cells = next(reader)
-                is_open = len(current) > 1 and any(is_reading(self._split(line)) for line in current[1:])
+                is_open = any(_is_whole(line) and is_reading(self._split(line)) for line in current[1:])
             except StopIteration:
                 return
             except csv.Error:  # a cell is longer than 128 KiB
@@ -161,6 +161,11 @@ class _CsvSource:
             return next(csv.reader([line], delimiter=self._separator), [])
         except csv.Error:
             return []
+
+
+def _is_whole(line: str) -> bool:
+    """Return whether a line has no end or beginning of a quoted cell that goes over several lines."""
+    return line.count('"') % 2 == 0
 
 
 class _ParquetSource:

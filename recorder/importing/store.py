@@ -3,6 +3,7 @@
 Killed at any instant, what is in the journal is ingested once, by whoever comes next.
 """
 
+import contextlib
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,12 +14,13 @@ import msgspec
 import trio
 
 from pulsoid_rec.recorder.clock import ReceiptClock
-from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
 from pulsoid_rec.recorder.contract.ids import IMPORT_PREFIX, new_id
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS
 from pulsoid_rec.recorder.importing.gather import Gathered
+from pulsoid_rec.recorder.ingest.database import NO_CHECKPOINT, open_database
 from pulsoid_rec.recorder.ingest.schedule import Ingester
 from pulsoid_rec.recorder.journal.journal import Journal
 from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, MessageRow, reject
@@ -73,11 +75,17 @@ def imported_rows(
 
 
 class Import:
-    """Writes rows to a database, inside trio."""
+    """Writes rows to a database, inside trio.
+
+    Raises `StorageError` if the database cannot be used, or its journal cannot be written.
+    """
 
     def __init__(self, database: Path) -> None:
         self.run_id = new_id()
         self._folder = journal_folder(database)
+        if database.exists():
+            with contextlib.suppress(DatabaseBusyError), open_database(database, NO_CHECKPOINT):
+                pass  # else ingest would wait until it can be used
         self._left_by_crashes = find_segments(self._folder)
         try:
             self._journal = Journal(self._folder, self.run_id, limits=_LIMITS)

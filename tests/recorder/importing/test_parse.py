@@ -49,14 +49,19 @@ AT = 1_700_000_000_000_000
 
 def test_ids_are_taken_as_they_are_and_names_are_trimmed() -> None:
     header = "room_id,profile_id,name,bpm,occurred_at,received_at"
-    row = ("it's", " a\nb ", " Ada ", "72", "1700000000", "then")
-    assert parse_row(header, *row, room=None) == (Member("it's", " a\nb ", "Ada"), 72, AT, "then")
-    assert parse_row("athlete,time,bpm", " Ada ", "1700000000", "72") == (Member("r1", "Ada", "Ada"), 72, AT, "")
+    row = ("it's", " a\nb ", " Ada Lovelace ", "72", "1700000000", "then")
+    assert parse_row(header, *row, room=None) == (Member("it's", " a\nb ", "Ada Lovelace"), 72, AT, "then")
+    assert parse_row("athlete,time,bpm", " Ada Lovelace ", "1700000000", "72") == (
+        Member("r1", "Ada Lovelace", "Ada Lovelace"),
+        72,
+        AT,
+        "",
+    )
 
 
 def test_options_stand_in_for_columns() -> None:
     assert parse_row("room_id,member,time,bpm", "x", "y", "1700000000", "72", member="Ada") == (
-        Member("r1", "Ada", "Ada"),
+        Member("r1", "Ada", None),
         72,
         AT,
         "",
