@@ -85,9 +85,9 @@ def _parse_member(columns: Columns, cells: list[str], room_id: str | None, membe
             raise ValueError(f"the id of its {what} has more than {DEFAULT_LIMITS.id_chars} characters")
         if _is_broken(text):
             raise ValueError(f"the id of its {what} is not UTF-8 text")
-    name = cell("name").strip() or ("" if columns.has_ids else profile_id)
-    is_known = name and name != profile_id[:8] and not _is_broken(name)  # else those 8 characters are shown anyway
-    return Member(room_id, profile_id, name[: DEFAULT_LIMITS.name_chars] if is_known else None)
+    name = cell("name") or ("" if columns.has_ids else profile_id)
+    is_known = name.strip() and name != profile_id[:8] and not _is_broken(name)  # else those 8 characters are shown anyway
+    return Member(room_id, profile_id, name.strip()[: DEFAULT_LIMITS.name_chars] if is_known else None)
 
 
 def _is_broken(text: str) -> bool:
