@@ -86,7 +86,9 @@ def _parse_member(columns: Columns, cells: list[str], room_id: str | None, membe
         if _is_broken(text):
             raise ValueError(f"the id of its {what} is not UTF-8 text")
     name = cell("name") or ("" if columns.has_ids else profile_id)
-    is_known = name.strip() and name != profile_id[:8] and not _is_broken(name)  # else those 8 characters are shown anyway
+    is_known = (
+        name.strip() and name != profile_id[:8] and not _is_broken(name)
+    )  # else those 8 characters are shown anyway
     return Member(room_id, profile_id, name.strip()[: DEFAULT_LIMITS.name_chars] if is_known else None)
 
 
