@@ -215,7 +215,7 @@ def test_an_import_is_neither_heard_nor_missed_by_a_recorder(db: Path, tmp_path:
     texts = [[note.text for note in presence_notes(view)] for view in session_views(report, UTC)]
     [silence] = [text for text in texts if text]
     assert len(texts) == 3
-    assert silence == ["silent from 18:01:59 to 18:05:00"]
+    assert silence == ["ann: silent from 18:01:59 to 18:05:00"]
 
 
 MANY = 60_000
