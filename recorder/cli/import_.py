@@ -106,7 +106,8 @@ def import_(
                     f"{file.name}, {error}", "Add --zone with the one they are in, such as Europe/Berlin or UTC."
                 ) from None
         for line in _describe(gathered, columns, instants, room, member):
-            print(line, file=sys.stderr)
+            # Names come from the file, and so may hold what a terminal would obey.
+            print("".join(letter if letter.isprintable() else "?" for letter in line), file=sys.stderr)
         if not gathered.readings:
             raise UsageError(f"There is no reading in {file.name}", "Nothing was imported.")
         if not dry_run:

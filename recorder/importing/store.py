@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import duckdb
 import msgspec
 import trio
 
@@ -102,19 +103,25 @@ class Import:
 
         Raises `StorageError` if not all of it is. A second signal ends at once, and leaves the rest in the journal.
         """
+        failed: duckdb.Error | None = None
         try:
             async with trio.open_nursery() as signals:
                 await signals.start(self._watch_signals, signals.cancel_scope)
                 async with trio.open_nursery() as storage:
                     storage.start_soon(self._journal.run)
                     storage.start_soon(self.ingester.run, self._left_by_crashes)
-                    await self._append(rows)
+                    try:
+                        await self._append(rows)
+                    except duckdb.Error as error:  # raised below: here it would come in a group of exceptions
+                        failed = error
                     self._journal.finish()
                     if self.is_stopped:
                         storage.cancel_scope.deadline = trio.current_time() + DEFAULT_TIMINGS.shutdown_timeout_s
                 signals.cancel_scope.cancel()
         finally:
             self._journal.release()
+        if failed is not None:
+            raise failed
         self.ingester.require_complete()
 
     async def _append(self, rows: Iterator[MessageRow]) -> None:
