@@ -135,7 +135,7 @@ class Recorder:
             self.journal.release()
         if self._error is not None:
             raise self._error
-        self._require_complete()
+        self.ingester.require_complete()
         if self._is_over and (unconnected := self.describe_unconnected()):
             raise RefusedError(unconnected, "Mend what the reasons name, and start again.")
 
@@ -203,32 +203,6 @@ class Recorder:
                 others = format_list([room_id for room_id in self._refused if room_id != room.room_id], _MOST_REFUSED)
                 self._error = RefusedError(f"{error.message}. Refused, too: {others}", error.hint)
             self.stop.set()
-
-    def _require_complete(self) -> None:
-        """Raise `StorageError` unless everything received is in the database."""
-        unwritten = self.journal.unwritten_bytes
-        if unwritten:
-            raise StorageError(
-                f"The last {unwritten:,} bytes received could not be written to the journal",
-                "Free some space on the disk before you record again.",
-            )
-        if not self.ingester.is_idle or self.journal.backlog_bytes:
-            why = f" ({self.ingester.error.message})" if self.ingester.error else ""
-            raise StorageError(
-                f"Not everything is in the database yet{why}: the rest is safe in the journal",
-                "Run `pulsoid-rec recover` to ingest it; the next `record` does so too.",
-            )
-        if error := self.ingester.checkpoint_error:
-            raise StorageError(
-                f"Not everything is in {self.options.database} itself yet ({error.message}): "
-                f"the rest is safe in its WAL and in the journal",
-                error.hint,
-            )
-        if skipped := self.ingester.total.skipped + self.ingester.recovered.skipped:
-            raise StorageError(
-                f"{format_count(len(skipped), 'segment')} of the journal could not be ingested",
-                "The reasons are above; the files are unchanged. Run `pulsoid-rec recover` when that is settled.",
-            )
 
 
 def _ending_signals() -> list[signal.Signals]:

@@ -7,6 +7,7 @@ import polars as pl
 
 from pulsoid_rec.analysis.charts.drawing import Drawing, Source
 from pulsoid_rec.analysis.charts.style import encode, inline, light, styled
+from pulsoid_rec.analysis.findings.local_time import to_local
 from pulsoid_rec.analysis.findings.wording import format_share
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 
@@ -32,7 +33,7 @@ _AXIS = {"year": "%Y", "quarter": "%b", "month": "%b", "week": "%e %b", "date": 
 
 def days_of(sessions: pl.DataFrame, zone: tzinfo | None = None) -> pl.DataFrame:
     """Add up sessions by the local day on which they began: `day`, `sessions`, `recorded_s`, in the order of time."""
-    days = [at.astimezone(zone).date() for at in sessions["started_at"]]
+    days = [to_local(at, zone).date() for at in sessions["started_at"]]
     length_s = (pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds() / 1e6
     by_day = sessions.select(day=pl.Series(days, dtype=pl.Date), length_s=length_s).group_by("day")
     return by_day.agg(sessions=pl.len(), recorded_s=pl.col("length_s").sum()).sort("day")

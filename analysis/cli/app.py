@@ -13,6 +13,7 @@ from pulsoid_rec.analysis.cli.demo import demo
 from pulsoid_rec.analysis.cli.export import export
 from pulsoid_rec.analysis.cli.report import report
 from pulsoid_rec.analysis.cli.sessions import sessions
+from pulsoid_rec.recorder.cli.import_ import import_
 from pulsoid_rec.recorder.cli.interrupts import note_interrupts
 from pulsoid_rec.recorder.cli.record import record
 from pulsoid_rec.recorder.cli.recover import recover
@@ -28,9 +29,9 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (record, recover, report, sessions, export, simulate, demo)  # in the order of `--help`
+COMMANDS = (record, recover, report, sessions, export, import_, simulate, demo)  # in the order of `--help`
 for command in COMMANDS:
-    app.command()(command)
+    app.command(command.__name__)(command)
 
 _COLLECT_AFTER = 50_000
 """New objects after which Python collects garbage. Loading a library makes many that stay: collecting after every

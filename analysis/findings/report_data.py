@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -79,6 +80,9 @@ class ReportData:
 
     last_received: pl.DataFrame
     """`Recording.last_received` of the rooms above."""
+
+    imported: AbstractSet[tuple[str, int]] = frozenset()
+    """The sessions that were imported, by `room_id` and `session`: no recorder listened to them."""
 
     definitions: Definitions
     """What counted as plausible, held and one session."""
@@ -159,6 +163,7 @@ def _read(
         member_events=member_events,
         connection_events=recording.events(CONNECTION_EVENTS, room_ids),
         last_received=recording.last_received().filter(pl.col("room_id").is_in(room_ids)),
+        imported=recording.imported_sessions(sessions) if checks else frozenset(),
         definitions=selection.definitions,
         filter=str(selection.wanted),
         # The last, as they select anew on this connection.

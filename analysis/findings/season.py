@@ -15,7 +15,8 @@ MOST_SESSIONS = 60
 REMARK = (
     f"Of more than {MOST_SESSIONS} sessions none is shown alone, and faults of sensors, silences and late "
     "members are looked for in none. To see one: report --room ROOM --session N; those of some weeks: report --since "
-    "TIME --until TIME. Left out of all figures, and counted: readings that came twice or are not plausible."
+    "TIME --until TIME. Left out of all figures, and counted: readings that came twice, are not "
+    "plausible, or are of a clock that is wrong."
 )
 
 _MOST_PERIODS = 120

@@ -22,9 +22,10 @@ from pulsoid_rec.analysis.metrics.summary import summarize
 from pulsoid_rec.analysis.metrics.time_at_bpm import time_at_bpm
 from pulsoid_rec.analysis.reading.buckets import Scan, scan_readings
 from pulsoid_rec.analysis.reading.config_names import ROOM_NAMES, read_config_names
-from pulsoid_rec.analysis.reading.database import LOCK_TIMEOUT_S, open_database, read_frame
+from pulsoid_rec.analysis.reading.database import LOCK_TIMEOUT_S, open_database, read_frame, write_temporary
 from pulsoid_rec.analysis.reading.lazy import read_lazily
 from pulsoid_rec.analysis.reading.pipeline import Selection, read_recovery, read_tally, select
+from pulsoid_rec.recorder.contract.ids import IS_IMPORTED
 from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.tables import TABLES, Table
 
@@ -279,6 +280,21 @@ class Recording:
             f" SELECT room_id, connection_id, max(received_at) AS last_received_at FROM ({received})"
             " JOIN unended USING (connection_id) GROUP BY ALL ORDER BY ALL"
         )
+
+    def imported_sessions(self, sessions: pl.DataFrame) -> frozenset[tuple[str, int]]:
+        """Return which of these sessions, by `room_id` and `session`, hold nothing but imported readings."""
+        with self.open_() as connection:
+            if not connection.execute(f"SELECT 1 FROM heart_rate WHERE {IS_IMPORTED} LIMIT 1").fetchall():
+                return frozenset()  # as in most recordings; DuckDB finds that without reading it
+            columns = "room_id VARCHAR, session BIGINT, started_us BIGINT, ended_us BIGINT"
+            bounds = sessions.select("room_id", "session", pl.col("started_at", "ended_at").dt.epoch("us"))
+            write_temporary(connection, "bounds", columns, bounds)
+            found = connection.execute(
+                "SELECT room_id, session FROM heart_rate JOIN bounds USING (room_id)"
+                " WHERE epoch_us(occurred_at) BETWEEN started_us AND ended_us"
+                f" GROUP BY ALL HAVING bool_and({IS_IMPORTED})"
+            )
+            return frozenset(found.fetchall())
 
     def ingested_segments(self, segments: Sequence[str]) -> list[str]:
         """Return which of these segments of a journal are in the database."""

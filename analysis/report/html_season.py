@@ -5,6 +5,7 @@ from datetime import datetime, tzinfo
 
 import polars as pl
 
+from pulsoid_rec.analysis.findings.local_time import format_instant, to_local
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.season import season_members, season_sessions
 from pulsoid_rec.analysis.findings.wording import DASH, format_share
@@ -61,7 +62,7 @@ def make_season(report: ReportData, zone: tzinfo | None = None) -> Season:
 
 
 def _day(at: datetime, zone: tzinfo | None) -> str:
-    return f"{at.astimezone(zone):%Y-%m-%d}"
+    return to_local(at, zone).date().isoformat()
 
 
 def _sessions_table(sessions: pl.DataFrame, report: ReportData, zone: tzinfo | None) -> Table:
@@ -78,7 +79,7 @@ def _sessions_table(sessions: pl.DataFrame, report: ReportData, zone: tzinfo | N
 
 def _session_cells(row: Row, report: ReportData, zone: tzinfo | None) -> tuple[Cell, ...]:
     room = [report.rooms[row["room_id"]]] if len(report.rooms) > 1 else []
-    begin = f"{row['started_at'].astimezone(zone):%Y-%m-%d %H:%M}"
+    begin = format_instant(row["started_at"], zone, "minutes")
     counts = [f"{row[name] or 0:,}" for name in ("members", "readings", "left_out")]
     mean, peak = row["bpm_mean"], row["bpm_peak"]
     return (

@@ -48,8 +48,10 @@ class Table:
 _ROOM = Column("room_id", "VARCHAR", "the room, as named to `record`")
 _PROFILE = Column("profile_id", "VARCHAR", "the member")
 _OCCURRED = Column("occurred_at", "TIMESTAMPTZ", "when it happened: the server's `timestamp`")
-_RECEIVED = Column("received_at", "TIMESTAMPTZ", "when it arrived, by the recorder's own clock")
-_CONNECTION = Column("connection_id", "VARCHAR", "the connection that received it")
+_RECEIVED = Column("received_at", "TIMESTAMPTZ", "when it arrived, or was imported, by the recorder's own clock")
+_CONNECTION = Column(
+    "connection_id", "VARCHAR", "the connection that received it; of an import it begins with `import:`"
+)
 _NAME_CHARS = DEFAULT_LIMITS.name_chars
 
 HEART_RATE = Table(

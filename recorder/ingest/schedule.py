@@ -19,6 +19,7 @@ from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder, run_id_of
 from pulsoid_rec.recorder.contract.limits import Limits
 from pulsoid_rec.recorder.contract.timings import Timings
+from pulsoid_rec.recorder.contract.wording import format_count
 from pulsoid_rec.recorder.ingest.database import NO_CHECKPOINT, CheckpointError
 from pulsoid_rec.recorder.ingest.ingest import ingest, next_batch
 from pulsoid_rec.recorder.ingest.segment_ingest import Ingested
@@ -75,6 +76,32 @@ class Ingester:
     def is_idle(self) -> bool:
         """Whether every closed segment is in the database."""
         return not self._waiting and not self._journal.segments.statistics().current_buffer_used
+
+    def require_complete(self) -> None:
+        """Raise `StorageError` unless everything received is in the database."""
+        unwritten = self._journal.unwritten_bytes
+        if unwritten:
+            raise StorageError(
+                f"The last {unwritten:,} bytes could not be written to the journal",
+                "Free some space on the disk before you try again.",
+            )
+        if not self.is_idle or self._journal.backlog_bytes:
+            why = f" ({self.error.message})" if self.error else ""
+            raise StorageError(
+                f"Not everything is in the database yet{why}: the rest is safe in the journal",
+                "Run `pulsoid-rec recover` to ingest it; the next `record` does so too.",
+            )
+        if error := self.checkpoint_error:
+            raise StorageError(
+                f"Not everything is in {self._database} itself yet ({error.message}): "
+                f"the rest is safe in its WAL and in the journal",
+                error.hint,
+            )
+        if skipped := self.total.skipped + self.recovered.skipped:
+            raise StorageError(
+                f"{format_count(len(skipped), 'segment')} of the journal could not be ingested",
+                "The reasons are above; the files are unchanged. Run `pulsoid-rec recover` when that is settled.",
+            )
 
     async def run(self, left_by_crashes: Iterable[Path] = ()) -> None:
         """Ingest what crashes left, then the journal's segments until it ends; make a checkpoint at the end.

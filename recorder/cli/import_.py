@@ -1,0 +1,169 @@
+"""`pulsoid-rec import`."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pulsoid_rec.recorder.cli.interrupts import run_in_trio
+from pulsoid_rec.recorder.cli.options import DbOption, check_room_ids
+from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
+from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.paths import parse_path, require_valid_path
+from pulsoid_rec.recorder.contract.wording import format_count, format_list
+
+if TYPE_CHECKING:
+    from pulsoid_rec.recorder.importing.columns import Columns
+    from pulsoid_rec.recorder.importing.gather import Gathered
+    from pulsoid_rec.recorder.importing.instants import Instants
+
+_FAULTS_SHOWN = 5
+_NAMES_SHOWN = 8
+
+
+def import_(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", parser=parse_path, help="A CSV or Parquet file.", show_default=False)
+    ],
+    *,
+    room: Annotated[
+        str | None, typer.Option(metavar="ID", help="The room to put it in.", show_default="the file's column room_id")
+    ] = None,
+    db: DbOption = DEFAULT_DB,
+    time_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The column with the time.", show_default="by its name")
+    ] = None,
+    date_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The column with the date, if the time is one of the day.", show_default="by its name"
+        ),
+    ] = None,
+    member_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The column with the member.", show_default="by its name")
+    ] = None,
+    bpm_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The column with the heart rate.", show_default="by its name")
+    ] = None,
+    member: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The member, of a file of one person.", show_default=False)
+    ] = None,
+    zone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ZONE",
+            help="Of times without one: Europe/Berlin, UTC or +02:00.",
+            show_default="they must have one",
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="What the times count from, as 0:00:01 or seconds.", show_default=False),
+    ] = None,
+    time_format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT", help="How times are written, such as '%m/%d/%Y %I:%M %p'.", show_default="ISO 8601"
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be imported, and write nothing.")] = False,
+) -> None:
+    """Import a recording of another program, or an export, from a CSV or Parquet file, with its own times.
+
+    A file has a line for each reading, and columns for its time, its bpm and its member, which are recognized by their
+    usual names. What was recognized is printed. Times are ISO 8601, or seconds since 1970 (or milliseconds,
+    microseconds, nanoseconds).
+
+    A line that cannot be read is named, and kept in rejected_messages; the others are imported. To import a file twice
+    does no harm: duplicates are counted, and left out of all figures.
+    """
+    import logging
+    import os
+
+    from pulsoid_rec.recorder.importing.gather import open_gathered
+    from pulsoid_rec.recorder.importing.instants import Instants, NoZoneError, parse_zone
+    from pulsoid_rec.recorder.importing.parse import row_parser
+    from pulsoid_rec.recorder.importing.source import open_source
+
+    os.umask(0o077)  # files made from here on are readable only by their owner
+    logging.basicConfig(format="%(message)s")
+    if room is not None:
+        check_room_ids([room])
+    require_valid_path(db)
+    named = {"time": time_column, "date": date_column, "member": member_column, "bpm": bpm_column}
+    instants = Instants(None if zone is None else parse_zone(zone), start, time_format)
+    with open_gathered() as gathered:
+        with open_source(file, {meaning: name for meaning, name in named.items() if name}) as source:
+            columns = source.columns
+            _require_columns(columns, file.name, room, member)
+            print(f"{file.name}: {source.kind}.", file=sys.stderr)
+            try:
+                gathered.fill(source, row_parser(columns, instants, room, member))
+            except NoZoneError as error:
+                raise UsageError(
+                    f"{file.name}, {error}", "Add --zone with the one they are in, such as Europe/Berlin or UTC."
+                ) from None
+        for line in _describe(gathered, columns, instants, room, member):
+            # Names come from the file, and so may hold what a terminal would obey.
+            print("".join(letter if letter.isprintable() else "?" for letter in line), file=sys.stderr)
+        if not gathered.readings:
+            raise UsageError(f"There is no reading in {file.name}", "Nothing was imported.")
+        if not dry_run:
+            _store(gathered, file.name, room, db)
+
+
+import_.__name__ = "import"  # the command's name, which Python keeps for itself
+
+
+def _require_columns(columns: "Columns", file: str, room: str | None, member: str | None) -> None:
+    there = f"The columns are {', '.join(map(repr, columns.header))}."
+    if member is None and "member" not in columns.places:
+        raise UsageError(f"{file} does not say whose it is", f"Add --member or --member-column. {there}")
+    if room is None and "room_id" not in columns.places:
+        raise UsageError(f"{file} names no room", "Add --room with the id of the room to put it in.")
+
+
+def _describe(
+    gathered: "Gathered", columns: "Columns", instants: "Instants", room: str | None, member: str | None
+) -> Iterator[str]:
+    """Yield lines on what was read, and from which columns."""
+    date = f"{columns.name('date')!r} and " if "date" in columns.places else ""
+    yield f"  time: {date}{columns.name('time')!r}, {instants.description}"
+    yield f"  member: {f'{member} (given)' if member else repr(columns.name('member'))}"
+    yield f"  bpm: {columns.name('bpm')!r}"
+    yield f"  room: {f'{room} (given)' if room else repr(columns.name('room_id'))}"
+    if columns.ignored:
+        yield f"  not used: {format_list(columns.ignored, _NAMES_SHOWN)}"
+    if gathered.readings:
+        people = [person.name or person.profile_id for person, _ in gathered.members()]
+        first, last = (end.replace(tzinfo=None).isoformat(" ", "seconds") for end in gathered.range())
+        yield f"{format_count(gathered.readings, 'reading')} of {format_list(people, _NAMES_SHOWN)},"
+        yield f"  from {first} to {last} UTC."
+    if gathered.holes:
+        yield f"{format_count(gathered.holes, 'row')} without a bpm."
+    if gathered.faults:
+        yield f"{format_count(gathered.faults, 'line')} cannot be read:"
+        for fault in gathered.first_faults(_FAULTS_SHOWN):
+            yield f"  line {fault.line}: {fault.reason}"
+        if gathered.faults > _FAULTS_SHOWN:
+            yield f"  and {gathered.faults - _FAULTS_SHOWN:,} more"
+
+
+def _store(gathered: "Gathered", file: str, room: str | None, db: Path) -> None:
+    from pulsoid_rec.recorder.clock import ReceiptClock
+    from pulsoid_rec.recorder.importing.store import Import, imported_rows
+
+    task = Import(db)
+    try:
+        run_in_trio(task.run, imported_rows(gathered, file, room, task.run_id, ReceiptClock()))
+    finally:
+        stored = task.ingester.total
+        rejected = f" and {format_count(stored.rejected, 'rejected line')}" if stored.rejected else ""
+        print(f"Imported {format_count(stored.readings, 'reading')}{rejected} into {db}.", file=sys.stderr)
+    if task.is_stopped:
+        print(
+            "Stopped. Import the file again for the rest: what is there already will be a duplicate.", file=sys.stderr
+        )
+        raise KeyboardInterrupt
