@@ -84,7 +84,7 @@ class Charts(Frames):
         """Draw the sessions as bars on a clock, a row for each day that has one; `width` is in pixels."""
         from pulsoid_rec.analysis.charts.history import calendar
 
-        return _add_title(calendar(self.sessions(), width=width), "Sessions")
+        return _add_title(calendar(self.sessions(), width=width), "Sessions by day")
 
     def history(self, *, width: int = 760) -> "alt.LayerChart":
         """Draw one member's heart rate in each session: the mean, and the range of the middle nine tenths of the time.
