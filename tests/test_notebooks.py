@@ -105,6 +105,7 @@ def test_notebook_runs_and_shows_its_pictures(path: Path, kernel: AsyncKernelMan
         cell.source = cell.source.replace("time.sleep(1)", "time.sleep(0.1)")
     client = nbclient.NotebookClient(notebook, km=kernel, timeout=120)
     client.execute()
+    assert client.kc is not None
     client.kc.stop_channels()
     pictures = 0
     for cell in notebook.cells[2:]:
@@ -127,7 +128,7 @@ def test_notebook_runs_and_shows_its_pictures(path: Path, kernel: AsyncKernelMan
         if isinstance(ast.parse(cell.source).body[-1], ast.Expr):
             assert cell.outputs, f"{cell.id} shows nothing"
     assert pictures == PICTURES[path.stem]
-    page, _ = HTMLExporter().from_notebook_node(notebook)
+    page, _ = HTMLExporter().from_notebook_node(notebook)  # type: ignore[no-untyped-call]  # annotated only in part
     assert len(re.findall(r'<img [^>]*height="\d+" src="data:image/png;base64,[^"]+" width="\d+"', page)) == pictures
 
 

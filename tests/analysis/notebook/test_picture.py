@@ -1,5 +1,6 @@
 """A chart is kept as a chart and as a picture: small, quickly, whatever is in it, and with nothing fetched for it."""
 
+import io
 import json
 import re
 import shutil
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
-import nbformat
 import pytest
 import vl_convert
 from nbconvert import HTMLExporter
@@ -49,7 +49,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Excerpt:
 
 
 def bar(**others: Any) -> alt.Chart:
-    return alt.Chart(alt.InlineData(values=[{"a": HOSTILE, "b": 2}]), **others).mark_bar().encode(y="a:N", x="b:Q")
+    chart: alt.Chart = alt.Chart(alt.InlineData(values=[{"a": HOSTILE, "b": 2}]), **others).mark_bar()
+    return chart.encode(y="a:N", x="b:Q")
+
+
+def show(chart: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a notebook is given: the outputs by type, and what it is told of the picture."""
+    bundle = chart._repr_mimebundle_()
+    outputs, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+    return outputs, metadata.get(PNG, {})
 
 
 def seconds_to_draw(spec: dict[str, Any]) -> float:
@@ -78,12 +86,11 @@ def size_of(png: bytes) -> tuple[int, int]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["timeline", "zone_bars", "distribution", "small_multiples", "calendar"])
 def test_chart_is_kept_as_chart_picture_and_sentence_and_costs_little(whole: Excerpt, name: str) -> None:
-    outputs, metadata = getattr(whole, name)()._repr_mimebundle_()
+    outputs, shown = show(getattr(whole, name)())
     assert set(outputs) == {CHART, PNG, "text/plain"}
     assert len(outputs[PNG]) * 4 / 3 < 200_000
     assert any(seconds_to_draw(outputs[CHART]) < 0.5 for _ in range(5))
     width, height = size_of(outputs[PNG])
-    shown = metadata[PNG]
     assert 1 <= width / shown["width"] <= 2.01
     assert height / shown["height"] == pytest.approx(width / shown["width"], rel=0.01)
     assert shown["alt"] == outputs["text/plain"]
@@ -91,32 +98,32 @@ def test_chart_is_kept_as_chart_picture_and_sentence_and_costs_little(whole: Exc
 
 
 def test_sentence_names_the_session(whole: Excerpt) -> None:
-    outputs, _ = whole.zone_bars()._repr_mimebundle_()
+    outputs, _ = show(whole.zone_bars())
     assert outputs["text/plain"].startswith("Time in zones, r1, session 1, Sun 01 Mar 2026, ")
 
 
 def test_picture_can_be_left_out(whole: Excerpt) -> None:
     show_offline(png=False)
-    assert set(whole.zone_bars()._repr_mimebundle_()) == {CHART, "text/plain"}
+    assert set(show(whole.zone_bars())[0]) == {CHART, "text/plain"}
     show_offline()
-    assert PNG in whole.zone_bars()._repr_mimebundle_()[0]
+    assert PNG in show(whole.zone_bars())[0]
 
 
 @pytest.mark.parametrize("width", [200, "container"])
 def test_text_that_no_picture_can_show_stops_nothing(width: int | str) -> None:
     show_offline()
     chart = bar(title=alt.Title(HOSTILE, subtitle=HOSTILE), description=HOSTILE, width=width)
-    outputs, metadata = chart.add_params(alt.selection_interval())._repr_mimebundle_()
+    outputs, shown = show(chart.add_params(alt.selection_interval()))
     size_of(outputs[PNG])
     assert outputs[CHART]["title"]["text"] == HOSTILE, "the chart itself has the text as it is"
-    assert not re.search("[\x00-\x1f\u2028]", metadata[PNG]["alt"])
+    assert not re.search("[\x00-\x1f\u2028]", shown["alt"])
 
 
 def test_chart_with_data_elsewhere_fetches_nothing_and_has_no_picture() -> None:
     show_offline()
     chart = alt.Chart("https://127.0.0.1:9/data.csv").mark_point().encode(x="a:Q")
     with pytest.warns(UserWarning, match=r"kept without a picture.*External data url not allowed") as told:
-        outputs = chart._repr_mimebundle_()
+        outputs, _ = show(chart)
     assert set(outputs) == {CHART, "text/plain"}
     assert len(told) == 1
 
@@ -134,22 +141,16 @@ def test_chart_can_be_read_on_paper(whole: Excerpt, tmp_path: Path) -> None:
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
         pytest.skip("no Chromium is installed to print with")
-    outputs, metadata = whole.zone_bars()._repr_mimebundle_()
+    outputs, shown = show(whole.zone_bars())
     data = outputs | {PNG: b64encode(outputs[PNG]).decode()}
-    output = nbformat.v4.new_output("display_data", data=data, metadata=metadata)
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=[output])])
+    output = {"output_type": "display_data", "data": data, "metadata": {PNG: shown}}
+    code = {"cell_type": "code", "id": "a", "metadata": {}, "execution_count": 1, "source": "", "outputs": [output]}
+    notebook = json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [code]})
+    html, _ = HTMLExporter().from_file(io.StringIO(notebook))  # type: ignore[no-untyped-call]  # annotated only in part
     page, paper = tmp_path / "shared.html", tmp_path / "shared.pdf"
-    page.write_text(HTMLExporter().from_notebook_node(notebook)[0], encoding="utf-8")
-    switches = (
-        "headless",
-        "no-sandbox",
-        "disable-gpu",
-        "proxy-server=127.0.0.1:9",
-        f"user-data-dir={tmp_path}/profile",
-    )
+    page.write_text(html, encoding="utf-8")
+    switches = ("headless", "no-sandbox", "disable-gpu", "proxy-server=127.0.0.1:9", f"user-data-dir={tmp_path}/user")
     command = [chromium, *(f"--{switch}" for switch in switches), f"--print-to-pdf={paper}", page.as_uri()]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
-    width, height = size_of(outputs[PNG])
-    assert re.search(
-        rb"/Subtype\s*/Image\b.*?/Width %d\b.*?/Height %d\b" % (width, height), paper.read_bytes(), re.DOTALL
-    )
+    size = rb"/Width %d\b.*?/Height %d\b" % size_of(outputs[PNG])
+    assert re.search(rb"/Subtype\s*/Image\b.*?" + size, paper.read_bytes(), re.DOTALL)
