@@ -9,7 +9,6 @@ from pulsoid_rec.analysis.charts.layers import hover, line, offline_bands, offli
 from pulsoid_rec.analysis.charts.style import ZONES, encode, inline, light, styled
 from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.metrics.zones import ZONE_PERCENTS
-from pulsoid_rec.recorder.contract.wording import format_count
 
 _LABELLED = 0.09
 """Share of the chart's height from which a zone is high enough for its number."""
@@ -96,8 +95,7 @@ def small_multiples(view: SessionView, *, columns: int = 3) -> alt.ConcatChart:
         _chart(view, profile_id, data).properties(width=260, height=110, title=view.names[profile_id])
         for profile_id, data in member_datasets(view).items()
     ]
-    description = f"Heart rate of {format_count(len(charts), 'member')} over time, each alone"
-    return styled(alt.ConcatChart(concat=charts, columns=columns, description=description))
+    return styled(alt.ConcatChart(concat=charts, columns=columns))
 
 
 def _zones(hr_max: float, domain: tuple[int, int]) -> list[dict[str, float | str]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
 from pulsoid_rec.analysis.notebook.frames import Frames
 from pulsoid_rec.recorder.contract.errors import UsageError
-from pulsoid_rec.recorder.contract.wording import format_list
+from pulsoid_rec.recorder.contract.wording import format_count, format_list
 
 if TYPE_CHECKING:
     import altair as alt
@@ -78,7 +78,9 @@ class Charts(Frames):
         from pulsoid_rec.analysis.charts.members import small_multiples
 
         view = self.last_session()
-        return _name_session(small_multiples(view, columns=columns), view)
+        chart = small_multiples(view, columns=columns)
+        chart.description = f"Heart rate of {format_count(len(view.names), 'member')} over time, each alone"
+        return _name_session(chart, view)
 
     def calendar(self, *, width: int = 640) -> "alt.LayerChart":
         """Draw the sessions as bars on a clock, a row for each day that has one; `width` is in pixels."""

@@ -24,9 +24,9 @@ def add_title(chart: Chart, title: str, subtitle: str = "") -> Chart:
     """Add a title to a finished chart, and let notebooks show it without a network."""
     if alt.renderers.active == "default":
         show_offline()
-    heading = alt.Title(title, subtitle=subtitle, subtitleColor=light("muted"), subtitlePadding=4, offset=10)
-    titled: Chart = chart.properties(title=heading)
-    return titled
+    # Not with `properties`, which copies the whole chart.
+    chart.title = alt.Title(title, subtitle=subtitle, subtitleColor=light("muted"), subtitlePadding=4, offset=10)
+    return chart
 
 
 def show_offline(*, png: bool = True) -> None:

@@ -99,7 +99,7 @@ def test_chart_is_kept_as_chart_picture_and_sentence_and_costs_little(whole: Exc
 
 def test_sentence_names_the_session(whole: Excerpt) -> None:
     outputs, _ = show(whole.zone_bars())
-    assert outputs["text/plain"].startswith("Time in zones, r1, session 1, Sun 01 Mar 2026, ")
+    assert outputs["text/plain"].startswith("Time in zones, r1, session 1, Sun ")
 
 
 def test_picture_can_be_left_out(whole: Excerpt) -> None:
