@@ -21,6 +21,9 @@ _INVISIBLE = re.compile(r'<path(?![^>]* stroke=)[^>]* fill-opacity="0"[^>]*/>')
 _UNFIT = re.compile("[^\t\n\r\x20-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that SVG cannot have: vl-convert aborts the whole process at one. And those that end a line of code."""
 
+_EMOJI = re.compile("[\U00010000-\U0010ffff]")
+"""Characters of two halves. Vega may shorten a label between the two, and vl-convert cannot measure one half."""
+
 
 class Picture(NamedTuple):
     """A PNG file, and the size in pixels to show it at, which is smaller than the file's own on sharp screens."""
@@ -40,7 +43,13 @@ def draw_picture(spec: dict[str, Any]) -> Picture:
     ValueError
         The chart's data is elsewhere (nothing is fetched), or it cannot be drawn.
     """
-    svg: str = vl_convert.vegalite_to_svg(json.dumps(_fit(spec)), allowed_base_urls=[])
+    spec = _replace(_UNFIT, spec)
+    try:
+        svg = _draw_svg(spec)
+    except ValueError as error:
+        if "hex escape" not in str(error):
+            raise
+        svg = _draw_svg(_replace(_EMOJI, spec))
     found = _SIZE.search(svg)
     width, height = map(float, found.groups()) if found else (0.0, 0.0)
     if not width * height:
@@ -50,20 +59,25 @@ def draw_picture(spec: dict[str, Any]) -> Picture:
     return Picture(_compress(png), round(width), round(height))
 
 
-def _fit(value: Any) -> Any:
-    """Replace the characters that a picture cannot show, also in data that is the text of JSON."""
+def _draw_svg(spec: dict[str, Any]) -> str:
+    svg: str = vl_convert.vegalite_to_svg(json.dumps(spec), allowed_base_urls=[])
+    return svg
+
+
+def _replace(characters: re.Pattern[str], value: Any) -> Any:
+    """Replace characters in all texts of a specification, also in data that is the text of JSON."""
     if isinstance(value, dict):
-        return {_fit(key): _fit(each) for key, each in value.items()}
+        return {_replace(characters, key): _replace(characters, each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_fit(each) for each in value]
+        return [_replace(characters, each) for each in value]
     if not isinstance(value, str):
         return value
     if value.startswith("[{"):
         try:
-            return _fit(json.loads(value))
+            return _replace(characters, json.loads(value))
         except ValueError:
             pass
-    return _UNFIT.sub("\ufffd", value)
+    return characters.sub("\ufffd", value)
 
 
 def _compress(png: bytes) -> bytes:

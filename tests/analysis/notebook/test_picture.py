@@ -15,6 +15,8 @@ from typing import Any
 import altair as alt
 import pytest
 import vl_convert
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from nbconvert import HTMLExporter
 from recordings import at, make_recording, steady
 
@@ -48,8 +50,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Excerpt:
     return explore(path)
 
 
-def bar(**others: Any) -> alt.Chart:
-    chart: alt.Chart = alt.Chart(alt.InlineData(values=[{"a": HOSTILE, "b": 2}]), **others).mark_bar()
+def bar(text: str = HOSTILE, **others: Any) -> alt.Chart:
+    chart: alt.Chart = alt.Chart(alt.InlineData(values=[{"a": text, "b": 2}]), **others).mark_bar()
     return chart.encode(y="a:N", x="b:Q")
 
 
@@ -117,6 +119,14 @@ def test_text_that_no_picture_can_show_stops_nothing(width: int | str) -> None:
     size_of(outputs[PNG])
     assert outputs[CHART]["title"]["text"] == HOSTILE, "the chart itself has the text as it is"
     assert not re.search("[\x00-\x1f\u2028]", shown["alt"])
+
+
+@pytest.mark.slow
+@given(st.text(min_size=1) | st.text("😀👩\u200d💻", min_size=20, max_size=64))
+@example("😀" * 60)
+@settings(max_examples=30, deadline=None)
+def test_whatever_a_text_says_it_is_drawn(text: str) -> None:
+    size_of(draw_picture(bar(text, title=text).to_dict()).png)
 
 
 def test_chart_with_data_elsewhere_fetches_nothing_and_has_no_picture() -> None:
