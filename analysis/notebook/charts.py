@@ -19,6 +19,8 @@ _MAX_NAMES = 20
 class Charts(Frames):
     """The charts of an excerpt. Each one is an altair chart: show it, change it, or `save` it.
 
+    A notebook keeps a picture of it, too, unless `show_offline(png=False)` was called.
+
     A chart of one session is of the excerpt's last one, named in its title; choose another with `only(session=...)`.
     """
 
