@@ -20,16 +20,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pulsoid_rec.analysis.metrics.definitions import Definitions
     from pulsoid_rec.analysis.notebook.explore import Excerpt, explore
+    from pulsoid_rec.analysis.notebook.rendering import show_offline
 
-__all__ = ["Definitions", "Excerpt", "explore"]
+__all__ = ["Definitions", "Excerpt", "explore", "show_offline"]
+
+_MODULES = {"Definitions": "metrics.definitions", "show_offline": "notebook.rendering"}
 
 
 def __getattr__(name: str) -> object:
     """Import a name of `__all__` when it is first used: the command line, which needs none, starts sooner."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "metrics.definitions" if name == "Definitions" else "notebook.explore"
-    return getattr(import_module(f"{__name__}.{module}"), name)
+    module = import_module(f"{__name__}.{_MODULES.get(name, 'notebook.explore')}")
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

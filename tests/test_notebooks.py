@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -13,11 +14,16 @@ import nbclient
 import nbformat
 import pytest
 import vl_convert
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
+from nbconvert import HTMLExporter
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 CHART = "application/vnd.vegalite.v5+json"
+PICTURE = "image/png"
 LARGEST_OUTPUT_BYTES = 3_000_000
+LARGEST_PICTURE_BYTES = 200_000
 PICTURES = {"01_first_look": 3, "02_fair_comparison": 2, "03_one_member": 2, "04_live": 1, "05_your_own": 2}
 
 
@@ -35,14 +41,20 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return database
 
 
-@pytest.fixture
-def surroundings(tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Jupyter write its own files elsewhere than in somebody's home, and reach no network."""
-    for variable in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
-        monkeypatch.setenv(variable, str(tmp_path / variable))
-    for variable in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(variable, "http://127.0.0.1:9")
-    monkeypatch.setenv("PULSOID_REC_DB", str(sample))
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory, sample: Path) -> Iterator[AsyncKernelManager]:
+    """Start one kernel for all notebooks; Jupyter writes to no home, and reaches no network."""
+    folder = tmp_path_factory.mktemp("jupyter")
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
+            patch.setenv(variable, str(folder / variable))
+        for variable in ("http_proxy", "https_proxy"):
+            patch.setenv(variable, "http://127.0.0.1:9")
+        patch.setenv("PULSOID_REC_DB", str(sample))
+        manager = AsyncKernelManager()
+        run_sync(manager.start_kernel)(cwd=str(FOLDER))
+        yield manager
+        run_sync(manager.shutdown_kernel)(now=True)
 
 
 def read_notebook(path: Path) -> Any:
@@ -75,18 +87,28 @@ def test_every_notebook_is_listed_with_its_question() -> None:
         assert f"({path.name}) | {question}" in listed
 
 
+AS_IF_NEW = """\
+%reset -f
+import altair, warnings
+altair.renderers.enable('default')
+warnings.simplefilter('error')
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.process
-@pytest.mark.usefixtures("surroundings")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs_and_shows_its_pictures(path: Path) -> None:
+def test_notebook_runs_and_shows_its_pictures(path: Path, kernel: AsyncKernelManager) -> None:
     notebook = read_notebook(path)
-    notebook.cells[1].source = f"import warnings\n\nwarnings.simplefilter('error')\n{notebook.cells[1].source}"
-    nbclient.NotebookClient(
-        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
-    ).execute()
-    pictures = 0
+    notebook.cells[1].source = AS_IF_NEW + notebook.cells[1].source
     for cell in notebook.cells:
+        cell.source = cell.source.replace("time.sleep(1)", "time.sleep(0.1)")
+    client = nbclient.NotebookClient(notebook, km=kernel, timeout=120)
+    client.execute()
+    assert client.kc is not None
+    client.kc.stop_channels()
+    pictures = 0
+    for cell in notebook.cells[2:]:
         if cell.cell_type != "code":
             continue
         size = len(json.dumps(cell.outputs))
@@ -94,15 +116,20 @@ def test_notebook_runs_and_shows_its_pictures(path: Path) -> None:
         for output in cell.outputs:
             assert output.get("name") != "stderr", output.get("text")
             data = output.get("data", {})
-            assert "cdn" not in json.dumps(data), "nothing is fetched from the network"
+            texts = {kind: data[kind] for kind in data if kind != PICTURE}
+            assert "cdn" not in json.dumps(texts), "nothing is fetched from the network"
             if CHART in data:
                 assert_is_drawn(data[CHART])
+                assert len(data[PICTURE]) < LARGEST_PICTURE_BYTES
+                assert "object at" not in data["text/plain"]
                 pictures += 1
             elif "text/html" in data:
                 assert "shape: (0," not in data["text/html"], f"{cell.id} shows an empty frame"
         if isinstance(ast.parse(cell.source).body[-1], ast.Expr):
             assert cell.outputs, f"{cell.id} shows nothing"
     assert pictures == PICTURES[path.stem]
+    page, _ = HTMLExporter().from_notebook_node(notebook)  # type: ignore[no-untyped-call]  # annotated only in part
+    assert len(re.findall(r'<img [^>]*height="\d+" src="data:image/png;base64,[^"]+" width="\d+"', page)) == pictures
 
 
 def assert_is_drawn(chart: dict[str, Any]) -> None:

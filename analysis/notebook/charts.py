@@ -7,7 +7,7 @@ from pulsoid_rec.analysis.findings.local_time import format_instant, to_local
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
 from pulsoid_rec.analysis.notebook.frames import Frames
 from pulsoid_rec.recorder.contract.errors import UsageError
-from pulsoid_rec.recorder.contract.wording import format_list
+from pulsoid_rec.recorder.contract.wording import format_count, format_list
 
 if TYPE_CHECKING:
     import altair as alt
@@ -19,6 +19,8 @@ _MAX_NAMES = 20
 
 class Charts(Frames):
     """The charts of an excerpt. Each one is an altair chart: show it, change it, or `save` it.
+
+    A notebook keeps a picture of it, too, unless `show_offline(png=False)` was called.
 
     A chart of one session is of the excerpt's latest one, named in its title; choose another with `only(session=...)`.
     """
@@ -80,13 +82,15 @@ class Charts(Frames):
         from pulsoid_rec.analysis.charts.members import small_multiples
 
         view = self.last_session()
-        return _name_session(small_multiples(view, columns=columns), view)
+        chart = small_multiples(view, columns=columns)
+        chart.description = f"Heart rate of {format_count(len(view.names), 'member')} over time, each alone"
+        return _name_session(chart, view)
 
     def calendar(self, *, width: int = 640) -> "alt.LayerChart":
         """Draw the sessions as bars on a clock, a row for each day that has one; `width` is in pixels."""
         from pulsoid_rec.analysis.charts.history import calendar
 
-        return _add_title(calendar(self.sessions(), width=width), "Sessions")
+        return _add_title(calendar(self.sessions(), width=width), "Sessions by day")
 
     def history(self, *, width: int = 760) -> "alt.LayerChart":
         """Draw one member's heart rate in each session: the mean, and the range of the middle nine tenths of the time.

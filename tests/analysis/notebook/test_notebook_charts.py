@@ -1,8 +1,6 @@
 """Pictures from a notebook: of which session they are, that they stay small, and that nothing is fetched for them."""
 
 import json
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,6 @@ from pulsoid_rec.analysis.notebook.explore import Excerpt, explore
 from pulsoid_rec.analysis.notebook.rendering import show_offline
 from pulsoid_rec.recorder.contract.errors import UsageError
 
-CHART = "application/vnd.vegalite.v5+json"
 OF_A_SESSION = ("timeline", "zone_bars", "distribution", "small_multiples")
 
 
@@ -67,19 +64,6 @@ def test_history_is_of_one_member_and_asks_which(whole: Excerpt) -> None:
 def test_calendar_has_a_bar_for_each_session(whole: Excerpt) -> None:
     [values] = draw(whole, "calendar")["datasets"].values()
     assert len(json.loads(values)) == 3
-
-
-@pytest.mark.process
-def test_notebook_is_given_the_chart_itself_and_nothing_to_fetch(whole: Excerpt) -> None:
-    code = (
-        "import altair, json; from pulsoid_rec.analysis.notebook.explore import explore\n"
-        f"chart = explore({str(whole.recording.path)!r}).timeline()\n"
-        "bundle = chart._repr_mimebundle_(); print(json.dumps(bundle[0] if isinstance(bundle, tuple) else bundle))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    bundle = json.loads(done.stdout)
-    assert set(bundle) == {CHART, "text/plain"}
-    assert "<script" not in done.stdout
 
 
 def test_renderer_that_somebody_chose_is_kept() -> None:
