@@ -74,9 +74,9 @@ def timeline(view: SessionView, *, buckets: int = 480, width: int | str = 760, c
 
 def _row_title(name: str) -> str:
     """Make a name the title of a tooltip's row: Vega-Lite writes it into code, and escapes only quotes."""
-    plain = "".join(character if character.isprintable() else " " for character in name).replace("\\", "\\\\")
+    title = name.replace("\\", "\\\\")
     # A tooltip shows rows of these names as a heading and an image.
-    return f"{plain} " if plain in {"title", "image"} else plain
+    return f"{title} " if title in {"title", "image"} else title
 
 
 def _picked(view: SessionView, *, menu: bool) -> alt.Parameter:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.disk.replace import open_replacement
 
@@ -60,9 +61,14 @@ def write_text(text: str, output: Path | None, *, force: bool = False) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
+def output_encoding(output: Path | None) -> str:
+    """Return the encoding that a text is read in: the terminal's if it goes there, else UTF-8."""
+    return sys.stdout.encoding if output is None and sys.stdout.isatty() else "utf-8"
+
+
 def print_message(text: str) -> None:
     """Print a message, which is not data, to stderr."""
-    print(f"pulsoid-rec: {text}", file=sys.stderr)
+    print(f"pulsoid-rec: {plain(text)}", file=sys.stderr, flush=True)
 
 
 def print_no_match(recording: "Recording", wanted: "Filter", definitions: "Definitions") -> None:

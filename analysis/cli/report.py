@@ -87,12 +87,12 @@ def _infer_format(output: Path | None) -> Format:
 
 
 def _write(data: "ReportData", format_: Format, output: Path | None, *, force: bool) -> None:
-    from pulsoid_rec.analysis.cli.output import write_text
+    from pulsoid_rec.analysis.cli.output import output_encoding, write_text
 
     if format_ == "json":
         from pulsoid_rec.analysis.report.json_rows import rows_json
 
-        write_text(rows_json(data.summary), output, force=force)
+        write_text(rows_json(data.summary, output_encoding(output)), output, force=force)
     elif format_ == "html":
         from pulsoid_rec.analysis.report.html import render_report
 

@@ -25,7 +25,7 @@ def sessions(
     """
     import polars as pl
 
-    from pulsoid_rec.analysis.cli.output import print_no_match, write_text
+    from pulsoid_rec.analysis.cli.output import output_encoding, print_no_match, write_text
     from pulsoid_rec.analysis.metrics.durations import in_seconds
     from pulsoid_rec.analysis.reading.recording import Recording
     from pulsoid_rec.analysis.report.json_rows import rows_json
@@ -40,7 +40,7 @@ def sessions(
     if found.is_empty():
         print_no_match(recording, wanted, definitions)
     if format_ == "json":
-        write_text(rows_json(found), None)
+        write_text(rows_json(found, output_encoding(None)), None)
     elif (terminal := open_terminal()) is None:
         write_text(sessions_text(found), None)
     elif not found.is_empty():

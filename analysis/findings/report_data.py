@@ -11,6 +11,7 @@ from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.analysis.reading.recording import Recording
+from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS
 
 READINGS = pl.Schema(
@@ -55,7 +56,7 @@ class ReportData:
     """`READINGS`, ordered by room, session, profile and time; empty if they are more than `read_report`'s `at_most`."""
 
     member_events: pl.DataFrame
-    """The table `member_events` of the rooms above, from the first session's start to the last one's end."""
+    """`member_events` of the rooms above without configs, from the first session's start to the last one's end."""
 
     connection_events: pl.DataFrame
     """The table `connection_events` of the rooms above, of all times: earlier events show how a session began."""
@@ -111,8 +112,8 @@ def _read(
     return ReportData(
         generated_at=generated_at,
         source=recording.path.name,
-        rooms={room_id: room_names.get(room_id, room_id) for room_id in room_ids},
-        config_names={(room, profile): name for room, profile, name in recording.config_names().iter_rows()},
+        rooms={room_id: plain(room_names.get(room_id, room_id)) for room_id in room_ids},
+        config_names={(room, profile): plain(name) for room, profile, name in recording.config_names().iter_rows()},
         sessions=sessions,
         summary=results.summary,
         time_at_bpm=results.time_at_bpm,

@@ -1,5 +1,6 @@
 """Errors for a filter or name that matches nothing, with a hint that lists what exists."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -44,17 +45,17 @@ def describe_ids(known: Mapping[str, str], noun: str) -> str:
     """List the rooms or members that exist: `There are 2 rooms: gym (The Gym), track.`."""
     if not known:
         return f"There are no {noun}s yet."
-    labels = sorted(_label(id_, known, noun) for id_ in known)
+    times = Counter(known.values())
+    labels = sorted(_label(id_, name, noun, is_shared=times[name] > 1) for id_, name in known.items())
     there = "is" if len(labels) == 1 else "are"
     return f"There {there} {format_count(len(labels), noun)}: {format_list(labels, MOST_NAMES)}."
 
 
-def _label(id_: str, known: Mapping[str, str], noun: str) -> str:
+def _label(id_: str, name: str, noun: str, *, is_shared: bool) -> str:
     """Show rooms by their ids, and members by their names unless two share one."""
-    name = known[id_]
     if noun == "room":
         return id_ if name == id_ else f"{id_} ({name})"
-    return name if list(known.values()).count(name) == 1 else f"{name} ({id_})"
+    return f"{name} ({id_})" if is_shared else name
 
 
 def describe_sessions(sessions: pl.DataFrame) -> str:

@@ -194,7 +194,8 @@ class Frames:
         def read() -> list[pl.DataFrame]:
             sessions = self.recording.sessions(Filter(rooms=self.wanted.rooms), self.definitions)
             selected = self.recording.sessions(replace(self.wanted, members=()), self.definitions)
-            events = self.recording.events(table, self.wanted.rooms or None, self.wanted.since, self.wanted.until)
+            rooms, since, until = self.wanted.rooms or None, self.wanted.since, self.wanted.until
+            events = self.recording.events(table, rooms, since, until, with_configs=True)
             return [select_events(events, table.time_column, self.wanted, sessions, selected)]
 
         schema = numbered_schema(table)
