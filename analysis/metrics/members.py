@@ -5,7 +5,7 @@ from collections import Counter
 import polars as pl
 
 from pulsoid_rec.analysis.metrics.zones import hr_max_of
-from pulsoid_rec.recorder.contract.display import look_of, plain
+from pulsoid_rec.recorder.contract.display import is_visible, look_of, plain
 
 SCHEMA = pl.Schema(
     {
@@ -55,7 +55,10 @@ def labels(summary: pl.DataFrame) -> dict[str, str]:
     It is the name, with the id's beginning, or all of the id, if others of that look are there. `summary` has
     `profile_id` and `name`; labels are by profile id, in the order of its rows.
     """
-    names = {id_: plain(name) for id_, name in summary.select("profile_id", "name").iter_rows()}
+    names = {
+        id_: plain(name) if is_visible(name) else _show_id(id_[:_ID_CHARACTERS])
+        for id_, name in summary.select("profile_id", "name").iter_rows()
+    }
     label = dict(names)
     for characters in (_ID_CHARACTERS, None):
         looks = {id_: look_of(text) for id_, text in label.items()}
