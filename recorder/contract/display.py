@@ -8,9 +8,7 @@ import codecs
 import re
 import unicodedata
 
-_CONTROLS = (
-    "\x01-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"  # and bidi, and half surrogate pairs
-)
+_CONTROLS = "\x01-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"  # and those of the direction of text
 # Default_Ignorable_Code_Point of Unicode 16 (DerivedCoreProperties.txt): those that shape their neighbours, and others.
 _SHAPING = "\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _IGNORED = (
