@@ -97,9 +97,9 @@ def _make(source: Source, names: tuple[str, ...], has_colours: bool, menu: bool)
 
 def _row_title(name: str) -> str:
     """Make a name the title of a tooltip's row: Vega-Lite writes it into code, and escapes only quotes."""
-    plain = "".join(character if character.isprintable() else " " for character in name).replace("\\", "\\\\")
+    title = name.replace("\\", "\\\\")
     # A tooltip shows rows of these names as a heading and an image.
-    return f"{plain} " if plain in {"title", "image"} else plain
+    return f"{title} " if title in {"title", "image"} else title
 
 
 def _picked(names: Sequence[str], *, menu: bool) -> alt.Parameter:

@@ -1,6 +1,7 @@
 """The command `pulsoid-rec`: its commands, and the message and exit code when one of them fails."""
 
 import gc
+import io
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from typer.exceptions import TyperException
 
 from pulsoid_rec.analysis.cli.demo import demo
 from pulsoid_rec.analysis.cli.export import export
+from pulsoid_rec.analysis.cli.output import print_message
 from pulsoid_rec.analysis.cli.report import report
 from pulsoid_rec.analysis.cli.sessions import sessions
 from pulsoid_rec.recorder.cli.import_ import import_
@@ -18,7 +20,8 @@ from pulsoid_rec.recorder.cli.interrupts import note_interrupts
 from pulsoid_rec.recorder.cli.record import record
 from pulsoid_rec.recorder.cli.recover import recover
 from pulsoid_rec.recorder.cli.simulate import simulate
-from pulsoid_rec.recorder.contract.errors import ExitCode, PulsoidRecError
+from pulsoid_rec.recorder.contract.display import FIT_ENCODING
+from pulsoid_rec.recorder.contract.errors import MEMORY_HINT, ExitCode, PulsoidRecError, is_out_of_memory
 
 app = typer.Typer(
     help="Record the heart rate of everybody in a Pulsoid room, and turn it into figures that can be trusted.",
@@ -61,6 +64,8 @@ def main() -> None:
     """Run the command line; an error ends with one line on stderr and its exit code."""
     note_interrupts()
     gc.set_threshold(_COLLECT_AFTER)
+    for stream in (sys.stdout, sys.stderr):
+        _fit_to_encoding(stream)
     try:
         sys.exit(app(prog_name="pulsoid-rec", standalone_mode=False))
     except PulsoidRecError as error:
@@ -77,6 +82,8 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(ExitCode.DONE)
     except Exception as error:
+        if is_out_of_memory(error):
+            _exit(f"There is not enough memory. {MEMORY_HINT}", ExitCode.STORAGE)
         if os.environ.get("PULSOID_REC_TRACEBACK"):
             raise
         _exit(
@@ -86,9 +93,14 @@ def main() -> None:
         )
 
 
+def _fit_to_encoding(stream: object) -> None:
+    if isinstance(stream, io.TextIOWrapper):  # unlike what a notebook or a test puts in its place
+        stream.reconfigure(errors=FIT_ENCODING)
+
+
 def _exit(text: str, code: int) -> NoReturn:
     try:
-        print(f"pulsoid-rec: {text}", file=sys.stderr, flush=True)
+        print_message(text)
     except OSError:  # the terminal has vanished; flushing it again at the end would replace the exit code
         sys.stderr = None
     sys.exit(code)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pulsoid_rec.analysis.reading.members_file import FILE_NAME
+from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.paths import follow_link
@@ -123,6 +124,11 @@ def write_text(text: str, output: NewFile | None) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
+def output_encoding(output: NewFile | None) -> str:
+    """Return the encoding that a text is read in: the terminal's if it goes there, else UTF-8."""
+    return sys.stdout.encoding if output is None and sys.stdout.isatty() else "utf-8"
+
+
 def print_message(text: str) -> None:
     """Print a message, which is not data, to stderr."""
-    print(f"pulsoid-rec: {text}", file=sys.stderr)
+    print(f"pulsoid-rec: {plain(text)}", file=sys.stderr, flush=True)

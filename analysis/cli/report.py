@@ -97,12 +97,12 @@ def _infer_format(output: Path | None) -> Format:
 
 
 def _write(data: "ReportData", format_: Format, file: "NewFile | None") -> None:
-    from pulsoid_rec.analysis.cli.output import write_text
+    from pulsoid_rec.analysis.cli.output import output_encoding, write_text
 
     if format_ == "json":
         from pulsoid_rec.analysis.report.json_rows import rows_json
 
-        write_text(rows_json(data.summary), file)
+        write_text(rows_json(data.summary, output_encoding(file)), file)
     elif format_ == "html":
         from pulsoid_rec.analysis.findings.season import is_season
         from pulsoid_rec.analysis.report.html import render_report

@@ -34,7 +34,7 @@ def sessions(
     """
     import polars as pl
 
-    from pulsoid_rec.analysis.cli.output import print_message, write_text
+    from pulsoid_rec.analysis.cli.output import output_encoding, print_message, write_text
     from pulsoid_rec.analysis.cli.recording import open_recording, print_no_match
     from pulsoid_rec.analysis.findings.rejected import describe_unplaced
     from pulsoid_rec.analysis.metrics.durations import in_seconds
@@ -61,7 +61,7 @@ def sessions(
     for text in describe_unplaced(rejected, {}):
         print_message(f"{text}.")
     if format_ == "json":
-        write_text(rows_json(found), None)
+        write_text(rows_json(found, output_encoding(None)), None)
     elif (terminal := open_terminal()) is None:
         write_text(sessions_text(found), None)
     elif not found.is_empty():

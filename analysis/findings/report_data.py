@@ -17,6 +17,7 @@ from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.analysis.reading.pipeline import Selection, read_in_order, read_slices
 from pulsoid_rec.analysis.reading.recording import Recording, compute_results
 from pulsoid_rec.analysis.reading.rejected import REJECTED, read_rejected
+from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS
 
 READINGS = pl.Schema(
@@ -73,7 +74,7 @@ class ReportData:
     """What the checks of all readings found, whether `readings` has them or not."""
 
     member_events: pl.DataFrame
-    """The table `member_events` of the rooms above, from the first session's start to the last one's end."""
+    """`member_events` of the rooms above without configs, from the first session's start to the last one's end."""
 
     connection_events: pl.DataFrame
     """The table `connection_events` of the rooms above, of all times: earlier events show how a session began."""
@@ -150,8 +151,8 @@ def _read(
     return ReportData(
         generated_at=generated_at,
         source=recording.path.name,
-        rooms={room_id: room_names.get(room_id, room_id) for room_id in room_ids},
-        config_names={(room, profile): name for room, profile, name in recording.config_names().iter_rows()},
+        rooms={room_id: plain(room_names.get(room_id, room_id)) for room_id in room_ids},
+        config_names={(room, profile): plain(name) for room, profile, name in recording.config_names().iter_rows()},
         sessions=sessions,
         summary=results.summary,
         time_at_bpm=results.time_at_bpm,

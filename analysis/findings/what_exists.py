@@ -48,16 +48,16 @@ def describe_ids(known: Mapping[str, str], noun: str) -> str:
     if not known:
         return f"There are no {noun}s yet."
     times = Counter(known.values())
-    labels = sorted(_label(id_, name, noun, is_unique=times[name] == 1) for id_, name in known.items())
+    labels = sorted(_label(id_, name, noun, is_shared=times[name] > 1) for id_, name in known.items())
     there = "is" if len(labels) == 1 else "are"
     return f"There {there} {format_count(len(labels), noun)}: {format_list(labels, MOST_NAMES)}."
 
 
-def _label(id_: str, name: str, noun: str, *, is_unique: bool) -> str:
+def _label(id_: str, name: str, noun: str, *, is_shared: bool) -> str:
     """Show rooms by their ids, and members by their names unless two share one."""
     if noun == "room":
         return id_ if name == id_ else f"{id_} ({name})"
-    return name if is_unique else f"{name} ({id_})"
+    return f"{name} ({id_})" if is_shared else name
 
 
 def describe_sessions(sessions: pl.DataFrame) -> str:

@@ -5,6 +5,7 @@ from collections import Counter
 import polars as pl
 
 from pulsoid_rec.analysis.metrics.zones import hr_max_of
+from pulsoid_rec.recorder.contract.display import is_visible, look_of, plain
 
 SCHEMA = pl.Schema(
     {
@@ -49,12 +50,22 @@ def describe_members(present: pl.DataFrame, config_names: pl.DataFrame, members:
 
 
 def labels(summary: pl.DataFrame) -> dict[str, str]:
-    """Return a unique label for each member: the name, with the id's beginning, or all of it, if several have it.
+    """Return a label for each member, fit to be displayed, no two of which look the same.
 
-    `summary` has `profile_id` and `name`; labels are by profile id, in the order of its rows.
+    It is the name, with the id's beginning, or all of the id, if others of that look are there. `summary` has
+    `profile_id` and `name`; labels are by profile id, in the order of its rows.
     """
-    names = dict(summary.select("profile_id", "name").iter_rows())
-    times = Counter(names.values())
-    unique = {id_: name if times[name] == 1 else f"{name} ({id_[:8]})" for id_, name in names.items()}
-    times = Counter(unique.values())
-    return {id_: label if times[label] == 1 else f"{names[id_]} ({id_})" for id_, label in unique.items()}
+    names = {
+        id_: plain(name) if is_visible(name) else _show_id(id_[:_ID_CHARACTERS])
+        for id_, name in summary.select("profile_id", "name").iter_rows()
+    }
+    label = dict(names)
+    for characters in (_ID_CHARACTERS, None):
+        looks = {id_: look_of(text) for id_, text in label.items()}
+        times = Counter(looks.values())
+        label |= {id_: f"{names[id_]} ({_show_id(id_[:characters])})" for id_, look in looks.items() if times[look] > 1}
+    return label
+
+
+def _show_id(id_: str) -> str:
+    return id_ if id_ == look_of(id_) else ascii(id_)  # all of what differs is to be seen

@@ -208,7 +208,8 @@ class Frames:
             with self.recording.snapshot() as now:
                 sessions = now.sessions(Filter(rooms=self.wanted.rooms), self.definitions)
                 selected = now.sessions(replace(self.wanted, members=()), self.definitions)
-                events = now.events(table, self.wanted.rooms or None, self.wanted.since, self.wanted.until)
+                rooms, since, until = self.wanted.rooms or None, self.wanted.since, self.wanted.until
+                events = now.events(table, rooms, since, until, with_configs=True)
             return [select_events(events, table.time_column, self.wanted, sessions, selected)]
 
         schema = numbered_schema(table)

@@ -9,6 +9,7 @@ import polars as pl
 from pulsoid_rec.analysis.findings.local_time import fixed_zone, to_local
 from pulsoid_rec.analysis.findings.wording import DASH
 from pulsoid_rec.analysis.notebook.frames import Frames
+from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.errors import PulsoidRecError
 from pulsoid_rec.recorder.contract.wording import format_count, format_list
 
@@ -37,7 +38,9 @@ def render_excerpt(excerpt: Frames) -> str:
     except PulsoidRecError as error:
         return f"<div>{head}<br>{escape(str(error))}</div>"
     head += escape(_describe_filter(excerpt, members))
-    names = dict(members.group_by("room_id").agg(pl.col("name").sort()).iter_rows())
+    names = {
+        room: list(map(plain, of)) for room, of in members.group_by("room_id").agg(pl.col("name").sort()).iter_rows()
+    }
     rows = "".join(_row(room, names.get(room["room_id"], [])) for room in rooms.head(_MAX_ROOMS).iter_rows(named=True))
     titles = ("Room", "From", "To", "Sessions", "Readings", "Members")
     heads = "".join(f'<th style="{_CELL}">{title}</th>' for title in titles)
@@ -49,7 +52,7 @@ def render_excerpt(excerpt: Frames) -> str:
 def _row(room: dict[str, object], names: list[str]) -> str:
     label = room["room_id"] if room["name"] in {None, room["room_id"]} else f"{room['name']} ({room['room_id']})"
     cells = (
-        label,
+        plain(str(label)),
         _local(room["first_at"]),
         _local(room["last_at"]),
         f"{room['sessions']:,}",

@@ -4,18 +4,25 @@ import duckdb
 import polars as pl
 
 from pulsoid_rec.analysis.reading.database import read_frame
+from pulsoid_rec.recorder.contract.display import is_visible
 
-ROOM_NAMES = (
-    "SELECT room_id, arg_max(name, (occurred_at, received_at)) AS name"
-    " FROM room_events WHERE name IS NOT NULL GROUP BY room_id"
-)
-"""SQL: `room_id`, `name`; rooms without a name are left out."""
+_LATEST = "arg_max(name, (occurred_at, received_at))"
+
+
+def read_room_names(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Read rooms' names: `room_id`, and `name` of the latest config that has one; rooms without are left out.
+
+    A name that has no visible character is none.
+    """
+    sql = f"SELECT room_id, {_LATEST} AS name FROM room_events WHERE name IS NOT NULL GROUP BY ALL"
+    return _only_visible(read_frame(connection, sql), "name")
 
 
 def read_config_names(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Read members' names: `room_id`, `profile_id`, and `config_name` of the latest config that has one."""
-    return read_frame(
-        connection,
-        "SELECT room_id, profile_id, arg_max(name, (occurred_at, received_at)) AS config_name"
-        " FROM member_events WHERE name IS NOT NULL GROUP BY ALL",
-    )
+    """Read members' names: `room_id`, `profile_id`, and `config_name`, as of `read_room_names`."""
+    sql = f"SELECT room_id, profile_id, {_LATEST} AS config_name FROM member_events WHERE name IS NOT NULL GROUP BY ALL"
+    return _only_visible(read_frame(connection, sql), "config_name")
+
+
+def _only_visible(names: pl.DataFrame, column: str) -> pl.DataFrame:
+    return names.filter(pl.Series(map(is_visible, names[column]), dtype=pl.Boolean))

@@ -17,7 +17,7 @@ from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.paths import duckdb_path
 from pulsoid_rec.recorder.contract.tables import SCHEMA_VERSION, SCHEMA_VERSIONS
-from pulsoid_rec.recorder.contract.version_1 import ADDED, CHANGED, select_as_current
+from pulsoid_rec.recorder.contract.version_1 import ADDED, CHANGED, has_large_configs, parts_of, select_as_current
 
 LOCK_TIMEOUT_S = 30.0
 """How long to wait for a process that writes; a recorder holds the file for some 20 ms every second or two."""
@@ -29,9 +29,11 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 _FEW_ROWS = 10_000
+_FEW_THREADS = 2  # each takes the names out of a part of large configs of version 1 at a time
 _RETRY_DELAY_S = (0.01, 0.1)
 # What DuckDB raises for a damaged file, not for a wrong query.
 _FILE_FAULTS = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
+_FAULTS = (*_FILE_FAULTS, duckdb.OutOfMemoryException)
 
 
 @contextmanager
@@ -50,8 +52,8 @@ def open_database(path: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Iterato
     Raises
     ------
     StorageError
-        It does not exist, is not a DuckDB file, not a recording, of a newer version or damaged, or is still locked
-        after `lock_timeout_s`.
+        It does not exist, is not a DuckDB file, not a recording, of a newer version or damaged, is still locked after
+        `lock_timeout_s`, or DuckDB has not enough memory.
     """
     connection = _connect(path, lock_timeout_s)
     try:
@@ -61,7 +63,7 @@ def open_database(path: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Iterato
         if _read_version(connection, path) < SCHEMA_VERSION:
             _hide_version_1(connection)
         yield connection
-    except _FILE_FAULTS as error:
+    except _FAULTS as error:
         raise storage_error(error, path, writing=False) from error
     finally:
         connection.close()
@@ -134,5 +136,10 @@ def _hide_version_1(connection: duckdb.DuckDBPyConnection) -> None:
     [(name,)] = connection.execute("SELECT current_database()").fetchall()
     quoted = '"' + name.replace('"', '""') + '"'
     for table in (*CHANGED, *ADDED):
-        select = select_as_current(table, f"{quoted}.main.{table.name}")
+        source = f"{quoted}.main.{table.name}"
+        select = select_as_current(table, source)
+        if table in CHANGED and has_large_configs(connection, table, source):
+            connection.execute(f"SET threads = {_FEW_THREADS}")
+            parts = parts_of(connection, table, source)
+            select = " UNION ALL ".join(f"{select} WHERE rowid BETWEEN {first} AND {last}" for first, last in parts)
         connection.execute(f"CREATE TEMP VIEW {table.name} AS {select}")

@@ -21,7 +21,7 @@ from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.analysis.metrics.summary import summarize
 from pulsoid_rec.analysis.metrics.time_at_bpm import time_at_bpm
 from pulsoid_rec.analysis.reading.buckets import Scan, scan_readings
-from pulsoid_rec.analysis.reading.config_names import ROOM_NAMES, read_config_names
+from pulsoid_rec.analysis.reading.config_names import read_config_names, read_room_names
 from pulsoid_rec.analysis.reading.database import LOCK_TIMEOUT_S, open_database, read_frame, write_temporary
 from pulsoid_rec.analysis.reading.lazy import read_lazily
 from pulsoid_rec.analysis.reading.pipeline import Selection, read_recovery, read_tally, select
@@ -158,17 +158,18 @@ class Recording:
         """Read the rooms: `room_id`, and `name` of the latest config that has one, else null; ordered by id."""
         with self.open_() as connection:
             recorded = self._scan(connection, (), definitions).sessions["room_id"].unique().to_list()
-            return read_frame(
+            ids = read_frame(
                 connection,
-                "SELECT room_id, any_value(name) AS name FROM (SELECT unnest(?::VARCHAR[]) AS room_id UNION"
-                " SELECT room_id FROM room_events UNION SELECT room_id FROM connection_events)"
-                f" LEFT JOIN ({ROOM_NAMES}) USING (room_id) GROUP BY room_id ORDER BY room_id",
+                "SELECT unnest(?::VARCHAR[]) AS room_id UNION SELECT room_id FROM room_events"
+                " UNION SELECT room_id FROM connection_events ORDER BY room_id",
                 [recorded],
             )
+            return ids.join(read_room_names(connection), on="room_id", how="left", maintain_order="left")
 
     def room_names(self) -> dict[str, str]:
         """Read the rooms' names, by id: of the latest config that has one. Rooms without a name are left out."""
-        return dict(self._query(ROOM_NAMES).iter_rows())
+        with self.open_() as connection:
+            return dict(read_room_names(connection).iter_rows())
 
     def sessions(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.DataFrame:
         """Read the sessions: `sessions.SCHEMA`, ordered by room and number."""
@@ -248,8 +249,13 @@ class Recording:
         rooms: Sequence[str] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        *,
+        with_configs: bool = False,
     ) -> pl.DataFrame:
-        """Read a table of events, such as `contract.tables.ROOM_EVENTS`, in the order of time; bounds are inclusive."""
+        """Read a table of events, such as `contract.tables.ROOM_EVENTS`, in the order of time; bounds are inclusive.
+
+        `config`, which may be large, and the `name` that it gives are only read `with_configs`.
+        """
         conditions, values = ["true"], list[Value]()
         if rooms is not None:
             conditions.append("list_contains(?, room_id)")
@@ -259,7 +265,11 @@ class Recording:
                 conditions.append(f'"{table.time_column}" {comparison} ?')
                 values.append(bound)
         order = f'"{table.time_column}", {table.columns[-1].name}'
-        return self._query(f"FROM {table.name} WHERE {' AND '.join(conditions)} ORDER BY {order}", values)
+        names = [c.name for c in table.columns if with_configs or c.name not in {"name", "config"}]
+        columns = ", ".join(f'"{name}"' for name in names)
+        return self._query(
+            f"SELECT {columns} FROM {table.name} WHERE {' AND '.join(conditions)} ORDER BY {order}", values
+        )
 
     def last_received(self) -> pl.DataFrame:
         """Read when connections without a recorded end last received something: their recorder was killed, or runs.

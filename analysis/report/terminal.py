@@ -1,8 +1,8 @@
 """The report for people in a terminal, as wide as the terminal is."""
 
 import io
+import shutil
 import sys
-import unicodedata
 from collections.abc import Callable
 from datetime import tzinfo
 
@@ -23,6 +23,7 @@ from pulsoid_rec.analysis.report.terminal_columns import (
     session_columns,
 )
 from pulsoid_rec.analysis.report.text_table import FittingTable
+from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration, format_list
 
 _LEGEND = (
@@ -30,19 +31,16 @@ _LEGEND = (
     "highest held for 5 s, it or higher. Zones 1 to 5 begin at 50, 60, 70, 80, 90 % of HRmax."
 )
 
-_CONTROL_CATEGORIES = {"Cc", "Cf", "Cs"}
-"""Unicode categories of characters that control a terminal or hide others."""
-
-_JOINER = "\N{ZERO WIDTH JOINER}"  # part of many emoji
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-
 PLAIN_WIDTH = 160
 """Width in characters for a file or a pipe: enough for all columns."""
 
 
 def open_terminal() -> Console | None:
     """Return a console for stdout, or None if stdout is no terminal."""
-    return Console(highlight=False) if sys.stdout.isatty() else None
+    if not sys.stdout.isatty():
+        return None
+    size = shutil.get_terminal_size()  # rich takes a terminal without colours to be 80 columns wide
+    return Console(highlight=False, width=size.columns, height=size.lines)
 
 
 def report_text(report: ReportData, zone: tzinfo | None = None) -> str:
@@ -105,13 +103,6 @@ def _show_season(report: ReportData, console: Console, zone: tzinfo | None) -> N
 def show_sessions(sessions: pl.DataFrame, console: Console, zone: tzinfo | None = None) -> None:
     """Print the sessions: `room_id`, `session`, `started_at`, `ended_at`, `duration_s`, `members`, `readings`."""
     console.print(FittingTable(_room_column(), session_columns(zone), sessions))
-
-
-def plain(text: str) -> str:
-    """Replace control characters, such as those of escape sequences, in a text that the user did not write."""
-    return "".join(
-        c if c == _JOINER or unicodedata.category(c) not in _CONTROL_CATEGORIES else _REPLACEMENT for c in text
-    )
 
 
 def _heading(view: SessionView, room: str) -> RenderableType:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pulsoid_rec.recorder.connection.reconnect import State
+from pulsoid_rec.recorder.contract.display import is_visible, plain
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 from pulsoid_rec.recorder.recorder import Recorder
 from pulsoid_rec.recorder.status import RoomStatus
@@ -130,9 +131,8 @@ def _draw_members(status: RoomStatus, most: int) -> Table:
 
 
 def _name(status: RoomStatus, profile_id: str) -> str:
-    name = status.names.get(profile_id) or profile_id[:8]
-    # Members choose their names: control characters in them must not reach the terminal.
-    return "".join(character if character.isprintable() else "?" for character in name)
+    name = status.names.get(profile_id, "")
+    return plain(name if is_visible(name) else profile_id[:8])
 
 
 def _draw_totals(recorder: Recorder, per_second: float) -> Text:

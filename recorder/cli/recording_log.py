@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pulsoid_rec.recorder.cli.threaded_stream import ThreadedStream
+from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.journal_files import journal_folder, lock_path
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 from pulsoid_rec.recorder.disk.lock_file import is_locked
@@ -39,7 +40,7 @@ def open_log(database: Path, run_id: str, console: "Console | None", limits: Lim
     A log that cannot be written is reported once, on the screen, and stops nothing.
     """
     file = _LogFile(database, run_id, limits)
-    stream = ThreadedStream(file.write_some, encoding="utf-8", most_waiting=_MOST_WAITING)
+    stream = ThreadedStream(file.write_some, encoding="utf-8", errors="backslashreplace", most_waiting=_MOST_WAITING)
     handlers = [_make_screen_handler(console), _make_file_handler(stream)]
     root = logging.getLogger("pulsoid_rec.recorder")
     before, logging.raiseExceptions = logging.raiseExceptions, False  # a fault in logging must not stop a recording
@@ -64,11 +65,19 @@ def _make_screen_handler(console: "Console | None") -> logging.Handler:
 
 def _make_file_handler(stream: ThreadedStream) -> logging.Handler:
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S%z"))
+    handler.setFormatter(PlainFormatter("%(asctime)s %(process)d %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S%z"))
     return handler
 
 
-class _ScreenFormatter(logging.Formatter):
+class PlainFormatter(logging.Formatter):
+    """Formats messages, which may quote what a server sent, without what a terminal would obey."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - as logging calls it
+        """Return the line of a record, without its traceback."""
+        return plain(super().formatMessage(record))
+
+
+class _ScreenFormatter(PlainFormatter):
     """Leaves tracebacks to the file."""
 
     def format(self, record: logging.LogRecord) -> str:

@@ -22,10 +22,13 @@ def recover(*, db: DbOption = DEFAULT_DB) -> None:
     import logging
     import os
 
+    from pulsoid_rec.recorder.cli.recording_log import PlainFormatter
     from pulsoid_rec.recorder.ingest.recover import recover as recover_journal
 
     os.umask(0o077)  # files made from here on are readable only by their owner
-    logging.basicConfig(format="%(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("pulsoid_rec.recorder").setLevel(logging.INFO)  # of a migration, which may take long, too
     recovered = recover_journal(db)
     print(_format_recovered(recovered, db), file=sys.stderr)

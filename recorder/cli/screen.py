@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from pulsoid_rec.recorder.cli.threaded_stream import ThreadedStream
+from pulsoid_rec.recorder.contract.display import FIT_ENCODING
 
 MOST_WAITING = 200
 """Texts that may wait to be written."""
@@ -21,7 +22,7 @@ class Screen(ThreadedStream):
     """Writes to a stream from its own thread; to `raw`, the unbuffered one."""
 
     def __init__(self, stream: TextIO, raw: io.RawIOBase) -> None:
-        super().__init__(raw.write, encoding=stream.encoding, most_waiting=MOST_WAITING)
+        super().__init__(raw.write, encoding=stream.encoding, errors=FIT_ENCODING, most_waiting=MOST_WAITING)
         self._stream = stream
 
     def isatty(self) -> bool:

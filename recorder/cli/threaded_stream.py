@@ -20,9 +20,11 @@ class ThreadedStream(io.TextIOBase):
     buffered stream: Python aborts if it exits while a thread is inside one.
     """
 
-    def __init__(self, write_some: Callable[[bytes], int | None], *, encoding: str, most_waiting: int) -> None:
+    def __init__(
+        self, write_some: Callable[[bytes], int | None], *, encoding: str, errors: str, most_waiting: int
+    ) -> None:
         self._write_some = write_some
-        self._encoding = encoding
+        self._encoding, self._errors = encoding, errors
         self._waiting: queue.Queue[bytes | None] = queue.Queue(most_waiting)
         self._is_closed = False
         self._thread = threading.Thread(target=self._write, name=type(self).__name__, daemon=True)
@@ -36,7 +38,7 @@ class ThreadedStream(io.TextIOBase):
     def write(self, text: str) -> int:
         """Queue a text to be written. Never waits, never fails."""
         with contextlib.suppress(queue.Full):
-            self._waiting.put_nowait(text.encode(self._encoding, "backslashreplace"))
+            self._waiting.put_nowait(text.encode(self._encoding, self._errors))
         return len(text)
 
     def finish(self) -> bool:

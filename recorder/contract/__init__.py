@@ -10,6 +10,7 @@ Imports nothing else of the project. Every package may import it; of the recorde
 - `paths`: paths as a user writes them, and as DuckDB has to be given them.
 - `ids`: ids of runs and connections.
 - `timings`, `limits`: every wait, timeout and size limit of the recorder.
+- `display`: texts that others wrote, as they may be displayed.
 - `wording`: counts, lists and durations as text.
 - `duckdb_errors`: DuckDB's and the system's errors, translated into one sentence.
 """

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
+from pulsoid_rec.recorder.contract.errors import MEMORY_HINT, DatabaseBusyError, StorageError
 
 
 def _any_of(*texts: str) -> re.Pattern[str]:
@@ -27,6 +27,12 @@ _SAME_PROCESS = _any_of("unique file handle")
 _LOCKED = _any_of("could not set lock", "conflicting lock", "being used by another process", _SAME_PROCESS.pattern)
 _HOLDER = re.compile(r"held in (.+?) \(PID (\d+)\)", re.IGNORECASE)
 _FAULTS = (
+    _Fault(
+        _any_of("out of memory", "cannot allocate memory"),
+        "There is not enough memory for {0}",
+        "Close other programs; nothing recorded is lost.",
+        MEMORY_HINT,
+    ),
     _Fault(
         _any_of("no space left", "not enough space", "disk.*full", "quota exceeded", "file too large"),
         "There is no space left on the disk for {0}",

@@ -1,6 +1,9 @@
 """Errors for the user: what happened, what to do about it, and the exit code."""
 
+import re
 from enum import IntEnum
+
+from pulsoid_rec.recorder.contract.display import plain
 
 
 class ExitCode(IntEnum):
@@ -27,7 +30,7 @@ class PulsoidRecError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}. {self.hint}"
+        return plain(f"{self.message}. {self.hint}")
 
 
 class UsageError(PulsoidRecError):
@@ -50,3 +53,23 @@ class StorageError(PulsoidRecError):
 
 class DatabaseBusyError(StorageError):
     """Another process has the database file open."""
+
+
+MEMORY_HINT = "Close other programs, or choose less with --session, --since or --room. What was recorded is safe."
+"""What to do where there is not enough memory."""
+
+_NO_MEMORY = re.compile(
+    "out of memory|cannot allocate memory|failed to map segment|can't start new thread", re.IGNORECASE
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error, or one that led to it, says that there is not enough memory, whoever raised it.
+
+    Python, DuckDB, pyarrow and the system each have an error of their own for that; polars ends the process.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(is_out_of_memory, error.exceptions))
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+        return True
+    return error.__cause__ is not None and is_out_of_memory(error.__cause__)

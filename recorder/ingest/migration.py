@@ -7,10 +7,8 @@ from pathlib import Path
 
 import duckdb
 
-from pulsoid_rec.recorder.contract.tables import SCHEMA_VERSION, SCHEMA_VERSIONS, Table
-from pulsoid_rec.recorder.contract.version_1 import ADDED, CHANGED, select_as_current
-
-_PART_BYTES = 2**20
+from pulsoid_rec.recorder.contract.tables import SCHEMA_VERSION, SCHEMA_VERSIONS
+from pulsoid_rec.recorder.contract.version_1 import ADDED, CHANGED, parts_of, select_as_current
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +32,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         new = replace(table, name=f"_migrated_{table.name}")
         connection.execute(new.ddl)
         insert = f"INSERT INTO {new.name} {select_as_current(table, table.name)} WHERE rowid BETWEEN ? AND ?"
-        for first_and_last in _parts(connection, table):
+        for first_and_last in parts_of(connection, table, table.name):
             connection.execute(insert, first_and_last)
         connection.execute(f"DROP TABLE {table.name}")
         connection.execute(f"ALTER TABLE {new.name} RENAME TO {table.name}")
@@ -43,17 +41,6 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     note_version(connection)
     connection.execute("COMMIT")
     connection.execute("CHECKPOINT")  # rather than at each opening, from the WAL
-
-
-def _parts(connection: duckdb.DuckDBPyConnection, table: Table) -> list[tuple[int, int]]:
-    """Return the first and last row of each part of a table, in order.
-
-    To take the name out of a config needs a hundred times its size; so the configs of a part have a megabyte or less,
-    or are a single one.
-    """
-    size = "coalesce(strlen(config), 0)" if any(column.name == "config" for column in table.columns) else "0"
-    parts = f"SELECT rowid AS id, sum({size}) OVER (ORDER BY rowid) // {_PART_BYTES} AS part FROM {table.name}"
-    return connection.execute(f"SELECT min(id), max(id) FROM ({parts}) GROUP BY part ORDER BY part").fetchall()
 
 
 def note_version(connection: duckdb.DuckDBPyConnection) -> None:

@@ -4,12 +4,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from recordings import at, make_recording, reading
 
-from pulsoid_rec.analysis.metrics.members import SCHEMA
+from pulsoid_rec.analysis.metrics.members import SCHEMA, labels
 from pulsoid_rec.analysis.reading.members_file import read_members
 from pulsoid_rec.analysis.reading.recording import Recording
+from pulsoid_rec.recorder.contract.display import look_of
 from pulsoid_rec.recorder.contract.errors import UsageError
 
 GOOD = """
@@ -101,8 +105,43 @@ def test_name_is_the_files_else_the_latest_configs_else_the_ids_beginning(tmp_pa
         ["r1", "u-nothing-1", "updated", '["name"]', at(0), at(0), "c"],
         ["r2", "u-nothing-1", "updated", '{"name": "Elsewhere"}', at(0), at(0), "c"],
     ]
-    readings = [reading(0, 80, id_) for id_ in ("u-config-1", "u-file-123", "u-nothing-1")]
+    events += [
+        ["r1", "u-invisible", "updated", '{"name": "Old"}', at(0), at(0), "c"],
+        ["r1", "u-invisible", "updated", '{"name": "\\u2800\\u3164"}', at(1), at(1), "c"],
+    ]
+    readings = [reading(0, 80, id_) for id_ in ("u-config-1", "u-file-123", "u-nothing-1", "u-invisible")]
     recording = Recording(make_recording(tmp_path / "a.duckdb", readings, member_events=events))
     members = read_members(written(tmp_path, '[u-file-123]\nname = "File"'))
     names = dict(recording.summary(members=members).select("profile_id", "name").iter_rows())
-    assert names == {"u-config-1": "New", "u-file-123": "File", "u-nothing-1": "u-nothin"}
+    assert names == {"u-config-1": "New", "u-file-123": "File", "u-nothing-1": "u-nothin", "u-invisible": "u-invisi"}
+
+
+def test_a_rooms_name_without_a_visible_character_is_none(tmp_path: Path) -> None:
+    events = [[room, f'{{"name": "{name}"}}', at(0), at(0), "c"] for room, name in (("r1", "\\u00ad"), ("r2", "Gym"))]
+    recording = Recording(make_recording(tmp_path / "a.duckdb", [reading(0, 80, "a")], room_events=events))
+    assert recording.rooms().rows() == [("r1", None), ("r2", "Gym")]
+    assert recording.room_names() == {"r2": "Gym"}
+
+
+def test_members_whose_names_look_the_same_have_labels_that_do_not() -> None:
+    names = {
+        "id-1-long-id": "Zo\u00eb",
+        "id-2-long-id": "Zoe\u0308",
+        "id-3-long-id": "Zo\u00ad\u00eb",
+        "id-4": "Ann\x1b[1m",
+        "id-5-long-id": "\u3164",
+    }
+    people = pl.DataFrame(list(names.items()), {"profile_id": pl.String, "name": pl.String}, orient="row")
+    assert list(labels(people).values()) == [
+        "Zo\u00eb (id-1-lon)",
+        "Zoe\u0308 (id-2-lon)",
+        "Zo\u00eb (id-3-lon)",
+        "Ann\ufffd[1m",
+        "id-5-lon",
+    ]
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=9), st.sampled_from(["Ann", "A\u00adnn", "Bo", "\u1160"])))
+def test_labels_differ_even_if_ids_look_the_same(names: dict[str, str]) -> None:
+    people = pl.DataFrame(list(names.items()), {"profile_id": pl.String, "name": pl.String}, orient="row")
+    assert len(set(map(look_of, labels(people).values()))) == len(names)

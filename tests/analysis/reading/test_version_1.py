@@ -8,14 +8,16 @@ import polars as pl
 import pytest
 from command import run_command
 from recordings import make_recording
-from version_1 import RECORDING
+from version_1 import RECORDING, make_version_1
 
 from pulsoid_rec.analysis import explore
+from pulsoid_rec.analysis.reading.config_names import read_config_names
 from pulsoid_rec.analysis.reading.database import open_database, read_frame
 from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.recorder.contract.errors import ExitCode, StorageError
 from pulsoid_rec.recorder.contract.tables import SCHEMA_VERSION, TABLES
 from pulsoid_rec.recorder.ingest.recover import recover
+from pulsoid_rec.recorder.journal.rows import MemberEventRow
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +107,21 @@ def test_a_newer_version_is_refused_with_one_line(tmp_path: Path) -> None:
 def test_nothing_can_be_written_through_the_views(old: Path) -> None:
     with open_database(old) as connection, pytest.raises(duckdb.Error):
         connection.execute("INSERT INTO marks SELECT 'r', NULL, 'x', 'mark', now(), 'm', 'cli'")
+
+
+def test_names_in_large_configs_are_found_part_by_part(tmp_path: Path) -> None:
+    configs = [f'{{"name":"n{number}","more":"{"x" * 60_000}"}}' for number in range(150)]
+    events = [MemberEventRow("r", "c", f"p{n:03}", "updated", None, text, n, n, "") for n, text in enumerate(configs)]
+    path = make_version_1(tmp_path / "a.duckdb", events)
+    with open_database(path) as connection:
+        connection.execute("SET memory_limit = '128MB'")  # all names at once take more
+        names = read_config_names(connection).sort("profile_id")["config_name"].to_list()
+        order = read_frame(connection, "SELECT profile_id FROM member_events")["profile_id"].to_list()
+    assert names == [f"n{number}" for number in range(150)]
+    assert order == [f"p{number:03}" for number in range(150)], "in the order of the rows"
+
+
+def test_a_lack_of_memory_is_an_error_of_storage(migrated: Path) -> None:
+    message = r"There is not enough memory for .*\. Close other programs"
+    with pytest.raises(StorageError, match=message), open_database(migrated) as connection:
+        connection.execute("SET memory_limit = '10MB'; SELECT list(x) FROM range(10_000_000) t(x)")

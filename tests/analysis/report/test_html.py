@@ -31,6 +31,7 @@ HOSTILE = [
     "<img src=x onerror='document.documentElement.dataset.hacked = 1'>",
     "\"'`${document.documentElement.dataset.hacked = 1}{{ 7 * 7 }}{% raw %}\\",
 ]
+SHOWN = [name.replace("\n", "\ufffd") for name in HOSTILE]
 VOID = {"meta", "link", "img", "br", "input", "hr"}
 
 
@@ -164,7 +165,7 @@ def test_hostile_names_are_just_names() -> None:
     html = rendered("hostile names")
     page = Page(html)
     assert page.text_of("h1") == [HOSTILE[1]]
-    assert sorted(page.text_of("h4")) == sorted(HOSTILE)
+    assert sorted(page.text_of("h4")) == sorted(SHOWN)
     assert sum(tag == "script" for tag, _ in page.tags) == 3
     assert not [tag for tag, _ in page.tags if tag in {"img", "b"} and tag != "b"]
     assert sum(tag == "b" for tag, _ in page.tags) == 1, "the hours alone are bold"
@@ -182,7 +183,7 @@ def test_hostile_names_in_the_charts_data_are_text_too() -> None:
         for row in rows
         if "name" in row
     }
-    assert names == set(HOSTILE)
+    assert names == set(SHOWN)
     assert all(name in json.dumps(charts["specs"]) for name in [json.dumps(HOSTILE[0])[1:-1]])
 
 

@@ -18,7 +18,7 @@ from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
 from pulsoid_rec.analysis.reading.recording import Recording
-from pulsoid_rec.analysis.report.terminal import plain, report_text, sessions_text, show_report, show_sessions
+from pulsoid_rec.analysis.report.terminal import report_text, sessions_text, show_report, show_sessions
 from pulsoid_rec.analysis.report.terminal_columns import TableColumn, zone_bars
 from pulsoid_rec.analysis.report.text_table import FittingTable
 
@@ -98,11 +98,6 @@ def test_zone_bars_show_every_zone_that_has_any_time() -> None:
     assert str(zone_bars(row, "ascii")) == "_.=@._"
     assert zone_bars(dict.fromkeys(ZONES), "utf-8") is None
     assert zone_bars(dict.fromkeys(ZONES, 0.0), "utf-8") is None
-
-
-def test_what_a_terminal_would_obey_is_taken_out() -> None:
-    family, instead = "\N{MAN}\N{ZERO WIDTH JOINER}\N{WOMAN}", "\N{REPLACEMENT CHARACTER}"
-    assert plain(f"a\x1b[31m\n\u202eb{family}") == f"a{instead}[31m{instead}{instead}b{family}"
 
 
 @pytest.mark.parametrize("width", [40, 60, 120])

@@ -44,7 +44,7 @@ async def test_members_are_shown_by_name_with_their_latest_bpm_and_its_age(datab
         assert lines[0].startswith("demo  live")
         assert [line.split() for line in lines[1:3]] == [
             ["0123456789abcdef", "102", "bpm", "0", "s", "ago"],
-            ["Zoë", "[bold]?[2J", "85", "bpm", "0", "s", "ago"],
+            ["Zoë", "[bold]\ufffd[2J", "85", "bpm", "0", "s", "ago"],
         ]
         await simulator.remove_member("demo", "user-1")
         await until(lambda: bool(recorder.rooms[0].status.removed))
