@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pulsoid_rec.analysis.reading.members_file import FILE_NAME
 from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
@@ -70,6 +69,7 @@ class NewFile:
 
     def _find_recorded(self) -> str | None:
         """Return what of the recording is at the path, by whatever name, link or spelling; None if nothing is."""
+        from pulsoid_rec.analysis.reading.members_file import FILE_NAME  # loads polars
         from pulsoid_rec.recorder.cli.recording_log import logs_folder
 
         database = follow_link(self.database)
