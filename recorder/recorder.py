@@ -137,7 +137,7 @@ class Recorder:
             raise self._error
         self.ingester.require_complete()
         if self._is_over and (unconnected := self.describe_unconnected()):
-            raise RefusedError(unconnected, "Mend what the reasons name, and start again.")
+            raise RefusedError(unconnected, "Correct the causes in brackets, and start again.")
 
     def describe_unconnected(self) -> str | None:
         """Return which rooms were never connected, and why, without a full stop; None if all were."""
@@ -201,7 +201,7 @@ class Recorder:
             self._error = error
             if len({refusal.message for refusal in self._refused.values()}) > 1:  # each is about its own room
                 others = format_list([room_id for room_id in self._refused if room_id != room.room_id], _MOST_REFUSED)
-                self._error = RefusedError(f"{error.message}. Refused, too: {others}", error.hint)
+                self._error = RefusedError(f"{error.message}. Also refused: {others}", error.hint)
             self.stop.set()
 
 

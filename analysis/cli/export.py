@@ -36,9 +36,7 @@ def export(
     format_: Annotated[Format | None, typer.Option("--format", help="The file's format.", show_default="by -o")] = None,
     excel: Annotated[
         bool,
-        typer.Option(
-            "--excel", help="CSV for Excel: with names in any script and times it takes for times, without formulas."
-        ),
+        typer.Option("--excel", help="Write CSV as Excel reads it: any script, times as times, no name as a formula."),
     ] = False,
     db: DbOption = DEFAULT_DB,
     room: options.RoomOption = None,
@@ -55,8 +53,8 @@ def export(
 ) -> None:
     """Write a table, or the summary, to a CSV or Parquet file.
 
-    Rows are as recorded, duplicates, implausible and untimely ones too, with the member's name beside the id. Times
-    are UTC.
+    Rows are as recorded, including duplicates, implausible and untimely readings, with the member's name beside the
+    id. Times are UTC.
 
     A cell of a CSV file is what was sent, which a spreadsheet may take for a formula. With --excel a text that begins
     with =, +, -, @, a tab or a line break has an apostrophe before it, and times are to the millisecond.

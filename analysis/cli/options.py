@@ -25,21 +25,26 @@ RoomOption = Annotated[
 SinceOption = Annotated[
     str | None,
     typer.Option(
-        metavar="TIME", help="From then on: a date, a local time, one with offset, or 2h, 3d ago.", show_default=False
+        metavar="TIME",
+        help="Only from this time on: a date, a local time, a time with an offset, or 2h or 3d (ago).",
+        show_default=False,
     ),
 ]
-UntilOption = Annotated[str | None, typer.Option(metavar="TIME", help="Before then.", show_default=False)]
+UntilOption = Annotated[str | None, typer.Option(metavar="TIME", help="Only before this time.", show_default=False)]
 MembersOption = Annotated[
     Path | None,
     typer.Option(
         metavar="PATH",
         parser=parse_path,
-        help="What is known of the members.",
+        help="The file with what is known of the members.",
         show_default="members.toml beside the database, if any",
     ),
 ]
 MaxHoldOption = Annotated[
-    float, typer.Option(metavar="SECONDS", min=0.001, max=_DAY_S, help="Longest time a reading stands for.")
+    float,
+    typer.Option(
+        metavar="SECONDS", min=0.001, max=_DAY_S, help="How long a reading holds at most, until the next one."
+    ),
 ]
 MinBpmOption = Annotated[int, typer.Option(metavar="BPM", min=0, max=1000, help="Lowest plausible heart rate.")]
 MaxBpmOption = Annotated[int, typer.Option(metavar="BPM", min=0, max=1000, help="Highest plausible heart rate.")]

@@ -15,7 +15,7 @@ def open_recording(database: Path) -> Recording:
     """Return a recording; raise `StorageError` if a recorder has not made its file yet. Other faults show at a read."""
     if not database.exists() and _is_recorded_into(database):
         raise StorageError(
-            f"There is no {database} yet: a recorder is at work, but no rows are in",
+            f"There is no {database} yet: a recorder is running, but has stored no rows",
             "Try again when the room has sent something.",
         )
     return Recording(database)
@@ -28,7 +28,7 @@ def print_no_match(recording: Recording, wanted: Filter, definitions: Definition
         sessions = now.sessions(definitions=definitions)
     found = no_match_error(wanted, rooms, sessions, str(recording.path))
     if sessions.is_empty() and _is_recorded_into(recording.path):
-        found.hint = "A recorder is at work: try again when the room has sent some."
+        found.hint = "A recorder is running: try again when the room has sent some."
     print_message(str(found))
 
 

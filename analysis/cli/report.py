@@ -44,7 +44,11 @@ def report(
     max_clock_error: options.MaxClockErrorOption = options.DEFAULTS.max_clock_error_s,
     format_: Annotated[
         Format | None,
-        typer.Option("--format", help="For people, for programs, or a page.", show_default="by -o, else table"),
+        typer.Option(
+            "--format",
+            help="A table for people, JSON for programs, or a page with charts.",
+            show_default="by -o, else table",
+        ),
     ] = None,
     output: Annotated[
         Path | None,

@@ -23,14 +23,14 @@ def sessions(
     session_gap: SessionGapOption = DEFAULTS.session_gap_s,
     max_clock_error: MaxClockErrorOption = DEFAULTS.max_clock_error_s,
     format_: Annotated[
-        Literal["table", "json"], typer.Option("--format", help="For people, or for programs.")
+        Literal["table", "json"], typer.Option("--format", help="A table for people, or JSON for programs.")
     ] = "table",
 ) -> None:
     """List the sessions recorded, by room and number.
 
     A session ends when nobody in its room sends a heart rate for 15 minutes. Sessions are numbered in the order in
-    which they were received: no filter changes a number, nor does what is recorded later, unless late readings join two
-    sessions, or show within the same quarter of an hour that a clock is wrong.
+    which they were received: neither a filter nor what is recorded later changes a number, unless readings that arrive
+    late join two sessions.
     """
     import polars as pl
 

@@ -38,7 +38,7 @@ def quality_notes(view: SessionView) -> list[Note]:
     ]
     least = format_share(LOW_COVERAGE)
     notes = [
-        *merge_many(faults, f"{format_count(len(faults), 'remark')} on sensors"),
+        *merge_many(faults, f"{format_count(len(faults), 'note')} on sensors"),
         *merge_many(coverage, f"sensors of {len(coverage)} members are slow, or cover less than {least} of their time"),
     ]
     if doubled := int(view.summary["duplicates"].sum()):

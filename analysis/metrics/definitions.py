@@ -13,7 +13,7 @@ class Definitions:
     Parameters
     ----------
     max_hold_s
-        Longest time a reading stands for, in seconds; a longer silence is a gap.
+        How long a reading holds at most, in seconds; a longer silence is a gap.
     min_bpm, max_bpm
         Lowest and highest plausible heart rate, in beats per minute, both inclusive.
     session_gap_s

@@ -92,7 +92,7 @@ def _connect(path: Path, lock_timeout_s: float) -> duckdb.DuckDBPyConnection:
         if journal_folder(path).is_dir():
             raise StorageError(
                 f"There is no {path} yet, only its journal",
-                "A recorder at work makes it with the first rows; after a crash `pulsoid-rec recover` does.",
+                "A running recorder makes it with the first rows; after a crash `pulsoid-rec recover` does.",
             )
         raise StorageError(f"There is no {path}", "Record a room first, or choose another file with --db.")
     if not path.is_file():

@@ -38,7 +38,7 @@ def import_(
     date_column: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="The column with the date, if the time is one of the day.", show_default="by its name"
+            metavar="NAME", help="The column with the date, if it is apart from the time.", show_default="by its name"
         ),
     ] = None,
     member_column: Annotated[
@@ -48,19 +48,23 @@ def import_(
         str | None, typer.Option(metavar="NAME", help="The column with the heart rate.", show_default="by its name")
     ] = None,
     member: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The member, of a file of one person.", show_default=False)
+        str | None, typer.Option(metavar="NAME", help="The member whose readings they all are.", show_default=False)
     ] = None,
     zone: Annotated[
         str | None,
         typer.Option(
             metavar="ZONE",
-            help="Of times without one: Europe/Berlin, UTC or +02:00.",
-            show_default="they must have one",
+            help="Time zone of the times, such as Europe/Berlin, UTC or +02:00.",
+            show_default="each time has its own",
         ),
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="What the times count from, as 0:00:01 or seconds.", show_default=False),
+        typer.Option(
+            metavar="TIME",
+            help="When the recording began, if its times count from there (0:00:01, or seconds).",
+            show_default=False,
+        ),
     ] = None,
     time_format: Annotated[
         str | None,
@@ -72,12 +76,12 @@ def import_(
 ) -> None:
     """Import a recording of another program, or an export, from a CSV or Parquet file, with its own times.
 
-    A file has a line for each reading, and columns for its time, its bpm and its member, which are recognized by their
-    usual names. What was recognized is printed. Times are ISO 8601, or seconds since 1970 (or milliseconds,
+    A file has a line for each reading, with columns for time, bpm and member, which are recognized by their usual
+    names and printed. Times are ISO 8601, or seconds since 1970 (or milliseconds,
     microseconds, nanoseconds).
 
-    A line that cannot be read is named, and kept in rejected_messages; the others are imported. To import a file twice
-    does no harm: duplicates are counted, and left out of all figures.
+    Lines that cannot be read are kept in rejected_messages, and the first of them are printed; the others are imported.
+    Importing a file twice does no harm: duplicates are counted, and left out of all figures.
     """
     import logging
     import os
@@ -103,13 +107,13 @@ def import_(
                 gathered.fill(source, row_parser(columns, instants, room, member))
             except NoZoneError as error:
                 raise UsageError(
-                    f"{file.name}, {error}", "Add --zone with the one they are in, such as Europe/Berlin or UTC."
+                    f"{file.name}, {error}", "Add --zone with the time zone of the file, such as Europe/Berlin or UTC."
                 ) from None
         for line in _describe(gathered, columns, instants, room, member):
             # Names come from the file, and so may hold what a terminal would obey.
             print("".join(letter if letter.isprintable() else "?" for letter in line), file=sys.stderr)
         if not gathered.readings:
-            raise UsageError(f"There is no reading in {file.name}", "Nothing was imported.")
+            raise UsageError(f"{file.name} has no reading that can be imported", "Nothing was imported.")
         if not dry_run:
             _store(gathered, file.name, room, db)
 
@@ -120,7 +124,7 @@ import_.__name__ = "import"  # the command's name, which Python keeps for itself
 def _require_columns(columns: "Columns", file: str, room: str | None, member: str | None) -> None:
     there = f"The columns are {', '.join(map(repr, columns.header))}."
     if member is None and "member" not in columns.places:
-        raise UsageError(f"{file} does not say whose it is", f"Add --member or --member-column. {there}")
+        raise UsageError(f"{file} has no column known for member", f"Add --member or --member-column. {there}")
     if room is None and "room_id" not in columns.places:
         raise UsageError(f"{file} names no room", "Add --room with the id of the room to put it in.")
 

@@ -28,7 +28,12 @@ def record(
     server: ServerOption = DEFAULT_SERVER,
     kinds: Annotated[
         str | None,
-        typer.Option(metavar="LIST", help="Kinds of message, separated by commas.", show_default="all four"),
+        typer.Option(
+            metavar="LIST",
+            help="Kinds of message, separated by commas: heart_rate, room_member_updated, room_member_removed, "
+            "room_updated.",
+            show_default="all four",
+        ),
     ] = None,
     duration: Annotated[
         float | None,
@@ -56,8 +61,8 @@ def record(
     A token file may be JSON with access_token and refresh_token. If PULSOID_CLIENT_ID and PULSOID_CLIENT_SECRET are
     set, an expired token is then refreshed, and the file rewritten.
 
-    If --duration is over and a room was never connected, the exit code is 3, and the last line names the room and why.
-    The other rooms are recorded all the same.
+    If --duration is over and a room was never connected, the exit code is 3, and the last line names the room and the
+    reason. The other rooms are recorded all the same.
     """
     import signal
 

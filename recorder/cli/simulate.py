@@ -52,9 +52,7 @@ def simulate(
             show_default=False,
         ),
     ] = None,
-    speed: Annotated[
-        float, typer.Option(metavar="X", help="Seconds played in a second: 60 plays an hour in a minute.")
-    ] = 1.0,
+    speed: Annotated[float, typer.Option(metavar="X", help="How fast to play: 60 plays an hour in a minute.")] = 1.0,
     duration: Annotated[
         float | None,
         typer.Option(
@@ -67,7 +65,9 @@ def simulate(
     once: Annotated[
         bool, typer.Option("--once", help="Exit when all is played; otherwise the connections stay open in silence.")
     ] = False,
-    seed: Annotated[int, typer.Option(metavar="N", help="Another seed makes up other people and other faults.")] = 1,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="A number that other people and other faults follow from.")
+    ] = 1,
     fault: Annotated[
         list[str] | None,
         typer.Option(

@@ -1,4 +1,6 @@
-"""Files that survive a crash: locks that end with their process, syncing to the disk, replacing a file as a whole.
+"""Files that survive a crash. Used by `journal`, `ingest`, `pulsoid` and `analysis.cli`.
 
-Independent of rows and rooms. Used by `journal`, `ingest`, `pulsoid` and `analysis.cli`.
+- `lock_file`: locks that end with their process.
+- `sync`: files and folders, synced to the disk.
+- `replace`: a file, replaced as a whole.
 """

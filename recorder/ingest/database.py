@@ -188,7 +188,7 @@ def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         migrate(connection, path)
     if found > SCHEMA_VERSION:
         raise StorageError(
-            f"{path} was written by a newer pulsoid-rec (its tables have version {found}, this program knows "
+            f"{path} was written by a newer pulsoid-rec (its tables have version {found}, this program reads up to "
             f"{SCHEMA_VERSION})",
             "Install that newer pulsoid-rec, or choose another file with --db.",
         )

@@ -111,7 +111,7 @@ async def test_only_if_every_room_is_refused_at_the_start_does_the_command_end(d
     assert caught.value.exit_code is ExitCode.REFUSED
     assert str(status) in caught.value.message
     if status != 401:  # which is about the token
-        named, other = caught.value.message.split(f" ({status}). Refused, too: ")
+        named, other = caught.value.message.split(f" ({status}). Also refused: ")
         assert {named[-3:], f"'{other}'"} == {"'a'", "'b'"}
 
 

@@ -1,4 +1,4 @@
-"""Commands that come before the first rows: whether a recorder is at work is what they say."""
+"""Commands that come before the first rows: they report whether a recorder is running."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def test_before_the_first_rows_a_recorder_at_work_is_named(tmp_path: Path) -> No
         open_recording(db).rooms()
     journal_folder(db).mkdir()
     lock = LockFile(lock_path(journal_folder(db), "run"))
-    with pytest.raises(StorageError, match="a recorder is at work, but no rows are in"):
+    with pytest.raises(StorageError, match="a recorder is running, but has stored no rows"):
         open_recording(db)
     lock.release()
     with pytest.raises(StorageError, match=r"only its journal.*recover"):
@@ -37,4 +37,4 @@ def test_before_the_first_reading_a_recorder_at_work_is_named(
     lock.release()
     first, second = capsys.readouterr().err.splitlines()
     assert first.endswith("holds no readings yet. Record a room with `pulsoid-rec record ROOM_ID`.")
-    assert second.endswith("holds no readings yet. A recorder is at work: try again when the room has sent some.")
+    assert second.endswith("holds no readings yet. A recorder is running: try again when the room has sent some.")

@@ -150,7 +150,7 @@ def test_low_coverage_is_named() -> None:
 def test_many_remarks_fold_into_one() -> None:
     report = report_of(readings_of({f"p{i}": [(s, 0) for s in range(10)] for i in range(7)}))
     (note,) = notes_of(report)
-    assert note.text == "7 remarks on sensors"
+    assert note.text == "7 notes on sensors"
     assert note.details[6] == "p6: 10 readings of 0 bpm (all of them), from 13:00:00 to 13:00:09"
 
 

@@ -153,14 +153,14 @@ def test_lines_that_cannot_be_read_are_named_and_kept(
             "member,time,bpm",
             "Ada,2024-01-02T10:00:00Z,70.5",
             {},
-            r"There is no reading in a.csv. Nothing was imported.",
+            r"a.csv has no reading that can be imported. Nothing was imported.",
         ),
         ("member,time,bpm", "Ada,2024-01-02T10:00:00Z,70", {"room": None}, r"a.csv names no room. Add --room"),
         (
             "time,bpm",
             "2024-01-02T10:00:00Z,70",
             {},
-            r"a.csv does not say whose it is. Add --member or --member-column.",
+            r"a.csv has no column known for member. Add --member or --member-column.",
         ),
         ("member,time,bpm", "Ada,2024-01-02T10:00:00Z,70", {"room": "x" * 257}, r"A room's id has more than"),
         (
@@ -284,4 +284,4 @@ def test_the_command_ends_with_2_if_nothing_can_be_read(tmp_path: Path, db: Path
     file = write(tmp_path / "a.csv", "Ada,yesterday,70")
     done = run_command("import", file, "--room", "r1", "--db", db)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.endswith("pulsoid-rec: There is no reading in a.csv. Nothing was imported.\n")
+    assert done.stderr.endswith("pulsoid-rec: a.csv has no reading that can be imported. Nothing was imported.\n")
