@@ -32,7 +32,7 @@ def no_match_error(wanted: Filter, rooms: Mapping[str, str], sessions: pl.DataFr
         return UsageError(f"No readings match {wanted}", describe_sessions(sessions))
     first_at, last_at = chosen.select(pl.col("started_at").min(), pl.col("ended_at").max()).row(0)
     hint = f"There are readings from {format_instant(first_at, UTC)} to {format_instant(last_at, UTC)} UTC."
-    return UsageError(f"No readings match {wanted}", hint)
+    return UsageError(f"No readings are in this range: {wanted}", hint)
 
 
 def no_id_error(text: str, known: Mapping[str, str], noun: str, where: str) -> UsageError:

@@ -20,7 +20,7 @@ from pulsoid_rec.recorder.disk.replace import open_replacement
 
 TOKEN_VARIABLE = "PULSOID_TOKEN"  # noqa: S105 - the name of a variable, not a token
 _HINT = (
-    f"Get one at https://pulsoid.net/ui/keys, then set {TOKEN_VARIABLE}, or write it to a file and give --token-file."
+    f"Get a token at https://pulsoid.net/ui/keys and set {TOKEN_VARIABLE}, or write it to a file and give --token-file."
 )
 _FORMAT_HINT = "Write the token there and nothing else, or a JSON object with `access_token` and `refresh_token`."
 # A shell's or an .env file's assignment, and the header, as people copy them.

@@ -162,7 +162,7 @@ def test_empty_recording_is_no_error(tmp_path: Path, format_: str) -> None:
         (["--room", "r9"], "There is no room 'r9' in"),
         (["--session", "7"], "No readings match session 7. Room r1 has sessions 1 to 2."),
         (["--since", "2026-03-05"], "readings from 2026-03-01 18:00:00 to 2026-03-01 19:23:49 UTC"),
-        (["--since", "2026-03-01T18:30Z", "--until", "2026-03-01T18:40Z"], "No readings match since"),
+        (["--since", "2026-03-01T18:30Z", "--until", "2026-03-01T18:40Z"], "No readings are in this range: since"),
     ],
 )
 def test_filter_that_matches_nothing_is_no_error_and_lists_what_exists(
