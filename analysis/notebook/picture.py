@@ -21,6 +21,9 @@ _INVISIBLE = re.compile(r'<path(?![^>]* stroke=)[^>]* fill-opacity="0"[^>]*/>')
 _UNFIT = re.compile("[^\t\n\r\x20-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that SVG cannot have: vl-convert aborts the whole process at one. And those that end a line of code."""
 
+_ESCAPES = re.compile(r"(?<!\\)((?:\\\\)*)((?:\\u[0-9a-f]{4})+)")
+"""Characters in an expression of Vega's, in which a text stands as JSON."""
+
 _EMOJI = re.compile("[\U00010000-\U0010ffff]")
 """Characters of two halves. Vega may shorten a label between the two, and vl-convert cannot measure one half."""
 
@@ -77,7 +80,7 @@ def _replace(characters: re.Pattern[str], value: Any) -> Any:
             return _replace(characters, json.loads(value))
         except ValueError:
             pass
-    return characters.sub("\ufffd", value)
+    return characters.sub("\ufffd", _ESCAPES.sub(lambda found: found[1] + json.loads(f'"{found[2]}"'), value))
 
 
 def _compress(png: bytes) -> bytes:
