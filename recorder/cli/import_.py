@@ -145,7 +145,7 @@ def _describe(
         yield f"{format_count(gathered.holes, 'row')} without a bpm."
     if gathered.faults:
         yield f"{format_count(gathered.faults, 'line')} cannot be read:"
-        for fault in gathered.first_faults(_FAULTS_SHOWN):
+        for fault in gathered.read_faults(_FAULTS_SHOWN):
             yield f"  line {fault.line}: {fault.reason}"
         if gathered.faults > _FAULTS_SHOWN:
             yield f"  and {gathered.faults - _FAULTS_SHOWN:,} more"

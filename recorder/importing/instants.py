@@ -25,9 +25,8 @@ _LEAST, _MOST = 10**8, 10**11  # seconds since 1970 that are taken for such: fro
 _DATE_AND_TIME = re.compile(
     r"(?:(\d{4})[-/.](\d\d?)[-/.](\d\d?)|(\d\d?)\.(\d\d?)\.(\d{4})),?[T ]+(\d\d?)(:\d\d.*)", re.ASCII
 )
-_WITH_SECONDS = re.compile(
-    r"(.*[T ](?:[01]?\d|2[0-3]):[0-5]\d:)([0-5]\d)(?:[.,](\d{1,6}))?(|Z| UTC| ?[+-]\d\d:?\d\d)", re.ASCII
-)
+_FRACTION = re.compile(r"[.,](\d{1,6})(?!\d)", re.ASCII)
+_SECONDS_US = {f":{second:02}": second * 1_000_000 for second in range(60)}
 _ELAPSED = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:[.,]\d*)?)", re.ASCII)
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d\d?)(?::?(\d\d))?", re.ASCII)
 
@@ -103,14 +102,17 @@ class Instants:
         return at
 
     def _parse_instant(self, text: str) -> int:
-        if found := _WITH_SECONDS.fullmatch(text):
-            before, seconds, fraction, zone = found.groups()
-            try:
-                minute_us = self._parse_minute(f"{before}00{zone}")
-            except ValueError:
-                return self._parse_any(text)  # whose reason has the whole time
-            return minute_us + int(seconds) * 1_000_000 + int((fraction or "").ljust(6, "0"))
-        return self._parse_any(text)
+        seconds_us = _SECONDS_US.get(text[16:19])  # of 2026-01-31T20:15:01
+        if seconds_us is None or text[13] != ":" or text[11:13] == "24":
+            return self._parse_any(text)
+        zone = text[19:]
+        if found := _FRACTION.match(zone):
+            seconds_us += int(found[1].ljust(6, "0"))
+            zone = zone[found.end() :]
+        try:
+            return self._parse_minute(f"{text[:17]}00{zone}") + seconds_us
+        except ValueError:
+            return self._parse_any(text)  # whose reason has the whole time
 
     def _parse_any(self, text: str) -> int:
         if _NUMBER.fullmatch(text):

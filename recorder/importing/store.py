@@ -71,7 +71,7 @@ def imported_rows(
             )
     for member, bpm, at in gathered.in_order():
         yield HeartRateRow(member.room_id, connection_id, member.profile_id, bpm, at, clock.next_us(), "")
-    for fault in gathered.all_faults():
+    for fault in gathered.read_faults():
         yield reject(room_id, connection_id, clock.next_us(), f"line {fault.line} of {file}: {fault.reason}", fault.raw)
 
 
