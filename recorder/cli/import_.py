@@ -130,7 +130,8 @@ def _describe(
 ) -> Iterator[str]:
     """Yield lines on what was read, and from which columns."""
     date = f"{columns.name('date')!r} and " if "date" in columns.places else ""
-    yield f"  time: {date}{columns.name('time')!r}, {instants.description}"
+    how = f", {instants.description}" if gathered.readings else ""
+    yield f"  time: {date}{columns.name('time')!r}{how}"
     yield f"  member: {f'{member} (given)' if member else repr(columns.name('member'))}"
     yield f"  bpm: {columns.name('bpm')!r}"
     yield f"  room: {f'{room} (given)' if room else repr(columns.name('room_id'))}"
@@ -152,12 +153,11 @@ def _describe(
 
 
 def _store(gathered: "Gathered", file: str, room: str | None, db: Path) -> None:
-    from pulsoid_rec.recorder.clock import ReceiptClock
     from pulsoid_rec.recorder.importing.store import Import, imported_rows
 
     task = Import(db)
     try:
-        run_in_trio(task.run, imported_rows(gathered, file, room, task.run_id, ReceiptClock()))
+        run_in_trio(task.run, imported_rows(gathered, file, room, task.run_id))
     finally:
         stored = task.ingester.total
         rejected = f" and {format_count(stored.rejected, 'rejected line')}" if stored.rejected else ""
