@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from pulsoid_rec.recorder.importing.gather import Gathered
     from pulsoid_rec.recorder.importing.instants import Instants
 
+_BY_NAME = "by its name"
 _FAULTS_SHOWN = 5
 _NAMES_SHOWN = 8
+
+
+def _option(metavar: str, text: str, default: str | bool = False) -> Any:
+    return typer.Option(metavar=metavar, help=text, show_default=default)
 
 
 def import_(
@@ -28,45 +33,21 @@ def import_(
         Path, typer.Argument(metavar="FILE", parser=parse_path, help="A CSV or Parquet file.", show_default=False)
     ],
     *,
-    room: Annotated[
-        str | None, typer.Option(metavar="ID", help="The room to put it in.", show_default="the file's column room_id")
-    ] = None,
+    room: Annotated[str | None, _option("ID", "The room to put it in.", "the file's column room_id")] = None,
     db: DbOption = DEFAULT_DB,
-    time_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The column with the time.", show_default="by its name")
-    ] = None,
+    time_column: Annotated[str | None, _option("NAME", "The column with the time.", _BY_NAME)] = None,
     date_column: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="The column with the date, if the time is one of the day.", show_default="by its name"
-        ),
+        str | None, _option("NAME", "The column with the date, if the time is one of the day.", _BY_NAME)
     ] = None,
-    member_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The column with the member.", show_default="by its name")
-    ] = None,
-    bpm_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The column with the heart rate.", show_default="by its name")
-    ] = None,
-    member: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The member, of a file of one person.", show_default=False)
-    ] = None,
+    member_column: Annotated[str | None, _option("NAME", "The column with the member.", _BY_NAME)] = None,
+    bpm_column: Annotated[str | None, _option("NAME", "The column with the heart rate.", _BY_NAME)] = None,
+    member: Annotated[str | None, _option("NAME", "The member, of a file of one person.")] = None,
     zone: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ZONE",
-            help="Of times without one: Europe/Berlin, UTC or +02:00.",
-            show_default="they must have one",
-        ),
+        str | None, _option("ZONE", "Of times without one: Europe/Berlin, UTC or +02:00.", "they must have one")
     ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="What the times count from, as 0:00:01 or seconds.", show_default=False),
-    ] = None,
+    start: Annotated[str | None, _option("TIME", "What the times count from, as 0:00:01 or seconds.")] = None,
     time_format: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FORMAT", help="How times are written, such as '%m/%d/%Y %I:%M %p'.", show_default="ISO 8601"
-        ),
+        str | None, _option("FORMAT", "How times are written, such as '%m/%d/%Y %I:%M %p'.", "ISO 8601")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be imported, and write nothing.")] = False,
 ) -> None:
