@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from pulsoid_rec.recorder.importing.gather import Gathered
     from pulsoid_rec.recorder.importing.instants import Instants
 
+_BY_NAME = "by its name"
 _FAULTS_SHOWN = 5
 _NAMES_SHOWN = 8
+
+
+def _option(metavar: str, text: str, default: str | bool = False) -> Any:
+    return typer.Option(metavar=metavar, help=text, show_default=default)
 
 
 def import_(
@@ -28,49 +33,24 @@ def import_(
         Path, typer.Argument(metavar="FILE", parser=parse_path, help="A CSV or Parquet file.", show_default=False)
     ],
     *,
-    room: Annotated[
-        str | None, typer.Option(metavar="ID", help="The room to put it in.", show_default="the file's column room_id")
-    ] = None,
+    room: Annotated[str | None, _option("ID", "The room to put it in.", "the file's column room_id")] = None,
     db: DbOption = DEFAULT_DB,
-    time_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The column with the time.", show_default="by its name")
-    ] = None,
+    time_column: Annotated[str | None, _option("NAME", "The column with the time.", _BY_NAME)] = None,
     date_column: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="The column with the date, if it is apart from the time.", show_default="by its name"
-        ),
+        str | None, _option("NAME", "The column with the date, if it is apart from the time.", _BY_NAME)
     ] = None,
-    member_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The column with the member.", show_default="by its name")
-    ] = None,
-    bpm_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The column with the heart rate.", show_default="by its name")
-    ] = None,
-    member: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The member whose readings they all are.", show_default=False)
-    ] = None,
+    member_column: Annotated[str | None, _option("NAME", "The column with the member.", _BY_NAME)] = None,
+    bpm_column: Annotated[str | None, _option("NAME", "The column with the heart rate.", _BY_NAME)] = None,
+    member: Annotated[str | None, _option("NAME", "The member whose readings they all are.")] = None,
     zone: Annotated[
         str | None,
-        typer.Option(
-            metavar="ZONE",
-            help="Time zone of the times, such as Europe/Berlin, UTC or +02:00.",
-            show_default="each time has its own",
-        ),
+        _option("ZONE", "Time zone of the times, such as Europe/Berlin, UTC or +02:00.", "each time has its own"),
     ] = None,
     start: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="When the recording began, if its times count from there (0:00:01, or seconds).",
-            show_default=False,
-        ),
+        str | None, _option("TIME", "When it began, if the times count from there (0:00:01, or seconds).")
     ] = None,
     time_format: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FORMAT", help="How times are written, such as '%m/%d/%Y %I:%M %p'.", show_default="ISO 8601"
-        ),
+        str | None, _option("FORMAT", "How times are written, such as '%m/%d/%Y %I:%M %p'.", "ISO 8601")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be imported, and write nothing.")] = False,
 ) -> None:
@@ -134,7 +114,8 @@ def _describe(
 ) -> Iterator[str]:
     """Yield lines on what was read, and from which columns."""
     date = f"{columns.name('date')!r} and " if "date" in columns.places else ""
-    yield f"  time: {date}{columns.name('time')!r}, {instants.description}"
+    how = f", {instants.description}" if gathered.readings else ""
+    yield f"  time: {date}{columns.name('time')!r}{how}"
     yield f"  member: {f'{member} (given)' if member else repr(columns.name('member'))}"
     yield f"  bpm: {columns.name('bpm')!r}"
     yield f"  room: {f'{room} (given)' if room else repr(columns.name('room_id'))}"
@@ -149,19 +130,18 @@ def _describe(
         yield f"{format_count(gathered.holes, 'row')} without a bpm."
     if gathered.faults:
         yield f"{format_count(gathered.faults, 'line')} cannot be read:"
-        for fault in gathered.first_faults(_FAULTS_SHOWN):
+        for fault in gathered.read_faults(_FAULTS_SHOWN):
             yield f"  line {fault.line}: {fault.reason}"
         if gathered.faults > _FAULTS_SHOWN:
             yield f"  and {gathered.faults - _FAULTS_SHOWN:,} more"
 
 
 def _store(gathered: "Gathered", file: str, room: str | None, db: Path) -> None:
-    from pulsoid_rec.recorder.clock import ReceiptClock
     from pulsoid_rec.recorder.importing.store import Import, imported_rows
 
     task = Import(db)
     try:
-        run_in_trio(task.run, imported_rows(gathered, file, room, task.run_id, ReceiptClock()))
+        run_in_trio(task.run, imported_rows(gathered, file, room, task.run_id))
     finally:
         stored = task.ingester.total
         rejected = f" and {format_count(stored.rejected, 'rejected line')}" if stored.rejected else ""

@@ -5,10 +5,9 @@ They are in tables of a DuckDB instance without a file, which goes to temporary 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -16,7 +15,7 @@ import pyarrow as pa
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.importing.instants import NoZoneError
 from pulsoid_rec.recorder.importing.parse import Member, ParseRow
-from pulsoid_rec.recorder.importing.source import Source
+from pulsoid_rec.recorder.importing.source import CsvSource, ParquetSource
 from pulsoid_rec.recorder.ingest.database import CONFIG
 from pulsoid_rec.recorder.journal.rows import reject
 
@@ -25,21 +24,19 @@ _BATCH = 20_000
 _FAULTS_BATCH = 1_000  # they may be long
 _READINGS = {"member": pa.int32(), "bpm": pa.int32(), "occurred_at": pa.int64(), "received_at": pa.string()}
 _FAULTS = {"line": pa.int64(), "reason": pa.string(), "raw": pa.string()}
-_TABLES = (
-    "CREATE TABLE readings (member INTEGER, bpm INTEGER, occurred_at BIGINT, received_at TIMESTAMPTZ)",
-    "CREATE TABLE faults (line BIGINT, reason VARCHAR, raw VARCHAR)",
-    "SET enable_progress_bar = false",
-)
+_SETUP = """
+    CREATE TABLE readings (member INTEGER, bpm INTEGER, occurred_at BIGINT, received_at TIMESTAMPTZ);
+    CREATE TABLE faults (line BIGINT, reason VARCHAR, raw VARCHAR);
+    SET enable_progress_bar = false;
+"""
 _IN_ORDER = (
     "SELECT member, bpm, occurred_at FROM readings"
     " ORDER BY occurred_at, received_at, CASE WHEN received_at IS NOT NULL THEN bpm END, rowid"  # as analysis has it
 )
-_Row = tuple[Any, ...]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """A line that cannot be read, why, and its text."""
 
     line: int
@@ -57,34 +54,37 @@ class Gathered:
         self.faults = 0
         self.holes = 0
         """Rows without a bpm."""
-        for statement in _TABLES:
-            connection.execute(statement)
+        connection.execute(_SETUP)
 
-    def fill(self, source: Source, parse_row: ParseRow) -> None:
+    def fill(self, source: CsvSource | ParquetSource, parse_row: ParseRow) -> None:
         """Read a file to its end; raise `NoZoneError` at the first time that needs a zone."""
-        readings: list[_Row] = []
-        faults: list[_Row] = []
-        members = self._members
+        numbers = self._members
+        readings: list[list[Any]] = [[] for _ in _READINGS]
+        faults: list[list[Any]] = [[] for _ in _FAULTS]
+        members, bpms, instants, receipts = readings
         for cells in source.rows(lambda cells: _is_reading(cells, parse_row)):
             try:
                 if source.fault:
                     raise ValueError(source.fault)  # noqa: TRY301 - as faults that the parser finds
-                if not any(cells):
-                    continue
-                if (reading := parse_row(cells)) is None:
-                    self.holes += 1
-                    continue
+                reading = parse_row(cells) if any(cells) else None
             except NoZoneError as error:
                 raise NoZoneError(f"line {source.line}: {error}") from None
             except ValueError as error:
                 row = reject(None, None, 0, str(error), _valid(source.text))
-                faults.append((source.line, row.reason, row.raw))
-                if len(faults) >= _FAULTS_BATCH:
+                for column, value in zip(faults, (source.line, row.reason, row.raw), strict=True):
+                    column.append(value)
+                if len(faults[0]) >= _FAULTS_BATCH:
                     self._add_faults(faults)
                 continue
+            if reading is None:
+                self.holes += any(cells)
+                continue
             member, bpm, occurred_at, received = reading
-            readings.append((members.setdefault(member, len(members)), bpm, occurred_at, received))
-            if len(readings) >= _BATCH:
+            members.append(numbers.setdefault(member, len(numbers)))
+            bpms.append(bpm)
+            instants.append(occurred_at)
+            receipts.append(received or None)
+            if len(bpms) >= _BATCH:
                 self._add_readings(readings)
         self._add_readings(readings)
         self._add_faults(faults)
@@ -101,13 +101,10 @@ class Gathered:
         first, last = (_EPOCH + timedelta(microseconds=end) for end in ends)
         return first, last
 
-    def first_faults(self, most: int) -> list[Fault]:
-        """Return the first lines that cannot be read."""
-        return [Fault(*row) for row in self._connection.execute(f"FROM faults LIMIT {most:d}").fetchall()]
-
-    def all_faults(self) -> Iterator[Fault]:
-        """Yield every line that cannot be read, in order."""
-        return (Fault(*row) for rows in self._batches("FROM faults", _FAULTS_BATCH) for row in rows)
+    def read_faults(self, most: int | None = None) -> Iterator[Fault]:
+        """Yield the lines that cannot be read, in order; with `most`, the first of them."""
+        limit = "" if most is None else f" LIMIT {most:d}"
+        return (Fault(*row) for row in self._rows(f"FROM faults{limit}", _FAULTS_BATCH))
 
     def in_order(self) -> Iterator[tuple[Member, int, int]]:
         """Yield every reading, in the order of time: member, bpm, and when it occurred, in microseconds since 1970.
@@ -115,32 +112,29 @@ class Gathered:
         Those of one instant come as they were received if the file says so, or else as in the file.
         """
         members = list(self._members)
-        for rows in self._batches(_IN_ORDER, _BATCH):
-            for member, bpm, occurred_at in rows:
-                yield members[member], bpm, occurred_at
+        return ((members[member], bpm, at) for member, bpm, at in self._rows(_IN_ORDER, _BATCH))
 
-    def _batches(self, query: str, rows: int) -> Iterator[Iterator[_Row]]:
-        for batch in self._connection.sql(query).to_arrow_reader(rows):
-            yield zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    def _rows(self, query: str, batch_rows: int) -> Iterator[tuple[Any, ...]]:
+        for batch in self._connection.sql(query).to_arrow_reader(batch_rows):
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
-    def _add_readings(self, rows: list[_Row]) -> None:
+    def _add_readings(self, columns: list[list[Any]]) -> None:
         # The receipt only orders readings of one instant, so it is no fault if it cannot be read.
         values = "member, bpm, occurred_at, try_cast(received_at AS TIMESTAMPTZ)"
-        self._insert(f"readings SELECT {values}", _READINGS, rows)
-        self.readings += len(rows)
-        rows.clear()
+        self.readings += self._insert(f"readings SELECT {values}", _READINGS, columns)
 
-    def _add_faults(self, rows: list[_Row]) -> None:
-        self._insert("faults", _FAULTS, rows)
-        self.faults += len(rows)
-        rows.clear()
+    def _add_faults(self, columns: list[list[Any]]) -> None:
+        self.faults += self._insert("faults", _FAULTS, columns)
 
-    def _insert(self, table: str, columns: dict[str, pa.DataType], rows: list[_Row]) -> None:
-        values = list(zip(*rows, strict=True)) or [()] * len(columns)
-        batch = {name: pa.array(column, kind) for (name, kind), column in zip(columns.items(), values, strict=True)}
-        self._connection.register("batch", pa.table(batch))
+    def _insert(self, table: str, schema: dict[str, pa.DataType], columns: list[list[Any]]) -> int:
+        """Move rows, given as columns, to a table; return how many."""
+        rows = len(columns[0])
+        self._connection.register("batch", pa.table(columns, schema=pa.schema(schema)))
         self._connection.execute(f"INSERT INTO {table} FROM batch")
         self._connection.unregister("batch")
+        for column in columns:
+            column.clear()
+        return rows
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def _parse_member(columns: Columns, cells: list[str], room_id: str | None, membe
         if len(text) > DEFAULT_LIMITS.id_chars:
             raise ValueError(f"the id of its {what} has more than {DEFAULT_LIMITS.id_chars} characters")
         if _is_broken(text):
-            raise ValueError(f"the id of its {what} is not UTF-8 text")
+            raise ValueError(f"the id of its {what} is not UTF-8 text; save the file as UTF-8")
     name = cell("name") or ("" if columns.has_ids else profile_id)
     is_known = (
         name.strip() and name != profile_id[:8] and not _is_broken(name)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import TextIO
 
 import duckdb
 
@@ -28,29 +28,8 @@ IsReading = Callable[[list[str]], bool]
 """Whether the cells of a line are those of a reading."""
 
 
-class Source(Protocol):
-    """An open file: its rows, to be read once, and where it is."""
-
-    kind: str
-    """What the file is, for the user."""
-    columns: Columns
-    fault: str
-    """Why the current row is not one, if so."""
-
-    @property
-    def line(self) -> int:
-        """The number of the current row's first line; of a row in a Parquet file, which has no lines."""
-
-    @property
-    def text(self) -> str:
-        """The current row as it is in the file."""
-
-    def rows(self, is_reading: IsReading) -> Iterator[list[str]]:
-        """Yield the cells of each row."""
-
-
 @contextmanager
-def open_source(path: Path, named: Mapping[str, str]) -> Iterator[Source]:
+def open_source(path: Path, named: Mapping[str, str]) -> "Iterator[CsvSource | ParquetSource]":
     """Open a file; `named` are the columns that the user named, by meaning.
 
     Raises
@@ -61,10 +40,12 @@ def open_source(path: Path, named: Mapping[str, str]) -> Iterator[Source]:
     try:
         with path.open("rb") as file:
             start = file.read(len(_PARQUET))
+        if not start:
+            raise UsageError(f"{path} is empty", "Name a CSV or Parquet file.")
         if start == _PARQUET:
             with duckdb.connect(config={**CONFIG, "memory_limit": "128MB"}) as connection:
                 connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-                yield _ParquetSource(connection, path, named)
+                yield ParquetSource(connection, path, named)
             return
         encoding = _encoding(start)
         errors = "surrogateescape" if encoding == "utf-8-sig" else "replace"
@@ -83,78 +64,77 @@ def _encoding(start: bytes) -> str:
     return "utf-8-sig"
 
 
-def _open_csv(file: TextIO, path: Path, named: Mapping[str, str]) -> "_CsvSource":
-    head = list(islice(file, _HEADER_LINES))
+def _open_csv(file: TextIO, path: Path, named: Mapping[str, str]) -> "CsvSource":
     likeliest: list[str] = []
-    for number, line in enumerate(head, 1):
+    for number, line in enumerate(islice(file, _HEADER_LINES), 1):
         for separator in _SEPARATORS:
             header = next(csv.reader([line], delimiter=separator), [])
             if columns := find_columns(header, named):
-                file.seek(0)
-                return _CsvSource(file, number, separator, columns)
+                return CsvSource(file, number, separator, columns)
             likeliest = max(likeliest, header, key=len)
     raise no_columns_error(path.name, likeliest, named)
 
 
-class _CsvSource:
-    """A CSV file whose header is in line `header_line`."""
+class CsvSource:
+    """A CSV file that was read as far as its header, in line `header_line`."""
 
     def __init__(self, file: TextIO, header_line: int, separator: str, columns: Columns) -> None:
         encoding = file.encoding.removesuffix("-sig").upper()
         self.kind = f"CSV in {encoding}, separated by {_SEPARATORS[separator]}, with its header in line {header_line}"
         self.columns = columns
         self.fault = ""
-        self._file = islice(file, header_line, None)
+        """Why the current row is not one, if so."""
+        self.line = header_line
+        """The number of the current row's first line."""
+        self._file = file
         self._separator = separator
-        self._next = header_line + 1
         self._again: deque[str] = deque()  # lines to be read again
         self._current: list[str] = []  # lines of the current row
 
     @property
-    def line(self) -> int:
-        return self._next - len(self._current)
-
-    @property
     def text(self) -> str:
+        """The current row as it is in the file."""
         return "".join(self._current).rstrip("\r\n")
 
     def rows(self, is_reading: IsReading) -> Iterator[list[str]]:
         """Yield the cells of each row; a quote that is left open takes only its own line with it."""
         width, current = len(self.columns.header), self._current
         reader = self._reader()
+        self.line += 1
         while True:
             current.clear()
             self.fault = ""
             cells: list[str] = []
             try:
                 cells = next(reader)
-                is_open = any(_is_whole(line) and is_reading(self._split(line)) for line in current[1:])
+                is_open = len(current) > 1 and any(
+                    _is_whole(line) and is_reading(self._split(line)) for line in current[1:]
+                )
             except StopIteration:
                 return
             except csv.Error:  # a cell is longer than 128 KiB
                 is_open = True
             if is_open:
-                self._close_quote()
+                self.fault = "it has a quote that is not closed"
+                self._again.extendleft(reversed(current[1:]))
+                del current[1:]
                 reader = self._reader()
             elif len(cells) != width and (any(cells[width:]) or len(cells) < width) and any(cells):
                 self.fault = f"it has {len(cells)} cells, and the header {width}"
             yield cells
+            self.line += len(current)
 
     def _reader(self) -> Iterator[list[str]]:
         return csv.reader(self._read(), delimiter=self._separator)
 
     def _read(self) -> Iterator[str]:
-        while (line := self._again.popleft() if self._again else next(self._file, None)) is not None:
-            self._next += 1
-            self._current.append(line)
+        append, again = self._current.append, self._again
+        while again:
+            append(line := again.popleft())
             yield line
-
-    def _close_quote(self) -> None:
-        """End the current row after its first line, and read the others again."""
-        self.fault = "it has a quote that is not closed"
-        self._again.extendleft(reversed(self._current[1:]))
-        self._next -= len(self._current) - 1
-        del self._current[1:]
+        for line in self._file:
+            append(line)
+            yield line
 
     def _split(self, line: str) -> list[str]:
         try:
@@ -168,14 +148,13 @@ def _is_whole(line: str) -> bool:
     return line.count('"') % 2 == 0
 
 
-class _ParquetSource:
-    """A Parquet file; values are what DuckDB writes for them."""
+class ParquetSource:
+    """A Parquet file, with the attributes of a `CsvSource`; values are what DuckDB writes for them."""
 
     kind = "Parquet"
     fault = ""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path, named: Mapping[str, str]) -> None:
-        self._connection = connection
         try:
             self._table = connection.read_parquet(duckdb_pattern(path))
         except duckdb.Error as error:
@@ -185,11 +164,8 @@ class _ParquetSource:
             raise no_columns_error(path.name, self._table.columns, named)
         self.columns = columns
         self.line = 0
-        self._cells: list[str] = []
-
-    @property
-    def text(self) -> str:
-        return ",".join(self._cells)
+        """The number of the current row."""
+        self.text = ""
 
     def rows(self, _is_reading: IsReading) -> Iterator[list[str]]:
         """Yield the cells of each row; those of columns that are not used are empty."""
@@ -201,8 +177,8 @@ class _ParquetSource:
         for batch in self._table.project(", ".join(values)).to_arrow_reader(_BATCH):
             for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 self.line += 1
-                self._cells = list(cells)
-                yield self._cells
+                self.text = ",".join(cells)
+                yield list(cells)
 
 
 def _quote(name: str) -> str:

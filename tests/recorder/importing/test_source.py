@@ -105,7 +105,8 @@ def test_a_parquet_file_gives_its_values_as_texts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "a.csv has no column known for time and bpm. Add --time-column and --bpm-column."),
+        (b"", "a.csv is empty"),
+        (b"no table", "a.csv has no column known for time and bpm. Add --time-column and --bpm-column."),
         (b"PAR1 and no more", "is not a whole Parquet file"),
         (bytes(range(256)) * 99, "has no column known for time and bpm"),
     ],
