@@ -2,7 +2,7 @@
 
 A reading's lead is `occurred_at - received_at`: how far the clock that stamped it is ahead of the recorder's. Leads are
 looked at in windows of a minute of receipt. A window whose leads differ among themselves has readings that were
-delivered late, or a step within it, and shows no clock; so has every window of an import or of a fast replay.
+delivered late, or a step within it, and shows no clock; so has every window of a fast replay.
 """
 
 from bisect import bisect_right
