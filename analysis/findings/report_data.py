@@ -15,8 +15,9 @@ from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.analysis.reading.pipeline import Selection, read_in_order, read_slices
-from pulsoid_rec.analysis.reading.recording import Recording, compute_results
+from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.analysis.reading.rejected import REJECTED, read_rejected
+from pulsoid_rec.analysis.reading.results import compute_results
 from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS
 

@@ -8,7 +8,8 @@ from datetime import datetime, timezone, tzinfo
 import polars as pl
 
 from pulsoid_rec.analysis.findings.checks import Checks
-from pulsoid_rec.analysis.findings.clocks import Clocks, compare_clocks
+from pulsoid_rec.analysis.findings.clocks import Clocks
+from pulsoid_rec.analysis.findings.leads import compare_clocks
 from pulsoid_rec.analysis.findings.local_time import fixed_zone, format_clock
 from pulsoid_rec.analysis.findings.offline import Offline, offline_times
 from pulsoid_rec.analysis.findings.report_data import ReportData

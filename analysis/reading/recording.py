@@ -5,7 +5,6 @@ The file is opened read-only for each read and closed again, so that recorders c
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -16,15 +15,13 @@ from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions
 from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
-from pulsoid_rec.analysis.metrics.members import describe_members
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
-from pulsoid_rec.analysis.metrics.summary import summarize
-from pulsoid_rec.analysis.metrics.time_at_bpm import time_at_bpm
 from pulsoid_rec.analysis.reading.buckets import Scan, buckets_of, scan_readings
 from pulsoid_rec.analysis.reading.config_names import read_config_names, read_room_names
 from pulsoid_rec.analysis.reading.database import LOCK_TIMEOUT_S, open_database, read_frame
 from pulsoid_rec.analysis.reading.lazy import read_lazily
-from pulsoid_rec.analysis.reading.pipeline import Selection, read_recovery, read_tally, select
+from pulsoid_rec.analysis.reading.pipeline import Selection, select
+from pulsoid_rec.analysis.reading.results import Results, compute_results, describe_selected
 from pulsoid_rec.recorder.contract.ids import IS_IMPORTED
 from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.tables import TABLES, Table
@@ -45,54 +42,6 @@ READINGS = pl.Schema(
 )
 
 Value = str | list[str] | datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Results:
-    """All results for what a filter selects, of one state of the file."""
-
-    sessions: pl.DataFrame
-    """`sessions.SCHEMA`."""
-
-    people: pl.DataFrame
-    """As `members.describe_members` returns it."""
-
-    config_names: pl.DataFrame
-    """As `config_names.read_config_names` returns them."""
-
-    tally: pl.DataFrame
-    """As `pipeline.read_tally` returns it."""
-
-    recovery: pl.DataFrame
-    """`recovery.SCHEMA`."""
-
-    untimely: pl.DataFrame
-    """`untimely.UNTIMELY`."""
-
-    @property
-    def time_at_bpm(self) -> pl.DataFrame:
-        """The time at bpm: `time_at_bpm.SCHEMA`."""
-        return time_at_bpm(self.tally)
-
-    @property
-    def summary(self) -> pl.DataFrame:
-        """The summary: `summary.SCHEMA`."""
-        return summarize(self.tally, self.people, self.recovery)
-
-
-def _describe(selection: Selection, config_names: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
-    """Describe the selected members, as `members.describe_members` does."""
-    started = selection.sessions.select("room_id", "session", "started_at")
-    present = selection.present.join(started, on=["room_id", "session"])
-    return describe_members(present, config_names, members)
-
-
-def compute_results(selection: Selection, members: pl.DataFrame) -> Results:
-    """Compute all results of what is selected; `members` is what is known of them: `members.SCHEMA`."""
-    tally, config_names = read_tally(selection), read_config_names(selection.connection)
-    people = _describe(selection, config_names, members)
-    recovery = read_recovery(selection, people)
-    return Results(selection.sessions, people, config_names, tally, recovery, selection.untimely)
 
 
 class Recording:
@@ -197,7 +146,7 @@ class Recording:
             sent = selection.buckets.group_by(MEMBER).agg(
                 pl.col("first_at").min(), pl.col("last_at").max(), pl.col("readings").sum()
             )
-            people = _describe(selection, read_config_names(selection.connection), members)
+            people = describe_selected(selection, read_config_names(selection.connection), members)
             members_sent = people.select(*MEMBER, "name").join(sent, on=MEMBER, how="left").sort(MEMBER)
             return members_sent.with_columns(pl.col("readings").fill_null(0))
 

@@ -13,7 +13,8 @@ from readings import MATCHES, match_readings
 from report_samples import READINGS, at, report_of
 
 from pulsoid_rec.analysis.findings.clock_notes import clock_notes
-from pulsoid_rec.analysis.findings.clocks import Clocks, compare_clocks, lead_windows
+from pulsoid_rec.analysis.findings.clocks import Clocks
+from pulsoid_rec.analysis.findings.leads import compare_clocks, lead_windows
 from pulsoid_rec.analysis.findings.presence import presence_notes
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
 
