@@ -146,9 +146,8 @@ def _read(
     def read(keys: pl.Series | None) -> Iterable[pl.DataFrame]:
         if readings is None:
             return read_slices(replace(selection, slice_rows=SLICE_ROWS), keys)
-        return (readings if keys is None else readings.filter(pl.col("key").is_in(keys.implode()))).iter_slices(
-            SLICE_ROWS
-        )
+        rows = readings if keys is None else readings.filter(pl.col("key").is_in(keys.implode()))
+        return rows.iter_slices(SLICE_ROWS)
 
     return ReportData(
         generated_at=generated_at,
@@ -169,8 +168,8 @@ def _read(
         imported=recording.imported_sessions(selection.wanted.rooms, selection.definitions) if checks else frozenset(),
         definitions=selection.definitions,
         filter=str(selection.wanted),
-        # The last, as they select anew on this connection.
         rejected=read_rejected(recording, selection.wanted, selection.definitions),
+        # The last, as it selects anew on this connection.
         unmatched=_find_unmatched(recording, selection, members, results.config_names),
     )
 
