@@ -12,7 +12,6 @@ from typing import Final
 
 import polars as pl
 
-from pulsoid_rec.analysis.findings.clocks import lead_windows
 from pulsoid_rec.analysis.findings.faults import (
     count_implausible,
     count_jumps,
@@ -20,6 +19,7 @@ from pulsoid_rec.analysis.findings.faults import (
     find_unchanging,
     judge_faults,
 )
+from pulsoid_rec.analysis.findings.leads import lead_windows
 from pulsoid_rec.analysis.findings.pace import count_steps, find_paces
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.holds import MEMBER
@@ -116,7 +116,7 @@ class Checks:
     """`begins_at`, `ends_at`: the readings before and after a silence longer than `SILENCE_S`, and than the pace."""
 
     windows: pl.DataFrame
-    """As of `clocks.lead_windows`."""
+    """As of `leads.lead_windows`."""
 
     returns: pl.DataFrame
     """`removed_at`, `first_at`: the first reading after a member's removal, if there is one."""

@@ -15,8 +15,9 @@ from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.analysis.reading.pipeline import Selection, read_in_order, read_slices
-from pulsoid_rec.analysis.reading.recording import Recording, compute_results
+from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.analysis.reading.rejected import REJECTED, read_rejected
+from pulsoid_rec.analysis.reading.results import compute_results
 from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS
 
@@ -41,12 +42,6 @@ class ReportData:
     generated_at: datetime
     """When the recording was read (aware, UTC)."""
 
-    rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED))
-    """`reading.rejected.REJECTED`: the messages that were rejected."""
-
-    unmatched: str | None = None
-    """Who of the members file is nobody in the recording, as text; None if all of it was not read."""
-
     source: str
     """The database's file name, without its folder."""
 
@@ -70,6 +65,10 @@ class ReportData:
 
     untimely: pl.DataFrame
     """`metrics.untimely.UNTIMELY`: the readings that were left out because their time is wrong."""
+
+    rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED))
+    """`reading.rejected.REJECTED`: the messages that were rejected."""
+
     checks: Checks
     """What the checks of all readings found, whether `readings` has them or not."""
 
@@ -84,6 +83,9 @@ class ReportData:
 
     imported: AbstractSet[tuple[str, int]] = frozenset()
     """The sessions that were imported, by `room_id` and `session`: no recorder listened to them."""
+
+    unmatched: str | None = None
+    """Who of the members file is nobody in the recording, as text; None if all are, or only a part was read."""
 
     definitions: Definitions
     """What counted as plausible, held and one session."""
@@ -144,15 +146,14 @@ def _read(
     def read(keys: pl.Series | None) -> Iterable[pl.DataFrame]:
         if readings is None:
             return read_slices(replace(selection, slice_rows=SLICE_ROWS), keys)
-        return (readings if keys is None else readings.filter(pl.col("key").is_in(keys.implode()))).iter_slices(
-            SLICE_ROWS
-        )
+        rows = readings if keys is None else readings.filter(pl.col("key").is_in(keys.implode()))
+        return rows.iter_slices(SLICE_ROWS)
 
     return ReportData(
         generated_at=generated_at,
         source=recording.path.name,
         rooms={room_id: plain(room_names.get(room_id, room_id)) for room_id in room_ids},
-        config_names={(room, profile): plain(name) for room, profile, name in recording.config_names().iter_rows()},
+        config_names={(room, profile): plain(name) for room, profile, name in results.config_names.iter_rows()},
         sessions=sessions,
         summary=results.summary,
         time_at_bpm=results.time_at_bpm,
@@ -164,25 +165,25 @@ def _read(
         member_events=member_events,
         connection_events=recording.events(CONNECTION_EVENTS, room_ids),
         last_received=recording.last_received().filter(pl.col("room_id").is_in(room_ids)),
-        imported=recording.imported_sessions(sessions) if checks else frozenset(),
+        imported=recording.imported_sessions(selection.wanted.rooms, selection.definitions) if checks else frozenset(),
         definitions=selection.definitions,
         filter=str(selection.wanted),
-        # The last, as they select anew on this connection.
         rejected=read_rejected(recording, selection.wanted, selection.definitions),
-        unmatched=_find_unmatched(recording, selection.wanted, members, selection.definitions),
+        # The last, as it selects anew on this connection.
+        unmatched=_find_unmatched(recording, selection, members, results.config_names),
     )
 
 
 def _find_unmatched(
-    recording: Recording, wanted: Filter, members: pl.DataFrame, definitions: Definitions
+    recording: Recording, selection: Selection, members: pl.DataFrame, config_names: pl.DataFrame
 ) -> str | None:
     """Describe who of the members file is nobody in the whole recording, unless the filter is for a part of it."""
-    if members.is_empty() or wanted.rooms or wanted.members:
+    if members.is_empty() or selection.wanted.rooms or selection.wanted.members:
         return None
-    names = dict(recording.config_names().select("profile_id", "config_name").iter_rows())
+    names = dict(config_names.select("profile_id", "config_name").iter_rows())
     if names.keys() >= set(members["profile_id"]):
         return None  # without a look at the readings
-    names = {id_: names.get(id_, id_) for id_ in recording.profile_ids(definitions)}
+    names = {id_: names.get(id_, id_) for id_ in recording.profile_ids(selection.definitions)}
     return describe_unmatched(members["profile_id"], names)
 
 

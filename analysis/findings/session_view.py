@@ -8,7 +8,8 @@ from datetime import datetime, timezone, tzinfo
 import polars as pl
 
 from pulsoid_rec.analysis.findings.checks import Checks
-from pulsoid_rec.analysis.findings.clocks import Clocks, compare_clocks
+from pulsoid_rec.analysis.findings.clocks import Clocks
+from pulsoid_rec.analysis.findings.leads import compare_clocks
 from pulsoid_rec.analysis.findings.local_time import fixed_zone, format_clock
 from pulsoid_rec.analysis.findings.offline import Offline, offline_times
 from pulsoid_rec.analysis.findings.report_data import ReportData
@@ -90,7 +91,9 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
     frames = (report.summary, report.time_at_bpm, report.readings, report.untimely, report.rejected)
     by_session = [frame.partition_by("room_id", "session", as_dict=True) for frame in frames]
     checks_of = report.checks.by_session()
-    clocks_of = compare_clocks(report.checks.windows)
+    imported = pl.DataFrame(list(report.imported), {"room_id": pl.String(), "session": pl.Int64()}, orient="row")
+    # The receipt of an import shows no clock, though a few seconds that came at once look as if it did.
+    clocks_of = compare_clocks(report.checks.windows.join(imported, on=["room_id", "session"], how="anti"))
     rooms = {room_id: _Room.of(report, room_id) for room_id in report.sessions["room_id"].unique()}
     views = []
     for row in report.sessions.iter_rows(named=True):

@@ -123,7 +123,7 @@ class Excerpt(Charts):
             names = {id_: name or id_ for id_, name in self.rooms().select("room_id", "name").iter_rows()}
             wanted = replace(wanted, rooms=choose_ids(room, names, "room", where))
         if session is not None:
-            which = choose_session(session, replace(self, wanted=wanted).sessions(), where)
+            which = choose_session(session, replace(self, wanted=wanted).sessions, where)
             if isinstance(which, int) or wanted.session == "all":
                 wanted = replace(wanted, session=which)
         if member is not None:

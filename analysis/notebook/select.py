@@ -1,6 +1,6 @@
 """Finds rooms, members, sessions and times by what is typed in a notebook; errors list what exists."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 
 import polars as pl
@@ -45,10 +45,13 @@ def _choose_id(text: str, known: Mapping[str, str], noun: str, where: str) -> st
     raise no_id_error(text, known, noun, where)
 
 
-def choose_session(typed: Which | str, sessions: pl.DataFrame, where: str) -> Which:
-    """Find a session by its number, or parse `latest` or `all`; a `UsageError` lists the sessions if none has it."""
+def choose_session(typed: Which | str, read: Callable[[], pl.DataFrame], where: str) -> Which:
+    """Find a session by its number, or parse `latest` or `all`; a `UsageError` lists the sessions if none has it.
+
+    `read` reads the sessions; it is only called for a number.
+    """
     session = parse_session(str(typed), "session")
-    if isinstance(session, int) and session not in sessions["session"]:
+    if isinstance(session, int) and session not in (sessions := read())["session"]:
         raise UsageError(f"There is no session {session} in {where}", describe_sessions(sessions))
     return session
 

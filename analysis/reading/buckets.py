@@ -61,7 +61,7 @@ def scan_readings(connection: duckdb.DuckDBPyConnection, definitions: Definition
     room_leads = read_room_leads(connection, buckets, definitions)
     if not room_leads.is_empty():
         write_room_leads(connection, room_leads)
-        timely = f"{timely_sql(definitions)} SEMI JOIN room_leads USING (room_id, quarter)"
+        timely = f"{timely_sql(definitions, room_leads)} SEMI JOIN room_leads USING (room_id, quarter)"
         counted_anew = read_frame(connection, _count_sql(timely, definitions))
         buckets = pl.concat([buckets.join(room_leads, on=["room_id", "quarter"], how="anti"), counted_anew])
     buckets = number_stretches(buckets.drop("quarter"), definitions.session_gap_us)

@@ -32,7 +32,10 @@ def read_grid(
     sessions = recording.sessions(wanted, definitions)
     # A reading before the range may hold into it, and one after it may end what holds at its end.
     hold = timedelta(seconds=definitions.max_hold_s)
-    around = replace(wanted, session="all", since=_shift(wanted.since, -hold), until=_shift(wanted.until, hold))
+    started_at, ended_at = sessions.select(pl.col("started_at").min(), pl.col("ended_at").max()).row(0)
+    since = max(filter(None, (wanted.since, started_at)), default=None)
+    until = min(filter(None, (wanted.until, ended_at)), default=None)
+    around = replace(wanted, session="all", since=_shift(since, -hold), until=_shift(until, hold))
     lasts = recording.members(replace(around, since=None, until=None), definitions)
     readings = recording.readings(around, definitions).collect()
     readings = readings.join(sessions, on=["room_id", "session"], how="semi")

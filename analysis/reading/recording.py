@@ -5,7 +5,6 @@ The file is opened read-only for each read and closed again, so that recorders c
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -13,18 +12,16 @@ import duckdb
 import polars as pl
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
-from pulsoid_rec.analysis.metrics.filters import Filter
+from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions
 from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
-from pulsoid_rec.analysis.metrics.members import describe_members
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
-from pulsoid_rec.analysis.metrics.summary import summarize
-from pulsoid_rec.analysis.metrics.time_at_bpm import time_at_bpm
-from pulsoid_rec.analysis.reading.buckets import Scan, scan_readings
+from pulsoid_rec.analysis.reading.buckets import Scan, buckets_of, scan_readings
 from pulsoid_rec.analysis.reading.config_names import read_config_names, read_room_names
-from pulsoid_rec.analysis.reading.database import LOCK_TIMEOUT_S, open_database, read_frame, write_temporary
+from pulsoid_rec.analysis.reading.database import LOCK_TIMEOUT_S, open_database, read_frame
 from pulsoid_rec.analysis.reading.lazy import read_lazily
-from pulsoid_rec.analysis.reading.pipeline import Selection, read_recovery, read_tally, select
+from pulsoid_rec.analysis.reading.pipeline import Selection, select
+from pulsoid_rec.analysis.reading.results import Results, compute_results, describe_selected
 from pulsoid_rec.recorder.contract.ids import IS_IMPORTED
 from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.tables import TABLES, Table
@@ -45,50 +42,6 @@ READINGS = pl.Schema(
 )
 
 Value = str | list[str] | datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Results:
-    """All results for what a filter selects, of one state of the file."""
-
-    sessions: pl.DataFrame
-    """`sessions.SCHEMA`."""
-
-    people: pl.DataFrame
-    """As `members.describe_members` returns it."""
-
-    tally: pl.DataFrame
-    """As `pipeline.read_tally` returns it."""
-
-    recovery: pl.DataFrame
-    """`recovery.SCHEMA`."""
-
-    untimely: pl.DataFrame
-    """`untimely.UNTIMELY`."""
-
-    @property
-    def time_at_bpm(self) -> pl.DataFrame:
-        """The time at bpm: `time_at_bpm.SCHEMA`."""
-        return time_at_bpm(self.tally)
-
-    @property
-    def summary(self) -> pl.DataFrame:
-        """The summary: `summary.SCHEMA`."""
-        return summarize(self.tally, self.people, self.recovery)
-
-
-def _describe(selection: Selection, members: pl.DataFrame) -> pl.DataFrame:
-    """Describe the selected members, as `members.describe_members` does."""
-    started = selection.sessions.select("room_id", "session", "started_at")
-    present = selection.present.join(started, on=["room_id", "session"])
-    return describe_members(present, read_config_names(selection.connection), members)
-
-
-def compute_results(selection: Selection, members: pl.DataFrame) -> Results:
-    """Compute all results of what is selected; `members` is what is known of them: `members.SCHEMA`."""
-    tally = read_tally(selection)
-    people = _describe(selection, members)
-    return Results(selection.sessions, people, tally, read_recovery(selection, people), selection.untimely)
 
 
 class Recording:
@@ -173,8 +126,11 @@ class Recording:
 
     def sessions(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.DataFrame:
         """Read the sessions: `sessions.SCHEMA`, ordered by room and number."""
-        with self.selection(wanted, definitions) as selection:
-            return selection.sessions
+        if wanted.members:
+            with self.selection(wanted, definitions) as selection:
+                return selection.sessions
+        with self.open_() as connection:
+            return select_sessions(self._scan(connection, wanted.rooms, definitions).sessions, wanted)
 
     def members(
         self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
@@ -190,7 +146,7 @@ class Recording:
             sent = selection.buckets.group_by(MEMBER).agg(
                 pl.col("first_at").min(), pl.col("last_at").max(), pl.col("readings").sum()
             )
-            people = _describe(selection, members)
+            people = describe_selected(selection, read_config_names(selection.connection), members)
             members_sent = people.select(*MEMBER, "name").join(sent, on=MEMBER, how="left").sort(MEMBER)
             return members_sent.with_columns(pl.col("readings").fill_null(0))
 
@@ -201,8 +157,9 @@ class Recording:
 
     def profile_ids(self, definitions: Definitions = USUAL) -> set[str]:
         """Read the ids of all who sent a reading, or of whom there is an event."""
-        with_events = self._query("SELECT DISTINCT profile_id FROM member_events")
-        return {*self.members(definitions=definitions)["profile_id"], *with_events["profile_id"]}
+        with self.selection(EVERYTHING, definitions) as selection:
+            with_events = read_frame(selection.connection, "SELECT DISTINCT profile_id FROM member_events")
+            return {*selection.present["profile_id"], *with_events["profile_id"]}
 
     def results(
         self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
@@ -291,20 +248,25 @@ class Recording:
             " JOIN unended USING (connection_id) GROUP BY ALL ORDER BY ALL"
         )
 
-    def imported_sessions(self, sessions: pl.DataFrame) -> frozenset[tuple[str, int]]:
-        """Return which of these sessions, by `room_id` and `session`, hold nothing but imported readings."""
+    def imported_sessions(
+        self, rooms: tuple[str, ...] = (), definitions: Definitions = USUAL
+    ) -> frozenset[tuple[str, int]]:
+        """Return which sessions, by `room_id` and `session`, hold nothing but imported readings."""
+        columns = f"room_id, {buckets_of(definitions).sql('occurred_at')} AS bucket, count(*) AS imported"
         with self.open_() as connection:
-            if not connection.execute(f"SELECT 1 FROM heart_rate WHERE {IS_IMPORTED} LIMIT 1").fetchall():
-                return frozenset()  # as in most recordings; DuckDB finds that without reading it
-            columns = "room_id VARCHAR, session BIGINT, started_us BIGINT, ended_us BIGINT"
-            bounds = sessions.select("room_id", "session", pl.col("started_at", "ended_at").dt.epoch("us"))
-            write_temporary(connection, "bounds", columns, bounds)
-            found = connection.execute(
-                "SELECT room_id, session FROM heart_rate JOIN bounds USING (room_id)"
-                " WHERE epoch_us(occurred_at) BETWEEN started_us AND ended_us"
-                f" GROUP BY ALL HAVING bool_and({IS_IMPORTED})"
-            )
-            return frozenset(found.fetchall())
+            # In most recordings there are none; DuckDB finds that without reading it.
+            sql = f"SELECT {columns} FROM heart_rate WHERE {IS_IMPORTED} GROUP BY ALL"
+            imported = read_frame(connection, sql)
+            scan = self._scan(connection, rooms, definitions)
+        # All readings of a room in one bucket are of one session: it is no wider than a silence within one.
+        session_of = scan.buckets.select("room_id", "bucket", "session").unique()
+        counts = (
+            imported.join(session_of, on=["room_id", "bucket"])
+            .group_by("room_id", "session")
+            .agg(pl.col("imported").sum())
+        )
+        whole = scan.sessions.join(counts, on=["room_id", "session"]).filter(pl.col("imported") == pl.col("readings"))
+        return frozenset(whole.select("room_id", "session").iter_rows())
 
     def ingested_segments(self, segments: Sequence[str]) -> list[str]:
         """Return which of these segments of a journal are in the database."""

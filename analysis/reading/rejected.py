@@ -50,7 +50,7 @@ _COUNT = f"""
 def read_rejected(recording: Recording, wanted: Filter, definitions: Definitions) -> pl.DataFrame:
     """Count the rejected messages that a filter selects, by the time of their receipt.
 
-    A message belongs to the session of its room that is nearest in time, by `session_bounds`.
+    A message belongs to the recorded session of its room that is nearest in time, by `session_bounds`.
 
     Parameters
     ----------
@@ -72,7 +72,9 @@ def read_rejected(recording: Recording, wanted: Filter, definitions: Definitions
             return pl.DataFrame(schema=REJECTED)
         sessions = recording.sessions(Filter(rooms=wanted.rooms), definitions)
         selected = select_sessions(sessions, wanted).select("room_id", "session", selected=pl.col("session"))
-        received = sessions.with_columns(started_at="first_received_at", ended_at="last_received_at")
+        imported = recording.imported_sessions(wanted.rooms, definitions)
+        recorded = sessions.filter([key not in imported for key in sessions.select("room_id", "session").iter_rows()])
+        received = recorded.with_columns(started_at="first_received_at", ended_at="last_received_at")
         bounds = session_bounds(received).join(selected, on=["room_id", "session"], how="left", maintain_order="left")
         number = pl.col("selected") if wanted.session == "all" else pl.col("session")
         bounds = bounds.select("room_id", number, pl.col("from_at").fill_null(_FIRST_INSTANT))

@@ -98,10 +98,13 @@ def write_room_leads(connection: duckdb.DuckDBPyConnection, room_leads: pl.DataF
     write_temporary(connection, "room_leads", "room_id VARCHAR, quarter BIGINT, room_lead_us BIGINT", room_leads)
 
 
-def timely_sql(definitions: Definitions) -> str:
-    """Return the SQL of the timely readings, with `quarter` and `lead_us`; it needs the table of `write_room_leads`."""
+def timely_sql(definitions: Definitions, within: pl.DataFrame | None = None) -> str:
+    """Return the SQL of the timely readings, with `quarter` and `lead_us`, of no other time than these quarters'.
+
+    It needs the table of `write_room_leads`.
+    """
     return (
-        f"(FROM {_received_sql()} LEFT JOIN room_leads USING (room_id, quarter)"
+        f"(FROM {_received_sql(within)} LEFT JOIN room_leads USING (room_id, quarter)"
         f" WHERE coalesce(abs(lead_us - room_lead_us) <= {definitions.max_clock_error_us}, true))"
     )
 

@@ -67,10 +67,10 @@ def _day(at: datetime, zone: tzinfo | None) -> str:
 
 def _sessions_table(sessions: pl.DataFrame, report: ReportData, zone: tzinfo | None) -> Table:
     """Make a table with a row for each session, in their order."""
-    heads = ["Session", "Began", "Lasted", "Members", "Readings", "Left out", "Coverage", "Mean", "Peak"]
+    heads = ["Session", "Began", "Lasted", "Members", "Readings", "Left out", "Rejected", "Coverage", "Mean", "Peak"]
     if len(report.rooms) > 1:
         heads.insert(1, "Room")
-    units = {"Left out": "readings", "Mean": "bpm", "Peak": "bpm"}
+    units = {"Left out": "readings", "Rejected": "messages", "Mean": "bpm", "Peak": "bpm"}
     rows = tuple((f"{row['session']:,}", _session_cells(row, report, zone)) for row in sessions.iter_rows(named=True))
     return Table(
         title="Sessions, the latest first", heads=tuple((head, units.get(head, "")) for head in heads), rows=rows
@@ -80,7 +80,7 @@ def _sessions_table(sessions: pl.DataFrame, report: ReportData, zone: tzinfo | N
 def _session_cells(row: Row, report: ReportData, zone: tzinfo | None) -> tuple[Cell, ...]:
     room = [report.rooms[row["room_id"]]] if len(report.rooms) > 1 else []
     begin = format_instant(row["started_at"], zone, "minutes")
-    counts = [f"{row[name] or 0:,}" for name in ("members", "readings", "left_out")]
+    counts = [f"{row[name] or 0:,}" for name in ("members", "readings", "left_out", "rejected")]
     mean, peak = row["bpm_mean"], row["bpm_peak"]
     return (
         *(Cell(text=text) for text in (*room, begin, format_duration(row["duration_s"]), *counts)),

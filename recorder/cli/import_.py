@@ -44,11 +44,9 @@ def import_(
     member: Annotated[str | None, _option("NAME", "The member whose readings they all are.")] = None,
     zone: Annotated[
         str | None,
-        _option("ZONE", "Time zone of the times, such as Europe/Berlin, UTC or +02:00.", "each time has its own"),
+        _option("ZONE", "Time zone of the times: Europe/Berlin, UTC, +02:00.", "each time has its own"),
     ] = None,
-    start: Annotated[
-        str | None, _option("TIME", "When it began, if the times count from there (0:00:01, or seconds).")
-    ] = None,
+    start: Annotated[str | None, _option("TIME", "What the times count from: 0:00:01, or seconds.")] = None,
     time_format: Annotated[
         str | None, _option("FORMAT", "How times are written, such as '%m/%d/%Y %I:%M %p'.", "ISO 8601")
     ] = None,

@@ -1,6 +1,7 @@
 """Clocks that differ or are set, and what is no clock: late delivery, imports, replays."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -12,7 +13,8 @@ from readings import MATCHES, match_readings
 from report_samples import READINGS, at, report_of
 
 from pulsoid_rec.analysis.findings.clock_notes import clock_notes
-from pulsoid_rec.analysis.findings.clocks import Clocks, compare_clocks, lead_windows
+from pulsoid_rec.analysis.findings.clocks import Clocks
+from pulsoid_rec.analysis.findings.leads import compare_clocks, lead_windows
 from pulsoid_rec.analysis.findings.presence import presence_notes
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
 
@@ -69,6 +71,15 @@ ROOM = {"bob": [*sent(WHOLE)], "cy": [*sent(WHOLE)]}
 
 def test_clocks_alike_have_no_note() -> None:
     assert texts(view_of(ROOM)) == []
+
+
+def test_an_import_of_a_few_seconds_shows_no_clock() -> None:
+    at_once = sent(range(20), arrives=lambda _: 400 * 24 * HOUR)
+    report = report_of(readings_of({"ann": at_once}))
+    [recorded] = session_views(report, UTC)
+    assert len(texts(recorded)) == 1
+    [imported] = session_views(replace(report, imported={("room", 1)}), UTC)
+    assert texts(imported) == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from pulsoid_rec.analysis.reading.rejected import read_rejected
 from pulsoid_rec.analysis.report.html import render_report
 from pulsoid_rec.recorder.contract.errors import UsageError
 
+YEAR = timedelta(days=365)
 LONG = "`config` has more than 65,536 bytes; it has 70,000 bytes, of which the first 65,536 are kept"
 OTHER_LONG = "`config` has more than 65,536 bytes; of 80,000 bytes the first 65,536 are kept"
 # Room, seconds, reason. Room r1 has sessions from 0 s to 59 s and from 5,000 s to 5,029 s.
@@ -72,6 +74,17 @@ def test_a_message_is_counted_in_the_session_that_is_nearest_by_its_receipt(
     db: Path, wanted: dict[str, Any], expected: dict[tuple[str | None, int | None], int]
 ) -> None:
     assert counts(db, **wanted) == expected
+
+
+def test_a_room_of_another_year_counts_by_receipt_and_an_import_meanwhile_takes_none(tmp_path: Path) -> None:
+    live = [row._replace(occurred_at=row.occurred_at - YEAR) for row in steady("ann", 120, 0, 60)]
+    later = [row._replace(occurred_at=row.occurred_at - YEAR) for row in steady("ann", 120, 5000, 5030)]
+    imported = [row._replace(occurred_at=row.occurred_at - 2 * YEAR, received_at=at(30)) for row in live]
+    path = make_recording(tmp_path / "a.duckdb", live + later + [row._replace(profile_id="old") for row in imported])
+    with duckdb.connect(path) as connection:
+        connection.execute("UPDATE heart_rate SET connection_id = 'import:1' WHERE profile_id = 'old'")
+    add(path, [("r1", 20, "it is not JSON"), ("r1", 58, "it is not JSON"), ("r1", 5010, "it is not JSON")])
+    assert counts(path) == {("r1", 1): 2, ("r1", 3): 1}
 
 
 def test_reasons_are_the_same_wherever_the_fault_is_and_however_long_the_message(db: Path) -> None:

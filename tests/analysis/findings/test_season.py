@@ -82,10 +82,10 @@ def test_members_and_sessions_are_what_is_added_up_by_hand(steps: list[Series], 
 
 def test_readings_left_out_are_counted_in_each_session_and_with_each_member() -> None:
     report = season({"ada": [(0.0, 80), (1.0, 0), (2.0, 82)], "bob": [(0.0, 0)]}, {"ada": [(0.0, 80), (1.0, 81)]})
-    doubled = report.summary.with_columns(duplicates=pl.lit(2, pl.Int64))
+    doubled = report.summary.with_columns(duplicates=pl.lit(2, pl.Int64), untimely=pl.lit(3, pl.Int64))
     report = replace(report, summary=doubled)
-    assert season_sessions(report)["left_out"].to_list() == [6, 2]
-    assert dict(season_members(report).select("profile_id", "left_out").iter_rows()) == {"ada": 5, "bob": 3}
+    assert season_sessions(report)["left_out"].to_list() == [12, 5]
+    assert dict(season_members(report).select("profile_id", "left_out").iter_rows()) == {"ada": 11, "bob": 6}
 
 
 def test_a_load_that_is_unknown_in_one_session_is_unknown_in_the_sum() -> None:

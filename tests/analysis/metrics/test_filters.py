@@ -5,11 +5,19 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from readings import at
 
-from pulsoid_rec.analysis.metrics.filters import Filter, parse_instant, parse_session, to_microseconds
+from pulsoid_rec.analysis.metrics.filters import (
+    Filter,
+    parse_instant,
+    parse_session,
+    select_sessions,
+    to_microseconds,
+)
 from pulsoid_rec.recorder.contract.errors import UsageError
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
@@ -92,3 +100,17 @@ def test_filter_is_formatted_as_text() -> None:
         str(Filter(rooms=("a", "b"), session="latest", since=NOW, until=NOW + timedelta(days=1)))
         == "rooms a, b, latest session, since 2026-07-01 12:00:00 UTC, until 2026-07-02 12:00:00 UTC"
     )
+
+
+def test_the_latest_session_is_the_one_that_was_received_last() -> None:
+    received = [("r1", 1, 70), ("r1", 2, 60), ("r1", 3, 65), ("r2", 1, 9), ("r2", 2, 9)]
+    rows = [(room, session, at(session), at(session), at(last)) for room, session, last in received]
+    sessions = pl.DataFrame(
+        rows, schema=["room_id", "session", "started_at", "ended_at", "last_received_at"], orient="row"
+    )
+
+    def latest(since: datetime | None = None) -> list[tuple[str, int]]:
+        return select_sessions(sessions, Filter(session="latest", since=since)).select("room_id", "session").rows()
+
+    assert latest() == [("r1", 1), ("r2", 2)]
+    assert latest(at(2)) == [("r1", 3), ("r2", 2)]

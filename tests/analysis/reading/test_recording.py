@@ -216,12 +216,10 @@ def test_events_are_read_by_room_and_time(tmp_path: Path) -> None:
     assert recording.events(MEMBER_EVENTS, []).is_empty()
     assert recording.events(ROOM_EVENTS)["room_id"].to_list() == ["r2"]
     assert recording.events(CONNECTION_EVENTS).row(0) == ("r1", "c", "lost", at(5), 1006, "gone")
-    for table, frame in (
-        (MEMBER_EVENTS, recording.events(MEMBER_EVENTS)),
-        (ROOM_EVENTS, recording.events(ROOM_EVENTS)),
-        (CONNECTION_EVENTS, recording.events(CONNECTION_EVENTS)),
-    ):
-        assert frame.columns == [column.name for column in table.columns]
+    for table in (MEMBER_EVENTS, ROOM_EVENTS, CONNECTION_EVENTS):
+        columns = [column.name for column in table.columns]
+        assert recording.events(table, with_configs=True).columns == columns
+        assert recording.events(table).columns == [name for name in columns if name not in {"name", "config"}]
 
 
 def test_unended_connections_tell_what_they_brought_last(tmp_path: Path) -> None:
@@ -272,3 +270,16 @@ def test_a_query_that_takes_long_prints_nothing_in_the_midst_of_our_output(tmp_p
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
     assert done.stdout == "20000000\n"
+
+
+def test_sessions_of_nothing_but_imported_readings_are_known(tmp_path: Path) -> None:
+    rows = [*(reading(400 * n, 80) for n in range(6)), *(reading(5000 + 400 * n, 80, "bob") for n in range(6))]
+    rows += [reading(1, 80, "bob"), reading(0, 80, room="r2"), reading(5000, 80, room="r2")]
+    path = make_recording(tmp_path / "a.duckdb", rows)
+    assert Recording(path).imported_sessions() == frozenset()
+    with duckdb.connect(path) as connection:
+        connection.execute(
+            "UPDATE heart_rate SET connection_id = 'import:1' WHERE profile_id = 'bob' OR room_id = 'r2'"
+        )
+    assert Recording(path).imported_sessions() == {("r1", 2), ("r2", 1), ("r2", 2)}
+    assert Recording(path).imported_sessions(("r2",)) == {("r2", 1), ("r2", 2)}

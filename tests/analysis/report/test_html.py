@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, timedelta, timezone
 from functools import cache
 from html.parser import HTMLParser
@@ -19,6 +20,7 @@ from report_samples import INSTANT, READINGS, START, crowd, readings_of, report_
 
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.season import REMARK
+from pulsoid_rec.analysis.reading.rejected import REJECTED
 from pulsoid_rec.analysis.report.html import render_report
 
 pytestmark = pytest.mark.process  # the scripts of a page are put together by another process
@@ -101,7 +103,8 @@ def season(count: int, rooms: int = 1, members: int = 2) -> ReportData:
         session=n // rooms + 1,
         profile_id=pl.format("p{}", m),
         name=pl.lit(HOSTILE[0]),
-        occurred_at=(pl.lit(START) + pl.duration(hours=6 * n, seconds="s")).cast(INSTANT),
+        occurred_at=(at := (pl.lit(START) + pl.duration(hours=6 * n, seconds="s")).cast(INSTANT)),
+        received_at=at,
         bpm=80 + (m + n + pl.col("s")) % 40,
         plausible=pl.lit(value=True),
     ).cast(READINGS)
@@ -255,6 +258,15 @@ def test_a_season_has_a_row_for_each_session_and_names_the_way_to_one() -> None:
     (remark,) = [text for text in page.text_of("li") if "--session N" in text]
     assert remark == REMARK
     assert any(text == "130 sessions" for text in page.text_of("p"))
+
+
+def test_rejected_messages_stand_in_the_row_of_their_session_of_a_season() -> None:
+    report = season(130)
+    of_one = {"room_id": "room0", "session": 7, "messages": 1234, "reason": "it is not JSON", "of_reason": 1234}
+    rejected = pl.DataFrame([{**of_one, "first_at": START, "last_at": START}], schema=REJECTED)
+    page = Page(render_report(replace(report, rejected=rejected), UTC))
+    assert "Rejected" in page.text_of("th")
+    assert "1,234" in page.text_of("td")
 
 
 def test_charts_of_one_shape_have_one_specification() -> None:
