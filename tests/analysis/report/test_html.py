@@ -190,7 +190,14 @@ def test_hostile_names_in_the_charts_data_are_text_too() -> None:
 def test_notes_stand_before_the_charts_with_names_escaped() -> None:
     html = rendered("hostile names")
     assert html.index("left the room at 13:01:00") < html.index('class="chart"')
-    assert "&lt;script&gt;document.documentElement.dataset.hacked = 1&lt;/script&gt;: left the room" in html
+    assert "<bdi>&lt;script&gt;document.documentElement.dataset.hacked = 1&lt;/script&gt;</bdi>: left the room" in html
+
+
+def test_names_from_right_to_left_do_not_turn_the_numbers_behind_them() -> None:
+    html = render_report(report_of(readings_of({"\u0639\u0644\u06cc": [(s, 0) for s in range(9)], "ada": [(0, 80)]})))
+    assert "<bdi>\u0639\u0644\u06cc</bdi>: 9 readings of 0 bpm" in html
+    assert "<bdi>\u0639\u0644\u06cc</bdi> <small>" in html
+    assert "\\u2068\\u0639\\u0644\\u06cc\\u2069 \\u00b7" in html or "\u2068\u0639\u0644\u06cc\u2069 \u00b7" in html
 
 
 def test_figures_have_coverage_beside_them_and_a_reason_for_each_dash() -> None:
