@@ -194,10 +194,11 @@ def test_notes_stand_before_the_charts_with_names_escaped() -> None:
 
 
 def test_names_from_right_to_left_do_not_turn_the_numbers_behind_them() -> None:
-    html = render_report(report_of(readings_of({"\u0639\u0644\u06cc": [(s, 0) for s in range(9)], "ada": [(0, 80)]})))
-    assert "<bdi>\u0639\u0644\u06cc</bdi>: 9 readings of 0 bpm" in html
-    assert "<bdi>\u0639\u0644\u06cc</bdi> <small>" in html
-    assert "\\u2068\\u0639\\u0644\\u06cc\\u2069 \\u00b7" in html or "\u2068\u0639\u0644\u06cc\u2069 \u00b7" in html
+    name, zeros = "\u0639\u0644\u06cc", [(float(s), 0) for s in range(9)]
+    html = render_report(report_of(readings_of({name: [*zeros, (9.0, 80), (12.0, 80)], "ada": [(0.0, 80)]})))
+    assert f"<bdi>{name}</bdi>: 9 readings of 0 bpm" in html
+    assert f"<bdi>{name}</bdi> <small>" in html
+    assert json.dumps(f"\u2068{name}\u2069 \u00b7 100 %") in html
 
 
 def test_figures_have_coverage_beside_them_and_a_reason_for_each_dash() -> None:
