@@ -185,4 +185,5 @@ def _ridge_rows(held: pl.DataFrame, view: SessionView, place: dict[str, int]) ->
 def _labels(view: SessionView) -> dict[str, str]:
     """Return labels of members with their coverage, by profile id."""
     coverage = dict(view.summary.select("profile_id", "coverage").iter_rows())
-    return {id_: f"{name} · {format_share(coverage[id_])}" for id_, name in view.names.items()}
+    # Isolated, so that a name from right to left does not turn the number.
+    return {id_: f"\u2068{name}\u2069 · {format_share(coverage[id_])}" for id_, name in view.names.items()}

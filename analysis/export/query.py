@@ -13,9 +13,11 @@ NAME = Column(
     "name", "VARCHAR", "the member's name: of members.toml, else of the latest config, else the id's first 8 characters"
 )
 
+MEMBER_KEY = "room_id || chr(10) || profile_id"
+"""SQL of both ids of a member, joined by a character that no id has."""
+
 _INSTANT = "TIMESTAMP WITH TIME ZONE"
 """DuckDB's name of `TIMESTAMPTZ` in what DESCRIBE returns."""
-
 
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _BEGINS_FORMULA = r"=+\-@\t\r\n"  # within a character class
@@ -39,8 +41,11 @@ def exported_columns(table: Table) -> list[Column]:
     return columns
 
 
-def table_query(table: Table, wanted: Filter, ranges: Sequence[Range] | None, names: pl.DataFrame) -> str:
+def table_query(table: Table, wanted: Filter, ranges: Sequence[Range] | None) -> str:
     """Return the SQL of a table's export, which streams its rows and keeps their order.
+
+    It looks up names by a type `member`, the ENUM of all `MEMBER_KEY`, and a variable `names`, the list of names in its
+    order: a join keeps no order, and a MAP is searched from the beginning for each row.
 
     Parameters
     ----------
@@ -50,14 +55,12 @@ def table_query(table: Table, wanted: Filter, ranges: Sequence[Range] | None, na
         Rooms and range of time.
     ranges
         The time of the sessions to export; None for all rows of `wanted`.
-    names
-        `room_id`, `profile_id`, `name`, of all members in the table.
     """
     selected = [Range(room, wanted.since_us, wanted.until_us) for room in wanted.rooms or (None,)]
     condition = _within_any(table, selected)
     if ranges is not None:
         condition += f" AND {_within_any(table, ranges)}"
-    columns = ", ".join(_value(column, names) for column in exported_columns(table))
+    columns = ", ".join(_value(column) for column in exported_columns(table))
     return f"SELECT {columns} FROM {table.name} WHERE {condition}"
 
 
@@ -105,28 +108,11 @@ def sql_literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _value(column: Column, names: pl.DataFrame) -> str:
+def _value(column: Column) -> str:
     if column is NAME:
-        return f"{_name(names)} AS name"
+        return f"getvariable('names')[1 + enum_code(({MEMBER_KEY})::member)] AS name"
     # JSON is exported as text: other programs read Parquet's JSON as bytes.
     return f'"{column.name}"::VARCHAR AS "{column.name}"' if column.type == "JSON" else f'"{column.name}"'
-
-
-def _name(names: pl.DataFrame) -> str:
-    """Return the SQL of a member's name; a join would change the order of the rows."""
-    alike = names.group_by("profile_id").agg(pl.col("name").unique()).filter(pl.col("name").list.len() == 1)
-    by_id = _map(alike.with_columns(pl.col("name").list.first()).sort("profile_id").iter_rows())
-    differing = names.join(alike, on="profile_id", how="anti").sort("room_id", "profile_id")
-    if differing.is_empty():
-        return f"{by_id}[profile_id]"
-    # Names that differ by room are looked up by both ids, joined by a character that no id has.
-    by_both = _map((f"{room}\n{id_}", name) for room, id_, name in differing.iter_rows())
-    return f"coalesce({by_id}[profile_id], {by_both}[room_id || chr(10) || profile_id])"
-
-
-def _map(items: Iterable[tuple[str, str]]) -> str:
-    pairs = ", ".join(f"{sql_literal(key)}: {sql_literal(value)}" for key, value in items)
-    return f"MAP {{{pairs}}}" if pairs else "MAP([]::VARCHAR[], []::VARCHAR[])"
 
 
 def _within_any(table: Table, ranges: Iterable[Range]) -> str:

@@ -11,6 +11,8 @@ import duckdb
 import polars as pl
 
 from pulsoid_rec.analysis.export.query import (
+    MEMBER_KEY,
+    NAME,
     csv_query,
     excel_query,
     exported_columns,
@@ -21,16 +23,16 @@ from pulsoid_rec.analysis.export.query import (
 from pulsoid_rec.analysis.metrics.columns import SUMMARY
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions
-from pulsoid_rec.analysis.metrics.members import NAME
-from pulsoid_rec.analysis.reading.database import read_frame
+from pulsoid_rec.analysis.metrics.members import NAME as MEMBER_NAME
+from pulsoid_rec.analysis.reading.database import read_frame, write_temporary
 from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.tables import TABLES as ALL_TABLES
+from pulsoid_rec.recorder.contract.tables import Table
 
 Format = Literal["csv", "excel", "parquet"]
 TABLES = {table.name: table for table in ALL_TABLES}
 
-_MEMBERS = "SELECT DISTINCT room_id, profile_id FROM {} WHERE profile_id IS NOT NULL"  # a mark may be the room's
 _CSV_OPTIONS = ("FORMAT csv", "HEADER", "NEW_LINE '\\r\\n'")
 _POLL_S = 0.1
 
@@ -107,13 +109,22 @@ def _query(recording: Recording, export: Export) -> str:
     if export.wanted.session != "all":
         sessions = recording.sessions(Filter(rooms=export.wanted.rooms), export.definitions)
         ranges = session_ranges(select_sessions(sessions, export.wanted), sessions, table)
-    names = pl.DataFrame(schema={"room_id": pl.String, "profile_id": pl.String, "name": pl.String})
-    if any(column.name == "profile_id" for column in table.columns):
+    if NAME in exported_columns(table):
         with recording.open_() as connection:
-            ids = read_frame(connection, _MEMBERS.format(table.name))
-        known = ids.join(recording.config_names(), on=["room_id", "profile_id"], how="left")
-        names = known.join(export.members, on="profile_id", how="left").select("room_id", "profile_id", name=NAME)
-    return table_query(table, export.wanted, ranges, names)
+            _set_names(connection, table, recording.config_names(), export.members)
+    return table_query(table, export.wanted, ranges)
+
+
+def _set_names(
+    connection: duckdb.DuckDBPyConnection, table: Table, config_names: pl.DataFrame, members: pl.DataFrame
+) -> None:
+    """Create what `table_query` looks up names by."""
+    ids = f"SELECT DISTINCT room_id, profile_id, {MEMBER_KEY} AS key FROM {table.name} WHERE profile_id IS NOT NULL"
+    known = read_frame(connection, ids).join(config_names, on=["room_id", "profile_id"], how="left")
+    names = known.join(members, on="profile_id", how="left").select("key", name=MEMBER_NAME)
+    write_temporary(connection, "named", "key VARCHAR, name VARCHAR", names)
+    connection.execute("CREATE TEMP TYPE member AS ENUM (SELECT key FROM named ORDER BY key)")
+    connection.execute("SET VARIABLE names = (SELECT list(name ORDER BY key) FROM named)")
 
 
 def _for_format(query: str, format_: Format, connection: duckdb.DuckDBPyConnection) -> str:

@@ -7,6 +7,7 @@ import polars as pl
 
 from pulsoid_rec.analysis.findings.note import Note, make_note
 from pulsoid_rec.analysis.findings.session_view import SessionView
+from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.wording import format_count
 
 MOST = 5
@@ -57,6 +58,5 @@ def _describe(row: dict[str, Any], whose: str, when: str) -> str:
     """Describe rejected messages: `12 messages were rejected at 18:00:05, and are in no figure (it is not JSON)`."""
     was, is_ = ("was", "is") if row["messages"] == 1 else ("were", "are")
     count = "" if row["messages"] == row["of_reason"] else f"{row['of_reason']:,} of them: "
-    # A reason may quote the message.
-    why = count + "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in row["reason"])
+    why = count + plain(row["reason"])  # it may quote the message
     return f"{format_count(row['messages'], 'message')}{whose} {was} rejected{when}, and {is_} in no figure ({why})"

@@ -116,7 +116,8 @@ def read_report(
     definitions
         What counts as plausible, held and one session.
     at_most
-        How many readings may be loaded one by one, for charts; if there are more, `readings` is empty.
+        How many readings may be loaded one by one, for charts, which are refused if there are more: then `readings` is
+        empty, and none is checked. 0 loads none, and checks all.
     most_sessions
         Of more sessions no reading is loaded, and none is checked; of fewer all are, slice by slice, which notes need.
 
@@ -139,8 +140,9 @@ def _read(
     first_and_last = sessions.select(pl.col("started_at").min(), pl.col("ended_at").max()).row(0)
     member_events = recording.events(MEMBER_EVENTS, room_ids, *first_and_last)
     readings = None
-    checks = sessions.height <= most_sessions
-    if checks and at_most and results.tally["readings"].sum() <= at_most:
+    are_too_many = 0 < at_most < results.tally["readings"].sum()
+    checks = sessions.height <= most_sessions and not are_too_many
+    if checks and at_most:
         readings = read_in_order(selection)
 
     def read(keys: pl.Series | None) -> Iterable[pl.DataFrame]:

@@ -219,6 +219,8 @@ class Frames:
     def notes(self) -> pl.DataFrame:
         """Describe what to know before trusting a figure: late members, silences, faulty sensors, low coverage.
 
+        The option `--max-hold 15` in a text is `explore(..., definitions=Definitions(max_hold_s=15))` here.
+
         Returns
         -------
         pl.DataFrame

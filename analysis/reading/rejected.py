@@ -65,13 +65,14 @@ def read_rejected(recording: Recording, wanted: Filter, definitions: Definitions
     -------
     `REJECTED`, ordered by room and session: `messages`, of which `of_reason` were rejected for the commonest `reason`,
     and the first and last receipt. `session` is null for those of a room without a selected session; `room_id` is null
-    for damaged lines of the journal.
+    for damaged lines of the journal, which a report of the latest sessions has if one was found since they began.
     """
     with recording.open_() as connection:
         if not connection.execute("SELECT 1 FROM rejected_messages LIMIT 1").fetchall():
             return pl.DataFrame(schema=REJECTED)
         sessions = recording.sessions(Filter(rooms=wanted.rooms), definitions)
-        selected = select_sessions(sessions, wanted).select("room_id", "session", selected=pl.col("session"))
+        latest = select_sessions(sessions, wanted)
+        selected = latest.select("room_id", "session", selected=pl.col("session"))
         imported = recording.imported_sessions(wanted.rooms, definitions)
         recorded = sessions.filter([key not in imported for key in sessions.select("room_id", "session").iter_rows()])
         received = recorded.with_columns(started_at="first_received_at", ended_at="last_received_at")
@@ -83,4 +84,6 @@ def read_rejected(recording: Recording, wanted: Filter, definitions: Definitions
     if wanted.session == "all":
         return counts
     is_selected = pl.struct("room_id", "session").is_in(selected.select("room_id", "session").to_struct().implode())
-    return counts.filter(is_selected | (pl.col("session").is_null() & (wanted.session == "latest")))
+    began_at = latest["first_received_at"].min() or _FIRST_INSTANT
+    is_recent = pl.col("room_id").is_not_null() | (pl.col("last_at") >= began_at)
+    return counts.filter(is_selected | (pl.col("session").is_null() & is_recent & (wanted.session == "latest")))

@@ -1,5 +1,6 @@
 """The charts of a page: which ones, in how much detail, and their specifications and data as JSON."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -121,7 +122,8 @@ def history_charts(report: ReportData, zone: tzinfo | None = None) -> list[PageC
     """Draw the calendar, and each regular member's history; nothing for a report of one session."""
     if report.sessions.height <= 1:
         return []
-    charts = [_finished_chart("calendar", "When the sessions were", calendar(report.sessions, zone=zone, width=_WIDTH))]
+    sessions, summary = (frame.with_columns(_room_label(report)) for frame in (report.sessions, report.summary))
+    charts = [_finished_chart("calendar", "When the sessions were", calendar(sessions, zone=zone, width=_WIDTH))]
     regulars = (
         report.summary.filter(pl.col("bpm_mean").is_not_null())
         .group_by("profile_id", maintain_order=True)
@@ -130,9 +132,15 @@ def history_charts(report: ReportData, zone: tzinfo | None = None) -> list[PageC
     )
     if regulars.height <= _MAX_HISTORIES:
         for number, (id_, name) in enumerate(regulars.select("profile_id", "name").iter_rows()):
-            chart = member_history(report.summary, id_, zone=zone, width=_WIDTH)
+            chart = member_history(summary, id_, zone=zone, width=_WIDTH)
             charts.append(_finished_chart(f"history{number}", f"{name} in each session", chart))
     return charts
+
+
+def _room_label(report: ReportData) -> pl.Expr:
+    """Return each row's room by name, or by id if others have that name."""
+    times = Counter(report.rooms.values())
+    return pl.col("room_id").replace({id_: name for id_, name in report.rooms.items() if times[name] == 1})
 
 
 def _page_chart(id_: str, title: str, drawing: Drawing) -> PageChart:

@@ -22,9 +22,14 @@ def parse_path(text: str | Path) -> Path:
 def require_valid_path(path: Path) -> None:
     """Raise `StorageError` if DuckDB cannot have a database there.
 
-    It takes a question mark for the end of a path, and on every system a backslash for a slash.
+    It takes a question mark for the end of a path, on every system a backslash for a slash, and a name with `.wal` at
+    its end for the newest rows of another database.
     """
     absolute = str(path.absolute())
+    if path.suffix.lower() == ".wal":
+        raise StorageError(
+            f"{path} is where DuckDB keeps the newest rows of {path.stem}", "Choose another file with --db."
+        )
     for character, name in (("?", "question mark"), ("\\", "backslash")):
         if character in absolute and character != os.sep:
             raise StorageError(

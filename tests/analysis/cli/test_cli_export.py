@@ -202,6 +202,21 @@ def test_names_stand_beside_ids_and_may_differ_by_room(db: Path, tmp_path: Path)
     assert {row["name"] for row in read_csv(output)} == {"Ann", AWKWARD[:8]}
 
 
+def test_rows_keep_their_order_beside_the_names_of_many_members(tmp_path: Path) -> None:
+    path = make_recording(tmp_path / "a.duckdb")
+    with duckdb.connect(path) as connection:
+        connection.execute(
+            "INSERT INTO heart_rate SELECT if(i % 50 = 0, 'r1', 'r2'), i * 7919 % 20_011, i % 200,"
+            " make_timestamptz(i), make_timestamptz(i), 'c1' FROM range(60_000) t(i)"
+        )
+    for rooms in ([], ["r1"]):
+        export(path, tmp_path / "out.parquet", room=rooms, force=True)
+        frame = pl.read_parquet(tmp_path / "out.parquet")
+        assert frame.height == (1_200 if rooms else 60_000)
+        assert frame["occurred_at"].is_sorted()
+        assert frame["name"].equals(frame["profile_id"])
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

@@ -38,6 +38,13 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_recording(tmp_path_factory.mktemp("checks") / "a.duckdb", [*rows, *rows[::7]], member_events=EVENTS)
 
 
+def test_readings_that_are_too_many_for_a_page_are_not_checked(path: Path) -> None:
+    report = read_report(Recording(path), Filter(), EVERYBODY, DEFINITIONS, at_most=4000)
+    assert report.summary["readings"].sum() > 4000
+    assert report.readings.is_empty()
+    assert report.checks.faults.is_empty()
+
+
 def test_slices_of_any_size_find_what_the_page_finds(path: Path) -> None:
     page, terminal = (read_report(Recording(path), Filter(), EVERYBODY, DEFINITIONS, at_most=n) for n in (10**6, 0))
     assert page.readings.height > 4000

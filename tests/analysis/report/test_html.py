@@ -22,6 +22,7 @@ from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.season import REMARK
 from pulsoid_rec.analysis.reading.rejected import REJECTED
 from pulsoid_rec.analysis.report.html import render_report
+from pulsoid_rec.analysis.report.html_charts import history_charts
 
 pytestmark = pytest.mark.process  # the scripts of a page are put together by another process
 
@@ -193,7 +194,23 @@ def test_hostile_names_in_the_charts_data_are_text_too() -> None:
 def test_notes_stand_before_the_charts_with_names_escaped() -> None:
     html = rendered("hostile names")
     assert html.index("left the room at 13:01:00") < html.index('class="chart"')
-    assert "&lt;script&gt;document.documentElement.dataset.hacked = 1&lt;/script&gt;: left the room" in html
+    assert "<bdi>&lt;script&gt;document.documentElement.dataset.hacked = 1&lt;/script&gt;</bdi>: left the room" in html
+
+
+def test_names_from_right_to_left_do_not_turn_the_numbers_behind_them() -> None:
+    name, zeros = "\u0639\u0644\u06cc", [(float(s), 0) for s in range(9)]
+    html = render_report(report_of(readings_of({name: [*zeros, (9.0, 80), (12.0, 80)], "ada": [(0.0, 80)]})))
+    assert f"<bdi>{name}</bdi>: 9 readings of 0 bpm" in html
+    assert f"<bdi>{name}</bdi> <small>" in html
+    assert json.dumps(f"\u2068{name}\u2069 \u00b7 100 %") in html
+
+
+def test_histories_name_rooms_not_their_ids_unless_two_have_one_name() -> None:
+    readings = [readings_of({"ada": [(0.0, 80), (3.0, 80)]}, room_id=room) for room in ("id-1", "id-2")]
+    for other, shown in (("Track", "Gym"), ("Gym", "id-1")):
+        charts = history_charts(report_of(pl.concat(readings), rooms={"id-1": "Gym", "id-2": other}), UTC)
+        text = str([(chart.spec, chart.datasets) for chart in charts])
+        assert {name for name in ("Gym", "id-1") if name in text} == {shown}
 
 
 def test_figures_have_coverage_beside_them_and_a_reason_for_each_dash() -> None:

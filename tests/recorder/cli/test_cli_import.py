@@ -21,6 +21,7 @@ from recorder_process import journal_of
 from recordings import make_recording
 
 from pulsoid_rec.analysis.export.write import Export, Format, write_export
+from pulsoid_rec.analysis.findings.clock_notes import clock_notes
 from pulsoid_rec.analysis.findings.presence import presence_notes
 from pulsoid_rec.analysis.findings.report_data import read_report
 from pulsoid_rec.analysis.findings.session_view import session_views
@@ -212,7 +213,7 @@ def test_an_import_is_neither_heard_nor_missed_by_a_recorder(db: Path, tmp_path:
     file = write(tmp_path / "a.csv", *(f"ann,{at(day + second).isoformat()},{70 + second % 9}" for second in seconds))
     import_(file, room="r1", db=db)
     report = read_report(Recording(db), Filter(), NOBODY, Definitions(), at_most=10**6)
-    texts = [[note.text for note in presence_notes(view)] for view in session_views(report, UTC)]
+    texts = [[note.text for note in (*presence_notes(view), *clock_notes(view))] for view in session_views(report, UTC)]
     [silence] = [text for text in texts if text]
     assert len(texts) == 3
     assert silence == ["ann: silent from 18:01:59 to 18:05:00"]

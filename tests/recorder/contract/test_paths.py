@@ -156,6 +156,16 @@ def test_a_path_that_duckdb_would_change_is_refused(tmp_path: Path, name: str, w
         Recording(database).rooms()
 
 
+@pytest.mark.parametrize("name", ["x.duckdb.wal", "x.duckdb.WAL"])
+def test_the_wal_of_a_database_is_no_database(tmp_path: Path, name: str) -> None:
+    with (
+        pytest.raises(StorageError, match="where DuckDB keeps the newest rows of x"),
+        open_database(tmp_path / name),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.process
 @not_on_windows
 @pytest.mark.parametrize("name", ["what?.duckdb", "a\\b.duckdb", "folder?/x.duckdb"])
