@@ -73,7 +73,7 @@ def _make_zones(source: Source, hours: bool, legend: bool) -> alt.LayerChart:
         alt.Chart(source.data("zones"))
         .transform_calculate(begins=f"datum.from / {unit}", ends=f"datum.to / {unit}")
         .mark_bar(height=14, aria=False)
-        .encode(y=y, x=x, x2="ends:Q", color=colour, tooltip=tooltips)
+        .encode(y=y, x=x, x2=alt.X2("ends:Q"), color=colour, tooltip=tooltips)
     )
     return alt.LayerChart(layer=[bars])
 
@@ -161,9 +161,11 @@ def _make_distribution(source: Source) -> alt.LayerChart:
         .transform_calculate(**{"from": "datum.bpm", "to": "datum.bpm + 1", "top": "datum.row - 0.9 * datum.share"})
     )
     tooltips = [alt.Tooltip(f"{key}:N") for key in ("member", "bpm", "time")]
-    shape = base.mark_rect(fill=light("quiet"), aria=False).encode(x=x, x2="to:Q", y=y, y2="top:Q", tooltip=tooltips)
+    shape = base.mark_rect(fill=light("quiet"), aria=False).encode(
+        x=x, x2=alt.X2("to:Q"), y=y, y2=alt.Y2("top:Q"), tooltip=tooltips
+    )
     median = alt.Chart(source.data("medians")).mark_rule(stroke=light("accent"), strokeWidth=2, aria=False)
-    return alt.LayerChart(layer=[shape, median.encode(x=x, y=y, y2="top:Q")])
+    return alt.LayerChart(layer=[shape, median.encode(x=x, y=y, y2=alt.Y2("top:Q"))])
 
 
 def _ridge_rows(held: pl.DataFrame, view: SessionView, place: dict[str, int]) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ def calendar(sessions: pl.DataFrame, *, zone: tzinfo | None = None, width: int |
         .encode(
             y=alt.Y("day:N", sort=days, scale=alt.Scale(domain=days), axis=axis),
             x=alt.X("from:Q", scale=alt.Scale(domain=[0, 24], nice=False), axis=hours),
-            x2="to:Q",
+            x2=alt.X2("to:Q"),
             tooltip=tooltips,
         )
     )
@@ -103,9 +103,9 @@ def member_history(
     ]
     base = alt.Chart(inline(rows))
     ranges = base.mark_rule(strokeWidth=6, strokeCap="round", stroke=light("quiet"), opacity=0.6, aria=False)
-    ranges = ranges.encode(x=x, y=y, y2="high:Q", tooltip=tooltips)
+    ranges = ranges.encode(x=x, y=y, y2=alt.Y2("high:Q"), tooltip=tooltips)
     means = base.mark_point(filled=True, size=60, opacity=1, fill=light("accent"), aria=False)
-    means = means.encode(x=x, y="bpm_mean:Q", tooltip=tooltips)
+    means = means.encode(x=x, y=alt.Y("bpm_mean:Q"), tooltip=tooltips)
     return styled(
         alt.LayerChart(layer=[ranges, means]).properties(width=width, height=140, description="Heart rate by session")
     )

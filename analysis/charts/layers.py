@@ -77,17 +77,19 @@ def offline_values(view: SessionView) -> list[dict[str, int]]:
 def offline_bands(source: Source) -> alt.Chart:
     """Shade the times in which the room was not recorded."""
     mark: alt.Chart = alt.Chart(source.data("offline")).mark_rect(fill=light("quiet"), opacity=0.35, aria=False)
-    return mark.encode(x=time_axis("from"), x2="to:T")
+    return mark.encode(x=time_axis("from"), x2=alt.X2("to:T"))
 
 
 def crowd_bands(source: Source, fields: Sequence[str], columns: int) -> alt.LayerChart:
     """Draw many members as their extremes, their middle half and their median, as `data.crowd_hover` returns them."""
     begin, end = source.value("begin"), source.value("end")
     x, y = time_axis("at"), alt.Y("low:Q")
-    extremes = alt.Chart().mark_area(fill=light("quiet"), opacity=0.25, aria=False).encode(x=x, y=y, y2="high:Q")
+    extremes = (
+        alt.Chart().mark_area(fill=light("quiet"), opacity=0.25, aria=False).encode(x=x, y=y, y2=alt.Y2("high:Q"))
+    )
     half = alt.Chart().mark_area(fill=light("quiet"), opacity=0.5, aria=False)
-    half = half.encode(x=x, y="quarter:Q", y2="three_quarters:Q")
-    median = alt.Chart().mark_line(stroke=light("ink"), strokeWidth=1.6, aria=False).encode(x=x, y="middle:Q")
+    half = half.encode(x=x, y=alt.Y("quarter:Q"), y2=alt.Y2("three_quarters:Q"))
+    median = alt.Chart().mark_line(stroke=light("ink"), strokeWidth=1.6, aria=False).encode(x=x, y=alt.Y("middle:Q"))
     chart: alt.LayerChart = alt.LayerChart(layer=[extremes, half, median], data=source.data("columns"))
     chart = chart.transform_flatten([*fields])
     return chart.transform_calculate(at=f"{begin} + ({end} - {begin}) / {columns} * (datum.column + 0.5)")
@@ -124,8 +126,8 @@ def hover(
         .mark_rect(fill=light("ink"), aria=False)
         .encode(
             x=time_axis("begins"),
-            x2="ends:T",
-            fillOpacity=alt.condition(under, alt.value(0.12), alt.value(0)),
+            x2=alt.X2("ends:T"),
+            fillOpacity=alt.FillOpacityValue(0, condition={"param": name, "empty": False, "value": 0.12}),
             tooltip=[alt.Tooltip("when:N", title="time"), *tooltips],
         )
         .add_params(under)

@@ -64,7 +64,7 @@ def member_drawings(view: SessionView, *, buckets: int = 240, height: int = 150)
 
 
 def _make(source: Source, height: int, name: str = "under") -> alt.LayerChart:
-    readings = line(source, width=1.2).encode(color=alt.value(light("ink")))
+    readings = line(source, width=1.2).encode(color=alt.ColorValue(light("ink")))
     tooltips = [alt.Tooltip("value:N", title="bpm")]
     layers = [
         _zone_bands(source),
@@ -106,11 +106,11 @@ def _zones(hr_max: float | None, low: float, high: float) -> list[dict[str, floa
 def _zone_bands(source: Source) -> alt.LayerChart:
     """Colour the zones, and write each one's number beside it for those who cannot distinguish the colours."""
     colour = alt.Color("zone:O", legend=None, scale=alt.Scale(domain=[1, 2, 3, 4, 5], range=list(ZONES[1:])))
-    bands = alt.Chart().mark_rect(opacity=0.45, aria=False).encode(y="from:Q", y2="to:Q", color=colour)
+    bands = alt.Chart().mark_rect(opacity=0.45, aria=False).encode(y=alt.Y("from:Q"), y2=alt.Y2("to:Q"), color=colour)
     names = (
         alt.Chart()
         .transform_calculate(end=source.value("end"), middle="(datum.from + datum.to) / 2")
         .mark_text(align="left", dx=5, fontSize=10, fill=light("muted"), aria=False)
-        .encode(x=time_axis("end"), y="middle:Q", text="label:N")
+        .encode(x=time_axis("end"), y=alt.Y("middle:Q"), text=alt.Text("label:N"))
     )
     return alt.LayerChart(layer=[bands, names], data=source.data("zones"))

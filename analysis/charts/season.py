@@ -167,7 +167,7 @@ def _make_periods(source: Source, unit: str) -> alt.LayerChart:
         filled=True, size=alt.ExprRef(f"clamp({room} * {room}, 9, 60)"), opacity=1, fill=light("accent"), aria=False
     )
     layers = [
-        ranges.encode(x=x, y=y, y2="high:Q", tooltip=tooltips),
-        means.encode(x=x, y="bpm_mean:Q", tooltip=tooltips),
+        ranges.encode(x=x, y=y, y2=alt.Y2("high:Q"), tooltip=tooltips),
+        means.encode(x=x, y=alt.Y("bpm_mean:Q"), tooltip=tooltips),
     ]
     return alt.LayerChart(layer=layers).properties(height=120)

@@ -74,15 +74,15 @@ def _make(source: Source, names: tuple[str, ...], has_colours: bool, menu: bool)
         colour: Any = alt.Color("name:N", legend=alt.Legend() if menu else None, scale=scale)
         fields: Sequence[str] = ("column", *(f"m{i}" for i in range(len(names))))
         tooltips = [alt.Tooltip(f"m{i}:N", title=_row_title(name)) for i, name in enumerate(names)]
-        coloured = [line(source).encode(detail="member:N", color=colour)]
+        coloured = [line(source).encode(detail=alt.Detail("member:N"), color=colour)]
         bands = []
     else:
-        colour = alt.value(light("accent"))
+        colour = alt.ColorValue(light("accent"))
         fields = CROWD_FIELDS
         tooltips = [alt.Tooltip(f"{key}:N") for key in ("present", "median", "highest", "lowest")]
         coloured = []
         bands = [crowd_bands(source, fields, HOVER_COLUMNS)]
-    casing = line(source, width=5).encode(color=alt.value(light("paper")))
+    casing = line(source, width=5).encode(color=alt.ColorValue(light("paper")))
     front = line(source, width=2.2).encode(color=colour)
     picked = [each.transform_filter("datum.member === picked") for each in (casing, front)]
     layers = [

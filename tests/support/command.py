@@ -1,9 +1,17 @@
-"""Running `pulsoid-rec` as its user does: as a process, seen from outside."""
+"""Running `pulsoid-rec` as its user does: as a process, seen from outside; or in this one if that is not the point."""
 
+import contextlib
+import gc
+import io
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from unittest import mock
+
+from pulsoid_rec.analysis.cli.app import main
 
 PULSOID_REC = (sys.executable, "-c", "from pulsoid_rec.analysis.cli.app import main; main()")
 
@@ -22,6 +30,35 @@ def run_command(
         timeout=60,
         check=False,
     )
+
+
+def run_here(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run it in this process: same arguments, output and exit code, without the second that one takes to start."""
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2)]
+    handler, threshold, code = signal.getsignal(signal.SIGINT), gc.get_threshold(), 0
+    with contextlib.ExitStack() as stack:
+        stack.callback(signal.signal, signal.SIGINT, handler)
+        stack.callback(gc.set_threshold, *threshold)
+        stack.callback(_set_time_zone)  # once the environment is what it was
+        stack.enter_context(contextlib.chdir(cwd or Path.cwd()))
+        stack.enter_context(mock.patch.dict(os.environ, _variables({"COLUMNS": "100", **environment}), clear=True))
+        stack.enter_context(mock.patch.object(sys, "argv", ["pulsoid-rec", *map(str, arguments)]))
+        stack.enter_context(contextlib.redirect_stdout(streams[0]))
+        stack.enter_context(contextlib.redirect_stderr(streams[1]))
+        _set_time_zone()
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    for stream in streams:
+        stream.flush()
+    stdout, stderr = (stream.buffer.getvalue().decode() for stream in streams)
+    return subprocess.CompletedProcess(sys.argv, code, stdout, stderr)
+
+
+def _set_time_zone() -> None:
+    if sys.platform != "win32":  # where TZ is not heeded
+        time.tzset()
 
 
 def run_on_terminal(*arguments: str | Path, columns: int = 100, **environment: str) -> tuple[int, bytes, bytes]:

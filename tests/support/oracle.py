@@ -255,7 +255,7 @@ def hr_max(person: Person, year: int) -> tuple[int | None, str | None]:
 
 
 def zone(bpm: int, hr_max_tenths: int) -> int:
-    return sum(Fraction(bpm * 10, hr_max_tenths) >= Fraction(percent, 100) for percent in (50, 60, 70, 80, 90))
+    return sum(bpm * 1000 >= percent * hr_max_tenths for percent in (50, 60, 70, 80, 90))
 
 
 def loads(plausible: list[Held], hr_max_tenths: int | None, person: Person) -> dict[str, Any]:
@@ -263,9 +263,10 @@ def loads(plausible: list[Held], hr_max_tenths: int | None, person: Person) -> d
     row: dict[str, Any] = dict.fromkeys(names)
     if hr_max_tenths is None or not plausible:
         return row
+    zoned = [(zone(one.bpm, hr_max_tenths), one.held_us) for one in plausible]
     for n in range(6):
-        row[f"zone{n}_s"] = sum(one.held_us for one in plausible if zone(one.bpm, hr_max_tenths) == n) / 1e6
-    row["trimp_edwards"] = sum(one.held_us / 60e6 * zone(one.bpm, hr_max_tenths) for one in plausible)
+        row[f"zone{n}_s"] = sum(held_us for number, held_us in zoned if number == n) / 1e6
+    row["trimp_edwards"] = sum(held_us / 60e6 * number for number, held_us in zoned)
     top = hr_max_tenths / 10
     if person.sex is not None and person.hr_rest is not None and top > person.hr_rest:
         a, k = {"male": (0.64, 1.92), "female": (0.86, 1.67)}[person.sex]

@@ -1,6 +1,7 @@
 """Recordings for tests: real DuckDB files, made from rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ __all__ = [
     "at",
     "make_recording",
     "match_readings",
+    "open_for_examples",
     "reading",
     "readings_frame",
     "steady",
@@ -71,6 +73,20 @@ def make_recording(
             for row in rows:
                 _insert(connection, table, row)
     return path
+
+
+@contextmanager
+def open_for_examples(path: Path | str = ":memory:") -> Iterator[list[duckdb.DuckDBPyConnection]]:
+    """Open a database for all examples of a test: to open it for each takes longer than most queries.
+
+    It comes in a list, emptied at the end: Hypothesis keeps what a test is given to the end of the process, and DuckDB
+    would complain of a leak.
+    """
+    with duckdb.connect(path) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        opened = [connection]
+        yield opened
+        opened.clear()
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: Table, row: Sequence[Any]) -> None:

@@ -1,4 +1,7 @@
-"""`pulsoid-rec report` and `sessions` as their users see them: output, messages, exit codes."""
+"""`pulsoid-rec report` and `sessions` as their users see them: output, messages, exit codes.
+
+One test for each kind of output starts a process; the others run the command in their own.
+"""
 
 import json
 import os
@@ -10,7 +13,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
-from command import run_command
+from command import run_command, run_here
 from recordings import at, make_recording, reading, steady
 
 from pulsoid_rec.analysis.metrics.summary import SCHEMA
@@ -30,7 +33,7 @@ def db(tmp_path: Path) -> Path:
 
 
 def report(db: Path, *options: str | Path) -> Any:
-    return run_command("report", "--db", db, *options, TZ="UTC")
+    return run_here("report", "--db", db, *options, TZ="UTC")
 
 
 def report_rows(db: Path, *options: str | Path) -> list[dict[str, Any]]:
@@ -77,7 +80,7 @@ def test_definitions_are_options(db: Path) -> None:
 
 def test_table_names_the_room_and_the_members(db: Path) -> None:
     (db.parent / "members.toml").write_text(MEMBERS, encoding="utf-8")
-    done = report(db, "--session", "1")
+    done = run_command("report", "--db", db, "--session", "1", TZ="UTC")
     assert done.returncode == 0
     assert done.stderr == ""
     assert "The Room, session 1" in done.stdout
@@ -136,7 +139,7 @@ def test_typing_mistake_in_members_toml_is_reported(db: Path) -> None:
 
 
 def test_missing_database_is_a_fault_of_storage(tmp_path: Path) -> None:
-    done = report(tmp_path / "none.duckdb")
+    done = run_command("report", "--db", tmp_path / "none.duckdb")
     assert done.returncode == 4
     assert done.stderr.startswith("pulsoid-rec: There is no ")
     assert done.stderr.count("\n") == 1
@@ -193,7 +196,7 @@ def test_table_and_page_are_written_to_files_too(db: Path, tmp_path: Path) -> No
     table, page = tmp_path / "out.txt", tmp_path / "out.html"
     assert report(db, "-o", table).returncode == 0
     assert "The Room, session 2" in table.read_text(encoding="utf-8")
-    assert report(db, "-o", page).returncode == 0
+    assert run_command("report", "--db", db, "-o", page).returncode == 0
     assert page.read_text(encoding="utf-8").startswith("<!")
 
 
@@ -228,7 +231,7 @@ def test_journal_is_not_reported_while_it_is_fresh_empty_or_known(db: Path) -> N
 
 
 def test_sessions_are_listed(db: Path) -> None:
-    done = run_command("sessions", "--db", db, "--format", "json")
+    done = run_here("sessions", "--db", db, "--format", "json")
     assert json.loads(done.stdout) == [
         {
             "room_id": "r1",
@@ -262,7 +265,7 @@ def test_sessions_are_shown_in_local_time(db: Path) -> None:
 
 
 def test_sessions_of_an_unknown_room_are_none(db: Path) -> None:
-    done = run_command("sessions", "--db", db, "--room", "r9")
+    done = run_here("sessions", "--db", db, "--room", "r9")
     assert (done.returncode, done.stdout) == (0, "")
     assert "There is no room 'r9'" in done.stderr
     assert "There is 1 room: r1 (The Room)." in done.stderr

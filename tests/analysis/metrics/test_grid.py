@@ -1,5 +1,6 @@
 """The grid of seconds equals an oracle's in plain Python, whatever the rows, sessions, filter and spacing."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from pulsoid_rec.analysis.metrics.grid import INDEX, column_names
 from pulsoid_rec.analysis.notebook.explore import Excerpt, explore
 from pulsoid_rec.recorder.contract.errors import UsageError
 
+SECOND = timedelta(seconds=1)
 STEPS_US = st.one_of(
     st.integers(0, 3_000_000),
     st.sampled_from([0, 1, 1_000_000, 1_000_000, 4_999_999, 5_000_000, 5_000_001, 61_000_000, 901_000_000]),
@@ -36,6 +38,16 @@ def some_rows(draw: st.DrawFn) -> list[Reading]:
         when += timedelta(microseconds=step_us)
         rows.append(Reading(room, member, bpm, when, when + timedelta(seconds=delay_s)))
     return draw(st.permutations(rows + rows[:2]))
+
+
+def held_seconds(part: oracle.SessionView) -> Iterator[tuple[datetime, int]]:
+    """Give the whole seconds at which a plausible reading of a member holds, with its bpm."""
+    for one in part.readings:
+        when, until = one.at.replace(microsecond=0), one.at + timedelta(microseconds=one.held_us)
+        while one.plausible and when < until:
+            if when >= one.at:
+                yield when, one.bpm
+            when += SECOND
 
 
 def expected(
@@ -68,14 +80,13 @@ def expected(
         while when <= max(bounds[room, session]):
             inside = (wanted.since is None or when >= wanted.since) and (wanted.until is None or when < wanted.until)
             if inside and when >= min(bounds[room, session]) and round(when.timestamp()) % every_s == 0:
-                cells[room, session, when] = {
-                    member: one.bpm
-                    for (where, number, member), part in parts.items()
-                    if (where, number) == (room, session) and (not wanted.members or member in wanted.members)
-                    for one in part.readings
-                    if one.plausible and one.at <= when < one.at + timedelta(microseconds=one.held_us)
-                }
-            when += timedelta(seconds=1)
+                cells[room, session, when] = {}
+            when += SECOND
+    for (room, session, member), part in parts.items():
+        if not wanted.members or member in wanted.members:
+            for when, bpm in held_seconds(part):
+                if (room, session, when) in cells:
+                    cells[room, session, when][member] = bpm
     return cells
 
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from recordings import (
     at,
     make_recording,
     match_readings,
+    open_for_examples,
     reading,
     readings_frame,
     steady,
@@ -106,18 +106,17 @@ def rules(definitions: Definitions) -> oracle.Rules:
 
 
 @pytest.fixture(scope="module")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_recording(tmp_path_factory.mktemp("summary") / "scratch.duckdb")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[duckdb.DuckDBPyConnection]]:
+    with open_for_examples(make_recording(tmp_path_factory.mktemp("summary") / "scratch.duckdb")) as opened:
+        yield opened
 
 
-@contextmanager
-def holding(path: Path, rows: list[Reading]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a recording that holds these rows and no others."""
-    with duckdb.connect(path) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("DELETE FROM heart_rate")
-        append_readings(connection, rows)
-        yield connection
+def holding(scratch: list[duckdb.DuckDBPyConnection], rows: list[Reading]) -> duckdb.DuckDBPyConnection:
+    """Give the recording, with these rows and no others."""
+    [connection] = scratch
+    connection.execute("TRUNCATE heart_rate")
+    append_readings(connection, rows)
+    return connection
 
 
 @pytest.mark.slow
@@ -129,7 +128,7 @@ def holding(path: Path, rows: list[Reading]) -> Iterator[duckdb.DuckDBPyConnecti
     bounds=st.tuples(INSTANTS, INSTANTS),
 )
 def test_summary_equals_the_oracle_whatever_the_rows_their_order_and_the_slices(
-    scratch: Path,
+    scratch: list[duckdb.DuckDBPyConnection],
     rows: list[Reading],
     definitions: Definitions,
     slices: int,
@@ -138,24 +137,26 @@ def test_summary_equals_the_oracle_whatever_the_rows_their_order_and_the_slices(
     since, until = bounds
     if since is not None and until is not None and since >= until:
         until = None
-    with holding(scratch, rows) as connection:
-        wanted = Filter(since=since, until=until)
-        summary = summarize_in_slices(connection, wanted, definitions, max(1, len(rows) // slices))
+    connection = holding(scratch, rows)
+    wanted = Filter(since=since, until=until)
+    summary = summarize_in_slices(connection, wanted, definitions, max(1, len(rows) // slices))
     assert_equal(summary, oracle.summarize(rows, rules(definitions), PEOPLE, since, until))
 
 
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=ROWS, cut=st.integers(-10, 2000).map(at))
-def test_counts_and_times_of_adjoining_ranges_add_up(scratch: Path, rows: list[Reading], cut: datetime) -> None:
+def test_counts_and_times_of_adjoining_ranges_add_up(
+    scratch: list[duckdb.DuckDBPyConnection], rows: list[Reading], cut: datetime
+) -> None:
     columns = ["observed_s", "readings", "duplicates", "implausible", "gaps"]
-    with holding(scratch, rows) as connection:
-        wholes, *parts = (
-            summarize_in_slices(connection, wanted, Definitions(), max(1, len(rows) // 2))
-            .group_by("room_id", "session", "profile_id")
-            .agg(pl.col(columns).sum())
-            for wanted in (Filter(), Filter(until=cut), Filter(since=cut))
-        )
+    connection = holding(scratch, rows)
+    wholes, *parts = (
+        summarize_in_slices(connection, wanted, Definitions(), max(1, len(rows) // 2))
+        .group_by("room_id", "session", "profile_id")
+        .agg(pl.col(columns).sum())
+        for wanted in (Filter(), Filter(until=cut), Filter(since=cut))
+    )
     added = pl.concat(parts).group_by("room_id", "session", "profile_id").agg(pl.col(columns).sum().round(6))
     key = ["room_id", "session", "profile_id"]
     assert added.sort(key).equals(wholes.with_columns(pl.col("observed_s").round(6)).sort(key))
@@ -228,8 +229,7 @@ def test_summary_of_a_match_equals_the_oracle(tmp_path: Path, match: str) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("slices", [1, 2, 3, 7, 20, 61])
-def test_recovery_is_found_wherever_slices_are_cut(scratch: Path, slices: int) -> None:
+def test_recovery_is_found_wherever_slices_are_cut(scratch: list[duckdb.DuckDBPyConnection]) -> None:
     rows = [
         reading(second + shift, bpm + shift // 20, member)
         for member, shift in (("ann", 0), ("bob", 37), ("cid", 50))
@@ -237,10 +237,11 @@ def test_recovery_is_found_wherever_slices_are_cut(scratch: Path, slices: int) -
         for start, end, bpm in ((0, 150, 160 + 5 * cycle), (150, 200, 120), (200, 260, 90))
         for second in range(cycle * 260 + start, cycle * 260 + end)
     ]
+    connection = holding(scratch, rows)
     for since, until in ((None, None), (at(160), at(667)), (at(400), at(420)), (at(150 - 1), at(150 - 0.5))):
-        with holding(scratch, rows) as connection:
+        expected = oracle.summarize(rows, oracle.Rules(), PEOPLE, since, until)
+        assert [row["hrr60"] is not None for row in expected.values()] != [False] * 3 or since == at(400)
+        for slices in (1, 2, 3, 7, 20, 61):
             wanted = Filter(since=since, until=until)
             summary = summarize_in_slices(connection, wanted, Definitions(), len(rows) // slices, tally_rows=1)
-        expected = oracle.summarize(rows, oracle.Rules(), PEOPLE, since, until)
-        assert_equal(summary, expected)
-        assert [row["hrr60"] is not None for row in expected.values()] != [False] * 3 or since == at(400)
+            assert_equal(summary, expected)

@@ -1,5 +1,6 @@
 """The packed tally of a slice equals the reference, whatever the readings, sessions and definitions."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import duckdb
@@ -7,6 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recordings import open_for_examples
 from reference_tally import next_readings, tally_readings
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
@@ -29,14 +31,22 @@ def frame(rows: list[Row]) -> pl.DataFrame:
     return pl.DataFrame([(key, at, at, bpm) for key, at, bpm in instants], schema=SCHEMA, orient="row")
 
 
-def packed(readings: pl.DataFrame, packing: Packing, parts: pl.DataFrame) -> pl.Series:
+@pytest.fixture(scope="module")
+def opened() -> Iterator[list[duckdb.DuckDBPyConnection]]:
+    with open_for_examples() as opened:
+        yield opened
+
+
+def packed(
+    opened: list[duckdb.DuckDBPyConnection], readings: pl.DataFrame, packing: Packing, parts: pl.DataFrame
+) -> pl.Series:
     """Pack readings as the recording is packed: in SQL."""
     started = parts.select("key", started_us=pl.col("started_at").dt.epoch("us"))
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.register("readings", readings.join(started, on="key").to_arrow())
-        members = f"(SELECT *, {packing.member_sql} AS member FROM readings)"
-        numbers: pl.DataFrame = connection.sql(f"SELECT {packing.sql} AS packed FROM {members} ORDER BY packed").pl()
+    [connection] = opened
+    connection.register("readings", readings.join(started, on="key").to_arrow())
+    members = f"(SELECT *, {packing.member_sql} AS member FROM readings)"
+    numbers: pl.DataFrame = connection.sql(f"SELECT {packing.sql} AS packed FROM {members} ORDER BY packed").pl()
+    connection.unregister("readings")
     return numbers["packed"]
 
 
@@ -83,7 +93,11 @@ DEFINITIONS = st.sampled_from(
     started_us=st.lists(st.integers(-(10**15), 0), min_size=len(KEYS), max_size=len(KEYS)),
 )
 def test_packed_tally_equals_the_reference(
-    rows: list[Row], later_rows: list[Row] | None, definitions: Definitions, started_us: list[int]
+    opened: list[duckdb.DuckDBPyConnection],
+    rows: list[Row],
+    later_rows: list[Row] | None,
+    definitions: Definitions,
+    started_us: list[int],
 ) -> None:
     later = None
     if later_rows is not None:
@@ -94,7 +108,7 @@ def test_packed_tally_equals_the_reference(
 
     parts = parts_of({key: (start_us, 10**15) for key, start_us in zip(KEYS, started_us, strict=True)})
     [packing] = plan_packings(parts, [Slice(FROM_US, FROM_US + LENGTH_US)], definitions)
-    numbers = packed(frame(rows), packing, parts)
+    numbers = packed(opened, frame(rows), packing, parts)
     assert packing.pack(frame(rows)).sort().equals(numbers)
     tally, following = tally_slice(numbers, packing, later, lambda: frame(rows))
 
@@ -114,11 +128,11 @@ def test_packed_tally_equals_the_reference(
     assert following.sort("key").equals(expected_next.sort("key"))
 
 
-def test_members_last_and_anothers_first_reading_are_no_neighbours() -> None:
+def test_members_last_and_anothers_first_reading_are_no_neighbours(opened: list[duckdb.DuckDBPyConnection]) -> None:
     parts = parts_of({0: (0, 7), 1: (0, 7)})
     [packing] = plan_packings(parts, [Slice(FROM_US, FROM_US + 8)], Definitions())
     rows = frame([(0, 7, 80), (1, 0, 80)])
-    tally, _ = tally_slice(packed(rows, packing, parts), packing, None, lambda: rows)
+    tally, _ = tally_slice(packed(opened, rows, packing, parts), packing, None, lambda: rows)
     assert add_tallies([tally], BY)["held_us"].to_list() == [0, 0]
 
 
@@ -148,14 +162,14 @@ def test_what_does_not_fit_is_cut_into_halves_until_it_does() -> None:
     assert [slice_.until_us for slice_ in slices[:-1]] == [slice_.from_us for slice_ in slices[1:]]
 
 
-def test_highest_numbers_that_fit_are_told_apart() -> None:
+def test_highest_numbers_that_fit_are_told_apart(opened: list[duckdb.DuckDBPyConnection]) -> None:
     definitions = Definitions(min_bpm=0, max_bpm=1022)  # 10 bits, 38 for the day, 15 for the key
     highest = 7 + 2**15 - 1
     parts = parts_of({7: (0, DAY_US), highest: (0, DAY_US)})
     [packing] = plan_packings(parts, [Slice(FROM_US, FROM_US + DAY_US)], definitions)
     assert packing.time_bits + packing.bpm_bits + 15 == 63
     rows = frame([(highest, DAY_US - 1, 1022), (highest, 0, 30), (7, 0, 1022)])
-    numbers = packed(rows, packing, parts)
+    numbers = packed(opened, rows, packing, parts)
     values = pl.DataFrame({"packed": numbers}).select(k=packing.key, b=packing.bpm, t=packing.time_us)
     assert values.rows() == [(7, 1022, 0), (highest, 30, 0), (highest, 1022, DAY_US - 1)]
     assert len(plan({0: (0, DAY_US), 2**15: (0, DAY_US)}, DAY_US, definitions)) > 1

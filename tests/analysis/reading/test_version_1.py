@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
-from command import run_command
+from command import run_here
 from recordings import make_recording
 from version_1 import RECORDING, make_version_1
 
@@ -68,7 +68,6 @@ def test_names_and_connections_are_found(old: Path) -> None:
     assert recording.last_received()["connection_id"].to_list() == ["south-connection-2"]
 
 
-@pytest.mark.process
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -86,7 +85,7 @@ def test_commands_give_the_same(migrated: Path, tmp_path: Path, arguments: tuple
         folder.mkdir()
         shutil.copy(source, folder / "a.duckdb")
         before = (folder / "a.duckdb").read_bytes()
-        done = run_command(*arguments, "--db", "a.duckdb", cwd=folder)
+        done = run_here(*arguments, "--db", "a.duckdb", cwd=folder)
         assert done.returncode == 0, done.stderr
         written = folder / "out.csv"
         outputs.append((done.stdout, done.stderr, written.read_bytes() if written.exists() else b""))

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 import trio
-from command import PULSOID_REC, run_command
+from command import PULSOID_REC, run_command, run_here
 from hostile_server import Visit, answer, open_hostile_server
 from journal_rows import reading, write_segment
 
@@ -50,7 +50,7 @@ NOBODY = "ws://127.0.0.1:1"
 def test_wrong_usage_is_one_line_and_exit_code_2_and_makes_nothing(
     arguments: list[str], environment: dict[str, str], words: str, tmp_path: Path
 ) -> None:
-    done = run_command(*arguments, cwd=tmp_path, **environment)
+    done = run_here(*arguments, cwd=tmp_path, **environment)
     assert done.returncode == 2
     assert done.stderr.startswith("pulsoid-rec: ")
     assert words in done.stderr
@@ -76,7 +76,7 @@ def test_somebody_elses_duckdb_file_is_left_as_it_is(tmp_path: Path) -> None:
     with duckdb.connect(database) as connection:
         connection.execute("CREATE TABLE orders AS SELECT 1 AS id")
     before = database.read_bytes()
-    done = run_command("record", "x", "--server", NOBODY, "--db", database, PULSOID_TOKEN="t")
+    done = run_here("record", "x", "--server", NOBODY, "--db", database, PULSOID_TOKEN="t")
     assert done.returncode == 4
     assert "not a recording of pulsoid-rec" in done.stderr
     assert database.read_bytes() == before
@@ -85,7 +85,7 @@ def test_somebody_elses_duckdb_file_is_left_as_it_is(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_exit_code_4(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     database = tmp_path / "file" / "room.duckdb"
-    done = run_command("record", "x", "--server", NOBODY, "--db", database, PULSOID_TOKEN="t")
+    done = run_here("record", "x", "--server", NOBODY, "--db", database, PULSOID_TOKEN="t")
     assert done.returncode == 4
     assert done.stderr.startswith("pulsoid-rec: ")
     assert done.stderr.count("\n") == 1

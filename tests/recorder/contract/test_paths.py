@@ -8,7 +8,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 import trio
-from command import run_command
+from command import run_command, run_here
 from journal_rows import reading, stored, write_segment
 from recorder_process import journal_of
 
@@ -170,7 +170,7 @@ def test_the_wal_of_a_database_is_no_database(tmp_path: Path, name: str) -> None
 @not_on_windows
 @pytest.mark.parametrize("name", ["what?.duckdb", "a\\b.duckdb", "folder?/x.duckdb"])
 def test_record_refuses_such_a_path_in_one_line_and_leaves_nothing(tmp_path: Path, name: str) -> None:
-    done = run_command("record", "x", "--server", "ws://127.0.0.1:1", "--db", name, cwd=tmp_path, PULSOID_TOKEN="t")
+    done = run_here("record", "x", "--server", "ws://127.0.0.1:1", "--db", name, cwd=tmp_path, PULSOID_TOKEN="t")
     assert done.returncode == 4
     assert done.stderr.count("\n") == 1
     assert "which DuckDB does not support" in done.stderr
