@@ -1,13 +1,17 @@
-"""Make a recording to try the notebooks on: made-up people, over a real connection to a simulated Pulsoid server.
+"""Make a recording to try the notebooks on: made-up people, of a simulated Pulsoid server.
 
-python make_sample.py DATABASE                  eight training sessions on past days, and members.toml beside it
+python make_sample.py DATABASE                  eight imported sessions on past days, and members.toml beside it
 python make_sample.py DATABASE --live SECONDS   one that takes place now, in real time
 """
 
 import argparse
+import contextlib
+import csv
+import io
 import itertools
 import os
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +20,7 @@ from pathlib import Path
 
 import trio
 
+from pulsoid_rec.recorder.cli.import_ import import_
 from pulsoid_rec.recorder.connection.server_url import parse_server_url
 from pulsoid_rec.recorder.contract.errors import PulsoidRecError, UsageError
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE, Credentials
@@ -51,14 +56,28 @@ def training(number: int, length_s: int) -> Iterator[Reading]:
                 yield Reading(second + person.phase_ms / 1000, person.profile_id, bpm)
 
 
-async def play_past(simulator: Simulator, minutes: tuple[int, ...]) -> None:
-    """Send sessions of so many minutes each, on past days, as fast as possible."""
+def past(minutes: tuple[int, ...]) -> Iterator[tuple[str, str, int]]:
+    """Yield the time, member and bpm of sessions of so many minutes each, on past days."""
     evening = datetime.now().astimezone().replace(hour=18, minute=30, second=0, microsecond=0)
     for number, (days, length_min) in enumerate(zip(DAYS_AGO, minutes, strict=False)):
         start = (evening - timedelta(days=days, minutes=37 * (number % 3))).astimezone(UTC)
         for reading in training(number, 60 * length_min):
             at = start + timedelta(milliseconds=round(1000 * reading.time_s))
-            await simulator.send_heart_rate(ROOM, reading.profile_id, reading.bpm, at)
+            yield at.isoformat(), reading.profile_id, reading.bpm
+
+
+def import_past(database: Path, minutes: tuple[int, ...]) -> None:
+    """Import sessions of past days: a recorder takes no reading whose time is days from its receipt."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "past.csv")
+        with file.open("w", newline="", encoding="utf-8") as text:
+            csv.writer(text).writerows([("time", "member", "bpm"), *past(minutes)])
+        with contextlib.redirect_stderr(io.StringIO()):  # what it prints on the file's columns
+            import_(file, room=ROOM, db=database)
+
+
+async def play_nothing(_: Simulator) -> None:
+    """Send nothing: the members' names come by themselves."""
 
 
 async def play_now(simulator: Simulator, seconds: float) -> None:
@@ -95,17 +114,18 @@ def main() -> None:
     chosen = parser.parse_args()
     database: Path = chosen.database
     try:
+        play: Callable[[Simulator], Awaitable[None]] = play_nothing
         if chosen.live is not None:
             play = partial(play_now, seconds=chosen.live)
         elif database.exists():
             raise UsageError(f"{database} already exists", "Delete it, or choose another file.")
-        else:
-            play = partial(play_past, minutes=tuple(chosen.minutes))
         database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         members = database.parent / "members.toml"
         if not members.exists():  # keep a file that the user wrote
             members.write_text(format_members_toml(PEOPLE), encoding="utf-8")
         trio.run(record, database, play)
+        if chosen.live is None:
+            import_past(database, tuple(chosen.minutes))
     except PulsoidRecError as error:
         sys.exit(f"make_sample.py: {error}")
 

@@ -45,16 +45,17 @@ def sessions(
     wanted, definitions = parse_filter(room), parse_definitions(session_gap, max_clock_error=max_clock_error)
     recording = open_recording(db)
     with recording.snapshot() as snapshot:
-        found = snapshot.sessions(wanted, definitions)
+        with snapshot.selection(wanted, definitions) as selection:
+            found = selection.sessions
+            left_out = selection.untimely.group_by("room_id", "session").agg(pl.col("untimely").sum())
         rejected = read_rejected(snapshot, wanted, definitions)
-    counts = rejected.select("room_id", "session", rejected="messages")
-    found = (
-        found.join(counts, on=["room_id", "session"], how="left", maintain_order="left")
-        .with_columns(
-            pl.col("rejected").fill_null(0),
-            duration_s=in_seconds((pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds()),
-        )
-        .select("room_id", "session", "started_at", "ended_at", "duration_s", "members", "readings", "rejected")
+    for counts in (left_out, rejected.select("room_id", "session", rejected="messages")):
+        found = found.join(counts, on=["room_id", "session"], how="left", maintain_order="left")
+    found = found.with_columns(
+        pl.col("untimely", "rejected").fill_null(0),
+        duration_s=in_seconds((pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds()),
+    ).select(
+        "room_id", "session", "started_at", "ended_at", "duration_s", "members", "readings", "untimely", "rejected"
     )
     if found.is_empty():
         print_no_match(recording, wanted, definitions)

@@ -91,9 +91,7 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
     frames = (report.summary, report.time_at_bpm, report.readings, report.untimely, report.rejected)
     by_session = [frame.partition_by("room_id", "session", as_dict=True) for frame in frames]
     checks_of = report.checks.by_session()
-    imported = pl.DataFrame(list(report.imported), {"room_id": pl.String(), "session": pl.Int64()}, orient="row")
-    # The receipt of an import shows no clock, though a few seconds that came at once look as if it did.
-    clocks_of = compare_clocks(report.checks.windows.join(imported, on=["room_id", "session"], how="anti"))
+    clocks_of = compare_clocks(report.checks.windows)
     rooms = {room_id: _Room.of(report, room_id) for room_id in report.sessions["room_id"].unique()}
     views = []
     for row in report.sessions.iter_rows(named=True):
@@ -108,6 +106,7 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
         ended_at = last_at if isinstance(last_at, datetime) else row["ended_at"]
         room = rooms[room_id]
         is_recorded = (room_id, session) not in report.imported
+        # The receipt of an import shows no clock, though a few seconds that came at once look as if it did.
         clocks = clocks_of.get((room_id, session), Clocks()) if is_recorded else Clocks()
         view = SessionView(
             room_id=room_id,

@@ -18,6 +18,7 @@ from pulsoid_rec.analysis.findings.season import REMARK, is_season, season_membe
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
 from pulsoid_rec.analysis.report.terminal_columns import (
     TableColumn,
+    count_of,
     member_columns,
     season_columns,
     session_columns,
@@ -101,8 +102,14 @@ def _show_season(report: ReportData, console: Console, zone: tzinfo | None) -> N
 
 
 def show_sessions(sessions: pl.DataFrame, console: Console, zone: tzinfo | None = None) -> None:
-    """Print the sessions: `room_id`, `session`, `started_at`, `ended_at`, `duration_s`, `members`, `readings`."""
-    console.print(FittingTable(_room_column(), session_columns(zone), sessions))
+    """Print the sessions: `room_id`, `session`, `started_at`, `ended_at`, `duration_s`, and counts by session.
+
+    These are `members`, `readings`, `untimely` (readings that are left out, as their time is wrong) and `rejected`
+    (messages).
+    """
+    untimely = TableColumn(unit="Untimely", rank=8, cell=count_of("untimely"))
+    *columns, rejected = session_columns(zone)
+    console.print(FittingTable(_room_column(), [*columns, untimely, rejected], sessions))
 
 
 def _heading(view: SessionView, room: str) -> RenderableType:

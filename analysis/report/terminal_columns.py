@@ -55,7 +55,7 @@ def member_columns(summary: pl.DataFrame) -> list[TableColumn]:
     `summary` is a session's, or as `season.season_members` returns it.
     """
     topics = get_args(Topic)
-    columns = [TableColumn(unit="Sessions", rank=5, cell=_count("sessions"))] if "sessions" in summary.columns else []
+    columns = [TableColumn(unit="Sessions", rank=5, cell=count_of("sessions"))] if "sessions" in summary.columns else []
     for column in sorted(SUMMARY, key=lambda column: (topics.index(column.topic), column.order)):
         if column.name == "zone0_s" and summary["hr_max"].count():
             columns.append(TableColumn(head="Zones", unit="012345", rank=3, cell=zone_bars))
@@ -107,13 +107,13 @@ def session_columns(zone: tzinfo | None) -> list[TableColumn]:
         return format_clock(row["ended_at"], zone, row["started_at"])
 
     return [
-        TableColumn(unit="Session", rank=1, cell=_count("session")),
+        TableColumn(unit="Session", rank=1, cell=count_of("session")),
         TableColumn(unit="Began", rank=2, cell=began, justify="left"),
         TableColumn(unit="Ended", rank=6, cell=ended, justify="left"),
         TableColumn(unit="Lasted", rank=3, cell=lambda row, _: format_duration(row["duration_s"]), justify="left"),
-        TableColumn(unit="Members", rank=4, cell=_count("members")),
-        TableColumn(unit="Readings", rank=5, cell=_count("readings")),
-        TableColumn(unit="Rejected", rank=7, cell=_count("rejected")),
+        TableColumn(unit="Members", rank=4, cell=count_of("members")),
+        TableColumn(unit="Readings", rank=5, cell=count_of("readings")),
+        TableColumn(unit="Rejected", rank=7, cell=count_of("rejected")),
     ]
 
 
@@ -127,9 +127,10 @@ def season_columns(zone: tzinfo | None) -> list[TableColumn]:
             TableColumn(unit=head, rank=rank, cell=partial(_cell, columns[name]))
             for rank, (name, head) in zip((2, 1, 2), figures, strict=True)
         ),
-        TableColumn(unit="Left out", rank=6, cell=_count("left_out")),
+        TableColumn(unit="Left out", rank=6, cell=count_of("left_out")),
     ]
 
 
-def _count(name: str) -> Callable[[Row, str], Cell]:
+def count_of(name: str) -> Callable[[Row, str], Cell]:
+    """Return a function that formats a count of a row; 0 if it is unknown."""
     return lambda row, _: f"{row[name] or 0:,}"

@@ -49,14 +49,14 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_tables_show_any_year(path: Path) -> None:
     recording = explore(path)
-    sessions = recording.sessions().with_columns(duration_s=pl.lit(3.0))
+    sessions = recording.sessions().with_columns(duration_s=pl.lit(3.0), untimely=0, rejected=0)
     listed = sessions_text(sessions)
     assert "0001-01-01 0" in listed
     assert "9999-12-31" in listed
     report = read_report(recording.recording, Filter(), NOBODY, Definitions(), at_most=100)
     text = report_text(report)
-    assert " 0001, " in text
-    assert " 9999, " in text
+    assert " 0001-01-01 " in text
+    assert " 9999-12-31 " in text
     assert '"first_at": "0001-01-01T00:00:00Z"' in rows_json(report.summary)
     where = str(no_match_error(Filter(since=FIRST, until=FIRST + SECOND), {"first": "first"}, sessions, "a.duckdb"))
     assert "from 0001-01-01 00:00:00 to 9999-12-31 23:59:59 UTC" in where
@@ -74,7 +74,7 @@ def test_pages_show_any_year(path: Path) -> None:
 def test_notebooks_show_any_year(path: Path, room: str) -> None:
     part = explore(path).only(room=room)
     assert room in part._repr_html_()
-    assert part.notes().is_empty()
+    assert part.notes()["kind"].to_list() == ["clock"]  # the recorder's, which is in 2026
     assert part.grid().height >= 3
     assert part.only(since=FIRST, until=LAST).grid().height >= 3
     assert part.member_events().collect().is_empty()

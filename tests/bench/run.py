@@ -25,7 +25,7 @@ BENCHMARKS = {
     "long_recording": (4,),
     "freshness": (5,),
     "summaries": (6, 7, 8),
-    "session_lists": (17,),
+    "session_lists": (19,),
     "exports": (9,),
     "starting": (10,),
     "page": (11, 17, 18),

@@ -5,8 +5,9 @@ One test for each kind of output starts a process; the others run the command in
 
 import json
 import os
+import re
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,7 @@ def test_sessions_are_listed(db: Path) -> None:
             "duration_s": 59.0,
             "members": 2,
             "readings": 120,
+            "untimely": 0,
             "rejected": 0,
         },
         {
@@ -251,17 +253,24 @@ def test_sessions_are_listed(db: Path) -> None:
             "duration_s": 29.0,
             "members": 1,
             "readings": 30,
+            "untimely": 0,
             "rejected": 0,
         },
     ]
+
+
+def test_sessions_count_the_readings_that_are_left_out(tmp_path: Path) -> None:
+    wrong = [row._replace(occurred_at=row.occurred_at + timedelta(days=365)) for row in steady("cid", 120, 0, 15)]
+    done = run_here("sessions", "--db", make_recording(tmp_path / "a.duckdb", [*steady("ann", 100, 0, 60), *wrong]))
+    assert re.search(r"Untimely +Rejected\n.*\n.* 15 +0$", done.stdout.rstrip(), re.DOTALL)
 
 
 def test_sessions_are_shown_in_local_time(db: Path) -> None:
     done = run_command("sessions", "--db", db, TZ="CET-1")
     lines = [line.split() for line in done.stdout.splitlines()]
     if os.name == "posix":
-        assert ["r1", "2", "2026-03-01", "20:23:20", "20:23:49", "29", "s", "1", "30", "0"] in lines
-    assert lines[1] == ["Room", "Session", "Began", "Ended", "Lasted", "Members", "Readings", "Rejected"]
+        assert ["r1", "2", "2026-03-01", "20:23:20", "20:23:49", "29", "s", "1", "30", "0", "0"] in lines
+    assert lines[1] == ["Room", "Session", "Began", "Ended", "Lasted", "Members", "Readings", "Untimely", "Rejected"]
 
 
 def test_sessions_of_an_unknown_room_are_none(db: Path) -> None:

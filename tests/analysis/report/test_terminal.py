@@ -104,7 +104,9 @@ def test_zone_bars_show_every_zone_that_has_any_time() -> None:
 def test_sessions_fit_too(width: int) -> None:
     frame = pl.DataFrame(
         {"room_id": ["a-room-with-quite-a-long-id"], "session": [12], "started_at": [at(0)]}
-    ).with_columns(ended_at=pl.lit(at(90_000)), duration_s=90_000.0, members=3, readings=1_000_000, rejected=0)
+    ).with_columns(
+        ended_at=pl.lit(at(90_000)), duration_s=90_000.0, members=3, readings=1_000_000, untimely=0, rejected=0
+    )
     console = Console(file=io.StringIO(), width=width, highlight=False, no_color=True)
     show_sessions(frame, console, UTC)
     file = console.file
