@@ -10,6 +10,8 @@ from pathlib import Path
 from figures import Figure
 from streams import count_readings, cpu_s, open_recorder, open_server, require_count, rss_mb, written_bytes
 
+from pulsoid_rec.recorder.contract.wording import format_count
+
 SECONDS = 420
 PER_SECOND = 5
 
@@ -40,6 +42,7 @@ def measure(scratch: Path) -> Iterator[Figure]:
     if len(checkpoints) > 1 and checkpoints[-1][1]:
         (first_at, first_bytes), (last_at, last_bytes) = checkpoints[0], checkpoints[-1]
         gb_a_day = (last_bytes - first_bytes) / (last_at - first_at) * 86_400 / 1e9
-        details = f"from {len(checkpoints) - 1:,} cycles of {(last_at - first_at) / (len(checkpoints) - 1):.0f} s"
+        cycles = len(checkpoints) - 1
+        details = f"from {format_count(cycles, 'cycle')} of {(last_at - first_at) / cycles:.0f} s"
         what = "the same: written to the disk, journal and database, in a day"
         yield Figure(14, what, "", "<= 1 GB", [gb_a_day], 1, unit="GB", details=details)
