@@ -79,6 +79,16 @@ def test_a_part_of_a_session_counts_what_came_in_it(a_year_ahead: Path) -> None:
     assert [part.filter(profile_id="cid")["untimely"].to_list() for part in parts] == [[10], [5]]
 
 
+def test_a_day_apart_is_timely_and_a_microsecond_more_is_not(tmp_path: Path) -> None:
+    day = timedelta(days=1)
+    room = [*steady("ann", 100, 0, 60), *steady("bob", 100, 0, 60)]  # most readings, and so the median
+    edges = {"early": -day, "late": day, "earlier": -day - timedelta(microseconds=1), "later": day * 1.00001}
+    odd = [row for id_, error in edges.items() for row in wrong([reading(30, 90, id_)], error)]
+    found = excerpt_of(tmp_path, room + odd).summary().filter(pl.col("profile_id").is_in(edges))
+    counts = found.sort("profile_id").select("profile_id", "readings", "untimely").rows()
+    assert counts == [("earlier", 0, 1), ("early", 1, 0), ("late", 1, 0), ("later", 0, 1)]
+
+
 def test_the_largest_error_is_an_option(a_year_ahead: Path) -> None:
     trusting = Definitions(max_clock_error_s=400 * DAY_S)
     assert explore(a_year_ahead, definitions=trusting).sessions().height == 4
