@@ -7,6 +7,7 @@ May import `reading` and `metrics`; loads neither altair nor rich. A recording g
   `faults` (values that cannot be a heart rate).
 - `notes`: all notes of a session, a `note` each, from `clock_notes` (with `clocks`, compared by `leads`), `presence`
   (with `offline`), `untimely`, `quality` and `rejected`; `unmatched_members`: who of the members file is nobody.
+- `concurrent`: sessions that were received at the same time as those shown.
 - `season`: figures of many sessions, and of their members over all of them.
 - `what_exists`: the message when a filter or name matches nothing, which lists what exists.
 - `local_time`: instants as text that selects them again; `wording`: shares and figures as text.

@@ -22,5 +22,9 @@ def session_notes(view: SessionView) -> list[Note]:
 
 
 def report_notes(report: ReportData) -> list[str]:
-    """Gather what is to be known of a report beyond its sessions: rejected messages of no session, unknown members."""
-    return describe_unplaced(report.rejected, report.rooms) + ([] if report.unmatched is None else [report.unmatched])
+    """Gather what is to be known of a report beyond its sessions.
+
+    That is rejected messages of no session, sessions received at the same time, and members that are unknown.
+    """
+    unmatched = [] if report.unmatched is None else [report.unmatched]
+    return describe_unplaced(report.rejected, report.rooms) + report.concurrent + unmatched

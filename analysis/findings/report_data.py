@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from pulsoid_rec.analysis.findings.checks import SLICE_ROWS, Checks, make_checks
+from pulsoid_rec.analysis.findings.concurrent import describe_concurrent
 from pulsoid_rec.analysis.findings.unmatched_members import describe_unmatched
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
@@ -83,6 +84,9 @@ class ReportData:
 
     imported: AbstractSet[tuple[str, int]] = frozenset()
     """The sessions that were imported, by `room_id` and `session`: no recorder listened to them."""
+
+    concurrent: list[str] = field(default_factory=list)
+    """Sessions that were received at the same time as these, as text."""
 
     unmatched: str | None = None
     """Who of the members file is nobody in the recording, as text; None if all are, or only a part was read."""
@@ -171,8 +175,22 @@ def _read(
         definitions=selection.definitions,
         filter=str(selection.wanted),
         rejected=read_rejected(recording, selection.wanted, selection.definitions),
+        concurrent=_find_concurrent(recording, selection, sessions, room_names),
         # The last, as it selects anew on this connection.
         unmatched=_find_unmatched(recording, selection, members, results.config_names),
+    )
+
+
+def _find_concurrent(
+    recording: Recording, selection: Selection, shown: pl.DataFrame, room_names: Mapping[str, str]
+) -> list[str]:
+    """Describe sessions received at the same time as those shown, unless the filter is for a range of time."""
+    wanted, definitions = selection.wanted, selection.definitions
+    if wanted.since is not None or wanted.until is not None or wanted.members:
+        return []
+    recorded = recording.sessions(Filter(rooms=wanted.rooms), definitions)
+    return describe_concurrent(
+        recorded, shown, room_names, lambda: recording.imported_sessions(wanted.rooms, definitions)
     )
 
 
