@@ -368,7 +368,7 @@ async def test_a_recorder_waits_for_a_proxy_as_for_a_server(
         async with running(make_recorder(f"wss://{HOST}", database)) as recorder:
             await until(lambda: recorder.rooms[0].status.problem is not None)
             async with open_proxy(http, server.port, refusal=403, port=port):  # no refusal of the room
-                await until(lambda: "403" in str(recorder.rooms[0].status.problem))
+                await until(lambda: "answered 403" in str(recorder.rooms[0].status.problem))
             async with open_proxy(http, server.port, port=port):
                 await until(lambda: recorder.rooms[0].status.readings == 1)
                 recorder.stop.set()
