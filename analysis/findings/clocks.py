@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 DIFFERENT: Final = timedelta(seconds=30)
 """Clocks are different from here on: delivery takes some seconds, and people set clocks by the minute."""
 
-FIRST, LAST = (at.replace(tzinfo=UTC) for at in (datetime.min, datetime.max))  # noqa: DTZ901 - it gets one
+FIRST, LAST = (at.replace(tzinfo=UTC) for at in (datetime.min, datetime.max))  # noqa: DTZ901 - UTC is added
 
 
 class Step(NamedTuple):

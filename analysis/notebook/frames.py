@@ -85,7 +85,7 @@ class Frames:
         """
         with self.recording.snapshot() as now:
             rooms = now.rooms(self.definitions)  # first, since its scan serves the members too
-            members = replace(self, recording=now)._members_by_session()  # noqa: SLF001 - our own
+            members = replace(self, recording=now)._members_by_session()  # noqa: SLF001 - of another excerpt
         counts = members.group_by("room_id").agg(
             sessions=pl.col("session").n_unique().cast(pl.Int64),
             members=pl.col("profile_id").n_unique().cast(pl.Int64),

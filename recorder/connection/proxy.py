@@ -93,7 +93,7 @@ class Proxy:
 
     async def _open_socks(self, host: str, port: int) -> trio.abc.Stream:
         import python_socks  # noqa: PLC0415 - it takes 20 ms, and few have such a proxy
-        from python_socks.async_.trio.v2 import Proxy as SocksProxy  # noqa: PLC0415 - the same
+        from python_socks.async_.trio.v2 import Proxy as SocksProxy  # noqa: PLC0415 - as slow to load
 
         kind = python_socks.ProxyType.SOCKS4 if self.scheme.startswith("socks4") else python_socks.ProxyType.SOCKS5
         finds_names = self.scheme in {"socks4a", "socks5h"}
