@@ -12,7 +12,7 @@ from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
 SCHEMA_VERSION = 2
 """Increased with every change of the tables; older files are migrated (`version_1`), newer ones are refused."""
 
-SqlType = Literal["VARCHAR", "INTEGER", "BIGINT", "TIMESTAMPTZ", "JSON"]
+SqlType = Literal["VARCHAR", "INTEGER", "BIGINT", "TIMESTAMPTZ", "DATE", "JSON"]
 
 
 @dataclass(frozen=True)
@@ -162,5 +162,67 @@ SCHEMA_VERSIONS = Table(
     ),
 )
 
-BOOKKEEPING = (INGESTED_SEGMENTS, SCHEMA_VERSIONS)
+ARCHIVE_IDENTITY = Table(
+    "archive_identity",
+    "The name under which this database archives, and the archive it writes to; the newest row counts.",
+    (
+        Column("recorder", "VARCHAR", "a random name; a copy of the database has the same"),
+        Column("place", "VARCHAR", "the folder or URL of the archive; NULL before the first archiving", null=True),
+        Column("noted_at", "TIMESTAMPTZ", "when it was noted"),
+    ),
+)
+
+ARCHIVE_BATCHES = Table(
+    "archive_batches",
+    "Rows of one table and day that were moved to a file of the archive, or are about to be.",
+    (
+        Column("recorder", "VARCHAR", "the name in the file's name"),
+        Column("batch", "VARCHAR", "the batch, in the file's name too"),
+        Column("table_name", "VARCHAR", "the table"),
+        Column("day", "DATE", "the day (UTC)"),
+        Column("begun_at", "TIMESTAMPTZ", "when the intent was committed, before anything was written"),
+        Column(
+            "noted_at", "TIMESTAMPTZ", "when the rows left this database; NULL while they are still in it", null=True
+        ),
+        Column("rows", "BIGINT", "rows of the file", null=True),
+        Column("bytes", "BIGINT", "size of the file", null=True),
+        Column("sha256", "VARCHAR", "SHA-256 of the file, as hexadecimal digits", null=True),
+    ),
+)
+
+ARCHIVED_ACTIVITY = Table(
+    "archived_activity",
+    "The readings of a member in a quarter of an hour that were archived in one batch.",
+    (
+        Column("batch", "VARCHAR", "the batch"),
+        _ROOM,
+        _PROFILE,
+        Column("bucket", "BIGINT", "the quarter of an hour of their time"),
+        Column("quarter", "BIGINT", "the quarter of an hour of their receipt"),
+        Column("first_at", "TIMESTAMPTZ", "the time of the first"),
+        Column("last_at", "TIMESTAMPTZ", "the time of the last"),
+        Column("first_received_at", "TIMESTAMPTZ", "the earliest receipt"),
+        Column("last_received_at", "TIMESTAMPTZ", "the latest receipt"),
+        Column("readings", "BIGINT", "how many there are, duplicates and implausible ones too"),
+        Column("imported", "BIGINT", "how many of them were imported"),
+    ),
+)
+
+ARCHIVED_NAMES = Table(
+    "archived_names",
+    "The latest name of a member or a room among the events archived in one batch.",
+    (
+        Column("batch", "VARCHAR", "the batch"),
+        _ROOM,
+        Column("profile_id", "VARCHAR", "the member; NULL for the room itself", null=True),
+        Column("name", "VARCHAR", "the latest name in a config", null=True),
+        Column("occurred_at", "TIMESTAMPTZ", "when the config with this name occurred"),
+        Column("received_at", "TIMESTAMPTZ", "when it arrived"),
+    ),
+)
+
+ARCHIVE_NOTES = (ARCHIVE_IDENTITY, ARCHIVE_BATCHES, ARCHIVED_ACTIVITY, ARCHIVED_NAMES)
+"""What a database knows of its archive. Files made by older versions get them with the first archiving."""
+
+BOOKKEEPING = (INGESTED_SEGMENTS, SCHEMA_VERSIONS, *ARCHIVE_NOTES)
 """The recorder's own tables."""

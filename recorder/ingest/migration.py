@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from pulsoid_rec.recorder.contract.tables import SCHEMA_VERSION, SCHEMA_VERSIONS
+from pulsoid_rec.recorder.contract.tables import ARCHIVE_NOTES, SCHEMA_VERSION, SCHEMA_VERSIONS
 from pulsoid_rec.recorder.contract.version_1 import ADDED, CHANGED, parts_of, select_as_current
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             connection.execute(insert, first_and_last)
         connection.execute(f"DROP TABLE {table.name}")
         connection.execute(f"ALTER TABLE {new.name} RENAME TO {table.name}")
-    for table in ADDED:
+    for table in (*ADDED, *ARCHIVE_NOTES):
         connection.execute(table.ddl)
     note_version(connection)
     connection.execute("COMMIT")
