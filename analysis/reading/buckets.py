@@ -12,12 +12,8 @@ import polars as pl
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.sessions import list_sessions, number_stretches
 from pulsoid_rec.analysis.reading.database import read_frame
-from pulsoid_rec.analysis.reading.room_leads import QUARTER, Cut, read_room_leads, timely_sql, write_room_leads
-
-_COUNTS = (
-    "min(occurred_at) AS first_at, max(occurred_at) AS last_at, min(received_at) AS first_received_at,"
-    " max(received_at) AS last_received_at, count(*) AS readings"
-)
+from pulsoid_rec.analysis.reading.room_leads import read_room_leads, timely_sql, write_room_leads
+from pulsoid_rec.recorder.contract.activity import QUARTER, Cut, activity_sql
 
 
 def buckets_of(definitions: Definitions) -> Cut:
@@ -57,17 +53,13 @@ def scan_readings(connection: duckdb.DuckDBPyConnection, definitions: Definition
         Only these rooms; all of them when empty.
     """
     only = f"WHERE room_id IN ({', '.join('?' * len(rooms))})" if rooms else ""
-    buckets = read_frame(connection, _count_sql(f"heart_rate {only}", definitions), rooms)
+    cut = buckets_of(definitions)
+    buckets = read_frame(connection, activity_sql(f"heart_rate {only}", cut), rooms)
     room_leads = read_room_leads(connection, buckets, definitions)
     if not room_leads.is_empty():
         write_room_leads(connection, room_leads)
         timely = f"{timely_sql(definitions, room_leads)} SEMI JOIN room_leads USING (room_id, quarter)"
-        counted_anew = read_frame(connection, _count_sql(timely, definitions))
+        counted_anew = read_frame(connection, activity_sql(timely, cut))
         buckets = pl.concat([buckets.join(room_leads, on=["room_id", "quarter"], how="anti"), counted_anew])
     buckets = number_stretches(buckets.drop("quarter"), definitions.session_gap_us)
     return Scan(tuple(rooms), buckets, list_sessions(buckets), room_leads)
-
-
-def _count_sql(source: str, definitions: Definitions) -> str:
-    bucket, quarter = buckets_of(definitions).sql("occurred_at"), QUARTER.sql("received_at")
-    return f"SELECT room_id, profile_id, {bucket} AS bucket, {quarter} AS quarter, {_COUNTS} FROM {source} GROUP BY ALL"

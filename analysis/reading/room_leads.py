@@ -5,47 +5,20 @@ median. Most recordings have no untimely readings. Whether a quarter of an hour 
 last times of its buckets; only of those that can, the readings themselves are looked at.
 """
 
-from dataclasses import dataclass
-
 import duckdb
 import polars as pl
 
-from pulsoid_rec.analysis.metrics.definitions import MICROSECONDS, Definitions
+from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.untimely import UNTIMELY, receipt_ranges
 from pulsoid_rec.analysis.reading.database import read_frame, write_temporary
+from pulsoid_rec.recorder.contract.activity import QUARTER
 from pulsoid_rec.recorder.contract.ids import IS_IMPORTED
-
-_BEFORE_ALL_US = 10**17
-"""More microseconds than from the year 1 to 1970: SQL's division rounds negative numbers upwards."""
 
 _MOST_ROWS = 5_000_000
 """Readings whose median is computed at once, which needs some 16 bytes for each."""
 
 _LEAD_US = f"CASE WHEN NOT {IS_IMPORTED} THEN epoch_us(occurred_at) - epoch_us(received_at) END"
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """Time cut into pieces of equal width in microseconds, one of which starts at 1970."""
-
-    width_us: int
-
-    def sql(self, column: str) -> str:
-        """Return the number of the piece that a column's instant lies in, as SQL."""
-        return f"(epoch_us({column}) + {self._offset_us}) // {self.width_us}"
-
-    def start_us(self, number: int) -> int:
-        """Return when a piece starts, in microseconds since 1970."""
-        return number * self.width_us - self._offset_us
-
-    @property
-    def _offset_us(self) -> int:
-        return self.width_us * (_BEFORE_ALL_US // self.width_us + 1)
-
-
-QUARTER = Cut(15 * 60 * MICROSECONDS)
-"""Quarters of an hour (UTC), into which receipt is cut."""
 
 
 def read_room_leads(

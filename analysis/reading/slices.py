@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from pulsoid_rec.analysis.reading.database import read_frame, write_temporary
-from pulsoid_rec.analysis.reading.room_leads import Cut
+from pulsoid_rec.recorder.contract.activity import Cut
 
 SLICE_ROWS = 2_000_000
 """Rows read at once: enough for polars to be fast; some 200 MB with everything derived from them."""
