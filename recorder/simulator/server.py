@@ -40,7 +40,14 @@ class Server:
     """Answers HTTP, and connects clients to rooms; `random` decides when faults occur."""
 
     def __init__(
-        self, rooms: Mapping[str, Room], tokens: Tokens, faults: Faults, random: Random, limits: ClientLimits
+        self,
+        rooms: Mapping[str, Room],
+        tokens: Tokens,
+        faults: Faults,
+        random: Random,
+        limits: ClientLimits,
+        *,
+        admits_pages: bool,
     ) -> None:
         self.rooms = rooms
         self.tokens = tokens
@@ -50,6 +57,7 @@ class Server:
         self._faults = faults
         self._random = random
         self._limits = limits
+        self._admits_pages = admits_pages
         self._numbers = itertools.count(1)
 
     @property
@@ -88,6 +96,9 @@ class Server:
 
     def _dispatch(self, request: Request) -> Response | tuple[Room, Token]:
         now_s = trio.current_time()
+        if "origin" in request.headers and not self._admits_pages:
+            # Any page that somebody visits can connect to this machine, and only then does a browser send `Origin`.
+            return _refuse(HTTPStatus.FORBIDDEN, "pages in a browser are admitted with --cors")
         if match := _ROOM_PATH.fullmatch(request.path):
             outcome = self._admit(unquote(match[1]), request, now_s)
             if isinstance(outcome, Response) and request.wants_websocket:

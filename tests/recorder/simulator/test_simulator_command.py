@@ -1,18 +1,24 @@
 """`pulsoid-rec simulate` as its user meets it: a process, its messages, its exit code."""
 
+import contextlib
+import http.client
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import trio
 from command import PULSOID_REC, run_command
 from room_client import BEARER, closing, open_client, path, texts
+from trio_websocket import ConnectionRejected
+
+from pulsoid_rec.recorder.simulator.tokens import DEMO_APPLICATION, DEMO_REFRESH_TOKEN, DEMO_TOKEN
 
 pytestmark = pytest.mark.process
 
@@ -80,21 +86,62 @@ async def simulate(*arguments: str) -> AsyncIterator[Running]:
 NO_SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals to single processes")
 
 
-async def test_replay_played_once_ends_by_itself_after_every_reading(tmp_path: Path) -> None:
+async def test_replay_is_for_those_who_know_its_new_token_and_played_once_ends_after_every_reading(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "match.csv"
     file.write_text(CSV, encoding="utf-8")
     async with simulate("--room", "gym", "--replay", str(file), "--speed", "600", "--once") as running:
-        async with open_client(running.port, path("gym"), BEARER) as websocket:
+        shown = re.search(r"PULSOID_TOKEN=(\S+)|PULSOID_TOKEN = '(\S+)'", running.output)
+        assert shown is not None
+        token = shown[1] or shown[2]
+        assert token != DEMO_TOKEN
+        form = {"refresh_token": DEMO_REFRESH_TOKEN, **asdict(DEMO_APPLICATION), "grant_type": "refresh_token"}
+        assert await post(running.port, "/oauth2/token", form) == 400
+        with pytest.raises(ConnectionRejected):
+            async with open_client(running.port, path("gym"), BEARER):
+                pass
+        async with open_client(running.port, path("gym", access_token=token), {}) as websocket:
             received = await texts(websocket, 600)
             assert all(text.startswith('{"kind":"heart_rate",') for text in received)
             assert await closing(websocket) == (1001, "server is going away")
         assert await running.end() == 0
         assert "gym: client 1 connected for heart_rate\n" in running.output
+        assert running.output.count(token) == 1
         assert "gym: the play begins\n" in running.output
         assert "gym: the play is over after 600 readings\n" in running.output
         assert running.output.splitlines()[-1].startswith(
-            "Played 600 readings and sent 600 messages over 1 connection in "
+            "Played 600 readings and sent 600 messages over 1 connection (1 refused) in "
         )
+
+
+async def post(port: int, resource: str, form: dict[str, str]) -> int:
+    """Send a form; return the status of the answer."""
+
+    def send() -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("POST", resource, body=urlencode(form))
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    return await trio.to_thread.run_sync(send)
+
+
+@pytest.mark.parametrize("options", [(), ("--cors",)])
+async def test_a_page_in_a_browser_is_admitted_only_on_request(options: tuple[str, ...]) -> None:
+    page = {"Origin": "https://evil.example"}
+    async with simulate(*options) as running:
+        with contextlib.nullcontext() if options else pytest.raises(ConnectionRejected, match="403"):
+            async with open_client(running.port, path(), BEARER | page) as websocket:
+                assert "heart_rate" in str(await websocket.get_message())
+
+
+async def test_a_token_of_ones_own_is_not_renewed_by_what_everybody_knows() -> None:
+    form = {"refresh_token": DEMO_REFRESH_TOKEN, **asdict(DEMO_APPLICATION), "grant_type": "refresh_token"}
+    for options, status in (((), 200), (("--token", "sesame-42"), 400)):
+        async with simulate(*options) as running:
+            assert await post(running.port, "/oauth2/token", form) == status
 
 
 @NO_SIGNALS
