@@ -68,8 +68,8 @@ def record(
     database is created if it does not exist. Everything received is on disk at once, and in the database within about
     two seconds; other programs can read it meanwhile.
 
-    A token file may be JSON with access_token and refresh_token. If PULSOID_CLIENT_ID and PULSOID_CLIENT_SECRET are
-    set, an expired token is then refreshed, and the file rewritten.
+    A token file may be JSON with access_token, and also refresh_token and server. If PULSOID_CLIENT_ID and
+    PULSOID_CLIENT_SECRET are set, an expired token is then refreshed, and the file rewritten.
 
     If --duration is over and a room was never connected, the exit code is 3, and the last line names the room and the
     reason. The other rooms are recorded all the same.

@@ -39,10 +39,6 @@ class CannotRefreshError(Exception):
     """Why a token cannot be refreshed."""
 
 
-class _RefusedRefreshError(CannotRefreshError):
-    """The server refused the refresh token."""
-
-
 class TokenRefresh:
     """Replaces a token that the server refused, and saves the new one in its file. One for all rooms of a recorder."""
 
@@ -110,37 +106,34 @@ class TokenRefresh:
         client = {"client_id": _read_env(CLIENT_ID_VARIABLE), "client_secret": _read_env(CLIENT_SECRET_VARIABLE)}
         remember(client["client_secret"])
         self._credentials.write({"access_token": refused})  # no change: if this fails, no token is lost
-        refusal: _RefusedRefreshError | None = None
         for refresh_token in pair.refresh_tokens:  # that of the pair before only if the newer one is refused
             if refresh_token in self._refused:
                 continue
             form = {"grant_type": "refresh_token", "refresh_token": refresh_token, **client}
-            try:
-                await self._request_and_save(urlencode(form).encode(), pair)
-            except _RefusedRefreshError as error:
-                self._refused.add(refresh_token)
-                refusal = error
-            else:
+            if await self._request_and_save(urlencode(form).encode(), pair):
                 self._logged.clear()
                 log.info("The token was refreshed, and the new one saved in %s.", self._credentials.token_file)
                 return True
-        if refusal is not None:
-            raise refusal
+            self._refused.add(refresh_token)
         return False
 
-    async def _request_and_save(self, form: bytes, pair: TokenPair) -> None:
+    async def _request_and_save(self, form: bytes, pair: TokenPair) -> bool:
+        """Return whether there is a new token; False if the server refuses the refresh token."""
+        answer: dict[str, Any] | None = None
         failure: Exception | None = None
         async with trio.open_nursery() as nursery:
             with trio.CancelScope(shield=True) as scope:  # if the answer is not saved, there is no valid token left
                 nursery.start_soon(self._limit_when_cancelled, scope)
                 try:
                     answer = await self._request(refresh_server(self._server_url), form)
-                    await self._check_and_save(answer, pair)
+                    if answer is not None:
+                        await self._check_and_save(answer, pair)
                 except (CannotRefreshError, UsageError, OSError) as error:
                     failure = error
             nursery.cancel_scope.cancel()
         if failure is not None:
             raise failure
+        return answer is not None
 
     async def _limit_when_cancelled(self, scope: trio.CancelScope) -> None:
         try:
@@ -148,17 +141,18 @@ class TokenRefresh:
         finally:
             scope.deadline = trio.current_time() + self._timings.refresh_timeout_s
 
-    async def _request(self, issuer: ServerUrl, form: bytes) -> dict[str, Any]:
+    async def _request(self, issuer: ServerUrl, form: bytes) -> dict[str, Any] | None:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         try:
             status, body = await request(issuer, "POST", issuer.refresh_path, headers, form, timings=self._timings)
         except CannotConnectError as error:
             raise CannotRefreshError(error.reason) from None
         if status in _REFUSED_STATUSES:
-            raise _RefusedRefreshError(
-                f"{issuer.authority} refused the refresh token in {self._credentials.token_file}, or the "
-                f"application in {CLIENT_ID_VARIABLE} and {CLIENT_SECRET_VARIABLE} ({status}). Put a new token there"
+            self._log_once(
+                f"{issuer.authority} refused the refresh token in {self._credentials.token_file}, or the application "
+                f"in {CLIENT_ID_VARIABLE} and {CLIENT_SECRET_VARIABLE} ({status}). Put a new token there."
             )
+            return None
         try:
             return msgspec.json.decode(body, type=dict[str, Any])
         except (msgspec.MsgspecError, RecursionError):

@@ -1,6 +1,5 @@
 """`pulsoid-rec simulate` as its user meets it: a process, its messages, its exit code."""
 
-import contextlib
 import http.client
 import re
 import signal
@@ -96,8 +95,7 @@ async def test_replay_is_for_those_who_know_its_new_token_and_played_once_ends_a
         assert shown is not None
         token = shown[1] or shown[2]
         assert token != DEMO_TOKEN
-        form = {"refresh_token": DEMO_REFRESH_TOKEN, **asdict(DEMO_APPLICATION), "grant_type": "refresh_token"}
-        assert await post(running.port, "/oauth2/token", form) == 400
+        assert await renew(running.port) == 400
         with pytest.raises(ConnectionRejected):
             async with open_client(running.port, path("gym"), BEARER):
                 pass
@@ -115,33 +113,18 @@ async def test_replay_is_for_those_who_know_its_new_token_and_played_once_ends_a
         )
 
 
-async def post(port: int, resource: str, form: dict[str, str]) -> int:
-    """Send a form; return the status of the answer."""
+async def renew(port: int) -> int:
+    """Try to renew a token with what everybody knows; return the status of the answer."""
+    form = {"refresh_token": DEMO_REFRESH_TOKEN, **asdict(DEMO_APPLICATION), "grant_type": "refresh_token"}
 
-    def send() -> int:
+    def request() -> int:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        connection.request("POST", resource, body=urlencode(form))
+        connection.request("POST", "/oauth2/token", body=urlencode(form))
         status = connection.getresponse().status
         connection.close()
         return status
 
-    return await trio.to_thread.run_sync(send)
-
-
-@pytest.mark.parametrize("options", [(), ("--cors",)])
-async def test_a_page_in_a_browser_is_admitted_only_on_request(options: tuple[str, ...]) -> None:
-    page = {"Origin": "https://evil.example"}
-    async with simulate(*options) as running:
-        with contextlib.nullcontext() if options else pytest.raises(ConnectionRejected, match="403"):
-            async with open_client(running.port, path(), BEARER | page) as websocket:
-                assert "heart_rate" in str(await websocket.get_message())
-
-
-async def test_a_token_of_ones_own_is_not_renewed_by_what_everybody_knows() -> None:
-    form = {"refresh_token": DEMO_REFRESH_TOKEN, **asdict(DEMO_APPLICATION), "grant_type": "refresh_token"}
-    for options, status in (((), 200), (("--token", "sesame-42"), 400)):
-        async with simulate(*options) as running:
-            assert await post(running.port, "/oauth2/token", form) == status
+    return await trio.to_thread.run_sync(request)
 
 
 @NO_SIGNALS
@@ -164,16 +147,20 @@ async def test_interrupt_ends_it_before_anybody_came() -> None:
 
 
 async def test_record_command_it_prints_is_shown_for_every_room_and_a_given_token_is_not() -> None:
-    async with simulate("--room", "gym", "--room", "my room", "--room", "gym", "--token", "sesame-42") as running:
+    rooms = ("--room", "gym", "--room", "my room", "--room", "gym")
+    async with simulate(*rooms, "--token", "sesame-42", "--cors") as running:
         assert running.output.count(" gym") == 1
         assert "'my room'" in running.output
         assert "PULSOID_TOKEN" in running.output
         every = "heart_rate,room_member_updated,room_member_removed,room_updated"
-        async with open_client(running.port, path("gym", access_token="sesame-42", kinds=every), {}):
+        page = {"Origin": "https://own.example"}
+        async with open_client(running.port, path("gym", access_token="sesame-42", kinds=every), page):
             await running.wait_for("gym: client 1 connected for all kinds\n")
         assert "sesame" not in running.output
+        assert await renew(running.port) == 400
     async with simulate() as running:
         assert "demo-token" in running.output
+        assert await renew(running.port) == 200
 
 
 @pytest.mark.parametrize(
