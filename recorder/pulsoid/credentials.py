@@ -40,14 +40,13 @@ class TokenPair:
 
     token: str = field(repr=False)
     refresh_token: str | None = field(default=None, repr=False)
-    previous: dict[str, Any] | None = field(default=None, repr=False)
-    """The texts of the pair before, until this one has worked."""
+    previous: dict[str, str] | None = field(default=None, repr=False)
+    """The pair before, as in the file, until this one has worked."""
 
     @property
     def refresh_tokens(self) -> list[str]:
         """The refresh tokens to try, in this order."""
-        previous = (self.previous or {}).get("refresh_token")
-        return [token for token in (self.refresh_token, previous) if isinstance(token, str)]
+        return [token for token in (self.refresh_token, (self.previous or {}).get("refresh_token")) if token]
 
 
 @dataclass(frozen=True)
@@ -85,9 +84,9 @@ class Credentials:
         pair = TokenPair(
             _parse_token(fields.get("access_token"), source),
             refresh_token if isinstance(refresh_token, str) and refresh_token else None,
-            previous if isinstance(previous, dict) else None,
+            {name: each for name, each in previous.items() if is_token(each)} if isinstance(previous, dict) else None,
         )
-        remember(*pair.refresh_tokens, pair.token)
+        remember(*(pair.previous or {}).values(), pair.refresh_token, pair.token)
         require_permitted(server_url, source, owner, allow_unencrypted=self.allow_unencrypted)
         return pair
 

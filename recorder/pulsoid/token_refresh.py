@@ -162,7 +162,7 @@ class TokenRefresh:
         """Save what can be a token, beside the last pair that has worked; wait while the disk fails."""
         new = {name: answer[name] for name in ("access_token", "refresh_token") if is_token(answer.get(name))}
         remember(*new.values())
-        previous = pair.previous or {"access_token": pair.token, "refresh_token": pair.refresh_token}
+        previous = pair.previous or {"access_token": pair.token, "refresh_token": pair.refresh_token or ""}
         while new:
             try:
                 self._credentials.write({**new, "expires_in": answer.get("expires_in"), "previous": previous})

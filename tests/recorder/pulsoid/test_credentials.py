@@ -34,7 +34,9 @@ def token_in(file: Path | None) -> str:
         (f"\ufeff  {TOKEN}\r\n\n", TokenPair(TOKEN)),
         (json.dumps({"access_token": TOKEN}), TokenPair(TOKEN)),
         (
-            json.dumps({"access_token": f" {TOKEN}\n", "refresh_token": "r", "previous": {"refresh_token": "p"}}),
+            json.dumps(
+                {"access_token": f" {TOKEN}\n", "refresh_token": "r", "previous": {"refresh_token": "p", "x": 5}}
+            ),
             TokenPair(TOKEN, "r", {"refresh_token": "p"}),
         ),
         ("\ufeff\n" + json.dumps({"access_token": TOKEN, "refresh_token": "", "x": [1]}), TokenPair(TOKEN)),

@@ -137,7 +137,8 @@ def test_the_command_connects_to_no_other_server_and_makes_no_file(
         (tmp_path / "token").chmod(0o600)
         options = ["--token-file", "token"]
     secrets = {"PULSOID_CLIENT_ID": "id", "PULSOID_CLIENT_SECRET": "s3cret", TOKEN_VARIABLE: TOKEN}
-    done = run_here("record", "x", "--server", f"ws://{host}:{listener.port}", *options, cwd=tmp_path, **secrets)
+    server = ("--server", f"ws://{host}:{listener.port}", "--duration", "0.1")
+    done = run_here("record", "x", *server, *options, cwd=tmp_path, **secrets)
     assert listener.received() == b""
     assert done.returncode == 2
     assert words in done.stderr

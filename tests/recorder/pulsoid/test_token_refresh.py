@@ -388,10 +388,13 @@ async def test_if_the_new_refresh_token_is_refused_before_it_ever_worked_the_one
     async with open_hostile_server(issuer.act) as server:
         recorder = make_recorder(server.url, database, token_file=file)
         _with(file, access_token="never-worked", refresh_token="never-worked-either", previous=OLD)
+        kept: list[Any] = []
+        issuer.on_used = lambda: kept.append(content(file)["previous"])
         async with running(recorder):
             await until(lambda: recorder.rooms[0].status.readings == 1)
     assert [form["refresh_token"] for form in issuer.forms] == [["never-worked-either"], [DEMO_REFRESH_TOKEN]]
     assert content(file) == {**content(file), "access_token": "new-token", "refresh_token": "new-refresh"}
+    assert kept == [OLD]  # the last pair that worked
     assert "previous" not in content(file)
 
 
