@@ -28,7 +28,7 @@ from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.contract.wording import format_duration
 from pulsoid_rec.recorder.journal.journal import Journal
 from pulsoid_rec.recorder.journal.rows import ConnectionEventRow, reject
-from pulsoid_rec.recorder.pulsoid.known_secrets import redact_message, redact_start
+from pulsoid_rec.recorder.pulsoid.known_secrets import redact_messages, redact_start
 from pulsoid_rec.recorder.pulsoid.messages import parse_message
 from pulsoid_rec.recorder.pulsoid.token_refresh import TokenRefresh
 from pulsoid_rec.recorder.status import RoomStatus
@@ -194,7 +194,7 @@ class Room:
         """Append messages to the journal; return whether there is space for more."""
         journal, status, room_id, connection_id = self.journal, self.status, self.room_id, self._connection_id
         received_at = self.clock.next_us(len(texts))
-        for text in map(redact_message, texts):
+        for text in redact_messages(texts):
             try:
                 row = parse_message(text, room_id=room_id, connection_id=connection_id, received_at=received_at)
             except Exception as error:  # noqa: BLE001 - an error of ours must not cost the messages behind this one

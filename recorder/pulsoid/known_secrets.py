@@ -12,11 +12,11 @@ import sys
 from contextlib import suppress
 from functools import lru_cache
 
-from pulsoid_rec.recorder.connection.text_frames import LongText, Text
+from pulsoid_rec.recorder.connection.text_frames import Text
 
 MARK = "[secret]"
 _SHORTEST = 8  # characters; what is shorter is no secret, and may be part of any text
-_MOST_KNOWN = 12  # the application's secret and five pairs; each costs 70 ns a message
+_MOST_KNOWN = 12  # the application's secret and five pairs; each costs some 50 ns a message
 _LONGEST_ESCAPE = len(r"\u0000")
 _ESCAPE = re.compile(r"%([0-9a-f]{2})|\\u00([0-9a-f]{2})|\\/", re.IGNORECASE)
 
@@ -35,13 +35,9 @@ def remember(*secrets: str | None) -> None:
 
 
 def redact(text: str) -> str:
-    """Return a text without the secrets in it. In a usual message there are none, which takes a third of a µs."""
-    searched = text.lower()
-    if "%" in searched or "\\" in searched:
-        searched = _ESCAPE.sub(_unescape, searched)
-    for secret in _known:
-        if secret in searched:
-            text = _pattern(secret).sub(MARK, text)
+    """Return a text without the secrets in it."""
+    for secret in _find(text):
+        text = _pattern(secret).sub(MARK, text)
     return text
 
 
@@ -55,11 +51,21 @@ def redact_start(text: str) -> str:
     return text
 
 
-def redact_message(message: Text) -> Text:
-    """Return a message without the secrets in it, before anything is made of it."""
-    if isinstance(message, LongText):
-        return message._replace(start=redact_start(message.start))
-    return redact(message)
+def redact_messages(messages: list[Text]) -> list[Text]:
+    """Return messages without the secrets in them, before anything is made of them."""
+    texts = [each for each in messages if isinstance(each, str)]
+    if len(texts) == len(messages) and not _find("\n".join(texts)):  # as usual: all at once, in half the time
+        return messages
+    return [
+        redact(each) if isinstance(each, str) else each._replace(start=redact_start(each.start)) for each in messages
+    ]
+
+
+def _find(text: str) -> list[str]:
+    searched = text.lower()
+    if "%" in searched or "\\" in searched:
+        searched = _ESCAPE.sub(_unescape, searched)
+    return [secret for secret in _known if secret in searched]
 
 
 def _unescape(found: re.Match[str]) -> str:

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pulsoid_rec.recorder.connection.text_frames import LongText
+from pulsoid_rec.recorder.connection.text_frames import LongText, Text
 from pulsoid_rec.recorder.pulsoid import known_secrets
-from pulsoid_rec.recorder.pulsoid.known_secrets import MARK, redact, redact_message, redact_start, remember
+from pulsoid_rec.recorder.pulsoid.known_secrets import MARK, redact, redact_messages, redact_start, remember
 
 SECRET = "t0ken/N0body+may=see"
 OLDER = "0lder-t0ken-2f9d"
@@ -80,7 +80,8 @@ def test_the_forms_that_programs_write_are_found_more_than_once(form: str) -> No
 @example("%74%30 \\u0074 \\/ 100 % t0ken")
 def test_a_text_without_a_secret_is_not_touched(text: str) -> None:
     assert redact(text) == text
-    assert redact_message(text) is text
+    messages: list[Text] = [text, text]
+    assert redact_messages(messages) is messages
 
 
 @given(at=st.integers(0, len(SECRET) * 6), draw=st.lists(st.integers(0, 6), min_size=1), before=TEXTS)
@@ -91,8 +92,8 @@ def test_of_a_secret_that_is_cut_off_at_the_end_no_more_than_its_beginning_is_le
     if left != before + MARK:
         assert len(left) - len(before) < 8 * 6
         assert SECRET[:8].lower() not in left.lower()
-    message = redact_message(LongText(before + SECRET[:-1], 70_000, "it is larger"))
-    assert message == LongText(before + MARK, 70_000, "it is larger")
+    long = LongText(before + SECRET[:-1], 70_000, "it is larger")
+    assert redact_messages([long, SECRET, before]) == [long._replace(start=before + MARK), MARK, before]
 
 
 def test_what_is_too_short_for_a_secret_is_none_and_those_used_last_are_kept() -> None:
