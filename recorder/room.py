@@ -28,6 +28,7 @@ from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.contract.wording import format_duration
 from pulsoid_rec.recorder.journal.journal import Journal
 from pulsoid_rec.recorder.journal.rows import ConnectionEventRow, reject
+from pulsoid_rec.recorder.pulsoid.known_secrets import redact_messages, redact_start
 from pulsoid_rec.recorder.pulsoid.messages import parse_message
 from pulsoid_rec.recorder.pulsoid.token_refresh import TokenRefresh
 from pulsoid_rec.recorder.status import RoomStatus
@@ -43,7 +44,8 @@ class Room:
     """Records one room until `stop` is set.
 
     `refresh` has the token; `on_refused` is called at each refusal, with the error for the user; `clock` and
-    `suspensions` are those of the run.
+    `suspensions` are those of the run. Secrets are removed from all that the server says, before anything is done with
+    it.
     """
 
     room_id: str
@@ -117,7 +119,7 @@ class Room:
         suspension = self.suspensions.look()
         stream: WatchedStream | None = None
         try:
-            token = self.refresh.credentials.read_token()
+            token = self.refresh.read_token()
             stream = await open_stream(self.server_url, self.timings, self.limits, self.poller)
             end = await self._receive_all(stream, token)
         except UsageError as error:  # the token file or variable is no longer valid
@@ -131,7 +133,7 @@ class Room:
             end = replace(end, event=Event.SUSPENDED)  # time ran out while nobody was there
         if end.code == HTTPStatus.UNAUTHORIZED and await self.refresh.replace(token):
             end = replace(end, event=Event.FAILED, reason=f"{end.reason}; the token was replaced")
-        return end
+        return replace(end, reason=redact_start(end.reason))
 
     async def _receive_all(self, stream: WatchedStream, token: str) -> Disconnect:
         """Open the WebSocket and receive until it ends."""
@@ -144,6 +146,7 @@ class Room:
                 end = failed_attempt(error.reason, error.status, error.retry_after_s)
             else:
                 self._record_opened()
+                self.refresh.confirm(token)
                 suspension = self.suspensions.look()
                 stream.deliver_to(self._store, self._wait_for_space)
                 nursery.start_soon(self._stop_if_dead, websocket, stream, reader)
@@ -191,7 +194,7 @@ class Room:
         """Append messages to the journal; return whether there is space for more."""
         journal, status, room_id, connection_id = self.journal, self.status, self.room_id, self._connection_id
         received_at = self.clock.next_us(len(texts))
-        for text in texts:
+        for text in redact_messages(texts):
             try:
                 row = parse_message(text, room_id=room_id, connection_id=connection_id, received_at=received_at)
             except Exception as error:  # noqa: BLE001 - an error of ours must not cost the messages behind this one
@@ -240,7 +243,7 @@ class Room:
 
     def _store_last_bytes(self, end: Disconnect, stream: WatchedStream) -> None:
         """Store the last bytes of a connection that sent invalid data, since there is no message to store."""
-        raw = stream.last_bytes.decode("utf-8", "backslashreplace")
+        raw = redact_start(stream.last_bytes.decode("utf-8", "backslashreplace"))
         reason = f"{end.reason}; these are the last bytes of that connection"
         self.journal.append(reject(self.room_id, self._connection_id, self.clock.next_us(), reason, raw))
 

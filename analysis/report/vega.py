@@ -1,9 +1,14 @@
 """The scripts that draw charts in a page. Bundling them takes seconds, so another process does it meanwhile."""
 
 import atexit
+import os
+import re
 import subprocess
 import sys
 from functools import cache
+
+_VARIABLES = re.compile("PATH|HOME|LANG|LC_.*|TMPDIR|TMP|TEMP|SYSTEMROOT|PYTHON.*|VIRTUAL_ENV|(DY)?LD_.*|CONDA_PREFIX")
+"""What an interpreter may need to start. Others may be secrets, such as tokens, and are not passed on."""
 
 _CODE = "import sys, vl_convert; sys.stdout.buffer.write(vl_convert.javascript_bundle().encode())"
 
@@ -29,10 +34,11 @@ def prepare_scripts() -> subprocess.Popen[bytes] | None:
     The worker is a process, since in a thread V8 would block this interpreter; None if it cannot be started.
     """
     command = [sys.executable, "-P", "-c", _CODE]
+    variables = {name: value for name, value in os.environ.items() if _VARIABLES.fullmatch(name.upper())}
     quiet, no_window = subprocess.DEVNULL, getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would open a window
     try:
         worker = subprocess.Popen(  # noqa: S603 - our own interpreter and code
-            command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet, creationflags=no_window
+            command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet, creationflags=no_window, env=variables
         )
     except OSError:
         return None

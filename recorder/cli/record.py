@@ -11,6 +11,7 @@ from pulsoid_rec.recorder.cli.options import DbOption, ServerOption, check_room_
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB, DEFAULT_SERVER
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.paths import parse_path
+from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS
 from pulsoid_rec.recorder.contract.wording import format_count
 
 if TYPE_CHECKING:
@@ -48,18 +49,27 @@ def record(
             show_default="the variable PULSOID_TOKEN",
         ),
     ] = None,
+    allow_unencrypted: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unencrypted",
+            help="Connect to a server elsewhere at ws:// too. Anybody on the way can then take the token, and read and "
+            "forge the heart rates.",
+        ),
+    ] = False,
     keep_journal: Annotated[
         bool, typer.Option("--keep-journal", help="Keep every message word for word, compressed, beside the database.")
     ] = False,
 ) -> None:
     """Record rooms until Ctrl-C.
 
-    The token comes from the variable PULSOID_TOKEN or from --token-file, and needs the scope data:room:read. The
+    The token comes from the variable PULSOID_TOKEN or from --token-file, and needs the scope data:room:read. That of
+    the variable goes to the server of --server; that of a file only to the one the file names, or else to Pulsoid. The
     database is created if it does not exist. Everything received is on disk at once, and in the database within about
     two seconds; other programs can read it meanwhile.
 
-    A token file may be JSON with access_token and refresh_token. If PULSOID_CLIENT_ID and PULSOID_CLIENT_SECRET are
-    set, an expired token is then refreshed, and the file rewritten.
+    A token file may be JSON with access_token, and also refresh_token and server. If PULSOID_CLIENT_ID and
+    PULSOID_CLIENT_SECRET are set, an expired token is then refreshed, and the file rewritten.
 
     If --duration is over and a room was never connected, the exit code is 3, and the last line names the room and the
     reason. The other rooms are recorded all the same.
@@ -77,7 +87,7 @@ def record(
             rooms=check_room_ids(rooms),
             database=db,
             server_url=parse_server_url(server),
-            credentials=Credentials(token_file),
+            credentials=Credentials(token_file, allow_unencrypted),
             kinds=_parse_kinds(kinds),
             duration_s=duration,
             keep_journal=keep_journal,
@@ -121,20 +131,23 @@ def _record(options: "Options") -> None:
     os.umask(0o077)  # files made from here on are readable only by their owner
     console = open_console()
     with open_screen(), open_log(options.database, options.run_id, console):
-        options.credentials.read_token()  # fails before any file is made
-        _announce_proxy(options)
+        options.credentials.read(options.server_url)  # fails before any file is made
         options.credentials.warn_if_shared()
         run_in_trio(_run_recorder, options, console)
 
 
-def _announce_proxy(options: "Options") -> None:
+async def _announce_proxy(options: "Options") -> None:
     """Log the proxy in use, if any; raise `UsageError` if its setting is invalid."""
     import logging
 
+    import trio
+
     from pulsoid_rec.recorder.connection.proxy import find_proxy
 
-    if (proxy := find_proxy(options.server_url)) is not None:
-        logging.getLogger(__name__).info("Connecting through the proxy %s.", proxy.authority)
+    with trio.move_on_after(DEFAULT_TIMINGS.connect_timeout_s):
+        proxy = await trio.to_thread.run_sync(find_proxy, options.server_url, abandon_on_cancel=True)
+        if proxy is not None:
+            logging.getLogger(__name__).info("Connecting through the proxy %s.", proxy.authority)
 
 
 async def _run_recorder(options: "Options", console: "Console | None") -> None:
@@ -142,6 +155,7 @@ async def _run_recorder(options: "Options", console: "Console | None") -> None:
 
     from pulsoid_rec.recorder.recorder import Recorder
 
+    await _announce_proxy(options)
     recorder = await trio.to_thread.run_sync(Recorder, options, abandon_on_cancel=True)
     try:
         await recorder.run(show_status_on(console))

@@ -17,6 +17,7 @@ from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.journal_files import journal_folder, lock_path
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 from pulsoid_rec.recorder.disk.lock_file import is_locked
+from pulsoid_rec.recorder.pulsoid.known_secrets import redact
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,7 +71,11 @@ def _make_file_handler(stream: ThreadedStream) -> logging.Handler:
 
 
 class PlainFormatter(logging.Formatter):
-    """Formats messages, which may quote what a server sent, without what a terminal would obey."""
+    """Formats messages, which may quote what a server sent, without secrets and what a terminal would obey."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record, and its traceback if there is one."""
+        return redact(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - as logging calls it
         """Return the line of a record, without its traceback."""

@@ -36,7 +36,12 @@ def simulate(
         list[str] | None, typer.Option(metavar="ID", help="A room; repeatable.", show_default="demo")
     ] = None,
     token: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="The token that opens the rooms.", show_default="demo-token")
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="The token that opens the rooms.",
+            show_default="demo-token, or with --replay a new one, which is printed",
+        ),
     ] = None,
     members: Annotated[
         int | None,
@@ -65,6 +70,10 @@ def simulate(
     once: Annotated[
         bool, typer.Option("--once", help="Exit when all is played; otherwise the connections stay open in silence.")
     ] = False,
+    cors: Annotated[
+        bool,
+        typer.Option("--cors", help="Admit pages in a browser: any page that is open then, if it knows the token."),
+    ] = False,
     seed: Annotated[
         int, typer.Option(metavar="N", help="A number that other people and other faults follow from.")
     ] = 1,
@@ -86,9 +95,11 @@ def simulate(
     time, its events carry the times they would have had, the last one about now. After it the connections stay open in
     silence; with --once the server ends, with exit code 0.
 
-    It also answers GET /api/v1/token/validate and POST /oauth2/token. The latter renews the token with
+    It also answers GET /api/v1/token/validate and POST /oauth2/token. The latter renews demo-token, and no other, with
     refresh_token=demo-refresh-token, client_id=demo-client and client_secret=demo-secret.
     """
+    import secrets
+
     from pulsoid_rec.recorder.simulator.faults import parse_faults
     from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
     from pulsoid_rec.recorder.simulator.tokens import DEMO_REFRESH_TOKEN, DEMO_TOKEN, Token
@@ -102,15 +113,20 @@ def simulate(
             raise UsageError(f"{option} is {number:g}", "Give a number above 0.")
     if replay is None and duration is None and speed > 1:
         duration = ENDLESS_CUT_S  # without an end, their events would lie in the future
+    # Other users of this machine can connect too, and know the demo's token: people's own readings have another.
+    new_token = DEMO_TOKEN if replay is None else secrets.token_urlsafe(12)
+    opened_by = new_token if token is None else _check_token(token)
     config = SimulatorConfig(
         rooms=dict(_make_plays(check_room_ids(room or ["demo"]), members or MEMBERS, replay, seed, duration)),
-        tokens=(Token(_check_token(DEMO_TOKEN if token is None else token), refresh_token=DEMO_REFRESH_TOKEN),),
+        tokens=(Token(opened_by, refresh_token=DEMO_REFRESH_TOKEN if opened_by == DEMO_TOKEN else ""),),
         speed=speed,
         port=port,
         faults=parse_faults(fault or []),
         seed=seed,
+        admits_pages=cors,
     )
-    _run(config, once=once)
+    # A token given with --token may be a real one, and is not printed.
+    _run(config, shown_token="YOUR_TOKEN" if opened_by == token else opened_by, once=once)
 
 
 def _check_token(token: str) -> str:
@@ -133,18 +149,18 @@ def _make_plays(
         yield room_id, play if duration_s is None else play.first(duration_s)
 
 
-def _run(config: "SimulatorConfig", *, once: bool) -> None:
+def _run(config: "SimulatorConfig", *, shown_token: str, once: bool) -> None:
     import logging
 
     logging.basicConfig(format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("simulator").setLevel(logging.INFO)
     try:
-        run_in_trio(_serve, config, once)
+        run_in_trio(_serve, config, shown_token, once)
     except OSError as error:
         raise _port_error(config.port, error) from None
 
 
-async def _serve(config: "SimulatorConfig", once: bool) -> None:
+async def _serve(config: "SimulatorConfig", shown_token: str, once: bool) -> None:
     import signal
 
     import trio
@@ -154,7 +170,7 @@ async def _serve(config: "SimulatorConfig", once: bool) -> None:
     started_at = trio.current_time()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with open_simulator(config) as simulator:
-            print(_format_start(simulator.url, config), file=sys.stderr)
+            print(_format_start(simulator.url, config, shown_token), file=sys.stderr)
             async with trio.open_nursery() as nursery:
                 if once:
                     nursery.start_soon(_cancel_when_played, simulator, nursery.cancel_scope)
@@ -168,12 +184,8 @@ async def _cancel_when_played(simulator: "Simulator", scope: "trio.CancelScope")
     scope.cancel()
 
 
-def _format_start(url: str, config: "SimulatorConfig") -> str:
-    from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
-
+def _format_start(url: str, config: "SimulatorConfig", token: str) -> str:
     rooms = " ".join(shlex.quote(room_id) for room_id in config.rooms)
-    # A token given with --token may be a real one, so only the demo's own is printed.
-    token = DEMO_TOKEN if config.tokens[0].access_token == DEMO_TOKEN else "YOUR_TOKEN"
     variable = f"$env:PULSOID_TOKEN = '{token}';" if os.name == "nt" else f"PULSOID_TOKEN={token}"
     return (
         f"Simulating a Pulsoid server at {url} until Ctrl-C. To record from it, run this in another terminal:\n\n"

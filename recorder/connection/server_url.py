@@ -28,6 +28,11 @@ class ServerUrl:
         return host if self.port == _PORTS["wss" if self.tls else "ws"] else f"{host}:{self.port}"
 
     @property
+    def url(self) -> str:
+        """The URL in one spelling, to compare and to show."""
+        return f"{'wss' if self.tls else 'ws'}://{self.authority}{self.prefix}"
+
+    @property
     def is_this_machine(self) -> bool:
         """Whether it is on the loopback interface, where nobody else can listen."""
         try:

@@ -61,8 +61,9 @@ async def open_stream(
     Raises `CannotConnectError` without an answer or a trusted certificate, `UsageError` if the proxy's setting is
     invalid.
     """
-    # In a thread, since some systems look names up to choose a proxy.
-    proxy = await trio.to_thread.run_sync(find_proxy, server_url, abandon_on_cancel=True)
+    with fail_after(timings.connect_timeout_s, f"the system's choice of a proxy for {server_url.authority}"):
+        # In a thread, since some systems look names up to choose a proxy.
+        proxy = await trio.to_thread.run_sync(find_proxy, server_url, abandon_on_cancel=True)
     via = f" (through the proxy {proxy.authority})" if proxy else ""
     with fail_after(timings.connect_timeout_s, server_url.authority + via):
         try:
@@ -166,17 +167,17 @@ async def open_websocket(
         )
         opening.cancel_scope.cancel()
     if websocket is None:
-        raise _upgrade_error(server_url, stream, reader, token)
+        raise _upgrade_error(server_url, stream, reader)
     return websocket
 
 
-def _upgrade_error(server_url: ServerUrl, stream: WatchedStream, reader: ReaderTask, token: str) -> CannotConnectError:
+def _upgrade_error(server_url: ServerUrl, stream: WatchedStream, reader: ReaderTask) -> CannotConnectError:
     # The library reports a refusal only after its last byte, which may never come.
     status = reader.error.status_code if isinstance(reader.error, ConnectionRejected) else stream.http_status
     if status not in (None, HTTPStatus.SWITCHING_PROTOCOLS):
         reason = f"the server answered {status} instead of opening a WebSocket"
         origin = parse_origin(stream.http_header("Location"))
-        if origin and token.lower() not in origin.lower():
+        if origin:
             reason += f", and points to {origin}"
         retry_after_s = parse_retry_after(stream.http_header("Retry-After"), datetime.now(UTC))
         if retry_after_s is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Timings:
     """Durations, in seconds."""
 
-    connect_timeout_s: float = 10.0  # for TCP with TLS, and again for the WebSocket upgrade
+    connect_timeout_s: float = 10.0  # to choose a proxy, again for TCP with TLS, and for the upgrade
     answer_timeout_s: float = 10.0  # for the answer to a token check or refresh
     poll_every_s: float = 0.005  # between two looks for what has arrived, where one task reads all connections
     poll_turn_s: float = 0.01  # that it reads before other tasks have their turn

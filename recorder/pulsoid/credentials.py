@@ -1,7 +1,7 @@
 """Read the token, check its format, and replace it in its file.
 
 It comes from a file or from the environment, never from the command line, where every user of the machine could see
-it; and it is used only in the header of a request to the server.
+it; and it is used only in the header of a request to the server it is for.
 """
 
 import codecs
@@ -11,12 +11,16 @@ import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
+from pulsoid_rec.recorder.connection.server_url import ServerUrl
+from pulsoid_rec.recorder.contract.defaults import DEFAULT_SERVER
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.disk.replace import open_replacement
+from pulsoid_rec.recorder.pulsoid.known_secrets import remember
+from pulsoid_rec.recorder.pulsoid.token_gate import require_permitted
 
 TOKEN_VARIABLE = "PULSOID_TOKEN"  # noqa: S105 - the name of a variable, not a token
 _HINT = (
@@ -36,8 +40,13 @@ class TokenPair:
 
     token: str = field(repr=False)
     refresh_token: str | None = field(default=None, repr=False)
-    server: str | None = None
-    """URL of the server they belong to, if the file names it."""
+    previous: dict[str, str] | None = field(default=None, repr=False)
+    """The pair before, as in the file, until this one has worked."""
+
+    @property
+    def refresh_tokens(self) -> list[str]:
+        """The refresh tokens to try, in this order."""
+        return [token for token in (self.refresh_token, (self.previous or {}).get("refresh_token")) if token]
 
 
 @dataclass(frozen=True)
@@ -47,45 +56,54 @@ class Credentials:
     `token_file` contains only the token, or a JSON object with `access_token`, and optionally `refresh_token`
     and `server`; in UTF-8, or in UTF-16 with a byte order mark, as Windows PowerShell writes it. A token may be in
     quotes, behind `NAME_OF_TOKEN=` or behind `Bearer`.
+
+    All in a file is for the server that it names, or else for Pulsoid. The variable's token is for the server that is
+    named beside it, on the command line or in another variable.
     """
 
     token_file: Path | None = None
+    allow_unencrypted: bool = False
 
-    def read_token(self) -> str:
-        """Read the token; each time anew, since the user may have replaced it. Raises as `read` does."""
-        return self.read().token
+    def read(self, server_url: ServerUrl) -> TokenPair:
+        """Read the tokens for a server; each time anew, since the user may have replaced them.
 
-    def read(self) -> TokenPair:
-        """Read the token and its refresh token.
-
-        Raises `UsageError` if there is none, or it is not a token; what was read is never part of the message.
+        Raises `UsageError` if there is none, it is not a token, or it may not be sent to that server; what was read is
+        never part of the message.
         """
+        source, owner = TOKEN_VARIABLE, None
         if self.token_file is None:
             text = os.environ.get(TOKEN_VARIABLE)
             if text is None:
                 raise UsageError("There is no token", _HINT)
-            return TokenPair(_parse_token(text, TOKEN_VARIABLE))
-        source = str(self.token_file)
-        text = _read_text(self.token_file)
-        if not text.lstrip().startswith("{"):
-            return TokenPair(_parse_token(text, source))
-        fields = _parse_json(text, source)
-        refresh_token, server = fields.get("refresh_token"), fields.get("server")
-        return TokenPair(
+            fields: dict[str, Any] = {"access_token": text}
+        else:
+            source, text = str(self.token_file), _read_text(self.token_file)
+            fields = _parse_json(text, source) if text.lstrip().startswith("{") else {"access_token": text}
+            owner = str(fields.get("server") or DEFAULT_SERVER)
+        refresh_token, previous = fields.get("refresh_token"), fields.get("previous")
+        pair = TokenPair(
             _parse_token(fields.get("access_token"), source),
             refresh_token if isinstance(refresh_token, str) and refresh_token else None,
-            server if isinstance(server, str) else None,
+            {name: each for name, each in previous.items() if is_token(each)} if isinstance(previous, dict) else None,
         )
+        remember(*(pair.previous or {}).values(), pair.refresh_token, pair.token)
+        require_permitted(server_url, source, owner, allow_unencrypted=self.allow_unencrypted)
+        return pair
 
     def write(self, changes: dict[str, Any]) -> None:
-        """Change fields of a JSON file and keep the others.
+        """Change fields of a JSON file, remove those that become None, and keep the others.
 
         The file is replaced as a whole, is on the disk on return, and readable only by its owner. Raises `UsageError`
-        if it is no longer JSON, `OSError` if it cannot be replaced; it is unchanged then.
+        if it is no longer JSON, or a link, `OSError` if it cannot be replaced; it is unchanged then.
         """
-        assert self.token_file is not None
-        path = self.token_file.resolve()  # a link stays a link
-        fields = _parse_json(_read_text(path), str(self.token_file)) | changes
+        path = self.token_file
+        assert path is not None
+        if path.is_symlink():
+            raise UsageError(
+                f"{path} is a symbolic link, and no token is written through one", "Give the file itself: --token-file."
+            )
+        changed = _parse_json(_read_text(path), str(path)) | changes
+        fields = {name: value for name, value in changed.items() if value is not None or name not in changes}
         with open_replacement(path, sync=True) as new:
             new.write_bytes(msgspec.json.format(msgspec.json.encode(fields)) + b"\n")
 
@@ -103,11 +121,16 @@ def _parse_token(text: object, source: str) -> str:
     token = _unwrap(text)
     if not token:
         raise UsageError(f"The token in {source} is empty", _HINT)
-    if not (token.isascii() and token.isprintable()) or " " in token:
+    if not is_token(token):
         raise UsageError(
             f"The text in {source} cannot be a token: it contains blanks or other invalid characters", _FORMAT_HINT
         )
     return token
+
+
+def is_token(value: object) -> TypeGuard[str]:
+    """Return whether something can be a token, as the header and the file have it."""
+    return isinstance(value, str) and value.isascii() and value.isprintable() and bool(value) and " " not in value
 
 
 def _unwrap(text: str) -> str:

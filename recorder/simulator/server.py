@@ -6,6 +6,7 @@ import re
 import ssl
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from random import Random
 from urllib.parse import parse_qsl, unquote
@@ -31,6 +32,7 @@ LINGER_TIMEOUT_S = 1.0
 _ROOM_PATH = re.compile(r"/api/v2/data/rooms/([^/]+)/real_time")
 _VALIDATE_PATH = "/api/v1/token/validate"
 _RENEW_PATH = "/oauth2/token"
+_CORS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Allow-Headers", "authorization"))
 _DISCONNECTED = (trio.BrokenResourceError, trio.ClosedResourceError, ConnectionClosed, OSError, ssl.SSLError)
 
 log = logging.getLogger("simulator")  # apart from the recorder's own log
@@ -40,7 +42,14 @@ class Server:
     """Answers HTTP, and connects clients to rooms; `random` decides when faults occur."""
 
     def __init__(
-        self, rooms: Mapping[str, Room], tokens: Tokens, faults: Faults, random: Random, limits: ClientLimits
+        self,
+        rooms: Mapping[str, Room],
+        tokens: Tokens,
+        faults: Faults,
+        random: Random,
+        limits: ClientLimits,
+        *,
+        admits_pages: bool,
     ) -> None:
         self.rooms = rooms
         self.tokens = tokens
@@ -50,6 +59,7 @@ class Server:
         self._faults = faults
         self._random = random
         self._limits = limits
+        self._admits_pages = admits_pages
         self._numbers = itertools.count(1)
 
     @property
@@ -82,12 +92,19 @@ class Server:
             return None
         outcome = self._dispatch(request)
         if isinstance(outcome, Response):
+            if self._admits_pages:
+                outcome = replace(outcome, headers=(*outcome.headers, *_CORS))
             await _answer_and_linger(stream, outcome)
             return None
         return request, *outcome
 
     def _dispatch(self, request: Request) -> Response | tuple[Room, Token]:
         now_s = trio.current_time()
+        if "origin" in request.headers and not self._admits_pages:
+            # Any page that somebody visits can connect to this machine, and only then does a browser send `Origin`.
+            return _refuse(HTTPStatus.FORBIDDEN, "pages in a browser are admitted with --cors")
+        if request.method == "OPTIONS" and self._admits_pages:  # what a browser asks before it sends `Authorization`
+            return Response(HTTPStatus.OK, {})
         if match := _ROOM_PATH.fullmatch(request.path):
             outcome = self._admit(unquote(match[1]), request, now_s)
             if isinstance(outcome, Response) and request.wants_websocket:

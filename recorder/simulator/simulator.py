@@ -64,6 +64,8 @@ class SimulatorConfig:
         Seed of the times at which the faults occur.
     limits
         How slow clients may be.
+    admits_pages
+        Whether pages in a browser may connect, whosever they are.
     """
 
     rooms: Mapping[str, Play | None] = field(default_factory=lambda: {"demo": None})
@@ -75,6 +77,7 @@ class SimulatorConfig:
     faults: Faults = NO_FAULTS
     seed: int = 1
     limits: ClientLimits = DEFAULT_LIMITS
+    admits_pages: bool = False
 
     def __post_init__(self) -> None:
         """Reject a config whose events would lie in the future."""
@@ -170,7 +173,8 @@ def _make_server(config: SimulatorConfig) -> Server:
     if config.faults.expire is not None:
         tokens = tuple(replace(token, life_s=config.faults.expire) for token in tokens)
     known = Tokens(tokens, config.application, trio.current_time())
-    return Server(rooms, known, config.faults, Random(f"{config.seed}/faults"), config.limits)
+    random = Random(f"{config.seed}/faults")
+    return Server(rooms, known, config.faults, random, config.limits, admits_pages=config.admits_pages)
 
 
 async def _run_play(room: Room, play: Play | None, speed: float) -> None:

@@ -1,5 +1,6 @@
 """A connection was heard up to its last sign of life, whenever that it is dead is noticed."""
 
+import json
 import os
 import re
 import signal
@@ -232,12 +233,12 @@ async def test_after_a_stop_the_report_says_that_the_recorder_was_offline_and_bl
     database: Path, tmp_path: Path
 ) -> None:
     tokens = tmp_path / "token"
-    tokens.write_text(DEMO_TOKEN)
-    tokens.chmod(0o600)
     readings = [Reading(second / 2, member, 70) for second in range(60) for member in ("ada", "bob")]
     play = Play({"ada": {"name": "Ada"}, "bob": {"name": "Bob"}}, readings, 30.0)
     try:
         async with open_simulator(SimulatorConfig(rooms={"demo": play})) as simulator:
+            tokens.write_text(json.dumps({"access_token": DEMO_TOKEN, "server": simulator.url}))
+            tokens.chmod(0o600)
             process = start_recorder(database, simulator.url, "demo", options=("--token-file", str(tokens)))
             await until(lambda: simulator.accepted == 1 and simulator.readings("demo") > 6, 20)
             process.send_signal(signal.SIGSTOP)

@@ -228,6 +228,7 @@ async def test_a_redirect_shows_where_to_without_path_or_token(database: Path) -
     events = await record(database, *acts)
     assert events == [
         ("refused", 301, f"{NO_UPGRADE.format(301)}, and points to https://new.example:8443"),
+        ("refused", 301, f"{NO_UPGRADE.format(301)}, and points to https://[secret].evil.example"),
         ("refused", 301, NO_UPGRADE.format(301)),
     ]  # and once for two in a row that are alike
 

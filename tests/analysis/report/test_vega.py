@@ -1,5 +1,7 @@
 """The scripts of a page: the same whoever puts them together, and never missing."""
 
+import json
+import os
 import subprocess
 import sys
 import time
@@ -43,6 +45,17 @@ def test_another_process_puts_the_scripts_together() -> None:
 )
 def test_without_another_process_the_scripts_are_put_together_here(setting: str) -> None:
     assert scripts_given(setting) == BUNDLE
+
+
+def test_the_other_process_gets_no_secret_in_its_environment(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    worker = f"import json, os, pathlib; pathlib.Path({str(seen)!r}).write_text(json.dumps(dict(os.environ)))"
+    code = f"from pulsoid_rec.analysis.report import vega\nvega._CODE = {worker!r}; vega.prepare_scripts().wait()"
+    secrets = ("PULSOID_TOKEN", "PULSOID_CLIENT_SECRET", "AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY", "https_proxy")
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **dict.fromkeys(secrets, "s3cret")})
+    passed = json.loads(seen.read_text())
+    assert passed
+    assert "s3cret" not in passed.values()
 
 
 def test_a_report_that_fails_leaves_no_process_behind(tmp_path: Path) -> None:

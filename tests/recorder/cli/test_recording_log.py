@@ -15,6 +15,7 @@ from pulsoid_rec.recorder.cli.recording_log import logs_folder, open_log
 from pulsoid_rec.recorder.contract.journal_files import journal_folder, lock_path
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 from pulsoid_rec.recorder.disk.lock_file import LockFile
+from pulsoid_rec.recorder.pulsoid.known_secrets import remember
 
 log = logging.getLogger("pulsoid_rec.recorder.room")
 REPORT = "Cannot write the log"
@@ -55,6 +56,16 @@ def test_each_run_has_its_own_log_with_every_message_in_order(database: Path) ->
 def test_a_run_that_logs_nothing_makes_no_file(database: Path) -> None:
     record(database, "run")
     assert not list(database.parent.iterdir())
+
+
+def test_no_secret_is_logged_also_in_a_traceback(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    remember("t0ken-nobody-may-see")
+    with open_log(database, "run", None):
+        fault = ValueError("it has T0KEN-nobody-may-see")
+        log.error("%s: it sent t0ken%%2Dnobody-may-see", "demo", exc_info=fault)
+    assert "it sent [secret]" in capsys.readouterr().err
+    assert log_of(database).count("[secret]") == 2
+    assert "ValueError: it has [secret]" in log_of(database)
 
 
 def test_any_text_is_logged_as_utf_8_and_for_the_owner_alone(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import ssl
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -321,6 +322,20 @@ async def test_a_cancelled_attempt_leaves_no_connection_to_the_proxy(
         with trio.move_on_after(0.2):
             await open_stream(parse_server_url(f"wss://{HOST}"))
         await until(lambda: proxy.connections == 0)
+
+
+@pytest.mark.process
+async def test_a_system_that_takes_long_to_choose_a_proxy_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(proxy_module, "getproxies", lambda: {"https": "p:1"} if release.wait(10) else {})
+    try:
+        with (
+            trio.fail_after(2),
+            pytest.raises(CannotConnectError, match="the system's choice of a proxy for h does not"),
+        ):
+            await open_stream(parse_server_url("wss://h"), Timings(connect_timeout_s=0.1))
+    finally:
+        release.set()
 
 
 async def _wait_for_the_end(reader: object, _: ProxyServer) -> bool:

@@ -1,5 +1,6 @@
 """Paths: what a user writes, and that recorder, DuckDB and analysis take it for the same file."""
 
+import json
 import os
 import sys
 from functools import partial
@@ -186,10 +187,11 @@ def test_a_notebook_knows_the_home_folder(home: Path) -> None:
 
 @pytest.mark.process
 async def test_every_command_takes_a_tilde_for_the_same_home(home: Path) -> None:
-    (home / "token").write_text(DEMO_TOKEN, encoding="utf-8")
     (home / "m.toml").write_text("", encoding="utf-8")
     run = partial(run_command, PULSOID_REC_DB="~/hr.duckdb")
     async with open_simulator() as simulator:
+        token = {"access_token": DEMO_TOKEN, "server": simulator.url}
+        (home / "token").write_text(json.dumps(token), encoding="utf-8")
         options = ("--server", simulator.url, "--duration", "0.5", "--token-file", "~/token")
         done = await trio.to_thread.run_sync(lambda: run("record", "demo", *options))
     assert done.returncode == 0, done.stderr

@@ -8,16 +8,23 @@ from pathlib import Path
 
 import pytest
 
+from pulsoid_rec.recorder.connection.server_url import parse_server_url
+from pulsoid_rec.recorder.contract.defaults import DEFAULT_SERVER
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE, Credentials, TokenPair
 
 TOKEN = "t0ken-nobody-may-see"
+PULSOID = parse_server_url(DEFAULT_SERVER)
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "token"
+
+
+def token_in(file: Path | None) -> str:
+    return Credentials(file).read(PULSOID).token
 
 
 @pytest.mark.parametrize(
@@ -27,17 +34,19 @@ def file(tmp_path: Path) -> Path:
         (f"\ufeff  {TOKEN}\r\n\n", TokenPair(TOKEN)),
         (json.dumps({"access_token": TOKEN}), TokenPair(TOKEN)),
         (
-            json.dumps({"access_token": f" {TOKEN}\n", "refresh_token": "r", "server": "wss://x"}),
-            TokenPair(TOKEN, "r", "wss://x"),
+            json.dumps(
+                {"access_token": f" {TOKEN}\n", "refresh_token": "r", "previous": {"refresh_token": "p", "x": 5}}
+            ),
+            TokenPair(TOKEN, "r", {"refresh_token": "p"}),
         ),
         ("\ufeff\n" + json.dumps({"access_token": TOKEN, "refresh_token": "", "x": [1]}), TokenPair(TOKEN)),
-        (json.dumps({"access_token": TOKEN, "refresh_token": None, "server": 5}), TokenPair(TOKEN)),
+        (json.dumps({"access_token": TOKEN, "refresh_token": None, "server": None, "previous": 5}), TokenPair(TOKEN)),
     ],
 )
 def test_a_file_holds_a_token_or_json_with_one(file: Path, content: str, pair: TokenPair) -> None:
     file.write_text(content, encoding="utf-8")
-    assert Credentials(file).read() == pair
-    assert Credentials(file).read_token() == TOKEN
+    assert Credentials(file).read(PULSOID) == pair
+    assert token_in(file) == TOKEN
 
 
 @pytest.mark.parametrize(
@@ -60,16 +69,16 @@ def test_a_token_is_taken_out_of_what_people_copy_with_it_in_any_encoding_of_win
 ) -> None:
     mark = "\ufeff" if encoding == "utf-16-be" else ""
     file.write_bytes((mark + content).encode(encoding))
-    assert Credentials(file).read_token() == TOKEN
+    assert token_in(file) == TOKEN
     if not content.startswith("{"):
         monkeypatch.setenv(TOKEN_VARIABLE, content)
-        assert Credentials().read_token() == TOKEN
+        assert token_in(None) == TOKEN
 
 
 @pytest.mark.parametrize("token", ["dG9rZW4=", "token==", "a=b", "bearer", "3f0c9c1e-6f0b", "'half", "x.y~z+/_-"])
 def test_a_token_that_looks_like_such_a_thing_stays_as_it_is(file: Path, token: str) -> None:
     file.write_text(token)
-    assert Credentials(file).read_token() == token
+    assert token_in(file) == token
 
 
 def test_json_in_utf_16_is_replaced_by_utf_8(file: Path) -> None:
@@ -103,7 +112,7 @@ def test_json_in_utf_16_is_replaced_by_utf_8(file: Path) -> None:
 def test_what_can_be_no_token_is_reported_without_repeating_it(file: Path, content: bytes, words: str) -> None:
     file.write_bytes(content)
     with pytest.raises(UsageError) as caught:
-        Credentials(file).read_token()
+        token_in(file)
     assert words in caught.value.message
     assert str(file) in caught.value.message
     assert TOKEN not in str(caught.value) + repr(caught.value)
@@ -113,27 +122,28 @@ def test_a_missing_file_a_folder_and_a_missing_variable_are_told_apart(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(UsageError, match="There is no token file"):
-        Credentials(file).read_token()
+        token_in(file)
     with pytest.raises(UsageError, match=r"cannot be read|Is a directory"):
-        Credentials(file.parent).read_token()
+        token_in(file.parent)
     monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
     with pytest.raises(UsageError, match="There is no token"):
-        Credentials().read_token()
+        token_in(None)
     monkeypatch.setenv(TOKEN_VARIABLE, f" {TOKEN} ")
-    assert Credentials().read_token() == TOKEN
+    assert token_in(None) == TOKEN
 
 
 def test_the_token_is_read_again_each_time(file: Path) -> None:
-    credentials = Credentials(file)
     for token in ("first", "second"):
         file.write_text(token)
-        assert credentials.read_token() == token
+        assert token_in(file) == token
 
 
 def test_nothing_shows_the_token_by_its_repr(file: Path) -> None:
-    file.write_text(json.dumps({"access_token": TOKEN, "refresh_token": TOKEN + "2"}))
+    secret = {"access_token": TOKEN, "refresh_token": TOKEN + "2"}
+    file.write_text(json.dumps(secret | {"previous": secret}))
     credentials = Credentials(file)
-    assert TOKEN not in repr(credentials) + repr(credentials.read()) + str(credentials.read())
+    pair = credentials.read(PULSOID)
+    assert TOKEN not in repr(credentials) + repr(pair) + str(pair)
 
 
 @needs_posix
@@ -152,14 +162,22 @@ def test_writing_changes_some_fields_keeps_the_others_and_is_for_the_owner_alone
 
 
 @needs_posix
-def test_writing_through_a_link_leaves_the_link(file: Path, tmp_path: Path) -> None:
+def test_nothing_is_written_through_a_link(file: Path, tmp_path: Path) -> None:
     target = tmp_path / "elsewhere" / "real"
     target.parent.mkdir()
     target.write_text('{"access_token":"old"}')
     file.symlink_to(target)
-    Credentials(file).write({"access_token": "new"})
+    assert token_in(file) == "old"
+    with pytest.raises(UsageError, match="is a symbolic link, and no token is written through one"):
+        Credentials(file).write({"access_token": "new"})
     assert file.is_symlink()
-    assert json.loads(target.read_text())["access_token"] == "new"
+    assert target.read_text() == '{"access_token":"old"}'
+
+
+def test_writing_removes_what_becomes_none_and_nothing_else(file: Path) -> None:
+    file.write_text('{"access_token":"old","note":null,"previous":{}}')
+    Credentials(file).write({"previous": None, "expires_in": None})
+    assert json.loads(file.read_text()) == {"access_token": "old", "note": None}
 
 
 @pytest.mark.parametrize("fault", ["write", "fsync", "replace"])

@@ -1,8 +1,7 @@
-"""An expired token is refreshed: saved before it is used, once, and sent to nobody but its own server."""
+"""An expired token is refreshed: saved before it is used, once, and kept beside the old one until it worked."""
 
 import json
 import logging
-import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +9,18 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+import recording_run
 import trio
 from hostile_server import HostileServer, Visit, answer, open_hostile_server, reading, text
-from recording_run import FAST, connection_events, make_recorder, rows, running, until
+from recording_run import FAST, connection_events, rows, running, until
 from simulator_control import open_simulator
 
 from pulsoid_rec.recorder.connection.reconnect import State
 from pulsoid_rec.recorder.connection.server_url import parse_server_url
 from pulsoid_rec.recorder.contract.errors import RefusedError
 from pulsoid_rec.recorder.disk.lock_file import LockFile
-from pulsoid_rec.recorder.pulsoid.credentials import TokenPair
-from pulsoid_rec.recorder.pulsoid.token_refresh import CannotRefreshError, TokenRefresh, issuer_of
+from pulsoid_rec.recorder.pulsoid.credentials import Credentials
+from pulsoid_rec.recorder.pulsoid.token_refresh import TokenRefresh
 from pulsoid_rec.recorder.recorder import Recorder
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_APPLICATION, DEMO_REFRESH_TOKEN, DEMO_TOKEN, Token
@@ -46,6 +46,12 @@ def database(tmp_path: Path) -> Path:
 def content(file: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return found
+
+
+def make_recorder(server: str, database: Path, *rooms: str, token_file: Path, **changes: Any) -> Recorder:
+    """Make a recorder with a token file that names this server."""
+    _with(token_file, server=server)
+    return recording_run.make_recorder(server, database, *rooms, token_file=token_file, **changes)
 
 
 def is_live(recorder: Recorder) -> bool:
@@ -129,27 +135,28 @@ async def test_a_token_that_its_owner_replaced_is_taken_without_a_refresh(file: 
     async with open_simulator(SimulatorConfig(tokens=tokens)) as simulator:
         async with running(make_recorder(simulator.url, database, token_file=file)):
             await until(lambda: simulator.accepted == 1)
-            file.write_text("by-hand")
+            _with(file, access_token="by-hand")
             await simulator.expire_token(DEMO_TOKEN)
             await until(lambda: simulator.accepted == 2)
-        assert file.read_text() == "by-hand"
+        assert content(file)["refresh_token"] == DEMO_REFRESH_TOKEN
 
 
-@pytest.mark.parametrize("trouble", ["gone", "", "two words", '{"access_token"', "wrong-token"])
+@pytest.mark.parametrize("trouble", ["gone", "", "two words", '{"access_token"', "another-servers-token"])
 async def test_a_token_that_goes_missing_is_waited_for(
     file: Path, database: Path, trouble: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_simulator() as simulator:
         async with running(make_recorder(simulator.url, database, token_file=file)) as recorder:
             await until(lambda: simulator.accepted == 1)
+            before = file.read_text()
             if trouble == "gone":
                 file.unlink()
             else:
                 file.write_text(trouble)
             await simulator.drop_connections()
             await until(lambda: recorder.rooms[0].status.state is State.REFUSED)
-            assert str(file) in caplog.text or "401" in caplog.text
-            file.write_text(DEMO_TOKEN)
+            assert str(file) in caplog.text
+            file.write_text(before)
             await until(lambda: simulator.accepted == 2)
     assert [event for event, _, _ in connection_events(database)] == ["opened", "lost", "refused", "opened", "closed"]
 
@@ -164,6 +171,7 @@ class Issuer:
         self.forms: list[dict[str, list[str]]] = []
         self.good = "new-token"
         self.on_used: Callable[[], None] = lambda: None
+        self.on_refresh: Callable[[], None] = lambda: None
         self._answers = list(answers)
         self._delay_s = delay_s
 
@@ -172,6 +180,7 @@ class Issuer:
         if head.startswith(b"POST /oauth2/token "):
             assert b"content-type: application/x-www-form-urlencoded" in head.lower()
             self.forms.append(parse_qs(body.decode()))
+            self.on_refresh()
             await trio.sleep(self._delay_s)
             await visit.send(self._answers.pop(0) if len(self._answers) > 1 else self._answers[0])
         elif f"Bearer {self.good}\r".encode() in head:
@@ -198,7 +207,11 @@ async def test_the_new_pair_is_on_the_disk_before_it_is_used(file: Path, databas
     async with open_hostile_server(issuer.act) as server:
         async with running(make_recorder(server.url, database, token_file=file)) as recorder:
             await until(lambda: recorder.rooms[0].status.readings == 1)
-    assert seen == [{"access_token": "new-token", "refresh_token": "new-refresh", "mine": [1, "ü"], "expires_in": 60}]
+    kept = {"server": server.url, "mine": [1, "ü"]}
+    old = {"access_token": DEMO_TOKEN, "refresh_token": DEMO_REFRESH_TOKEN}
+    new = {"access_token": "new-token", "refresh_token": "new-refresh", "expires_in": 60}
+    assert seen == [{**kept, **new, "previous": old}]
+    assert content(file) == {**kept, **new}  # it has worked
     assert issuer.forms == [
         {
             "grant_type": ["refresh_token"],
@@ -228,7 +241,8 @@ async def test_a_server_that_sends_no_new_refresh_token_leaves_the_old_one(file:
     async with open_hostile_server(issuer.act) as server:
         async with running(make_recorder(server.url, database, token_file=file)) as recorder:
             await until(lambda: recorder.rooms[0].status.readings == 1)
-    assert content(file) == {"access_token": "new-token", "refresh_token": DEMO_REFRESH_TOKEN, "mine": [1, "ü"]}
+    kept = {"server": server.url, "mine": [1, "ü"]}
+    assert content(file) == {"access_token": "new-token", "refresh_token": DEMO_REFRESH_TOKEN, **kept}
 
 
 async def test_a_refresh_token_that_is_refused_is_tried_once_and_a_new_one_again(
@@ -272,16 +286,17 @@ async def test_a_server_that_refuses_what_it_gave_is_not_asked_for_more(
 async def test_a_file_that_cannot_be_replaced_costs_no_refresh_token(
     file: Path, database: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = file.read_text()
     issuer = Issuer(NEW)
 
     def refuse(path: Path, _: Path) -> None:
         raise OSError(16, "Device or resource busy", str(path))
 
     async with open_hostile_server(issuer.act) as server:
+        recorder = _going_on(make_recorder(server.url, database, token_file=file))
+        before = file.read_text()
         with monkeypatch.context() as patch:
             patch.setattr(Path, "replace", refuse)
-            async with running(_going_on(make_recorder(server.url, database, token_file=file))) as recorder:
+            async with running(recorder):
                 await settle(server)
                 assert issuer.forms == []
                 assert file.read_text() == before
@@ -290,29 +305,119 @@ async def test_a_file_that_cannot_be_replaced_costs_no_refresh_token(
                 await until(lambda: recorder.rooms[0].status.readings == 1)
 
 
-async def test_a_new_pair_that_cannot_be_saved_is_kept_and_not_used_until_it_can(
-    file: Path, database: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_disk_that_is_full_when_the_new_pair_is_saved_is_waited_for_also_at_the_start(
+    file: Path, database: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     issuer = Issuer(NEW)
-    replace = Path.replace
+    replace_file = Path.replace
 
     def refuse_the_new(path: Path, target: Path) -> Path:
         if "new-token" in path.read_text():
             raise OSError(28, "No space left on device")
-        return replace(path, target)
+        return replace_file(path, target)
 
-    async with open_hostile_server(issuer.act) as server:
+    timings = replace(FAST, rewrite_after_s=0.02)
+    async with open_hostile_server(issuer.act, validate=answer(401)) as server:
+        recorder = make_recorder(server.url, database, token_file=file, timings=timings)
         with monkeypatch.context() as patch:
             patch.setattr(Path, "replace", refuse_the_new)
-            async with running(_going_on(make_recorder(server.url, database, token_file=file))) as recorder:
-                await settle(server)
-                assert len(issuer.forms) == 1
-                assert content(file)["access_token"] == DEMO_TOKEN
-                assert not any(b"new-token" in head for head in server.heads)
-                patch.undo()
-                await until(lambda: recorder.rooms[0].status.readings == 1)
-    assert len(issuer.forms) == 1
+            with pytest.RaisesGroup(RefusedError):  # as this server's check refuses any token
+                async with running(recorder):
+                    await until(lambda: "No space left on device. It is kept in memory" in caplog.text)
+                    await trio.sleep(0.1)
+                    assert content(file)["access_token"] == DEMO_TOKEN
+                    patch.undo()
+                    await until(lambda: content(file)["access_token"] == "new-token")
     assert content(file)["refresh_token"] == "new-refresh"
+    assert caplog.text.count("No space left") == 1
+    assert len(issuer.forms) == 1
+
+
+# An answer that is half right
+
+
+OLD = {"access_token": DEMO_TOKEN, "refresh_token": DEMO_REFRESH_TOKEN}
+
+
+def issued(**fields: Any) -> bytes:
+    return answer(200, json.dumps(fields).encode())
+
+
+@pytest.mark.parametrize("life", [{"expires_in": "3600"}, {"expires_in": [None]}, {"expires_in": True}, {}])
+async def test_of_an_answer_only_the_tokens_are_required(file: Path, database: Path, life: dict[str, Any]) -> None:
+    issuer = Issuer(issued(access_token="new-token", refresh_token="new-refresh", token_type=7, **life))
+    async with open_hostile_server(issuer.act) as server:
+        async with running(make_recorder(server.url, database, token_file=file)) as recorder:
+            await until(lambda: recorder.rooms[0].status.readings == 1)
+    assert len(issuer.forms) == 1
+    assert (content(file)["access_token"], content(file)["refresh_token"]) == ("new-token", "new-refresh")
+
+
+@pytest.mark.parametrize("malformed", ["new a\nX-Evil: 1", "", "ü", 7, None, ["new-token"]])
+async def test_a_malformed_token_is_never_saved_and_the_refresh_token_beside_it_is_used(
+    file: Path, database: Path, malformed: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    half = issued(access_token=malformed, refresh_token="new-refresh")
+    issuer = Issuer(half, NEW)
+    between: list[dict[str, Any]] = []
+    issuer.on_refresh = lambda: between.append(content(file))
+    async with open_hostile_server(issuer.act) as server:
+        async with running(_going_on(make_recorder(server.url, database, token_file=file))) as recorder:
+            await until(lambda: recorder.rooms[0].status.readings == 1)
+    assert [form["refresh_token"] for form in issuer.forms] == [[DEMO_REFRESH_TOKEN], ["new-refresh"]]
+    assert between[1]["access_token"] == DEMO_TOKEN
+    assert between[1]["previous"] == OLD
+    assert "previous" not in content(file)
+    assert "the answer holds no access token, or what cannot be one" in caplog.text
+    assert "X-Evil" not in caplog.text
+
+
+@pytest.mark.parametrize("refresh_token", ["new a\nX-Evil: 1", "", 7, None])
+async def test_a_malformed_refresh_token_leaves_the_old_one(file: Path, database: Path, refresh_token: Any) -> None:
+    issuer = Issuer(issued(access_token="new-token", refresh_token=refresh_token))
+    async with open_hostile_server(issuer.act) as server:
+        async with running(make_recorder(server.url, database, token_file=file)) as recorder:
+            await until(lambda: recorder.rooms[0].status.readings == 1)
+    assert content(file)["refresh_token"] == DEMO_REFRESH_TOKEN
+
+
+async def test_if_the_new_refresh_token_is_refused_before_it_ever_worked_the_one_before_is_used(
+    file: Path, database: Path
+) -> None:
+    issuer = Issuer(answer(400), NEW)
+    async with open_hostile_server(issuer.act) as server:
+        recorder = make_recorder(server.url, database, token_file=file)
+        _with(file, access_token="never-worked", refresh_token="never-worked-either", previous=OLD)
+        kept: list[Any] = []
+        issuer.on_used = lambda: kept.append(content(file)["previous"])
+        async with running(recorder):
+            await until(lambda: recorder.rooms[0].status.readings == 1)
+    assert [form["refresh_token"] for form in issuer.forms] == [["never-worked-either"], [DEMO_REFRESH_TOKEN]]
+    assert content(file) == {**content(file), "access_token": "new-token", "refresh_token": "new-refresh"}
+    assert kept == [OLD]  # the last pair that worked
+    assert "previous" not in content(file)
+
+
+async def test_the_pair_before_is_kept_while_the_new_one_is_refused(file: Path, database: Path) -> None:
+    issuer = Issuer(NEW)
+    issuer.good = "none is"
+    async with open_hostile_server(issuer.act) as server:
+        async with running(_going_on(make_recorder(server.url, database, token_file=file))):
+            await settle(server)
+    assert content(file)["previous"] == OLD
+
+
+async def test_a_pair_that_another_process_replaces_meanwhile_is_not_touched(file: Path) -> None:
+    refresh = TokenRefresh(parse_server_url("wss://dev.pulsoid.net"), Credentials(file))
+    _with(file, previous=OLD)
+    lock = LockFile(file.with_name(f".{file.name}.lock"))
+    refresh.confirm(DEMO_TOKEN)
+    assert content(file)["previous"] == OLD
+    lock.release()
+    refresh.confirm("another")
+    assert content(file)["previous"] == OLD
+    refresh.confirm(DEMO_TOKEN)
+    assert "previous" not in content(file)
 
 
 async def test_a_recording_that_ends_during_a_refresh_saves_the_new_pair_all_the_same(
@@ -356,63 +461,13 @@ def _going_on(recorder: Recorder) -> Recorder:
     return recorder
 
 
-# Who may see a refresh token
-
-
-@pytest.mark.parametrize(
-    ("server", "named", "issuer"),
-    [
-        ("wss://dev.pulsoid.net", None, "pulsoid.net"),
-        ("wss://dev.pulsoid.net:443/", "wss://dev.pulsoid.net", "pulsoid.net"),
-        ("ws://127.0.0.1:8765", None, "127.0.0.1:8765"),
-        ("ws://[::1]:8765", None, "[::1]:8765"),
-        ("wss://localhost:8765", None, "localhost:8765"),
-        ("wss://own.example", "wss://own.example", "own.example"),
-        ("wss://own.example/a", "wss://own.example:443/a/", "own.example"),
-        ("ws://127.0.0.1:8765", "ws://127.0.0.1:8765", "127.0.0.1:8765"),
-    ],
-)
-def test_a_refresh_token_goes_to_its_own_server(server: str, named: str | None, issuer: str) -> None:
-    found = issuer_of(parse_server_url(server), TokenPair("t", "r", named))
-    assert found.authority == issuer
-    assert found.tls is not None or found.is_this_machine
-    assert found.refresh_path.endswith("/oauth2/token")
-    if issuer == "pulsoid.net":
-        assert found.tls is not None
-        assert found.tls.verify_mode is ssl.CERT_REQUIRED
-
-
-@pytest.mark.parametrize(
-    ("server", "named", "words"),
-    [
-        ("wss://evil.example", None, "belongs to dev.pulsoid.net, and would be sent to evil.example"),
-        ("wss://pulsoid.net.evil.example", None, "belongs to dev.pulsoid.net"),
-        ("ws://dev.pulsoid.net", None, "belongs to dev.pulsoid.net"),
-        ("wss://dev.pulsoid.net:8443", None, "belongs to dev.pulsoid.net"),
-        ("wss://dev.pulsoid.net/proxy", None, "belongs to dev.pulsoid.net"),
-        ("wss://evil.example", "wss://own.example", "belongs to own.example"),
-        ("ws://127.0.0.1:8765", "wss://own.example", "belongs to own.example"),
-        ("wss://dev.pulsoid.net", "wss://own.example", "belongs to own.example"),
-        ("ws://own.example", "ws://own.example", "is not encrypted"),
-        ("ws://localhost.evil.example", None, "belongs to dev.pulsoid.net"),
-        ("ws://127.0.0.1:8765", "nonsense", "is not the URL of a server"),
-    ],
-)
-def test_a_refresh_token_goes_to_nobody_else(server: str, named: str | None, words: str) -> None:
-    with pytest.raises(CannotRefreshError, match=words):
-        issuer_of(parse_server_url(server), TokenPair("t", "r", named))
-
-
 async def test_a_token_of_the_environment_or_of_a_plain_file_is_not_refreshed(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("PULSOID_TOKEN", "dead")
     file.write_text("dead")
-    for recorder in (
-        make_recorder("ws://127.0.0.1:1", tmp_path / "a.duckdb", token_file=given) for given in (file, None)
-    ):
-        refresh = TokenRefresh(parse_server_url("ws://127.0.0.1:1"), recorder.options.credentials)
+    for given in (file, None):
+        refresh = TokenRefresh(parse_server_url("wss://dev.pulsoid.net"), Credentials(given))
         assert not await refresh.replace("dead")
         assert await refresh.replace("another")
-        recorder.journal.release()
     assert caplog.text == ""

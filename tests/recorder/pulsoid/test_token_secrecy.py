@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import duckdb
 import pytest
 import trio
+from hostile_server import TEXT, HostileServer, Visit, answer, close, frame, open_hostile_server, text
 from recording_run import until
 from simulator_control import ControlledSimulator, open_simulator
 
@@ -57,11 +59,11 @@ def environment(**changes: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def process(
-    folder: Path, simulator: ControlledSimulator, *arguments: str, before: str = FAST, **variables: str
+    folder: Path, server: ControlledSimulator | HostileServer, *arguments: str, before: str = FAST, **variables: str
 ) -> AsyncIterator[trio.Process]:
     """Run `record` with what it says in files of the folder, and look at its command line as others can."""
     folder.mkdir()
-    command = [sys.executable, "-c", before + MAIN, "record", "demo", "--server", simulator.url]
+    command = [sys.executable, "-c", before + MAIN, "record", "demo", "--server", server.url]
     with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
         running = await trio.lowlevel.open_process(
             [*command, "--db", str(folder / "a.duckdb"), "--keep-journal", *arguments],
@@ -104,6 +106,7 @@ async def test_a_run_through_every_failure_leaves_no_token_behind(tmp_path: Path
     tokens = (Token(TOKEN, refresh_token=REFRESH_TOKEN),)
     folder = tmp_path / "run"
     async with open_simulator(SimulatorConfig(tokens=tokens)) as simulator:
+        credentials.write_text(json.dumps(json.loads(credentials.read_text()) | {"server": simulator.url}))
         async with process(folder, simulator, "--token-file", str(credentials)) as running:
             await until(lambda: simulator.accepted == 1, 15)
             _keep_what_others_see(running, folder)
@@ -138,6 +141,59 @@ async def test_a_run_through_every_failure_leaves_no_token_behind(tmp_path: Path
         assert word in log
     assert search(folder, [*SECRETS, new["access_token"], new["refresh_token"]]) == []
     assert search(credentials.parent, [new["access_token"]]) == [str(credentials)]  # the search does find
+
+
+async def test_a_server_that_says_the_token_back_in_every_way_leaves_none_of_it(tmp_path: Path) -> None:
+    quoted = "".join(f"%{ord(each):02x}" for each in TOKEN)
+    escaped = "".join(f"\\u{ord(each):04x}" for each in TOKEN)
+    said = (TOKEN, TOKEN.upper(), quoted, escaped)
+    at = "2024-01-15T10:30:00Z"
+
+    def talk(form: str) -> list[str]:
+        config = f'{{"name":"{form}","link":"https://x?access_token={form}"}}'
+        member = f'{{"profile_id":"u","config":{config}}}'
+        return [
+            f'{{"kind":"heart_rate","timestamp":"{at}","heart_rate":{{"profile_id":"{form}","bpm":70}}}}',
+            f'{{"kind":"room_updated","timestamp":"{at}","room_updated":{{"room_id":"r","config":{config}}}}}',
+            f'{{"kind":"room_member_updated","timestamp":"{at}","room_member_updated":{member}}}',
+            f'{{"kind":"{form}"}}',
+            f'{{"kind":"heart_rate","timestamp":"{form}","heart_rate":{{"profile_id":"u","bpm":70}}}}',
+            form,
+            "x" * (2**16 - len(form) + 1) + form + "x" * 2**16,  # what is kept of it ends within the token
+        ]
+
+    async def redirect(visit: Visit) -> None:
+        await visit.send(answer(301, TOKEN.encode(), f"Location: https://{TOKEN}.example/{TOKEN}", f"X-Echo: {TOKEN}"))
+
+    async def violate(visit: Visit) -> None:
+        await visit.accept(frame(TEXT, TOKEN.encode(), flags=0x70), lines=f"X-Echo: {TOKEN}\r\n")
+        await visit.until_gone()
+
+    async def speak(visit: Visit) -> None:
+        messages = [text(message) for form in said for message in talk(form)]
+        await visit.accept(*messages, close(1008, f"token {TOKEN} {quoted[:40]} "))  # cut off
+        await visit.until_gone()
+
+    async def stay(visit: Visit) -> None:
+        await visit.accept()
+        await visit.until_gone()
+
+    folder = tmp_path / "run"
+    validate = answer(200, json.dumps({"scopes": ["data:room:read"], "token": TOKEN}).encode(), f"X-Echo: {TOKEN}")
+    async with open_hostile_server(redirect, violate, speak, stay, validate=validate) as server:
+        async with process(folder, server, PULSOID_TOKEN=TOKEN) as running:
+            await until(lambda: len(server.heads) == 4, 15)
+    assert running.returncode == 0, (folder / "stderr").read_text()
+    beginnings = [TOKEN[:8], TOKEN[:8].upper(), quoted[:24], escaped[:48]]
+    assert search(folder, beginnings) == []
+    with duckdb.connect(folder / "a.duckdb", read_only=True) as database:
+        tables = [name for (name,) in database.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+        stored = " ".join(
+            str(row) for name in tables for row in database.execute(f"SELECT {name}::VARCHAR FROM {name}").fetchall()
+        )
+    assert not any(beginning in stored for beginning in beginnings)
+    assert stored.count("[secret]") > 7 * len(said)
+    assert "X-Echo" not in stored  # nor anything else of a head
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """The simulator against the protocol's checklist: over real sockets, with a WebSocket and a plain HTTP client."""
 
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from unittest.mock import ANY
 from urllib.parse import urlencode
 
 import pytest
@@ -648,3 +650,21 @@ async def test_requests_that_make_no_sense_are_answered(request_bytes: bytes, st
         assert received.startswith(f"HTTP/1.1 {status} ".encode())
         async with connect(simulator):
             assert simulator.accepted == 1
+
+
+@pytest.mark.parametrize("admits_pages", [False, True])
+async def test_pages_in_a_browser_are_admitted_only_on_request(admits_pages: bool) -> None:
+    page = {"Origin": "https://evil.example"}
+    async with open_simulator(SimulatorConfig(admits_pages=admits_pages)) as simulator:
+        if admits_pages:
+            async with open_client(simulator.port, path(), BEARER | page):
+                await simulator.wait_for_clients("demo")
+        else:
+            assert await refusal(simulator, path(), BEARER | page) == (403, ANY)
+        for method, headers in (("OPTIONS", page), ("GET", page | BEARER)):
+            status, _ = await ask(simulator, method, "/api/v1/token/validate", headers)
+            assert status == (200 if admits_pages else 403)
+        with socket.create_connection(("127.0.0.1", simulator.port)) as client:
+            client.sendall(b"OPTIONS / HTTP/1.1\r\nHost: h\r\nOrigin: https://evil.example\r\n\r\n")
+            said = await trio.to_thread.run_sync(lambda: b"".join(iter(lambda: client.recv(4096), b"")))
+        assert (b"\r\nAccess-Control-Allow-Origin: *\r\n" in said) is admits_pages

@@ -1,18 +1,23 @@
 """`pulsoid-rec simulate` as its user meets it: a process, its messages, its exit code."""
 
+import http.client
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import trio
 from command import PULSOID_REC, run_command
 from room_client import BEARER, closing, open_client, path, texts
+from trio_websocket import ConnectionRejected
+
+from pulsoid_rec.recorder.simulator.tokens import DEMO_APPLICATION, DEMO_REFRESH_TOKEN, DEMO_TOKEN
 
 pytestmark = pytest.mark.process
 
@@ -80,21 +85,46 @@ async def simulate(*arguments: str) -> AsyncIterator[Running]:
 NO_SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals to single processes")
 
 
-async def test_replay_played_once_ends_by_itself_after_every_reading(tmp_path: Path) -> None:
+async def test_replay_is_for_those_who_know_its_new_token_and_played_once_ends_after_every_reading(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "match.csv"
     file.write_text(CSV, encoding="utf-8")
     async with simulate("--room", "gym", "--replay", str(file), "--speed", "600", "--once") as running:
-        async with open_client(running.port, path("gym"), BEARER) as websocket:
+        shown = re.search(r"PULSOID_TOKEN=(\S+)|PULSOID_TOKEN = '(\S+)'", running.output)
+        assert shown is not None
+        token = shown[1] or shown[2]
+        assert token != DEMO_TOKEN
+        assert await renew(running.port) == 400
+        with pytest.raises(ConnectionRejected):
+            async with open_client(running.port, path("gym"), BEARER):
+                pass
+        async with open_client(running.port, path("gym", access_token=token), {}) as websocket:
             received = await texts(websocket, 600)
             assert all(text.startswith('{"kind":"heart_rate",') for text in received)
             assert await closing(websocket) == (1001, "server is going away")
         assert await running.end() == 0
         assert "gym: client 1 connected for heart_rate\n" in running.output
+        assert running.output.count(token) == 1
         assert "gym: the play begins\n" in running.output
         assert "gym: the play is over after 600 readings\n" in running.output
         assert running.output.splitlines()[-1].startswith(
-            "Played 600 readings and sent 600 messages over 1 connection in "
+            "Played 600 readings and sent 600 messages over 1 connection (1 refused) in "
         )
+
+
+async def renew(port: int) -> int:
+    """Try to renew a token with what everybody knows; return the status of the answer."""
+    form = {"refresh_token": DEMO_REFRESH_TOKEN, **asdict(DEMO_APPLICATION), "grant_type": "refresh_token"}
+
+    def request() -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("POST", "/oauth2/token", body=urlencode(form))
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    return await trio.to_thread.run_sync(request)
 
 
 @NO_SIGNALS
@@ -117,16 +147,20 @@ async def test_interrupt_ends_it_before_anybody_came() -> None:
 
 
 async def test_record_command_it_prints_is_shown_for_every_room_and_a_given_token_is_not() -> None:
-    async with simulate("--room", "gym", "--room", "my room", "--room", "gym", "--token", "sesame-42") as running:
+    rooms = ("--room", "gym", "--room", "my room", "--room", "gym")
+    async with simulate(*rooms, "--token", "sesame-42", "--cors") as running:
         assert running.output.count(" gym") == 1
         assert "'my room'" in running.output
         assert "PULSOID_TOKEN" in running.output
         every = "heart_rate,room_member_updated,room_member_removed,room_updated"
-        async with open_client(running.port, path("gym", access_token="sesame-42", kinds=every), {}):
+        page = {"Origin": "https://own.example"}
+        async with open_client(running.port, path("gym", access_token="sesame-42", kinds=every), page):
             await running.wait_for("gym: client 1 connected for all kinds\n")
         assert "sesame" not in running.output
+        assert await renew(running.port) == 400
     async with simulate() as running:
         assert "demo-token" in running.output
+        assert await renew(running.port) == 200
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,53 @@
+"""Decide whether a token may be sent to a server: for the room, the check and the refresh alike. Pure.
+
+Whoever reads a token names the server it is for, and gets none that may not go there.
+"""
+
+from functools import lru_cache
+
+from pulsoid_rec.recorder.connection.server_url import ServerUrl, parse_server_url
+from pulsoid_rec.recorder.contract.defaults import DEFAULT_SERVER
+from pulsoid_rec.recorder.contract.errors import UsageError
+
+_PULSOID_REFRESHES_AT = "pulsoid.net"  # rooms and checks are at DEFAULT_SERVER
+
+_parse = lru_cache(parse_server_url)  # it loads the certificates of TLS, and a token is read for each connection
+
+
+def require_permitted(server_url: ServerUrl, source: str, owner: str | None, *, allow_unencrypted: bool) -> None:
+    """Raise `UsageError` unless a token may be sent to `server_url`, and all that belongs to it.
+
+    Parameters
+    ----------
+    source
+        Where the token was read from, for the message.
+    owner
+        URL of the only server that the token is for; None if it is for the one that its user named beside it.
+    allow_unencrypted
+        Whether the user accepts that others read it on the way. To this machine there is nobody on the way.
+    """
+    if owner is not None:
+        try:
+            owner = _parse(owner).url
+        except UsageError:
+            raise UsageError(
+                f'"server" in {source} is not the URL of a server', f"Give it as {DEFAULT_SERVER}."
+            ) from None
+        if server_url.url != owner:
+            raise UsageError(
+                f"The token in {source} belongs to {owner}, and is not sent to {server_url.url}",
+                'Correct --server; or, if that server issued it, write it as JSON with "server": '
+                f'"{server_url.url}" beside "access_token".',
+            )
+    if server_url.tls is None and not server_url.is_this_machine and not allow_unencrypted:
+        raise UsageError(
+            f"The connection to {server_url.url} would not be encrypted, and anybody on the way could take the token",
+            "Give --server as wss://, or see --allow-unencrypted.",
+        )
+
+
+def refresh_server(server_url: ServerUrl) -> ServerUrl:
+    """Return the server that refreshes the tokens of `server_url`: the same one, except Pulsoid's."""
+    if server_url.url == DEFAULT_SERVER:
+        return ServerUrl(_PULSOID_REFRESHES_AT, server_url.port, server_url.tls)
+    return server_url
