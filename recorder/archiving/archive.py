@@ -102,7 +102,9 @@ def open_when_free(
                     is_logged = True
                 time.sleep(random.uniform(0.1, 1) * timings.ingest_retry_s)  # noqa: S311 - so as not to retry in step
         with translate_errors(database):
-            connection.execute("SET temp_directory = ?", [str(spill_folder(follow_link(database)).absolute())])
+            spill = str(spill_folder(follow_link(database)).absolute())
+            if connection.execute("SELECT current_setting('temp_directory')").fetchall() != [(spill,)]:
+                connection.execute("SET temp_directory = ?", [spill])  # once: DuckDB changes none that was used
             yield connection
 
 
