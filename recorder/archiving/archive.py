@@ -22,7 +22,7 @@ from pulsoid_rec.recorder.archiving.notes import (
     settle_place,
 )
 from pulsoid_rec.recorder.archiving.parquet import days_before
-from pulsoid_rec.recorder.archiving.store import FolderStore
+from pulsoid_rec.recorder.archiving.store import ArchiveStore
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
 from pulsoid_rec.recorder.contract.ids import new_id
@@ -110,7 +110,7 @@ def open_when_free(
 
 def archive(
     database: Path,
-    store: FolderStore,
+    store: ArchiveStore,
     until: date,
     *,
     new_identity: bool = False,
@@ -166,7 +166,7 @@ def archive(
 
 
 def _move_in_turns(
-    database: Path, store: FolderStore, files: list[ArchiveFile], intended: set[ArchiveFile], timings: Timings
+    database: Path, store: ArchiveStore, files: list[ArchiveFile], intended: set[ArchiveFile], timings: Timings
 ) -> Iterator[tuple[int, Archived]]:
     """Move the rows of each file; others have their turn whenever it yields how many are done, and what was moved."""
     archived = Archived()

@@ -6,14 +6,14 @@ import duckdb
 
 from pulsoid_rec.recorder.archiving.notes import Noted, Notes
 from pulsoid_rec.recorder.archiving.parquet import describe, fingerprint, parquet_sql, within
-from pulsoid_rec.recorder.archiving.store import FolderStore
+from pulsoid_rec.recorder.archiving.store import ArchiveStore
 from pulsoid_rec.recorder.contract.archive_files import METADATA_PREFIX, ArchiveFile, table_of
 from pulsoid_rec.recorder.ingest.database import CONFIG
 
 _SAME_AS_PATH = ("table", "day", "recorder", "batch")
 
 
-def check_archive(notes: Notes, store: FolderStore) -> Iterator[tuple[ArchiveFile, str]]:
+def check_archive(notes: Notes, store: ArchiveStore) -> Iterator[tuple[ArchiveFile, str]]:
     """Look at each file of an archive, and yield it with what is wrong with it; with an empty text if all is well.
 
     Parameters
@@ -44,7 +44,7 @@ def check_archive(notes: Notes, store: FolderStore) -> Iterator[tuple[ArchiveFil
 
 
 def _find_fault(
-    connection: duckdb.DuckDBPyConnection, store: FolderStore, file: ArchiveFile, size: int, noted: Noted | None
+    connection: duckdb.DuckDBPyConnection, store: ArchiveStore, file: ArchiveFile, size: int, noted: Noted | None
 ) -> str:
     """Return what is wrong with a file; an empty text if nothing is."""
     if noted and noted.bytes != size:

@@ -7,7 +7,7 @@ import duckdb
 
 from pulsoid_rec.recorder.archiving.notes import Noted, copy_error, note_file, read_notes
 from pulsoid_rec.recorder.archiving.parquet import fingerprint, live_sql, parquet_sql, within, write_parquet
-from pulsoid_rec.recorder.archiving.store import FolderStore
+from pulsoid_rec.recorder.archiving.store import ArchiveStore
 from pulsoid_rec.recorder.contract.activity import activity_sql
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile, table_of
 from pulsoid_rec.recorder.contract.errors import StorageError
@@ -26,7 +26,7 @@ _MEMBERS = {MEMBER_EVENTS.name: "profile_id", ROOM_EVENTS.name: "NULL"}
 """Who is named in the configs of a table: a member, or the room."""
 
 
-def move_rows(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: FolderStore) -> Noted | None:
+def move_rows(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: ArchiveStore) -> Noted | None:
     """Write a file that is intended, note it, and delete its rows; return what is noted, or None if there are no rows.
 
     Raises
@@ -75,18 +75,19 @@ def _write(
         )
 
 
-def _require_contained(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: FolderStore) -> None:
+def _require_contained(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: ArchiveStore) -> None:
     """Raise `StorageError` unless all rows of a file that is there already are in the database.
 
     A run that was killed left it, and it is written anew. If it has other rows, a copy of this database finished it.
     """
     written = parquet_sql(store.place.duckdb_path(file))
+    store.place.register(connection)
     try:
         others = connection.execute(
             f"SELECT 1 FROM (FROM {written} EXCEPT ALL FROM {live_sql(file)}) LIMIT 1"
         ).fetchall()
     except duckdb.Error as error:
-        path = store.place.path_of(file)
+        path = store.place.name_of(file)
         raise StorageError(
             f"{path} is damaged, or no file of this archive", "Move it away, and run this again: its rows are here."
         ) from error

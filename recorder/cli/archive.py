@@ -10,12 +10,12 @@ import typer
 from pulsoid_rec.recorder.cli.options import DbOption
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
-from pulsoid_rec.recorder.contract.paths import require_valid_path
+from pulsoid_rec.recorder.contract.paths import follow_link, require_valid_path
 from pulsoid_rec.recorder.contract.wording import format_count
 
 if TYPE_CHECKING:
     from pulsoid_rec.recorder.archiving.archive import Archived
-    from pulsoid_rec.recorder.archiving.store import FolderStore
+    from pulsoid_rec.recorder.archiving.store import ArchiveStore
 
 _REPORT_EVERY_S = 5.0
 
@@ -49,7 +49,7 @@ def archive(
     from datetime import UTC, datetime
 
     from pulsoid_rec.recorder.archiving.archive import archive as archive_days
-    from pulsoid_rec.recorder.archiving.archive import only_run
+    from pulsoid_rec.recorder.archiving.archive import only_run, spill_folder
     from pulsoid_rec.recorder.archiving.cutoff import parse_before
     from pulsoid_rec.recorder.archiving.rewrite import rewrite
     from pulsoid_rec.recorder.archiving.store import open_store
@@ -67,7 +67,7 @@ def archive(
     require_valid_path(db)
     if not db.exists():
         raise UsageError(f"There is no recording {db}", "Name the database with --db.")
-    store = open_store(open_place(folder), db)
+    store = open_store(open_place(folder), db, spill_folder(follow_link(db)))
     if check:
         _check(db, store)
         return
@@ -108,7 +108,7 @@ def _format_archived(archived: "Archived", place: str) -> str:
     )
 
 
-def _check(db: Path, store: "FolderStore") -> None:
+def _check(db: Path, store: "ArchiveStore") -> None:
     from pulsoid_rec.recorder.archiving.archive import open_when_free
     from pulsoid_rec.recorder.archiving.check import check_archive
     from pulsoid_rec.recorder.archiving.notes import read_notes
@@ -120,7 +120,7 @@ def _check(db: Path, store: "FolderStore") -> None:
         files += 1
         if fault:
             faults += 1
-            print(f"{store.place.path_of(file)} {fault}.", file=sys.stderr)
+            print(f"{store.place.name_of(file)} {fault}.", file=sys.stderr)
     if faults:
         raise StorageError(
             f"{format_count(faults, 'file')} of {files:,} in {store.place.text} are not as they should be",

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 from journal_rows import SELECT, stored, write_segment
 
-from pulsoid_rec.recorder.archiving.archive import Archived, archive, only_run
+from pulsoid_rec.recorder.archiving.archive import Archived, archive, only_run, spill_folder
 from pulsoid_rec.recorder.archiving.store import open_store
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.archive_place import open_place
@@ -52,12 +52,12 @@ def append_rows(database: Path, rows: Iterable[AnyRow], name: str = "a-0") -> No
     recover(database)
 
 
-def archive_all(database: Path, folder: Path, *, new_identity: bool = False) -> Archived:
+def archive_all(database: Path, folder: Path | str, *, new_identity: bool = False) -> Archived:
     """Archive all days before today."""
     with only_run(database):
         return archive(
             database,
-            open_store(open_place(folder), database),
+            open_store(open_place(folder), database, spill_folder(database)),
             datetime.now(UTC).date(),
             new_identity=new_identity,
             timings=Timings(readers_turn_s=0, longest_busy_retry_s=0),

@@ -107,7 +107,7 @@ def test_a_day_that_goes_on_and_those_not_long_ago_stay(tmp_path: Path) -> None:
 
     append_rows(tmp_path / "t.duckdb", [reading(day) for day in (0, 1 - 1e-9, 1, 1.5, 9999)])
     with only_run(tmp_path / "t.duckdb"):
-        store = open_store(open_place(tmp_path / "archive"), tmp_path / "t.duckdb")
+        store = open_store(open_place(tmp_path / "archive"), tmp_path / "t.duckdb", tmp_path)
         archive(tmp_path / "t.duckdb", store, date(1970, 1, 2))
     assert sorted(row[4] / DAY_US for row in stored(tmp_path / "t.duckdb")) == [1, 1.5, 9999]
 

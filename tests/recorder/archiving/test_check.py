@@ -28,7 +28,7 @@ def faults_of(folder: Path) -> dict[ArchiveFile, str]:
     database = folder.parent / "t.duckdb"
     with open_when_free(database) as connection:
         notes = read_notes(connection)
-    found = list(check_archive(notes, open_store(open_place(folder), database)))
+    found = list(check_archive(notes, open_store(open_place(folder), database, folder)))
     assert {file for file, _ in found} == set(files_of(folder)) | notes.noted.keys()
     return {file: fault for file, fault in found if fault}
 
