@@ -21,7 +21,7 @@ from journal_rows import as_stored, stored
 from moto.server import ThreadedMotoServer
 
 from pulsoid_rec.recorder.archiving.notes import note_intent, read_notes
-from pulsoid_rec.recorder.archiving.parquet import write_parquet
+from pulsoid_rec.recorder.archiving.parquet import portion, write_parquet
 from pulsoid_rec.recorder.archiving.store import open_store
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.archive_place import open_place
@@ -119,7 +119,7 @@ def test_an_object_that_was_sent_and_not_noted_is_sent_again_under_its_name(data
     store = open_store(open_place(bucket.url), database, database.parent)
     with open_database(database) as connection:
         note_intent(connection, file)
-        store.put(file, partial(write_parquet, connection, file))
+        store.put(file, partial(write_parquet, connection, file, portion(connection, file)))
     append_rows(database, LATE, "a-1")  # late ones, before it is run again
     archive_all(database, bucket.url)
     assert rows_of(bucket) == Counter(map(as_stored, [*ROWS, *LATE]))
