@@ -22,7 +22,12 @@ _REPORT_EVERY_S = 5.0
 
 def archive(
     folder: Annotated[
-        str, typer.Argument(metavar="DIR", help="The folder of the archive; made the first time.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="DIR",
+            help="The folder of the archive, made the first time; or s3://BUCKET/FOLDER.",
+            show_default=False,
+        ),
     ],
     *,
     db: DbOption = DEFAULT_DB,
