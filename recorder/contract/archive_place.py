@@ -2,7 +2,9 @@
 
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -10,6 +12,7 @@ import duckdb
 from pulsoid_rec.recorder.contract.archive_files import (
     VERSION,
     ArchiveFile,
+    day_folder,
     parse_archive_path,
     table_folder,
 )
@@ -17,63 +20,103 @@ from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.contract.paths import duckdb_pattern, parse_path
 from pulsoid_rec.recorder.contract.tables import TABLES
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _VERSION_FOLDER = re.compile(r"v([1-9]\d*)")
 
 
-class ArchivePlace:
-    """A folder with an archive."""
+class ArchivePlace(ABC):
+    """Where an archive is, for those who read it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.text = str(folder)
+    def __init__(self, text: str) -> None:
+        self.text = text
         """The place as it is noted in a database."""
 
-    def list_files(self, table: str | None = None) -> dict[ArchiveFile, int]:
-        """List the files of the archive, or of one of its tables, each with its size in bytes.
+    def list_files(self, table: str | None = None, day: date | None = None) -> dict[ArchiveFile, int]:
+        """List the files of the archive, or of one of its tables or days, each with its size in bytes.
 
         Anything that is no file of an archive by its name is left out.
 
         Raises
         ------
         StorageError
-            The place is not there, cannot be read, or holds an archive of a newer version.
+            The place is not there, cannot be read, or, if all are listed, holds an archive of a newer version.
         """
-        try:
-            self._require_version()
-            tables = [table] if table else [each.name for each in TABLES]
-            return dict(item for name in tables for item in self._files_of(name))
-        except OSError as error:
-            raise self._unreadable(error) from error
-
-    def duckdb_path(self, file: ArchiveFile) -> str:
-        """Return what DuckDB's `read_parquet` has to be given for this file alone."""
-        return duckdb_pattern(self.path_of(file))
-
-    def register(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Make the place known to a connection that is to read from it; a folder is known to all."""
-
-    def path_of(self, file: ArchiveFile) -> Path:
-        """Return where a file is."""
-        return self.folder / file.path
-
-    def _require_version(self) -> None:
-        """Raise `StorageError` if there is an archive of a newer version, and `OSError` if there is no such folder."""
-        for entry in self.folder.iterdir():
-            version = _VERSION_FOLDER.fullmatch(entry.name)
+        for name in self._names() if table is None else ():
+            version = _VERSION_FOLDER.fullmatch(name)
             if version and int(version[1]) > VERSION:
                 raise StorageError(
                     f"The archive {self.text} was written by a newer pulsoid-rec (it has version {version[1]}, this "
                     f"program reads up to {VERSION})",
                     "Install that newer pulsoid-rec.",
                 )
+        folders = [table_folder(name) for name in ([table] if table else [each.name for each in TABLES])]
+        found = {
+            parse_archive_path(path): size
+            for folder in folders
+            for path, size in self._walk(f"{folder}/{day_folder(day)}" if day else folder)
+        }
+        return {file: size for file, size in found.items() if file is not None}
 
-    def _files_of(self, table: str) -> Iterator[tuple[ArchiveFile, int]]:
-        for day in _entries(self.folder / table_folder(table)):
-            for entry in _entries(Path(day.path)) if day.is_dir() else ():
-                file = parse_archive_path(f"{table_folder(table)}/{day.name}/{entry.name}")
-                if file is not None and entry.is_file():
-                    yield file, entry.stat().st_size
+    def name_of(self, file: ArchiveFile) -> str:
+        """Return how a file is called in messages."""
+        return f"{self.text}/{file.path}"
+
+    @abstractmethod
+    def duckdb_path(self, file: ArchiveFile) -> str:
+        """Return what DuckDB's `read_parquet` has to be given for this file alone."""
+
+    @abstractmethod
+    def register(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make the place known to a connection that is to read from it."""
+
+    @abstractmethod
+    def _names(self) -> list[str]:
+        """Return the names of what the place itself holds."""
+
+    @abstractmethod
+    def _walk(self, folder: str) -> Iterator[tuple[str, int]]:
+        """Yield the path, relative to the place, and the size of each file in a folder; of none, nothing."""
+
+
+class ArchiveFolder(ArchivePlace):
+    """A folder with an archive."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder))
+        self.folder = folder
+
+    def list_files(self, table: str | None = None, day: date | None = None) -> dict[ArchiveFile, int]:
+        """List its files, as any place does."""
+        try:
+            return super().list_files(table, day)
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def duckdb_path(self, file: ArchiveFile) -> str:
+        """Return the pattern that matches this file alone."""
+        return duckdb_pattern(self.path_of(file))
+
+    def register(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Do nothing: a folder is known to all."""
+
+    def path_of(self, file: ArchiveFile) -> Path:
+        """Return where a file is."""
+        return self.folder / file.path
+
+    def _names(self) -> list[str]:
+        return os.listdir(self.folder)  # noqa: PTH208 - which raises an error for what is no folder
+
+    def _walk(self, folder: str) -> Iterator[tuple[str, int]]:
+        try:
+            entries = list(os.scandir(self.folder / folder))
+        except FileNotFoundError:  # as of a table that never had rows
+            return
+        for entry in entries:
+            path = f"{folder}/{entry.name}"
+            if entry.is_dir():
+                yield from self._walk(path)
+            elif entry.is_file():
+                yield path, entry.stat().st_size
 
     def _unreadable(self, error: OSError) -> StorageError:
         if isinstance(error, FileNotFoundError) and not self.folder.exists():
@@ -87,23 +130,19 @@ class ArchivePlace:
         return StorageError(f"Cannot read the archive {self.text}: {reason}", "Its folders must be readable.")
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """List a folder; empty if there is none, as of a table that never had rows."""
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except FileNotFoundError:
-        return []
-
-
 def open_place(text: str | Path) -> ArchivePlace:
     """Return the place of an archive, by what a user wrote or a database has noted; nothing is looked at yet.
 
     Raises
     ------
     UsageError
-        It is a URL, or no path.
+        It is a URL of another kind than `s3://`, or what that needs is not installed.
     """
-    if isinstance(text, str) and _URL.match(text):
-        raise UsageError(f"{text} is not a folder", "Name the folder of the archive.")
-    return ArchivePlace(parse_path(text).absolute())
+    url = _URL.match(text) if isinstance(text, str) else None
+    if url is None:
+        return ArchiveFolder(parse_path(text).absolute())
+    if url[1].lower() != "s3":
+        raise UsageError(f"{text} is no place for an archive", "Name a folder, or a bucket as s3://BUCKET/FOLDER.")
+    from pulsoid_rec.recorder.contract.archive_bucket import ArchiveBucket  # noqa: PLC0415 - an extra
+
+    return ArchiveBucket(str(text))

@@ -57,7 +57,7 @@ def test_the_place_is_noted_as_an_absolute_path(tmp_path: Path, monkeypatch: pyt
 
 def test_duckdb_reads_a_file_in_a_folder_with_wildcards(tmp_path: Path) -> None:
     place = open_place(tmp_path / "a[b]*?")
-    path = place.path_of(FILE)
+    path = tmp_path / "a[b]*?" / FILE.path
     path.parent.mkdir(parents=True)
     with duckdb.connect() as connection:
         connection.sql("SELECT 7 AS bpm").write_parquet(str(path))
@@ -94,6 +94,6 @@ def test_a_folder_that_cannot_be_read_is_an_error_and_not_an_empty_archive(tmp_p
         day.chmod(0o700)
 
 
-def test_a_url_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is not a folder"):
+def test_a_url_of_another_kind_is_refused() -> None:
+    with pytest.raises(UsageError, match="is no place for an archive"):
         open_place("s4://bucket/archive")
