@@ -174,7 +174,8 @@ def _move_in_turns(
     while done < len(files):
         with open_when_free(database, timings=timings) as connection:
             begun_at = time.monotonic()
-            while done < len(files) and time.monotonic() < begun_at + timings.archive_turn_s:
+            is_over = False
+            while not is_over:
                 file = files[done]
                 if file not in intended:
                     note_intent(connection, file)
@@ -183,6 +184,7 @@ def _move_in_turns(
                 done += 1
                 if has_rows(connection, file):
                     files.insert(done, _new_file(file.table, file.day, file.recorder))
+                is_over = done == len(files) or time.monotonic() >= begun_at + timings.archive_turn_s
         yield done, archived
         held_s = time.monotonic() - begun_at
         time.sleep(min(max(held_s, timings.readers_turn_s), timings.longest_busy_retry_s))
