@@ -27,7 +27,8 @@ from pulsoid_rec.analysis.reading.buckets import scan_readings
 from pulsoid_rec.analysis.reading.config_names import read_config_names, read_room_names
 from pulsoid_rec.analysis.reading.database import open_database, read_frame
 from pulsoid_rec.recorder.archiving import parquet
-from pulsoid_rec.recorder.archiving.archive import archive, only_run
+from pulsoid_rec.recorder.archiving.access import only_run
+from pulsoid_rec.recorder.archiving.archive import archive
 from pulsoid_rec.recorder.archiving.store import open_store
 from pulsoid_rec.recorder.contract.archive_place import open_place
 from pulsoid_rec.recorder.contract.tables import HEART_RATE

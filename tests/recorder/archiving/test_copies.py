@@ -11,7 +11,8 @@ import pytest
 from archives import all_rows, append_rows, archive_all, archived_rows, files_of, noted_files, some_rows
 from journal_rows import as_stored, stored
 
-from pulsoid_rec.recorder.archiving.archive import archive, only_run
+from pulsoid_rec.recorder.archiving.access import only_run
+from pulsoid_rec.recorder.archiving.archive import archive
 from pulsoid_rec.recorder.archiving.store import FolderStore, Stored
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.archive_place import open_place

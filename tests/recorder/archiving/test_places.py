@@ -15,7 +15,8 @@ import pytest
 from archives import all_rows, append_rows, archive_all, files_of, some_rows
 from journal_rows import as_stored, stored
 
-from pulsoid_rec.recorder.archiving.archive import Archived, archive, only_run
+from pulsoid_rec.recorder.archiving.access import only_run
+from pulsoid_rec.recorder.archiving.archive import Archived, archive
 from pulsoid_rec.recorder.archiving.store import open_store
 from pulsoid_rec.recorder.contract.archive_place import open_place
 from pulsoid_rec.recorder.contract.errors import StorageError
@@ -131,13 +132,6 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path, database: P
     with pytest.raises(StorageError, match=r"archive: permission denied"):
         archive_all(database, tmp_path / "archive")
     assert stored(database) == ROWS
-
-
-def test_one_run_at_a_time_archives_a_database(tmp_path: Path, database: Path) -> None:
-    with only_run(database), pytest.raises(StorageError, match="Another run is archiving"):
-        archive_all(database, tmp_path / "archive")
-    archive_all(database, tmp_path / "archive")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["archive", "t.duckdb"]
 
 
 def test_an_archive_that_goes_away_in_the_middle_is_not_begun_anew(tmp_path: Path, database: Path) -> None:
