@@ -53,8 +53,8 @@ def archive(
     import os
     from datetime import UTC, datetime
 
+    from pulsoid_rec.recorder.archiving.access import only_run, spill_folder
     from pulsoid_rec.recorder.archiving.archive import archive as archive_days
-    from pulsoid_rec.recorder.archiving.archive import only_run, spill_folder
     from pulsoid_rec.recorder.archiving.cutoff import parse_before
     from pulsoid_rec.recorder.archiving.rewrite import rewrite
     from pulsoid_rec.recorder.archiving.store import open_store
@@ -76,12 +76,16 @@ def archive(
     if check:
         _check(db, store)
         return
-    with only_run(db):
-        archived = archive_days(db, store, until, new_identity=new_identity, report=_Progress())
-        print(_format_archived(archived, store.place.text), file=sys.stderr)
-        if compact:
-            before_bytes, _ = rewrite(db)
-            print(f"{db} had {format_count(before_bytes, 'byte')}.", file=sys.stderr)
+    try:
+        with only_run(db):
+            archived = archive_days(db, store, until, new_identity=new_identity, report=_Progress())
+            print(_format_archived(archived, store.place.text), file=sys.stderr)
+            if compact:
+                before_bytes, _ = rewrite(db)
+                print(f"{db} had {format_count(before_bytes, 'byte')}.", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("Stopped. What was not archived is in the database; run it again for the rest.", file=sys.stderr)
+        raise
     print(f"{db} has {format_count(db.stat().st_size, 'byte')} now.", file=sys.stderr)
 
 
@@ -114,7 +118,7 @@ def _format_archived(archived: "Archived", place: str) -> str:
 
 
 def _check(db: Path, store: "ArchiveStore") -> None:
-    from pulsoid_rec.recorder.archiving.archive import open_when_free
+    from pulsoid_rec.recorder.archiving.access import open_when_free
     from pulsoid_rec.recorder.archiving.check import check_archive
     from pulsoid_rec.recorder.archiving.notes import read_notes
 
