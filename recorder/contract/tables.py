@@ -215,8 +215,8 @@ ARCHIVED_NAMES = Table(
         Column("batch", "VARCHAR", "the batch"),
         _ROOM,
         Column("profile_id", "VARCHAR", "the member; NULL for the room itself", null=True),
-        Column("name", "VARCHAR", "the latest name in a config", null=True),
-        Column("occurred_at", "TIMESTAMPTZ", "when the config with this name occurred"),
+        Column("name", "VARCHAR", "the latest name in a config; NULL if none had one", null=True),
+        Column("occurred_at", "TIMESTAMPTZ", "when the config with this name occurred; without a name, the last event"),
         Column("received_at", "TIMESTAMPTZ", "when it arrived"),
     ),
 )

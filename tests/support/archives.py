@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from pulsoid_rec.recorder.contract.archive_files import METADATA_PREFIX, ArchiveFile
+from pulsoid_rec.recorder.contract.archive_files import METADATA_PREFIX, ArchiveFile, table_of
 from pulsoid_rec.recorder.contract.ids import IS_IMPORTED
 from pulsoid_rec.recorder.contract.tables import ARCHIVE_NOTES, TABLES, Table
 
@@ -45,7 +45,7 @@ def archive_days(path: Path, folder: Path, batch: str, choose: Callable[[Table, 
 def _move(connection: duckdb.DuckDBPyConnection, table: Table, file: ArchiveFile, folder: Path) -> Path:
     rows = f"{table.name} WHERE {table.time_column}::DATE = DATE '{file.day.isoformat()}'"
     path = folder / file.path
-    write_file(connection, table, file, rows, path)
+    write_file(connection, file, rows, path)
     count = connection.execute(f"SELECT count(*) FROM {rows}").fetchall()[0][0]
     connection.execute("BEGIN")
     connection.execute(
@@ -74,9 +74,10 @@ def _move(connection: duckdb.DuckDBPyConnection, table: Table, file: ArchiveFile
 
 
 def write_file(
-    connection: duckdb.DuckDBPyConnection, table: Table, file: ArchiveFile, rows: str, path: Path, columns: str = ""
+    connection: duckdb.DuckDBPyConnection, file: ArchiveFile, rows: str, path: Path, *, columns: str = ""
 ) -> None:
     """Write rows, as SQL, to a file of an archive; `columns` are SQL, by default those of the table."""
+    table = table_of(file)
     path.parent.mkdir(parents=True, exist_ok=True)
     names = [f'"{c.name}"::VARCHAR AS "{c.name}"' if c.type == "JSON" else f'"{c.name}"' for c in table.columns]
     about = {"table": file.table, "day": file.day.isoformat(), "recorder": file.recorder, "batch": file.batch}
