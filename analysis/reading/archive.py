@@ -33,7 +33,7 @@ from pulsoid_rec.recorder.contract.tables import (
 from pulsoid_rec.recorder.contract.wording import format_count
 
 _NEWEST_IDENTITY = f"SELECT {{}} FROM {ARCHIVE_IDENTITY.name} ORDER BY noted_at DESC, rowid DESC LIMIT 1"
-_PUT_BACK = "Put it back from a backup."
+_PUT_BACK = "Put it back from a backup; `archive --check` finds all that differ."
 _MARGIN = timedelta(hours=1)  # what is just beside a range of time is read, too
 
 
@@ -87,16 +87,15 @@ def attach_archive(
         The place that the user named cannot be read; or a file cannot, in the block.
     """
     database = database_sql(connection)
-    views = {name for (name,) in connection.execute("SELECT view_name FROM duckdb_views() WHERE temporary").fetchall()}
     for table in TABLES:
-        if table.name in views:
-            connection.execute(f"ALTER VIEW temp.main.{table.name} RENAME TO live_{table.name}")
-        else:
-            connection.execute(f"CREATE TEMP VIEW live_{table.name} AS FROM {database}.main.{table.name}")
+        # Of a database of version 1, a view is in the table's place already.
+        connection.execute(f"ALTER VIEW IF EXISTS temp.main.{table.name} RENAME TO live_{table.name}")
+        connection.execute(f"CREATE TEMP VIEW IF NOT EXISTS live_{table.name} AS FROM {database}.main.{table.name}")
         connection.execute(_view(table, ()))
-    names = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     for note in ARCHIVE_NOTES:
-        if note.name not in names:
+        try:
+            connection.execute(f"FROM {note.name} LIMIT 0")
+        except duckdb.CatalogException:  # nothing of this database was archived
             connection.execute(note.ddl.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
     listed = pl.DataFrame(
         [(*file, file.is_noted) for file in _list_files(connection, place, is_named, say)],
@@ -109,10 +108,12 @@ def attach_archive(
     connection.execute("SET VARIABLE archive = ?", [place.text])
     try:
         yield
-    except duckdb.Error as error:
-        if place.text not in str(error):
+    except (duckdb.Error, pl.exceptions.ComputeError) as error:  # the second where polars reads what DuckDB streams
+        # Of a damaged page, DuckDB may name no file.
+        if place.text not in str(error) and "TProtocolException" not in str(error):
             raise
-        raise StorageError(f"Cannot read the archive: {str(error).splitlines()[0]}", _PUT_BACK) from error
+        reason = str(error).splitlines()[0]
+        raise StorageError(f"Cannot read the archive {place.text}: {reason}", _PUT_BACK) from error
 
 
 def has_archive(connection: duckdb.DuckDBPyConnection) -> bool:

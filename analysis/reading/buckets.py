@@ -18,7 +18,7 @@ from pulsoid_rec.recorder.contract.activity import QUARTER, Cut, activity_sql
 from pulsoid_rec.recorder.contract.ids import IS_IMPORTED
 from pulsoid_rec.recorder.contract.tables import ARCHIVED_ACTIVITY, HEART_RATE
 
-_IMPORTED = f", count_if({IS_IMPORTED}) AS imported"
+_IMPORTED = f", count_if({IS_IMPORTED})::BIGINT AS imported"
 _ADDED_UP = (
     "room_id, profile_id, bucket, quarter, min(first_at) AS first_at, max(last_at) AS last_at,"
     " min(first_received_at) AS first_received_at, max(last_received_at) AS last_received_at,"
