@@ -19,7 +19,7 @@ import duckdb
 import polars as pl
 
 from pulsoid_rec.analysis.reading.archive_check import check_files
-from pulsoid_rec.analysis.reading.database import database_sql, write_temporary
+from pulsoid_rec.analysis.reading.database import database_sql
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.archive_place import ArchivePlace, open_place
 from pulsoid_rec.recorder.contract.errors import StorageError
@@ -42,16 +42,22 @@ class _Listed(NamedTuple):
 
     table_name: str
     day: date
-    name: str
-    path: str
+    recorder: str
+    batch: str
     is_noted: bool
-    fault: str | None
-    remedy: str | None
+    is_checked: bool
+    fault: str | None = None
+    remedy: str | None = None
+
+    @property
+    def file(self) -> ArchiveFile:
+        """Which one it is."""
+        return ArchiveFile(*self[:4])
 
 
 _COLUMNS = (
-    "table_name VARCHAR, day DATE, name VARCHAR, path VARCHAR, is_noted BOOLEAN, fault VARCHAR, remedy VARCHAR,"
-    " is_checked BOOLEAN"
+    "table_name VARCHAR, day DATE, recorder VARCHAR, batch VARCHAR, is_noted BOOLEAN, is_checked BOOLEAN,"
+    " fault VARCHAR, remedy VARCHAR"
 )
 
 
@@ -97,13 +103,11 @@ def attach_archive(
             connection.execute(f"FROM {note.name} LIMIT 0")
         except duckdb.CatalogException:  # nothing of this database was archived
             connection.execute(note.ddl.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
-    listed = pl.DataFrame(
-        [(*file, file.is_noted) for file in _list_files(connection, place, is_named, say)],
-        schema={**dict.fromkeys(_Listed._fields, pl.String()), "day": pl.Date(), "is_noted": pl.Boolean()}
-        | {"is_checked": pl.Boolean()},
-        orient="row",
-    )
-    write_temporary(connection, "archive_files", _COLUMNS, listed)
+    connection.execute(f"CREATE TEMP TABLE archive_files ({_COLUMNS})")
+    files = _list_files(connection, place, is_named, say)
+    if files:
+        with connection.appender("temp.main.archive_files") as appender:
+            appender.append_rows(files)
     place.register(connection)
     connection.execute("SET VARIABLE archive = ?", [place.text])
     try:
@@ -169,15 +173,16 @@ def show(
             values.append(value)
             conditions.append(condition.format(f"${len(values)}"))
     where = " AND ".join(conditions)
-    found = connection.execute(
-        f"SELECT * FROM archive_files WHERE {where} ORDER BY day, name, is_checked", values
-    ).fetchall()
-    files = [_Listed(*row[:-1]) for row in found]
+    order = "day, recorder, batch"
+    found = connection.execute(f"FROM archive_files WHERE {where} ORDER BY {order}", values).fetchall()
+    files = [_Listed(*row) for row in found]
     _require_sound(files)
-    if unchecked := [file.path for file, row in zip(files, found, strict=True) if not row[-1]]:
+    [(text,)] = connection.execute("SELECT getvariable('archive')").fetchall()
+    place = open_place(text)
+    if unchecked := [place.duckdb_path(each.file) for each in files if not each.is_checked]:
         check_files(connection, unchecked)
         connection.execute(f"UPDATE archive_files SET is_checked = true WHERE {where}", values)
-    connection.execute(_view(table, [file.path for file in files]))
+    connection.execute(_view(table, [place.duckdb_path(each.file) for each in files]))
     return True
 
 
@@ -225,23 +230,33 @@ def _list_files(
             " under this database's name, but not noted in it: it is a copy, or an older state. Their rows are included"
         )
 
-    def listed(file: ArchiveFile, fault: str | None = None, remedy: str | None = None) -> _Listed:
-        path = place.duckdb_path(file)
-        return _Listed(file.table, file.day, file.path, path, file in noted, fault, remedy)
-
-    files = [listed(file) for file in there if file not in noted]
+    files = [
+        _Listed(file.table, file.day, file.recorder, file.batch, is_noted=False, is_checked=False)
+        for file in there
+        if file not in noted
+    ]
     for file, size in noted.items():
         if size is None:
             continue  # only an intent: its rows are still in the database
+        fault, remedy = None, _PUT_BACK
         if gone is not None:
-            files.append(listed(file, gone.message, gone.hint))
+            fault, remedy = gone.message, gone.hint
         elif file not in there:
-            files.append(listed(file, f"{file.path} is missing in the archive {place.text}", _PUT_BACK))
+            fault = f"{file.path} is missing in the archive {place.text}"
         elif there[file] != size:
             fault = f"{file.path} in the archive {place.text} has {there[file]:,} bytes, and had {size:,}"
-            files.append(listed(file, fault, _PUT_BACK))
-        else:
-            files.append(listed(file))
+        files.append(
+            _Listed(
+                file.table,
+                file.day,
+                file.recorder,
+                file.batch,
+                is_noted=True,
+                is_checked=True,
+                fault=fault,
+                remedy=remedy,
+            )
+        )
     return files
 
 

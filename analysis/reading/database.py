@@ -110,8 +110,12 @@ def _connect(path: Path, lock_timeout_s: float) -> duckdb.DuckDBPyConnection:
     literal = duckdb_path(path)
     give_up_at = time.monotonic() + lock_timeout_s
     while True:
+        opened = _file_id(path)
         try:
-            return duckdb.connect(literal, read_only=True, config=CONFIG)
+            connection = duckdb.connect(literal, read_only=True, config=CONFIG)
+            if opened == _file_id(path):
+                return connection
+            connection.close()  # `archive --compact` put another in its place meanwhile
         except duckdb.ConnectionException as error:
             raise StorageError(
                 f"{path} is already open in this process, for writing or with other settings", "Close it first."
@@ -120,6 +124,12 @@ def _connect(path: Path, lock_timeout_s: float) -> duckdb.DuckDBPyConnection:
             if not is_lock_error(error) or time.monotonic() >= give_up_at:
                 raise storage_error(error, path, writing=False) from error
         time.sleep(random.uniform(*_RETRY_DELAY_S))  # noqa: S311 - so that two readers do not retry in step
+
+
+def _file_id(path: Path) -> tuple[int, int]:
+    """Return what tells a file from another of its name."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _read_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:

@@ -21,7 +21,7 @@ from pulsoid_rec.recorder.archiving.notes import (
     read_notes,
     settle_place,
 )
-from pulsoid_rec.recorder.archiving.parquet import days_before
+from pulsoid_rec.recorder.archiving.parquet import days_before, has_rows
 from pulsoid_rec.recorder.archiving.store import FolderStore
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
@@ -102,7 +102,9 @@ def open_when_free(
                     is_logged = True
                 time.sleep(random.uniform(0.1, 1) * timings.ingest_retry_s)  # noqa: S311 - so as not to retry in step
         with translate_errors(database):
-            connection.execute("SET temp_directory = ?", [str(spill_folder(follow_link(database)).absolute())])
+            spill = str(spill_folder(follow_link(database)).absolute())
+            if connection.execute("SELECT current_setting('temp_directory')").fetchall() != [(spill,)]:
+                connection.execute("SET temp_directory = ?", [spill])  # once: DuckDB changes none that was used
             yield connection
 
 
@@ -153,7 +155,7 @@ def archive(
         waiting = batch_of(notes.intended)
         for table in TABLES:
             for day in days_before(connection, table, until):
-                waiting.setdefault((table.name, day), ArchiveFile(table.name, day, notes.recorder, _new_batch()))
+                waiting.setdefault((table.name, day), _new_file(table.name, day, notes.recorder))
     files_to_do = list(waiting.values())
     archived = Archived()
     for done, archived in _move_in_turns(database, store, files_to_do, set(notes.intended), timings):
@@ -173,15 +175,18 @@ def _move_in_turns(
         with open_when_free(database, timings=timings) as connection:
             begun_at = time.monotonic()
             while done < len(files) and time.monotonic() < begun_at + timings.archive_turn_s:
-                if files[done] not in intended:
-                    note_intent(connection, files[done])
-                if noted := move_rows(connection, files[done], store):
-                    archived.add(files[done], noted)
+                file = files[done]
+                if file not in intended:
+                    note_intent(connection, file)
+                if noted := move_rows(connection, file, store):
+                    archived.add(file, noted)
                 done += 1
+                if has_rows(connection, file):
+                    files.insert(done, _new_file(file.table, file.day, file.recorder))
         yield done, archived
         held_s = time.monotonic() - begun_at
         time.sleep(min(max(held_s, timings.readers_turn_s), timings.longest_busy_retry_s))
 
 
-def _new_batch() -> str:
-    return new_id().replace("-", "")
+def _new_file(table: str, day: date, recorder: str) -> ArchiveFile:
+    return ArchiveFile(table, day, recorder, new_id().replace("-", ""))

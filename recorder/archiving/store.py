@@ -88,9 +88,9 @@ class FolderStore:
         except (OSError, duckdb.Error) as error:
             if isinstance(error, duckdb.Error) and str(folder) not in str(error):
                 raise
-            message = storage_error(error, folder, writing=True).message
+            is_gone = not isinstance(error, FileExistsError | NotADirectoryError) and not folder.is_dir()
             raise StorageError(
-                message if folder.is_dir() else f"The archive {folder} is not there",
+                f"The archive {folder} is not there" if is_gone else storage_error(error, folder, writing=True).message,
                 "What was not archived is safe in the database: run this again when that is settled.",
             ) from error
 

@@ -1,89 +1,94 @@
-"""Archives for tests, written from the contract by code that shares nothing with the recorder's."""
+"""Archives for tests: rows on days of the past, and every row of a database and its archive together."""
 
-import hashlib
-from collections.abc import Callable
-from datetime import date
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
+from journal_rows import SELECT, stored, write_segment
 
-from pulsoid_rec.recorder.contract.archive_files import METADATA_PREFIX, ArchiveFile, table_of
-from pulsoid_rec.recorder.contract.ids import IS_IMPORTED
-from pulsoid_rec.recorder.contract.tables import ARCHIVE_NOTES, TABLES, Table
-
-_QUARTER = "(epoch_us({}) + 100000000800000000) // 900000000"
-_ACTIVITY = (
-    f"room_id, profile_id, {_QUARTER.format('occurred_at')}, {_QUARTER.format('received_at')}, min(occurred_at),"
-    " max(occurred_at), min(received_at), max(received_at), count(*)"
+from pulsoid_rec.recorder.archiving.archive import Archived, archive, only_run
+from pulsoid_rec.recorder.archiving.store import open_store
+from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
+from pulsoid_rec.recorder.contract.archive_place import open_place
+from pulsoid_rec.recorder.contract.timings import Timings
+from pulsoid_rec.recorder.ingest.recover import recover
+from pulsoid_rec.recorder.journal.rows import (
+    AnyRow,
+    ConnectionEventRow,
+    HeartRateRow,
+    MemberEventRow,
+    RejectedMessageRow,
+    RoomEventRow,
 )
-_LATEST = "(name IS NOT NULL, occurred_at, received_at)"
+
+DAY_US = 86_400_000_000
+FIRST_US, LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The first and the last instant there is: of the years 1 and 9999."""
 
 
-def any_day(_table: Table, _day: date) -> bool:
-    """Choose all of them."""
-    return True
+def some_rows(first: int = 0, count: int = 12) -> list[AnyRow]:
+    """Make rows of all kinds, each told from all others by its number, on three days of 1970 and in the year 1."""
+    rows: list[AnyRow] = []
+    for number in range(first, first + count):
+        at = number % 3 * DAY_US + number
+        config = f'{{"name":"N{number}","zero":"\\u0000"}}'
+        rows += [
+            HeartRateRow("007", "c", f"p{number % 2}", number, at, at + 1, "raw"),
+            MemberEventRow("007", "c", "p1", "updated", f"N{number}", config, at, at + 1, "raw"),
+        ]
+    rows.append(HeartRateRow("a/b 'ü'", "c", "p", first, FIRST_US, FIRST_US + 7, "raw"))
+    rows.append(RoomEventRow("7", "c", None, "{}", DAY_US - 1, first, "raw"))
+    rows.append(ConnectionEventRow("7", "c", "opened", DAY_US, first, None))
+    rows.append(RejectedMessageRow(None, None, first, "odd", "\x00"))
+    return rows
 
 
-def archive_days(path: Path, folder: Path, batch: str, choose: Callable[[Table, date], bool] = any_day) -> list[Path]:
-    """Move the rows of the tables and days that are chosen from a database to an archive; return its new files."""
-    written = []
-    with duckdb.connect(path) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        for note in ARCHIVE_NOTES:
-            connection.execute(note.ddl)
-        name = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-        connection.execute("INSERT INTO archive_identity VALUES (?, ?, now())", [name, str(folder)])
-        for table in TABLES:
-            rows = f"SELECT DISTINCT {table.time_column}::DATE AS day FROM {table.name} ORDER BY day"
-            for (day,) in connection.execute(rows).fetchall():
-                if choose(table, day):
-                    file = ArchiveFile(table.name, day, name, f"{batch}{table.name.replace('_', '')}{day:%Y%m%d}")
-                    written.append(_move(connection, table, file, folder))
-    return written
+def append_rows(database: Path, rows: Iterable[AnyRow], name: str = "a-0") -> None:
+    """Bring rows into a database by the journal, as a recorder does."""
+    write_segment(database.with_name(f"{database.name}.journal"), name, rows)
+    recover(database)
 
 
-def _move(connection: duckdb.DuckDBPyConnection, table: Table, file: ArchiveFile, folder: Path) -> Path:
-    rows = f"{table.name} WHERE {table.time_column}::DATE = DATE '{file.day.isoformat()}'"
-    path = folder / file.path
-    write_file(connection, file, rows, path)
-    count = connection.execute(f"SELECT count(*) FROM {rows}").fetchall()[0][0]
-    connection.execute("BEGIN")
-    connection.execute(
-        "INSERT INTO archive_batches VALUES (?, ?, ?, ?, now(), now(), ?, ?, '')",
-        [file.recorder, file.batch, file.table, file.day, count, path.stat().st_size],
-    )
-    columns = {column.name for column in table.columns}
-    batch, noted = f"'{file.batch}'", f"SELECT '{file.batch}', room_id,"
-    if table.name == "heart_rate":
-        imported = f"count(*) FILTER ({IS_IMPORTED})"
-        connection.execute(
-            f"INSERT INTO archived_activity SELECT {batch}, {_ACTIVITY}, {imported} FROM {rows} GROUP BY ALL"
+def archive_all(database: Path, folder: Path, *, new_identity: bool = False) -> Archived:
+    """Archive all days before today."""
+    with only_run(database):
+        return archive(
+            database,
+            open_store(open_place(folder), database),
+            datetime.now(UTC).date(),
+            new_identity=new_identity,
+            timings=Timings(readers_turn_s=0, longest_busy_retry_s=0),
         )
-    if table.name in {"member_events", "room_events"}:
-        who = "profile_id" if "profile_id" in columns else "NULL"
-        latest = ", ".join(f"arg_max({column}, {_LATEST})" for column in ("name", "occurred_at", "received_at"))
-        connection.execute(f"INSERT INTO archived_names {noted} {who}, {latest} FROM {rows} GROUP BY ALL")
-    if table.name == "connection_events":
-        connection.execute(f"INSERT INTO archived_connections {noted} connection_id, event, changed_at FROM {rows}")
-    elif {"connection_id", "received_at"} <= columns:
-        received = f"{noted} connection_id, 'received', max(received_at) FROM {rows} AND connection_id IS NOT NULL"
-        connection.execute(f"INSERT INTO archived_connections {received} GROUP BY ALL")
-    connection.execute(f"DELETE FROM {rows}")
-    connection.execute("COMMIT")
-    return path
 
 
-def write_file(
-    connection: duckdb.DuckDBPyConnection, file: ArchiveFile, rows: str, path: Path, *, columns: str = ""
-) -> None:
-    """Write rows, as SQL, to a file of an archive; `columns` are SQL, by default those of the table."""
-    table = table_of(file)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    names = [f'"{c.name}"::VARCHAR AS "{c.name}"' if c.type == "JSON" else f'"{c.name}"' for c in table.columns]
-    about = {"table": file.table, "day": file.day.isoformat(), "recorder": file.recorder, "batch": file.batch}
-    metadata = ", ".join(f"'{METADATA_PREFIX}{key}': '{value}'" for key, value in about.items())
-    order = ", ".join(name for name in ("room_id", "profile_id", table.time_column) if f'"{name}"' in names)
-    connection.execute(
-        f"COPY (SELECT {columns or ', '.join(names)} FROM {rows} ORDER BY {order}) TO '{path}' (FORMAT parquet,"
-        f" PARQUET_VERSION v2, COMPRESSION zstd, KV_METADATA {{{metadata}}})"
-    )
+def files_of(folder: Path) -> list[ArchiveFile]:
+    """List the files of an archive; none if it is not there."""
+    return sorted(open_place(folder).list_files()) if folder.exists() else []
+
+
+def archived_rows(folder: Path, files: Iterable[ArchiveFile]) -> Counter[tuple[Any, ...]]:
+    """Count every row of these files."""
+    found: Counter[tuple[Any, ...]] = Counter()
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for file in files:
+            source = f"read_parquet($${open_place(folder).duckdb_path(file)}$$, hive_partitioning = false)"
+            rows = connection.execute(f"SELECT {SELECT[file.table]} FROM {source}").fetchall()
+            found.update((file.table, *row) for row in rows)
+    return found
+
+
+def noted_files(database: Path) -> list[ArchiveFile]:
+    """List the files that a database has noted."""
+    columns = "table_name, day, recorder, batch"
+    with duckdb.connect(database, read_only=True) as connection:
+        noted = f"SELECT {columns} FROM archive_batches WHERE noted_at IS NOT NULL"
+        return [ArchiveFile(*row) for row in connection.execute(noted).fetchall()]
+
+
+def all_rows(database: Path, folder: Path) -> Counter[tuple[Any, ...]]:
+    """Count every row that is in a database or in a file that it has noted."""
+    return stored(database) + archived_rows(folder, noted_files(database))

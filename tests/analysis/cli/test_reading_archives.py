@@ -8,7 +8,7 @@ from typing import NamedTuple
 import duckdb
 import polars as pl
 import pytest
-from archives import archive_days
+from contract_archives import archive_days
 from command import run_here
 from recordings import at, make_recording, steady
 from version_1 import RECORDING

@@ -9,7 +9,7 @@ import duckdb
 import hypothesis.strategies as st
 import polars as pl
 import pytest
-from archives import archive_days
+from contract_archives import archive_days
 from drawn_readings import ROWS
 from hypothesis import given, settings
 from recordings import Reading, append_readings, at, make_recording

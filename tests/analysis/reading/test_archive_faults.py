@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import duckdb
 import pytest
-from archives import archive_days, write_file
+from contract_archives import archive_days, write_file
 from command import run_here
 from recordings import make_recording, steady
 
