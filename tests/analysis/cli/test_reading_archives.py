@@ -8,8 +8,8 @@ from typing import NamedTuple
 import duckdb
 import polars as pl
 import pytest
+from command import run_command, run_here
 from contract_archives import archive_days
-from command import run_here
 from recordings import at, make_recording, steady
 from version_1 import RECORDING
 
@@ -180,3 +180,10 @@ def test_no_file_of_an_archive_is_written_over(made: Made) -> None:
     code, _, err = run(made.plain, "export", "--force", "-o", file)
     assert code == ExitCode.USAGE
     assert f"{file} is a file of an archive, which is never overwritten" in err
+
+
+@pytest.mark.process
+def test_a_report_with_an_archive_says_nothing_else(made: Made) -> None:
+    """DuckDB would complain of a leak, if polars were given a type of ours."""
+    done = run_command("report", "--db", made.db, "--session", "2", "--format", "json")
+    assert (done.returncode, done.stderr) == (0, "")

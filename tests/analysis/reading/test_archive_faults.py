@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import duckdb
 import pytest
-from contract_archives import archive_days, write_file
 from command import run_here
+from contract_archives import archive_days, write_file
 from recordings import make_recording, steady
 
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
