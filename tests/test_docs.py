@@ -2,11 +2,13 @@
 
 import importlib
 import re
+import shutil
 import tomllib
 from operator import attrgetter
 from pathlib import Path
 
 import pytest
+from contract_archives import archive_days
 from generate_docs import DOCS, FIGURES, ROOT, generated_parts, with_part
 from generate_pictures import FOLDER, draw_terminal, make_training
 
@@ -139,6 +141,7 @@ def test_commands_in_examples_have_the_options_they_are_given(page: Path) -> Non
 
 def test_examples_in_python_run(training: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(training.parents[1])
+    archive_days(Path(shutil.copy(training, "archived.duckdb")), Path("data/archive"), "b")
     ran = 0
     for page in PAGES:
         names: dict[str, object] = {}

@@ -39,6 +39,7 @@ def export(
         typer.Option("--excel", help="Write CSV as Excel reads it: any script, times as times, no name as a formula."),
     ] = False,
     db: DbOption = DEFAULT_DB,
+    archive: options.ArchiveOption = None,
     room: options.RoomOption = None,
     session: Annotated[str, typer.Option(metavar="WHICH", help="latest, all, or a session's number.")] = "all",
     since: options.SinceOption = None,
@@ -72,7 +73,7 @@ def export(
     definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm, max_clock_error)
     known = options.read_members_beside(db, members)
     content = Export(table=table, wanted=wanted, definitions=definitions, members=known)
-    recording = open_recording(db)
+    recording = open_recording(db, archive)
     with file.open_() as temporary, _open_progress(output.name) as show:
         rows = write_export(recording, content, temporary, "excel" if excel else format_, show)
     if rows == 0 and table in {"heart_rate", "summary"}:

@@ -22,6 +22,14 @@ _DAY_S = 86_400.0
 RoomOption = Annotated[
     list[str] | None, typer.Option(metavar="ID", help="Only this room; may be repeated.", show_default="all")
 ]
+ArchiveOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="Where the archive is. Without --db, and with no database at its default place, it is read alone.",
+        show_default="the place noted in the database, if any",
+    ),
+]
 SinceOption = Annotated[
     str | None,
     typer.Option(

@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pulsoid_rec.recorder.contract.archive_files import parse_archive_path
 from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.paths import follow_link
 from pulsoid_rec.recorder.disk.replace import open_replacement
+
+_ARCHIVE_PARTS = 4  # of the path of an archive's file: version, table, day and name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,8 @@ class NewFile:
         for file, what in files.items():
             if file is not None and _is_same_file(self.path, file):
                 return what
+        if any(parse_archive_path("/".join(path.parts[-_ARCHIVE_PARTS:])) for path in (self.path, _real(self.path))):
+            return "a file of an archive"
         folders = {
             journal_folder(self.database): "in the recording's journal",
             logs_folder(self.database): "among the recording's logs",
@@ -107,9 +112,14 @@ def _is_same(path: Path, other: Path) -> bool:
         return False
 
 
+def _real(path: Path) -> Path:
+    """Return an absolute path without links."""
+    return Path(os.path.realpath(path))
+
+
 def _parents(path: Path) -> set[Path]:
     """Return all folders that a path is in, itself and what it is a link to."""
-    places = (Path(os.path.realpath(path.parent)), Path(os.path.realpath(path)).parent)
+    places = (_real(path.parent), _real(path).parent)
     return {folder for place in places for folder in (place, *place.parents)}
 
 

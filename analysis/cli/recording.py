@@ -7,18 +7,28 @@ from pulsoid_rec.analysis.findings.what_exists import no_match_error
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.reading.recording import Recording
+from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 
 
-def open_recording(database: Path) -> Recording:
-    """Return a recording; raise `StorageError` if a recorder has not made its file yet. Other faults show at a read."""
+def open_recording(database: Path, archive: str | None = None) -> Recording:
+    """Return a recording, of an archive alone if one is named and there is no database at the default place.
+
+    It raises `StorageError` if a recorder has not made the database yet. Other faults show at a read.
+    """
+    if archive is not None and database == DEFAULT_DB and not database.exists():
+        return Recording(None, archive=archive, say=_print_sentence)
     if not database.exists() and _is_recorded_into(database):
         raise StorageError(
             f"There is no {database} yet: a recorder is running, but has stored no rows",
             "Try again when the room has sent something.",
         )
-    return Recording(database)
+    return Recording(database, archive=archive, say=_print_sentence)
+
+
+def _print_sentence(text: str) -> None:
+    print_message(f"{text}.")
 
 
 def print_no_match(recording: Recording, wanted: Filter, definitions: Definitions) -> None:

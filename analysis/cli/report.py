@@ -27,6 +27,7 @@ MOST_READINGS = 20_000_000
 def report(
     *,
     db: DbOption = DEFAULT_DB,
+    archive: options.ArchiveOption = None,
     room: options.RoomOption = None,
     session: Annotated[
         str | None,
@@ -80,7 +81,7 @@ def report(
         raise UsageError("A page cannot be shown on a terminal", "Choose a file with -o report.html.")
     wanted = options.parse_filter(room, session, since, until, default_session="latest")
     definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm, max_clock_error)
-    recording = open_recording(db)
+    recording = open_recording(db, archive)
     if format_ == "html":
         prepare_scripts()
     known = options.read_members_beside(db, members)

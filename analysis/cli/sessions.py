@@ -6,6 +6,7 @@ import typer
 
 from pulsoid_rec.analysis.cli.options import (
     DEFAULTS,
+    ArchiveOption,
     MaxClockErrorOption,
     RoomOption,
     SessionGapOption,
@@ -19,6 +20,7 @@ from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 def sessions(
     *,
     db: DbOption = DEFAULT_DB,
+    archive: ArchiveOption = None,
     room: RoomOption = None,
     session_gap: SessionGapOption = DEFAULTS.session_gap_s,
     max_clock_error: MaxClockErrorOption = DEFAULTS.max_clock_error_s,
@@ -43,7 +45,7 @@ def sessions(
     from pulsoid_rec.analysis.report.terminal import open_terminal, sessions_text, show_sessions
 
     wanted, definitions = parse_filter(room), parse_definitions(session_gap, max_clock_error=max_clock_error)
-    recording = open_recording(db)
+    recording = open_recording(db, archive)
     with recording.snapshot() as snapshot:
         with snapshot.selection(wanted, definitions) as selection:
             found = selection.sessions

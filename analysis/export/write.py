@@ -24,6 +24,7 @@ from pulsoid_rec.analysis.metrics.columns import SUMMARY
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions
 from pulsoid_rec.analysis.metrics.members import NAME as MEMBER_NAME
+from pulsoid_rec.analysis.reading.archive import show
 from pulsoid_rec.analysis.reading.database import read_frame, write_temporary
 from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.recorder.contract.errors import StorageError
@@ -98,21 +99,26 @@ def write_export(
             connection.register("summary", summary.to_arrow())
             query = _for_format("FROM summary", format_, connection)
             return _copy(connection, query, path, options, show_progress)
-    with recording.snapshot() as snapshot, snapshot.open_() as connection:
+    with recording.snapshot() as snapshot, snapshot.connect() as connection:
         query = _for_format(_query(snapshot, export), format_, connection)
         return _copy(connection, query, path, options, show_progress)
 
 
 def _query(recording: Recording, export: Export) -> str:
     """Return the SQL of a table's export."""
-    table, ranges = TABLES[export.table], None
-    if export.wanted.session != "all":
-        sessions = recording.sessions(Filter(rooms=export.wanted.rooms), export.definitions)
-        ranges = session_ranges(select_sessions(sessions, export.wanted), sessions, table)
-    if NAME in exported_columns(table):
-        with recording.open_() as connection:
-            _set_names(connection, table, recording.config_names(), export.members)
-    return table_query(table, export.wanted, ranges)
+    table, wanted, ranges = TABLES[export.table], export.wanted, None
+    bounds = [(wanted.since_us, wanted.until_us)]
+    if wanted.session != "all":
+        sessions = recording.sessions(Filter(rooms=wanted.rooms), export.definitions)
+        ranges = session_ranges(select_sessions(sessions, wanted), sessions, table)
+        bounds = [(range_.from_us, range_.until_us) for range_ in ranges] or [(0, 0)]
+    config_names = recording.config_names()
+    with recording.connect() as connection:
+        firsts, ends = zip(*bounds, strict=True)
+        show(connection, table, None if None in firsts else min(firsts), None if None in ends else max(ends))
+        if NAME in exported_columns(table):
+            _set_names(connection, table, config_names, export.members)
+    return table_query(table, wanted, ranges)
 
 
 def _set_names(

@@ -20,7 +20,7 @@ from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.analysis.reading.rejected import REJECTED, read_rejected
 from pulsoid_rec.analysis.reading.results import compute_results
 from pulsoid_rec.recorder.contract.display import plain
-from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS
+from pulsoid_rec.recorder.contract.tables import MEMBER_EVENTS
 
 READINGS = pl.Schema(
     {
@@ -77,7 +77,7 @@ class ReportData:
     """`member_events` of the rooms above without configs, from the first session's start to the last one's end."""
 
     connection_events: pl.DataFrame
-    """The table `connection_events` of the rooms above, of all times: earlier events show how a session began."""
+    """`Recording.connections` of the rooms above, of all times: earlier events show how a session began."""
 
     last_received: pl.DataFrame
     """`Recording.last_received` of the rooms above."""
@@ -169,7 +169,7 @@ def _read(
             read if checks else _read_nothing, selection.bounded_members, selection.definitions, member_events
         ),
         member_events=member_events,
-        connection_events=recording.events(CONNECTION_EVENTS, room_ids),
+        connection_events=recording.connections().filter(pl.col("room_id").is_in(room_ids)),
         last_received=recording.last_received().filter(pl.col("room_id").is_in(room_ids)),
         imported=recording.imported_sessions(selection.wanted.rooms, selection.definitions) if checks else frozenset(),
         definitions=selection.definitions,

@@ -20,7 +20,13 @@ from pulsoid_rec.analysis.reading.recording import EVERYTHING, USUAL, Recording
 from pulsoid_rec.recorder.contract.paths import parse_path
 
 
-def explore(path: Path | str, *, members: Path | str | None = None, definitions: Definitions = USUAL) -> "Excerpt":
+def explore(
+    path: Path | str | None = None,
+    *,
+    archive: Path | str | None = None,
+    members: Path | str | None = None,
+    definitions: Definitions = USUAL,
+) -> "Excerpt":
     """Open a recording, finished or still being recorded.
 
     The file is opened read-only for each read and closed again, so that recorders do not wait.
@@ -28,7 +34,10 @@ def explore(path: Path | str, *, members: Path | str | None = None, definitions:
     Parameters
     ----------
     path
-        The DuckDB file that `pulsoid-rec record` writes; `~` at the beginning of a text is the home folder.
+        The DuckDB file that `pulsoid-rec record` writes; `~` at the beginning of a text is the home folder. Without it,
+        `archive` is read alone.
+    archive
+        Where the archive is that `pulsoid-rec archive` wrote; by default the place that is noted in the file, if any.
     members
         What is known of the members, a TOML file; by default `members.toml` beside the recording, if there is one.
     definitions
@@ -42,9 +51,10 @@ def explore(path: Path | str, *, members: Path | str | None = None, definitions:
     Raises
     ------
     StorageError
-        The file does not exist, is not a recording, is damaged, or is locked by another process.
+        The file does not exist, is not a recording, is damaged, or is locked by another process; or the archive named
+        is not there.
     UsageError
-        The members file cannot be read, or has an invalid value.
+        There is neither a file nor an archive; or the members file cannot be read, or has an invalid value.
 
     Examples
     --------
@@ -53,9 +63,10 @@ def explore(path: Path | str, *, members: Path | str | None = None, definitions:
     >>> recording.timeline()
     >>> recording.only(session=2, member="Ada").readings().collect()
     >>> pr.explore("data/pulsoid.duckdb", definitions=pr.Definitions(max_hold_s=10))
+    >>> pr.explore(archive="data/archive").summary()
     """
-    recording = Recording(path)
-    with recording.open_():  # raises if anything is wrong with the file
+    recording = Recording(path, archive=archive)
+    with recording.connect():  # raises if anything is wrong with the file
         pass
     members_file = find_members_file(recording.path, None if members is None else parse_path(members))
     whole = Excerpt(recording, EVERYTHING, definitions, members_file)

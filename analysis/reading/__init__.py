@@ -4,9 +4,10 @@ May import `metrics`. A path goes in; frames, results and the summary come out.
 
 - `recording`: all of it, for the rest of the package; `grid_reading`, `lazy`: as a grid, and as lazy frames.
 - `database`: opens the file for one read, and gets frames from it by `arrow_stream`.
+- `archive`, `archive_check`: shows the rows of an archive among those of the file.
 - `buckets`: readings of each member by the quarter of an hour; sessions and slices come from them.
 - `room_leads`: which readings are untimely, and so left out of all that is read.
 - `slices`, `packed`, `pipeline`: the one heavy pass over all readings; `results`: all that comes of it.
-- `config_names`, `members_file`, `rejected`, `backlog`: names, the file `members.toml`, rejected messages, and what is
-  still in the journal.
+- `config_names`, `connections`: names, and what became of connections.
+- `members_file`, `rejected`, `backlog`: the file `members.toml`, rejected messages, and what is still in the journal.
 """

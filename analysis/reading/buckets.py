@@ -4,16 +4,26 @@ They come from one quick scan of the table; the sessions, and the slices in whic
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import duckdb
 import polars as pl
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.sessions import list_sessions, number_stretches
+from pulsoid_rec.analysis.reading.archive import days_of, has_archive, show
 from pulsoid_rec.analysis.reading.database import read_frame
 from pulsoid_rec.analysis.reading.room_leads import read_room_leads, timely_sql, write_room_leads
 from pulsoid_rec.recorder.contract.activity import QUARTER, Cut, activity_sql
+from pulsoid_rec.recorder.contract.ids import IS_IMPORTED
+from pulsoid_rec.recorder.contract.tables import ARCHIVED_ACTIVITY, HEART_RATE
+
+_IMPORTED = f", count_if({IS_IMPORTED})::BIGINT AS imported"
+_ADDED_UP = (
+    "room_id, profile_id, bucket, quarter, min(first_at) AS first_at, max(last_at) AS last_at,"
+    " min(first_received_at) AS first_received_at, max(last_received_at) AS last_received_at,"
+    " sum(readings)::BIGINT AS readings, sum(imported)::BIGINT AS imported"
+)
 
 
 def buckets_of(definitions: Definitions) -> Cut:
@@ -30,7 +40,8 @@ class Scan:
 
     buckets: pl.DataFrame
     """`room_id`, `profile_id`, `bucket` (Int64), `first_at`, `last_at`, `first_received_at`, `last_received_at`,
-    `readings` (timely rows, duplicates and implausible ones too), `session`, ordered by room and time.
+    `readings` (timely rows, duplicates and implausible ones too), `imported` (how many of them were imported),
+    `session`, ordered by room and time.
     """
 
     sessions: pl.DataFrame
@@ -38,6 +49,9 @@ class Scan:
 
     room_leads: pl.DataFrame
     """As `read_room_leads` gives them."""
+
+    lead_days: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.Date))
+    """The days of the readings, untimely ones too, that were received in these quarters of an hour."""
 
 
 def scan_readings(connection: duckdb.DuckDBPyConnection, definitions: Definitions, rooms: Sequence[str] = ()) -> Scan:
@@ -52,14 +66,27 @@ def scan_readings(connection: duckdb.DuckDBPyConnection, definitions: Definition
     rooms
         Only these rooms; all of them when empty.
     """
-    only = f"WHERE room_id IN ({', '.join('?' * len(rooms))})" if rooms else ""
     cut = buckets_of(definitions)
-    buckets = read_frame(connection, activity_sql(f"heart_rate {only}", cut), rooms)
+    buckets = _count_readings(connection, cut, rooms)
     room_leads = read_room_leads(connection, buckets, definitions)
+    days = days_of(buckets.join(room_leads, on=["room_id", "quarter"], how="semi"))
     if not room_leads.is_empty():
         write_room_leads(connection, room_leads)
+        show(connection, HEART_RATE, days=days)
         timely = f"{timely_sql(definitions, room_leads)} SEMI JOIN room_leads USING (room_id, quarter)"
-        counted_anew = read_frame(connection, activity_sql(timely, cut))
+        counted_anew = read_frame(connection, activity_sql(timely, cut, _IMPORTED))
         buckets = pl.concat([buckets.join(room_leads, on=["room_id", "quarter"], how="anti"), counted_anew])
     buckets = number_stretches(buckets.drop("quarter"), definitions.session_gap_us)
-    return Scan(tuple(rooms), buckets, list_sessions(buckets), room_leads)
+    return Scan(tuple(rooms), buckets, list_sessions(buckets), room_leads, days)
+
+
+def _count_readings(connection: duckdb.DuckDBPyConnection, cut: Cut, rooms: Sequence[str]) -> pl.DataFrame:
+    """Count the readings in the database and in files that it has no notes of, and add what is noted of the others."""
+    only = f"WHERE room_id IN ({', '.join('?' * len(rooms))})" if rooms else ""
+    is_noted = cut == QUARTER and has_archive(connection)
+    show(connection, HEART_RATE, unnoted=is_noted)
+    counts = activity_sql(f"heart_rate {only}", cut, _IMPORTED)
+    if not is_noted:
+        return read_frame(connection, counts, rooms)
+    noted = f"SELECT * EXCLUDE (batch) FROM {ARCHIVED_ACTIVITY.name} {only}"
+    return read_frame(connection, f"SELECT {_ADDED_UP} FROM ({counts} UNION ALL {noted}) GROUP BY ALL", [*rooms] * 2)

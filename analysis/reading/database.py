@@ -16,7 +16,7 @@ from pulsoid_rec.recorder.contract.duckdb_errors import is_lock_error, storage_e
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.paths import duckdb_path
-from pulsoid_rec.recorder.contract.tables import SCHEMA_VERSION, SCHEMA_VERSIONS
+from pulsoid_rec.recorder.contract.tables import ARCHIVE_NOTES, SCHEMA_VERSION, SCHEMA_VERSIONS, TABLES
 from pulsoid_rec.recorder.contract.version_1 import ADDED, CHANGED, has_large_configs, parts_of, select_as_current
 
 LOCK_TIMEOUT_S = 30.0
@@ -37,7 +37,7 @@ _FAULTS = (*_FILE_FAULTS, duckdb.OutOfMemoryException)
 
 
 @contextmanager
-def open_database(path: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_database(path: Path | None, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a recording's file read-only, and close it at the end.
 
     Meanwhile recorders cannot write to the file, and keep what they receive in their journals.
@@ -45,7 +45,7 @@ def open_database(path: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Iterato
     Parameters
     ----------
     path
-        The database.
+        The database; None for one without rows, in memory.
     lock_timeout_s
         How long to wait, in seconds, while another process writes to it.
 
@@ -55,16 +55,19 @@ def open_database(path: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Iterato
         It does not exist, is not a DuckDB file, not a recording, of a newer version or damaged, is still locked after
         `lock_timeout_s`, or DuckDB has not enough memory.
     """
-    connection = _connect(path, lock_timeout_s)
+    connection = duckdb.connect(config=CONFIG) if path is None else _connect(path, lock_timeout_s)
     try:
         connection.execute("SET TimeZone = 'UTC'")
         with contextlib.suppress(duckdb.InvalidInputException):  # Jupyter without ipywidgets has no bar
             connection.execute("SET enable_progress_bar_print = false")  # it would mix with our output
-        if _read_version(connection, path) < SCHEMA_VERSION:
+        if path is None:
+            for table in (*TABLES, *ARCHIVE_NOTES):
+                connection.execute(table.ddl)
+        elif _read_version(connection, path) < SCHEMA_VERSION:
             _hide_version_1(connection)
         yield connection
     except _FAULTS as error:
-        raise storage_error(error, path, writing=False) from error
+        raise storage_error(error, path or Path("the archive"), writing=False) from error
     finally:
         connection.close()
 
@@ -73,6 +76,13 @@ def read_frame(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence
     """Run a query, with `values` as its parameters, and return its rows."""
     # Not by `.pl()`, which needs pyarrow: importing that takes longer than a small report.
     return pl.DataFrame(ArrowStream(connection.sql(sql, params=list(values)).__arrow_c_stream__()))
+
+
+def database_sql(connection: duckdb.DuckDBPyConnection) -> str:
+    """Return the name of the open database, as SQL."""
+    [(name,)] = connection.execute("SELECT current_database()").fetchall()
+    quoted = name.replace('"', '""')
+    return f'"{quoted}"'
 
 
 def write_temporary(connection: duckdb.DuckDBPyConnection, name: str, columns: str, frame: pl.DataFrame) -> None:
@@ -100,8 +110,12 @@ def _connect(path: Path, lock_timeout_s: float) -> duckdb.DuckDBPyConnection:
     literal = duckdb_path(path)
     give_up_at = time.monotonic() + lock_timeout_s
     while True:
+        opened = _file_id(path)
         try:
-            return duckdb.connect(literal, read_only=True, config=CONFIG)
+            connection = duckdb.connect(literal, read_only=True, config=CONFIG)
+            if opened == _file_id(path):
+                return connection
+            connection.close()  # `archive --compact` put another in its place meanwhile
         except duckdb.ConnectionException as error:
             raise StorageError(
                 f"{path} is already open in this process, for writing or with other settings", "Close it first."
@@ -110,6 +124,12 @@ def _connect(path: Path, lock_timeout_s: float) -> duckdb.DuckDBPyConnection:
             if not is_lock_error(error) or time.monotonic() >= give_up_at:
                 raise storage_error(error, path, writing=False) from error
         time.sleep(random.uniform(*_RETRY_DELAY_S))  # noqa: S311 - so that two readers do not retry in step
+
+
+def _file_id(path: Path) -> tuple[int, int]:
+    """Return what tells a file from another of its name."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _read_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
@@ -133,10 +153,9 @@ def _read_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
 
 def _hide_version_1(connection: duckdb.DuckDBPyConnection) -> None:
     """Put temporary views before the tables of version 1, so that every query finds those of today."""
-    [(name,)] = connection.execute("SELECT current_database()").fetchall()
-    quoted = '"' + name.replace('"', '""') + '"'
+    database = database_sql(connection)
     for table in (*CHANGED, *ADDED):
-        source = f"{quoted}.main.{table.name}"
+        source = f"{database}.main.{table.name}"
         select = select_as_current(table, source)
         if table in CHANGED and has_large_configs(connection, table, source):
             connection.execute(f"SET threads = {_FEW_THREADS}")

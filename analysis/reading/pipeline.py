@@ -17,10 +17,12 @@ from pulsoid_rec.analysis.metrics.holds import MEMBER, sort_and_deduplicate
 from pulsoid_rec.analysis.metrics.recovery import SCHEMA as RECOVERY
 from pulsoid_rec.analysis.metrics.recovery import find_falls, largest_falls, margins_us
 from pulsoid_rec.analysis.metrics.time_at_bpm import TALLY, add_tallies
+from pulsoid_rec.analysis.reading.archive import show
 from pulsoid_rec.analysis.reading.buckets import Scan, buckets_of, scan_readings
 from pulsoid_rec.analysis.reading.packed import Packing, plan_packings, tally_slice
 from pulsoid_rec.analysis.reading.room_leads import read_untimely, timely_sql
 from pulsoid_rec.analysis.reading.slices import SLICE_ROWS, Slice, SliceReader, plan_slices, read_ahead
+from pulsoid_rec.recorder.contract.tables import HEART_RATE
 
 _KEY = ("key",)
 TALLY_ROWS = 2_000_000
@@ -93,6 +95,8 @@ def select(
     scan = scan or scan_readings(connection, definitions, wanted.rooms)
     buckets, sessions, in_session = scan.buckets, scan.sessions, ["room_id", "session"]
     recorded = None if scan.rooms else _bounds_of_members(buckets.select(MEMBER).unique(), sessions)
+    if not scan.room_leads.is_empty():
+        show(connection, HEART_RATE, days=scan.lead_days)
     untimely = read_untimely(connection, scan.room_leads, sessions, definitions, wanted)
     if wanted.members:
         buckets, untimely = (frame.filter(pl.col("profile_id").is_in(wanted.members)) for frame in (buckets, untimely))

@@ -3,8 +3,10 @@
 The file is opened read-only for each read and closed again, so that recorders can write to it in between.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
 from datetime import datetime
 from pathlib import Path
 
@@ -12,19 +14,22 @@ import duckdb
 import polars as pl
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
-from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions
+from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions, to_microseconds
 from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
-from pulsoid_rec.analysis.reading.buckets import Scan, buckets_of, scan_readings
-from pulsoid_rec.analysis.reading.config_names import read_config_names, read_room_names
+from pulsoid_rec.analysis.reading.archive import attach_archive, find_place, show, show_all
+from pulsoid_rec.analysis.reading.buckets import Scan, scan_readings
+from pulsoid_rec.analysis.reading.config_names import events_with_notes, read_config_names, read_room_names
+from pulsoid_rec.analysis.reading.connections import connections_sql, read_last_received
 from pulsoid_rec.analysis.reading.database import LOCK_TIMEOUT_S, open_database, read_frame
 from pulsoid_rec.analysis.reading.lazy import read_lazily
 from pulsoid_rec.analysis.reading.pipeline import Selection, select
 from pulsoid_rec.analysis.reading.results import Results, compute_results, describe_selected
-from pulsoid_rec.recorder.contract.ids import IS_IMPORTED
+from pulsoid_rec.recorder.contract.archive_place import open_place
+from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.paths import parse_path
-from pulsoid_rec.recorder.contract.tables import TABLES, Table
+from pulsoid_rec.recorder.contract.tables import MEMBER_EVENTS, ROOM_EVENTS, Table
 
 EVERYTHING = Filter()
 USUAL = Definitions()
@@ -45,38 +50,71 @@ Value = str | list[str] | datetime
 
 
 class Recording:
-    """A database that `pulsoid-rec record` writes or has written.
+    """A database that `pulsoid-rec record` writes or has written, with what `pulsoid-rec archive` moved out of it.
 
     In a notebook, use `pulsoid_rec.analysis.explore`: it selects by name, and has charts.
 
     Parameters
     ----------
     path
-        The DuckDB file; `~` at the beginning of a text is the home folder.
+        The DuckDB file; `~` at the beginning of a text is the home folder. None for an archive alone.
     lock_timeout_s
         How long each read may wait while a recorder has the file open, in seconds.
+    archive
+        Where the archive is; None for the place that is noted in the database, if one is.
+    say
+        Called with what a reader should know about the archive's files; by default that is a warning.
 
     Raises
     ------
     StorageError
         By each read: the file does not exist, is not a recording, is of a newer version or damaged, or is locked for
-        longer than `lock_timeout_s`.
+        longer than `lock_timeout_s`; or a file of the archive that it needs is missing or damaged.
+    UsageError
+        `archive` is no place for one; or there is neither a path nor an archive.
     """
 
-    def __init__(self, path: Path | str, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
-        self.path = parse_path(path)
+    def __init__(
+        self,
+        path: Path | str | None,
+        lock_timeout_s: float = LOCK_TIMEOUT_S,
+        *,
+        archive: Path | str | None = None,
+        say: Callable[[str], None] = warnings.warn,
+    ) -> None:
+        self.archive = None if archive is None else open_place(archive)
+        if path is None and self.archive is None:
+            raise UsageError("There is nothing to read", "Give a database, an archive, or both.")
+        self._database = None if path is None else parse_path(path)
+        self.path = self._database or Path(self.archive.text if self.archive else "")
         self.lock_timeout_s = lock_timeout_s
+        self._say = say
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._scans: dict[tuple[tuple[str, ...], Definitions], Scan] = {}
 
     def __repr__(self) -> str:
         return f"Recording({str(self.path)!r})"
 
-    def open_(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    @contextmanager
+    def open_(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the file for SQL of your own, read-only; recorders wait until you close it."""
+        with self.connect() as connection:
+            show_all(connection)
+            yield connection
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the file for a read that says itself which archived rows it needs, by `archive.show`."""
         if self._connection is not None:
-            return nullcontext(self._connection)
-        return open_database(self.path, self.lock_timeout_s)
+            yield self._connection
+            return
+        with open_database(self._database, self.lock_timeout_s) as connection:
+            place = self.archive or find_place(connection)
+            if place is None:
+                yield connection
+                return
+            with attach_archive(connection, place, is_named=self.archive is not None, say=self._say):
+                yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator["Recording"]:
@@ -87,14 +125,15 @@ class Recording:
         if self._connection is not None:
             yield self
             return
-        snapshot = Recording(self.path, self.lock_timeout_s)
-        with self.open_() as snapshot._connection:
+        snapshot = copy(self)
+        with self.connect() as connection:
+            snapshot._connection, snapshot._scans = connection, {}  # noqa: SLF001 - of the same class
             yield snapshot
 
     @contextmanager
     def selection(self, wanted: Filter, definitions: Definitions) -> Iterator[Selection]:
         """Open the file, and find what a filter selects; it can be read until the block ends."""
-        with self.open_() as connection:
+        with self.connect() as connection:
             yield select(connection, wanted, definitions, scan=self._scan(connection, wanted.rooms, definitions))
 
     def _scan(self, connection: duckdb.DuckDBPyConnection, rooms: tuple[str, ...], definitions: Definitions) -> Scan:
@@ -109,19 +148,17 @@ class Recording:
 
     def rooms(self, definitions: Definitions = USUAL) -> pl.DataFrame:
         """Read the rooms: `room_id`, and `name` of the latest config that has one, else null; ordered by id."""
-        with self.open_() as connection:
+        with self.connect() as connection:
             recorded = self._scan(connection, (), definitions).sessions["room_id"].unique().to_list()
-            ids = read_frame(
-                connection,
-                "SELECT unnest(?::VARCHAR[]) AS room_id UNION SELECT room_id FROM room_events"
-                " UNION SELECT room_id FROM connection_events ORDER BY room_id",
-                [recorded],
-            )
+            others = [events_with_notes(connection, ROOM_EVENTS), connections_sql(connection)]
+            unions = " UNION ".join(f"SELECT room_id FROM ({rows})" for rows in others)
+            sql = f"SELECT unnest(?::VARCHAR[]) AS room_id UNION {unions} ORDER BY room_id"
+            ids = read_frame(connection, sql, [recorded])
             return ids.join(read_room_names(connection), on="room_id", how="left", maintain_order="left")
 
     def room_names(self) -> dict[str, str]:
         """Read the rooms' names, by id: of the latest config that has one. Rooms without a name are left out."""
-        with self.open_() as connection:
+        with self.connect() as connection:
             return dict(read_room_names(connection).iter_rows())
 
     def sessions(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.DataFrame:
@@ -129,7 +166,7 @@ class Recording:
         if wanted.members:
             with self.selection(wanted, definitions) as selection:
                 return selection.sessions
-        with self.open_() as connection:
+        with self.connect() as connection:
             return select_sessions(self._scan(connection, wanted.rooms, definitions).sessions, wanted)
 
     def members(
@@ -152,13 +189,14 @@ class Recording:
 
     def config_names(self) -> pl.DataFrame:
         """Read the names in members' configs: `room_id`, `profile_id`, and `config_name` of the latest that has one."""
-        with self.open_() as connection:
+        with self.connect() as connection:
             return read_config_names(connection)
 
     def profile_ids(self, definitions: Definitions = USUAL) -> set[str]:
         """Read the ids of all who sent a reading, or of whom there is an event."""
         with self.selection(EVERYTHING, definitions) as selection:
-            with_events = read_frame(selection.connection, "SELECT DISTINCT profile_id FROM member_events")
+            events = events_with_notes(selection.connection, MEMBER_EVENTS)
+            with_events = read_frame(selection.connection, f"SELECT DISTINCT profile_id FROM ({events})")
             return {*selection.present["profile_id"], *with_events["profile_id"]}
 
     def results(
@@ -221,12 +259,26 @@ class Recording:
             if bound is not None:
                 conditions.append(f'"{table.time_column}" {comparison} ?')
                 values.append(bound)
-        order = f'"{table.time_column}", {table.columns[-1].name}'
         names = [c.name for c in table.columns if with_configs or c.name not in {"name", "config"}]
-        columns = ", ".join(f'"{name}"' for name in names)
-        return self._query(
-            f"SELECT {columns} FROM {table.name} WHERE {' AND '.join(conditions)} ORDER BY {order}", values
-        )
+        quoted = [f'"{name}"' for name in names]
+        # By all columns, so that the order is the same wherever the rows lie.
+        order = ", ".join([f'"{table.time_column}"', *sorted(quoted, key=lambda name: "_at" not in name)])
+        bounds_us = (None if bound is None else to_microseconds(bound) for bound in (since, until))
+        with self.connect() as connection:
+            since_us, until_us = bounds_us
+            show(connection, table, since_us, None if until_us is None else until_us + 1)
+            where = " AND ".join(conditions)
+            return read_frame(
+                connection, f"SELECT {', '.join(quoted)} FROM {table.name} WHERE {where} ORDER BY {order}", values
+            )
+
+    def connections(self) -> pl.DataFrame:
+        """Read what became of connections: `room_id`, `connection_id`, `event`, `changed_at`, in the order of time.
+
+        They are the table `connection_events` without codes and reasons, which are not noted of archived rows.
+        """
+        with self.connect() as connection:
+            return read_frame(connection, f"{connections_sql(connection)} ORDER BY changed_at, room_id, connection_id")
 
     def last_received(self) -> pl.DataFrame:
         """Read when connections without a recorded end last received something: their recorder was killed, or runs.
@@ -236,36 +288,17 @@ class Recording:
         `room_id`, `connection_id`, `last_received_at`: one row for each connection that was opened, has neither
         `closed` nor `lost`, and received anything.
         """
-        received = " UNION ALL ".join(
-            f"SELECT connection_id, received_at FROM {table.name} SEMI JOIN unended USING (connection_id)"
-            for table in TABLES
-            if {"connection_id", "received_at"} <= {column.name for column in table.columns}
-        )
-        return self._query(
-            "WITH unended AS (SELECT connection_id, any_value(room_id) AS room_id FROM connection_events"
-            " GROUP BY connection_id HAVING bool_or(event = 'opened') AND NOT bool_or(event IN ('closed', 'lost')))"
-            f" SELECT room_id, connection_id, max(received_at) AS last_received_at FROM ({received})"
-            " JOIN unended USING (connection_id) GROUP BY ALL ORDER BY ALL"
-        )
+        with self.connect() as connection:
+            return read_last_received(connection)
 
     def imported_sessions(
         self, rooms: tuple[str, ...] = (), definitions: Definitions = USUAL
     ) -> frozenset[tuple[str, int]]:
         """Return which sessions, by `room_id` and `session`, hold nothing but imported readings."""
-        columns = f"room_id, {buckets_of(definitions).sql('occurred_at')} AS bucket, count(*) AS imported"
-        with self.open_() as connection:
-            # In most recordings there are none; DuckDB finds that without reading it.
-            sql = f"SELECT {columns} FROM heart_rate WHERE {IS_IMPORTED} GROUP BY ALL"
-            imported = read_frame(connection, sql)
-            scan = self._scan(connection, rooms, definitions)
-        # All readings of a room in one bucket are of one session: it is no wider than a silence within one.
-        session_of = scan.buckets.select("room_id", "bucket", "session").unique()
-        counts = (
-            imported.join(session_of, on=["room_id", "bucket"])
-            .group_by("room_id", "session")
-            .agg(pl.col("imported").sum())
-        )
-        whole = scan.sessions.join(counts, on=["room_id", "session"]).filter(pl.col("imported") == pl.col("readings"))
+        with self.connect() as connection:
+            counts = self._scan(connection, rooms, definitions).buckets
+        in_session = counts.group_by("room_id", "session").agg(pl.col("readings", "imported").sum())
+        whole = in_session.filter(pl.col("imported") == pl.col("readings"))
         return frozenset(whole.select("room_id", "session").iter_rows())
 
     def ingested_segments(self, segments: Sequence[str]) -> list[str]:
@@ -274,5 +307,5 @@ class Recording:
         return self._query(known, [list(segments)])["segment"].to_list()
 
     def _query(self, sql: str, values: Sequence[Value] = ()) -> pl.DataFrame:
-        with self.open_() as connection:
+        with self.connect() as connection:
             return read_frame(connection, sql, values)

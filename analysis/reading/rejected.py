@@ -8,8 +8,10 @@ from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions
 from pulsoid_rec.analysis.metrics.session_events import session_bounds
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
+from pulsoid_rec.analysis.reading.archive import has_files, show
 from pulsoid_rec.analysis.reading.database import read_frame, write_temporary
 from pulsoid_rec.analysis.reading.recording import Recording
+from pulsoid_rec.recorder.contract.tables import REJECTED_MESSAGES
 
 REJECTED = pl.Schema(
     {
@@ -34,7 +36,9 @@ _COUNT = f"""
         FROM rejected_messages AS message ASOF LEFT JOIN rejected_bounds AS bound
             ON message.room_id = bound.room_id AND message.received_at >= bound.from_at
         WHERE (len($1::VARCHAR[]) = 0 OR list_contains($1::VARCHAR[], message.room_id))
-            AND ($2::TIMESTAMPTZ IS NULL OR received_at >= $2) AND ($3::TIMESTAMPTZ IS NULL OR received_at < $3)
+            AND ($2::BIGINT IS NULL OR received_at >= make_timestamptz($2::BIGINT))
+            AND ($3::BIGINT IS NULL OR received_at < make_timestamptz($3::BIGINT))
+            AND (session IS NOT NULL OR $4::BIGINT IS NULL OR received_at >= make_timestamptz($4::BIGINT))
         GROUP BY ALL
     ), counted AS (
         SELECT room_id, session, regexp_replace(reason, '{_DETAIL}', '', 'g') AS reason, sum(messages) AS messages,
@@ -65,25 +69,40 @@ def read_rejected(recording: Recording, wanted: Filter, definitions: Definitions
     -------
     `REJECTED`, ordered by room and session: `messages`, of which `of_reason` were rejected for the commonest `reason`,
     and the first and last receipt. `session` is null for those of a room without a selected session; `room_id` is null
-    for damaged lines of the journal, which a report of the latest sessions has if one was found since they began.
+    for damaged lines of the journal. Of these, a report of the latest sessions has those received since they began.
     """
-    with recording.open_() as connection:
-        if not connection.execute("SELECT 1 FROM rejected_messages LIMIT 1").fetchall():
+    with recording.snapshot() as now, now.connect() as connection:
+        show(connection, REJECTED_MESSAGES, days=pl.Series(dtype=pl.Date()))
+        is_live = connection.execute("SELECT 1 FROM rejected_messages LIMIT 1").fetchall()
+        if not is_live and not has_files(connection, REJECTED_MESSAGES):
             return pl.DataFrame(schema=REJECTED)
-        sessions = recording.sessions(Filter(rooms=wanted.rooms), definitions)
+        sessions = now.sessions(Filter(rooms=wanted.rooms), definitions)
         latest = select_sessions(sessions, wanted)
         selected = latest.select("room_id", "session", selected=pl.col("session"))
-        imported = recording.imported_sessions(wanted.rooms, definitions)
+        imported = now.imported_sessions(wanted.rooms, definitions)
         recorded = sessions.filter([key not in imported for key in sessions.select("room_id", "session").iter_rows()])
         received = recorded.with_columns(started_at="first_received_at", ended_at="last_received_at")
-        bounds = session_bounds(received).join(selected, on=["room_id", "session"], how="left", maintain_order="left")
+        bounds = session_bounds(received).with_columns(pl.col("from_at").fill_null(_FIRST_INSTANT))
+        since_us, began_us = wanted.since_us, None
+        if wanted.session != "all" and not latest.is_empty():
+            # What came before the sessions is not needed, and so of an archive nothing if they are in the database.
+            began_us = _first_us(latest, "first_received_at")
+            of_selected = bounds.join(selected, on=["room_id", "session"], how="semi")
+            needed_us = min(began_us, _first_us(of_selected, "from_at") if of_selected.height else began_us)
+            since_us = needed_us if since_us is None else max(since_us, needed_us)
+        bounds = bounds.join(selected, on=["room_id", "session"], how="left", maintain_order="left")
         number = pl.col("selected") if wanted.session == "all" else pl.col("session")
-        bounds = bounds.select("room_id", number, pl.col("from_at").fill_null(_FIRST_INSTANT))
-        write_temporary(connection, "rejected_bounds", "room_id VARCHAR, session BIGINT, from_at TIMESTAMPTZ", bounds)
-        counts = read_frame(connection, _COUNT, [list(wanted.rooms), wanted.since, wanted.until]).cast(REJECTED)
+        columns = "room_id VARCHAR, session BIGINT, from_at TIMESTAMPTZ"
+        write_temporary(connection, "rejected_bounds", columns, bounds.select("room_id", number, "from_at"))
+        show(connection, REJECTED_MESSAGES, since_us, wanted.until_us)
+        values = [list(wanted.rooms), since_us, wanted.until_us, began_us]
+        counts = read_frame(connection, _COUNT, values).cast(REJECTED)
     if wanted.session == "all":
         return counts
     is_selected = pl.struct("room_id", "session").is_in(selected.select("room_id", "session").to_struct().implode())
-    began_at = latest["first_received_at"].min() or _FIRST_INSTANT
-    is_recent = pl.col("room_id").is_not_null() | (pl.col("last_at") >= began_at)
-    return counts.filter(is_selected | (pl.col("session").is_null() & is_recent & (wanted.session == "latest")))
+    return counts.filter(is_selected | (pl.col("session").is_null() & (wanted.session == "latest")))
+
+
+def _first_us(rows: pl.DataFrame, column: str) -> int:
+    """Return the first of some instants, in microseconds since 1970."""
+    return int(rows.select(pl.col(column).dt.epoch("us").min()).item())

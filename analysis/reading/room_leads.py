@@ -11,9 +11,11 @@ import polars as pl
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.untimely import UNTIMELY, receipt_ranges
+from pulsoid_rec.analysis.reading.archive import days_of, show
 from pulsoid_rec.analysis.reading.database import read_frame, write_temporary
 from pulsoid_rec.recorder.contract.activity import QUARTER
 from pulsoid_rec.recorder.contract.ids import IS_IMPORTED
+from pulsoid_rec.recorder.contract.tables import HEART_RATE
 
 _MOST_ROWS = 5_000_000
 """Readings whose median is computed at once, which needs some 16 bytes for each."""
@@ -55,6 +57,7 @@ def read_room_leads(
     found = [pl.DataFrame(schema={"room_id": pl.String(), "quarter": pl.Int64(), "room_lead_us": pl.Int64()})]
     for part in suspects.partition_by("part"):
         write_temporary(connection, "suspects", "room_id VARCHAR, quarter BIGINT", part.select("room_id", "quarter"))
+        show(connection, HEART_RATE, days=days_of(buckets.join(part, on=["room_id", "quarter"], how="semi")))
         found.append(
             read_frame(
                 connection,

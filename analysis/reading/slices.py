@@ -10,8 +10,10 @@ from typing import TypeVar
 import duckdb
 import polars as pl
 
+from pulsoid_rec.analysis.reading.archive import show
 from pulsoid_rec.analysis.reading.database import read_frame, write_temporary
 from pulsoid_rec.recorder.contract.activity import Cut
+from pulsoid_rec.recorder.contract.tables import HEART_RATE
 
 SLICE_ROWS = 2_000_000
 """Rows read at once: enough for polars to be fast; some 200 MB with everything derived from them."""
@@ -142,6 +144,8 @@ class SliceReader:
     def read_next(self, from_us: int, min_bpm: int, max_bpm: int) -> pl.DataFrame:
         """Read each member's first reading from an instant on: `key`, `occurred_at`, and `plausible_at` or null."""
         is_plausible = f"bpm BETWEEN {min_bpm:d} AND {max_bpm:d}"
+        [(last_us,)] = self._connection.execute("SELECT max(ended_us) FROM selected").fetchall()
+        show(self._connection, HEART_RATE, from_us, from_us if last_us is None else last_us + 1)
         firsts = f"key, min(occurred_at) AS occurred_at, min(occurred_at) FILTER ({is_plausible}) AS plausible_at"
         return read_frame(
             self._connection,
@@ -166,6 +170,7 @@ class SliceReader:
             f" JOIN (SELECT {member_columns}{days} FROM selected WHERE {within}) {join}"
         )
         with self._lock:
+            show(self._connection, HEART_RATE, slice_.from_us, slice_.until_us)
             return read_frame(self._connection, query)
 
     def _has_one_session_a_profile(self, slice_: Slice) -> bool:

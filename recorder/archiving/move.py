@@ -15,13 +15,17 @@ from pulsoid_rec.recorder.contract.ids import IS_IMPORTED
 from pulsoid_rec.recorder.contract.paths import duckdb_pattern
 from pulsoid_rec.recorder.contract.tables import (
     ARCHIVED_ACTIVITY,
+    ARCHIVED_CONNECTIONS,
     ARCHIVED_NAMES,
+    CONNECTION_EVENTS,
     HEART_RATE,
+    MARKS,
     MEMBER_EVENTS,
     ROOM_EVENTS,
+    Table,
 )
 
-_LATEST = "arg_max({}, (occurred_at, received_at))"
+_LATEST = "arg_max({}, (name IS NOT NULL, occurred_at, received_at))"
 _MEMBERS = {MEMBER_EVENTS.name: "profile_id", ROOM_EVENTS.name: "NULL"}
 """Who is named in the configs of a table: a member, or the room."""
 
@@ -104,13 +108,20 @@ def _require_contained(
 
 
 def _note_content(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, where: str) -> None:
-    """Note what reports need of rows that leave the database: the activity of readings, the names of configs."""
-    rows = f"{file.table} WHERE {where}"
-    if file.table == HEART_RATE.name:
+    """Note what reports need of rows that leave the database: activity, names, and what became of connections."""
+    table = table_of(file)
+    rows = f"{file.table} WHERE ({where})"
+    notes = list[tuple[Table, str]]()
+    if table is HEART_RATE:
         imported = f", count_if({IS_IMPORTED}) AS imported"
-        insert = f"INSERT INTO {ARCHIVED_ACTIVITY.name} SELECT ?, * FROM ({activity_sql(rows, more=imported)})"
-        connection.execute(insert, [file.batch])
+        notes.append((ARCHIVED_ACTIVITY, f"* FROM ({activity_sql(rows, more=imported)})"))
     elif member := _MEMBERS.get(file.table):
         latest = ", ".join(map(_LATEST.format, ("name", "occurred_at", "received_at")))
-        insert = f"INSERT INTO {ARCHIVED_NAMES.name} SELECT ?, room_id, {member}, {latest} FROM {rows}"
-        connection.execute(f"{insert} AND name IS NOT NULL GROUP BY ALL", [file.batch])
+        notes.append((ARCHIVED_NAMES, f"room_id, {member}, {latest} FROM {rows} GROUP BY ALL"))
+    if table is CONNECTION_EVENTS:
+        notes.append((ARCHIVED_CONNECTIONS, f"room_id, connection_id, event, changed_at FROM {rows}"))
+    elif table is not MARKS:
+        received = f"room_id, connection_id, 'received', max(received_at) FROM {rows} AND connection_id IS NOT NULL"
+        notes.append((ARCHIVED_CONNECTIONS, f"{received} GROUP BY ALL"))
+    for note, content in notes:
+        connection.execute(f"INSERT INTO {note.name} SELECT ?, {content}", [file.batch])

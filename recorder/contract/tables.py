@@ -215,13 +215,25 @@ ARCHIVED_NAMES = Table(
         Column("batch", "VARCHAR", "the batch"),
         _ROOM,
         Column("profile_id", "VARCHAR", "the member; NULL for the room itself", null=True),
-        Column("name", "VARCHAR", "the latest name in a config", null=True),
-        Column("occurred_at", "TIMESTAMPTZ", "when the config with this name occurred"),
+        Column("name", "VARCHAR", "the latest name in a config; NULL if none had one", null=True),
+        Column("occurred_at", "TIMESTAMPTZ", "when the config with this name occurred; without a name, the last event"),
         Column("received_at", "TIMESTAMPTZ", "when it arrived"),
     ),
 )
 
-ARCHIVE_NOTES = (ARCHIVE_IDENTITY, ARCHIVE_BATCHES, ARCHIVED_ACTIVITY, ARCHIVED_NAMES)
+ARCHIVED_CONNECTIONS = Table(
+    "archived_connections",
+    "What became of a connection, among the rows archived in one batch.",
+    (
+        Column("batch", "VARCHAR", "the batch"),
+        _ROOM,
+        Column("connection_id", "VARCHAR", "the connection"),
+        Column("event", "VARCHAR", "as of `connection_events`, or `received`: the latest receipt"),
+        Column("changed_at", "TIMESTAMPTZ", "when, by the recorder's own clock"),
+    ),
+)
+
+ARCHIVE_NOTES = (ARCHIVE_IDENTITY, ARCHIVE_BATCHES, ARCHIVED_ACTIVITY, ARCHIVED_NAMES, ARCHIVED_CONNECTIONS)
 """What a database knows of its archive. Files made by older versions get them with the first archiving."""
 
 BOOKKEEPING = (INGESTED_SEGMENTS, SCHEMA_VERSIONS, *ARCHIVE_NOTES)

@@ -141,7 +141,7 @@ def test_an_archive_that_goes_away_in_the_middle_is_not_begun_anew(tmp_path: Pat
             (tmp_path / "disk").rename(tmp_path / "gone")
 
     (tmp_path / "disk").mkdir()
-    store = open_store(open_place(tmp_path / "disk" / "archive"), database)
+    store = open_store(open_place(tmp_path / "disk" / "archive"), database, tmp_path)
     one_at_a_time = Timings(archive_turn_s=0, readers_turn_s=0, longest_busy_retry_s=0)
     with only_run(database), pytest.raises(StorageError, match=r"disk/archive is not there\. .*(Connect|safe in the)"):
         archive(database, store, datetime.now(UTC).date(), report=move_away, timings=one_at_a_time)

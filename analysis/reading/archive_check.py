@@ -1,0 +1,73 @@
+"""Checks files of an archive that the database has no note of: whether each is what its path says."""
+
+from collections.abc import Iterable, Sequence
+
+import duckdb
+
+from pulsoid_rec.recorder.contract.archive_files import METADATA_PREFIX, ArchiveFile, parse_archive_path, table_of
+from pulsoid_rec.recorder.contract.errors import StorageError
+
+_TYPES = {"JSON": "VARCHAR", "TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}
+_REMEDY = "Put the file back as it was written, or move it out of the archive."
+
+
+def check_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> None:
+    """Raise `StorageError` unless these files are whole, and have the table, day and columns that their paths say.
+
+    Parameters
+    ----------
+    connection
+        Any; the footers of the files are read.
+    paths
+        As `read_parquet` has to be given them.
+    """
+    try:
+        columns = connection.execute(
+            "SELECT file_name, list(name || ' ' || duckdb_type) FROM parquet_schema(?) WHERE duckdb_type IS NOT NULL"
+            " GROUP BY ALL",
+            [paths],
+        ).fetchall()
+        metadata = connection.execute(
+            "SELECT file_name, decode(key), decode(value) FROM parquet_kv_metadata(?)", [paths]
+        ).fetchall()
+        ranges = connection.execute(
+            "SELECT file_name, path_in_schema, min(stats_min_value), max(stats_max_value) FROM parquet_metadata(?)"
+            " WHERE type = 'INT64' GROUP BY ALL",
+            [paths],
+        ).fetchall()
+    except duckdb.Error as error:
+        if len(paths) > 1:
+            for path in paths:
+                check_files(connection, [path])  # which one it is
+        raise StorageError(f"{paths[0]} is damaged: {str(error).splitlines()[0]}", _REMEDY) from error
+    said = {(name, key): value for name, key, value in metadata}
+    instants = {(name, column): (first, last) for name, column, first, last in ranges}
+    for name, found in columns:
+        file = _file_of(name)
+        says = {key: said.get((name, METADATA_PREFIX + key)) for key in ("table", "day")}
+        fault = _find_fault(file, found, says, instants.get((name, table_of(file).time_column), ()))
+        if fault is not None:
+            raise StorageError(f"{name} {fault}", _REMEDY)
+
+
+def _find_fault(
+    file: ArchiveFile, columns: list[str], says: dict[str, str | None], instants: Iterable[str | None]
+) -> str | None:
+    """Return what is wrong with a file, by its columns, its metadata, and the first and last instant of its rows."""
+    expected = {f"{column.name} {_TYPES.get(column.type, column.type)}" for column in table_of(file).columns}
+    for which, odd in (("has a", set(columns) - expected), ("lacks the", expected - set(columns))):
+        if odd:
+            return f"{which} column {min(odd)}, unlike the table {file.table}"
+    day = file.day.isoformat()
+    for key, value in (("table", file.table), ("day", day)):
+        if says[key] != value:
+            return f"says of itself that its {key} is {says[key] or 'unknown'}"
+    others = [instant[:10] for instant in instants if instant is not None and not instant.startswith(day)]
+    return f"has rows of {others[0]}" if others else None
+
+
+def _file_of(path: str) -> ArchiveFile:
+    """Return what the end of a path says."""
+    file = parse_archive_path("/".join(path.replace("\\", "/").split("/")[-4:]))
+    assert file is not None, "only such files are listed"
+    return file

@@ -1,0 +1,240 @@
+"""What is wrong with an archive is said in one sentence, and what does not need it is read as ever."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import pytest
+from command import run_here
+from contract_archives import archive_days, write_file
+from recordings import make_recording, steady
+
+from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
+from pulsoid_rec.recorder.contract.errors import ExitCode
+from pulsoid_rec.recorder.contract.tables import HEART_RATE
+
+DAY_S = 86_400
+FIRST = date(2026, 3, 1)
+DAYS = [FIRST + timedelta(days) for days in range(4)]
+
+
+class Archived(NamedTuple):
+    """A recording as it was, the database from which days were archived, and the archive."""
+
+    plain: Path
+    db: Path
+    folder: Path
+
+    def file(self, day: date, table: str = "heart_rate") -> Path:
+        """Return the archive's file of a day."""
+        [path] = self.folder.glob(f"v1/{table}/day={day}/*.parquet")
+        return path
+
+    def report(self, *options: str) -> tuple[int, str, str]:
+        """Report on it: exit code, stdout and stderr."""
+        done = run_here("report", "--db", self.db, "--format", "json", *options)
+        return done.returncode, done.stdout, done.stderr
+
+    def plain_report(self, *options: str) -> str:
+        """Report on the recording as it was."""
+        return run_here("report", "--db", self.plain, "--format", "json", *options).stdout
+
+    def fails(self, *options: str) -> str:
+        """Report, and return the one line that says what is wrong."""
+        code, out, err = self.report(*options)
+        assert (code, out, err.count("\n")) == (ExitCode.STORAGE, "", 1), err
+        return err
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Archived:
+    """Five days of two sessions, the second over midnight; all but the last day are archived."""
+    folder = tmp_path_factory.mktemp("made")
+    rows = [
+        row
+        for start in range(0, 5 * DAY_S, DAY_S)
+        for row in (*steady("ann", 100, start, start + 60), *steady("bob", 120, start + 21_570, start + 21_630))
+    ]
+    events = [
+        ["r1", "ann", "updated", '{"name": "Ada"}', row.occurred_at, row.received_at, "c1"] for row in rows[::120]
+    ]
+    plain = make_recording(folder / "plain.duckdb", rows, member_events=events)
+    db = Path(shutil.copy(plain, folder / "a.duckdb"))
+    archive_days(db, folder / "archive", "b", lambda _, day: day in DAYS)
+    return Archived(plain, db, folder / "archive")
+
+
+@pytest.fixture
+def archived(made: Archived, tmp_path: Path) -> Archived:
+    """A copy of it, for what damages it."""
+    db = Path(shutil.copy(made.db, tmp_path / "a.duckdb"))
+    folder = Path(shutil.copytree(made.folder, tmp_path / "archive"))
+    with duckdb.connect(db) as connection:
+        connection.execute("UPDATE archive_identity SET place = ?", [str(folder)])
+    return Archived(made.plain, db, folder)
+
+
+def test_the_latest_report_and_the_list_of_sessions_open_no_file(archived: Archived) -> None:
+    for path in archived.folder.rglob("*.parquet"):
+        path.write_bytes(bytes(path.stat().st_size))
+    assert archived.report() == (0, archived.plain_report(), "")
+    listed = [run_here("sessions", "--db", db, "--format", "json").stdout for db in (archived.plain, archived.db)]
+    assert listed[0] == listed[1]
+    assert str(archived.file(FIRST)) in archived.fails("--session", "all")
+
+
+def test_without_its_folder_the_latest_report_needs_no_note(archived: Archived) -> None:
+    archived.folder.rename(archived.folder.with_name("moved"))
+    assert archived.report() == (0, archived.plain_report(), "")
+    assert f"The archive {archived.folder} is not there. " in archived.fails("--session", "1")
+    moved = archived.report("--session", "all", "--archive", str(archived.folder.with_name("moved")))
+    assert moved == (0, archived.plain_report("--session", "all"), "")
+    assert "nowhere is not there" in archived.fails("--archive", str(archived.folder.with_name("nowhere")))
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def cut_off(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 9)
+
+
+@pytest.mark.parametrize(("harm", "words"), [(remove, "is missing in"), (cut_off, "bytes, and had")])
+def test_what_does_not_touch_a_lost_day_is_read_as_the_error_says(
+    archived: Archived, harm: Callable[[Path], None], words: str
+) -> None:
+    harm(archived.file(DAYS[2]))
+    said = archived.fails("--session", "all")
+    assert f"v1/heart_rate/day={DAYS[2]}/" in said
+    assert words in said
+    for option in ("since", "until"):
+        [instant] = re.findall(rf"--{option} (\S+?)[ .]", said)
+        assert archived.report(f"--{option}", instant) == (0, archived.plain_report(f"--{option}", instant), "")
+    for session in ("1", "3", "9", "latest"):  # the fourth goes on to that day
+        assert archived.report("--session", session) == (0, archived.plain_report("--session", session), "")
+    archived.fails("--session", "4")
+
+
+def test_a_damaged_page_of_a_noted_file_is_told(archived: Archived) -> None:
+    content = bytearray(archived.file(DAYS[1]).read_bytes())
+    content[40:200] = bytes(160)
+    archived.file(DAYS[1]).write_bytes(content)
+    assert str(archived.folder) in archived.fails("--session", "all")
+
+
+def rewrite(path: Path, columns: str, rows: str = "heart_rate") -> None:
+    """Write a file anew with other columns."""
+    with duckdb.connect() as connection:
+        connection.execute(f"SET TimeZone = 'UTC'; CREATE TABLE heart_rate AS FROM '{path}'")
+        write_file(connection, ArchiveFile("heart_rate", DAYS[1], "cc", "b"), rows, path, columns=columns)
+
+
+def write_other(path: Path) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"COPY (FROM read_parquet('{path}', hive_partitioning = false)) TO '{path}.new' (FORMAT parquet)"
+        )
+    Path(f"{path}.new").replace(path)
+
+
+COLUMNS = [f'"{column.name}"' for column in HEART_RATE.columns]
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (cut_off, "is damaged"),
+        (lambda path: path.write_bytes(b""), "is damaged"),
+        (lambda path: rewrite(path, ", ".join(COLUMNS[:-1])), "lacks the column connection_id VARCHAR"),
+        (lambda path: rewrite(path, ", ".join([*COLUMNS, "1 AS more"])), "has a column more INTEGER"),
+        (
+            lambda path: rewrite(path, ", ".join(COLUMNS).replace('"bpm"', "bpm::BIGINT AS bpm")),
+            "has a column bpm BIGINT",
+        ),
+        (
+            lambda path: rewrite(
+                path, ", ".join(COLUMNS).replace('"occurred_at"', "occurred_at + INTERVAL 1 DAY AS occurred_at")
+            ),
+            "has rows of 2026-03-03",
+        ),
+        (lambda path: path.rename(path.parents[1] / f"day={FIRST}" / path.name), "that its day is 2026-03-02"),
+        (write_other, "that its table is unknown"),
+    ],
+    ids=[
+        "cut off",
+        "empty",
+        "column missing",
+        "column more",
+        "column wider",
+        "rows of other day",
+        "other day",
+        "not ours",
+    ],
+)
+def test_another_recorders_file_is_checked(archived: Archived, harm: Callable[[Path], None], words: str) -> None:
+    other = as_of_another(archived)
+    assert archived.report("--session", "all") == (0, archived.plain_report("--session", "all"), "")
+    harm(other)
+    said = archived.fails()
+    assert words in said
+    assert "cc-b.parquet" in said
+
+
+def test_a_file_in_another_tables_folder_is_told_by_those_that_need_it(archived: Archived) -> None:
+    other = as_of_another(archived)
+    path = archived.folder / "v1" / "marks" / other.parent.name / other.name
+    path.parent.mkdir(parents=True)
+    shutil.copy(other, path)
+    assert archived.report("--session", "all") == (0, archived.plain_report("--session", "all"), "")
+    done = run_here("export", "--db", archived.db, "--table", "marks", "-o", archived.db.with_suffix(".csv"))
+    assert done.returncode == ExitCode.STORAGE
+    assert f"{path} has a column bpm INTEGER, unlike the table marks. " in done.stderr
+
+
+def as_of_another(archived: Archived) -> Path:
+    """Make a file one of another recorder, which this database has no note of."""
+    path = archived.file(DAYS[1])
+    with duckdb.connect(archived.db) as connection:
+        connection.execute("DELETE FROM archive_batches WHERE table_name = 'heart_rate' AND day = ?", [DAYS[1]])
+        connection.execute("DELETE FROM archived_activity WHERE first_at::DATE = ?", [DAYS[1]])
+    return path.rename(path.with_name("cc-b.parquet"))
+
+
+def test_an_archive_of_a_newer_version_is_told(archived: Archived) -> None:
+    (archived.folder / "v2").mkdir()
+    assert archived.report() == (0, archived.plain_report(), "")
+    assert "was written by a newer pulsoid-rec (it has version 2" in archived.fails("--session", "1")
+    assert "was written by a newer pulsoid-rec" in archived.fails("--archive", str(archived.folder))
+
+
+def test_a_file_that_is_only_intended_is_not_read(archived: Archived) -> None:
+    with duckdb.connect(archived.db) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        day, recorder = DAYS[-1] + timedelta(1), archived.file(FIRST).name.split("-")[0]
+        file = ArchiveFile("heart_rate", day, recorder, "intended")
+        connection.execute(
+            "INSERT INTO archive_batches (recorder, batch, table_name, day, begun_at) VALUES (?, ?, ?, ?, now())",
+            [recorder, file.batch, file.table, day],
+        )
+        write_file(connection, file, f"heart_rate WHERE occurred_at::DATE = '{day}'", archived.folder / file.path)
+    assert archived.report("--session", "all") == (0, archived.plain_report("--session", "all"), "")
+
+
+def test_what_a_copy_does_not_know_of_is_read_and_said(archived: Archived, tmp_path: Path) -> None:
+    older = Path(shutil.copy(archived.plain, tmp_path / "older.duckdb"))
+    recorder = archived.file(FIRST).name.split("-")[0]
+    with duckdb.connect(older) as connection:
+        connection.execute("INSERT INTO archive_identity VALUES (?, ?, now())", [recorder, str(archived.folder)])
+    code, out, err = archived._replace(db=older).report("--session", "1")
+    assert code == 0
+    assert out == archived.plain_report("--session", "1").replace('"duplicates": 0', '"duplicates": 60')
+    assert err == (
+        f"pulsoid-rec: 8 files of the archive {archived.folder} are under this database's name, but not noted in it: it"
+        " is a copy, or an older state. Their rows are included.\n"
+    )
