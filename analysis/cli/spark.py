@@ -29,11 +29,11 @@ _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",  # DuckDB wrote them, which has one calendar
     "spark.ui.showConsoleProgress": "false",
-    "spark.log.level": "ERROR",
+    "spark.log.level": "OFF",  # what ends the job is said in a sentence
 }
 _WILDCARD = re.compile(r"[*?{}\[\]\\]")
-_OURS = re.compile(r"^pulsoid_rec\.[\w.]+: (.*)$", re.MULTILINE)
-"""What a worker of ours raised, among Spark's lines."""
+_REASON = re.compile(r"^pulsoid_rec\.[\w.]+: (.*)$|\[[A-Z_.]+\] (.*)$", re.MULTILINE)
+"""What a worker of ours raised, or Spark's own sentence, among traces of the stack."""
 
 
 def summarize_archive(
@@ -86,6 +86,7 @@ def summarize_archive(
 @contextmanager
 def _open_session() -> Iterator["SparkSession"]:
     """Open a session of Spark, as its environment and `spark-submit` have set it, and stop it in the end."""
+    from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
@@ -98,14 +99,14 @@ def _open_session() -> Iterator["SparkSession"]:
             yield session
         finally:
             session.stop()
-    except PySparkException as error:
-        if error.getCondition() == "JAVA_GATEWAY_EXITED":
-            raise StorageError(
-                "Spark did not start", "It needs Java 17 or newer: install it, or set JAVA_HOME."
-            ) from error
-        ours = _OURS.search(str(error))
-        reason = ours[1] if ours else str(error).splitlines()[0]
-        raise StorageError(f"Spark failed: {reason}", "What is in the archive was not changed.") from error
+    except (PySparkException, Py4JError) as error:
+        text = str(error)
+        if "JAVA_GATEWAY_EXITED" in text:
+            hint = "It needs Java 17 or newer: install it, or set JAVA_HOME."
+            raise StorageError("Spark did not start", hint) from error
+        found = _REASON.search(text)
+        reason = (found[1] or found[2] if found else text.splitlines()[0]).strip().rstrip(".")
+        raise StorageError(f"Spark failed: {reason}", "The archive was not changed.") from error
 
 
 def _summarize(session: "SparkSession", archive: str, export: "Export") -> "pl.DataFrame":

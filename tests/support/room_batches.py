@@ -7,16 +7,27 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 from polars.testing import assert_frame_equal
-from readings import Reading
+from readings import Reading, reading, steady
 from recordings import readings_frame
 
 from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
 
+A_YEAR = timedelta(days=365)
 PEOPLE = pl.DataFrame(
     [("ann", "Ann", None, "female", 187.5, 55.0), ("bob", None, 1990, "male", None, 60.0)], schema=MEMBERS, orient="row"
 )
 ROOMS = {"r1": "007", "r2": "a/b ü%2F="}
 """Ids that engines change where they are part of a path."""
+
+
+def day_with_everything() -> list[Reading]:
+    """Make two sessions of three members: with a load, a recovery, a tie, a late row, a wrong clock, a pause, zeros."""
+    rows = [*steady("ann", 170, 0, 150), *steady("ann", 120, 150, 260), *steady("bob", 90, 0, 30)]
+    rows += [reading(1200 + second, 95, "bob") for second in range(0, 900, 7)]
+    rows += [*steady("ann", 100, 5000, 5040), reading(5000, 101), reading(5000, 101), reading(10, 0, "cid")]
+    rows += [reading(1150, 80, "cid", delay_s=4000), *steady("dan", 77, 3, 40, room="r2")]
+    wrong = [reading(second, 118, "cid") for second in (20, 21, 5001)]
+    return rows + [row._replace(occurred_at=row.occurred_at + A_YEAR) for row in wrong]
 
 
 def heart_rate_of(readings: Sequence[Reading]) -> pl.DataFrame:

@@ -1,7 +1,6 @@
 """Rooms that come in batches have the summary of a recording, in one piece or in parts, whatever the batches are."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -11,8 +10,8 @@ import pyarrow as pa
 import pytest
 from drawn_readings import ROWS
 from hypothesis import given, settings
-from recordings import Reading, at, open_for_examples, reading, steady
-from room_batches import PEOPLE, assert_equal, batches_of, fill, heart_rate_of, names_of
+from recordings import Reading, at, open_for_examples, reading
+from room_batches import PEOPLE, assert_equal, batches_of, day_with_everything, fill, heart_rate_of, names_of
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
@@ -23,7 +22,6 @@ from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.tables import HEART_RATE, MEMBER_EVENTS
 
 QUARTER_US = 15 * 60 * 1_000_000
-A_YEAR = timedelta(days=365)
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +59,6 @@ def summary_of_parts(rows: pl.DataFrame, parts: int) -> pl.DataFrame:
         rooms.summarize_rooms(part.to_arrow().to_batches(11), PEOPLE, scan=scan)
         for part in by_member.partition_by("part", include_key=False)
     ).sort("room_id", "session", "name", "profile_id")
-
-
-def day_with_everything() -> list[Reading]:
-    """Make two sessions of three members: with a load, a recovery, a tie, a late row, a wrong clock, a pause, zeros."""
-    rows = [*steady("ann", 170, 0, 150), *steady("ann", 120, 150, 260), *steady("bob", 90, 0, 30)]
-    rows += [reading(1200 + second, 95, "bob") for second in range(0, 900, 7)]
-    rows += [*steady("ann", 100, 5000, 5040), reading(5000, 101), reading(5000, 101), reading(10, 0, "cid")]
-    rows += [reading(1150, 80, "cid", delay_s=4000), *steady("dan", 77, 3, 40, room="r2")]
-    wrong = [reading(second, 118, "cid") for second in (20, 21, 5001)]
-    return rows + [row._replace(occurred_at=row.occurred_at + A_YEAR) for row in wrong]
 
 
 def test_rooms_in_batches_have_the_summary_of_a_recording(opened: list[duckdb.DuckDBPyConnection]) -> None:
