@@ -1,6 +1,7 @@
 """`python -m pulsoid_rec.analysis.spark`: the summary of an archive, computed by Spark."""
 
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,6 +91,7 @@ def _open_session() -> Iterator["SparkSession"]:
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")  # which is not used here
     builder = SparkSession.builder.appName("pulsoid-rec")
     for key, value in _SETTINGS.items():
         builder = builder.config(key, value)

@@ -11,7 +11,7 @@ from pulsoid_rec.recorder.contract.tables import TABLES
 def make_archive(database: Path, folder: Path, recorder: str = "abc123") -> Path:
     """Write all rows of a recording to an archive, a file for each table and day; return its folder."""
     with duckdb.connect(database, read_only=True) as connection:
-        connection.execute("SET TimeZone = 'UTC'; SET temp_directory = ''; SET threads = 1")
+        connection.execute("SET TimeZone = 'UTC'; SET memory_limit = '4GB'")
         for table in TABLES:
             day = f"{table.time_column}::DATE"
             for (each,) in connection.execute(f"SELECT DISTINCT {day} FROM {table.name}").fetchall():
