@@ -1,4 +1,4 @@
-"""The recorder's commands: `record`, `recover`, `import` and `simulate`, a file each.
+"""The recorder's commands: `record`, `recover`, `import`, `archive` and `simulate`, a file each.
 
 Only the composition root, `pulsoid_rec.analysis.cli`, imports from here.
 

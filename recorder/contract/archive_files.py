@@ -41,7 +41,7 @@ class ArchiveFile:
     @property
     def folder(self) -> str:
         """Its folder, relative to the archive's, with `/` between the parts."""
-        return f"{table_folder(self.table)}/day={self.day.isoformat()}"
+        return f"{table_folder(self.table)}/{day_folder(self.day)}"
 
     @property
     def path(self) -> str:
@@ -52,6 +52,11 @@ class ArchiveFile:
 def table_folder(table: str) -> str:
     """Return the folder of a table's files, relative to the archive's."""
     return f"{VERSION_FOLDER}/{table}"
+
+
+def day_folder(day: date) -> str:
+    """Return the name of a day's folder in that of its table."""
+    return f"day={day.isoformat()}"
 
 
 def parse_archive_path(path: str) -> ArchiveFile | None:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -10,6 +11,7 @@ import duckdb
 from pulsoid_rec.recorder.contract.archive_files import (
     VERSION,
     ArchiveFile,
+    day_folder,
     parse_archive_path,
     table_folder,
 )
@@ -29,8 +31,8 @@ class ArchivePlace:
         self.text = str(folder)
         """The place as it is noted in a database."""
 
-    def list_files(self, table: str | None = None) -> dict[ArchiveFile, int]:
-        """List the files of the archive, or of one of its tables, each with its size in bytes.
+    def list_files(self, table: str | None = None, day: date | None = None) -> dict[ArchiveFile, int]:
+        """List the files of the archive, or of one of its tables or a day of it, each with its size in bytes.
 
         Anything that is no file of an archive by its name is left out.
 
@@ -42,7 +44,7 @@ class ArchivePlace:
         try:
             self._require_version()
             tables = [table] if table else [each.name for each in TABLES]
-            return dict(item for name in tables for item in self._files_of(name))
+            return dict(item for name in tables for item in self._files_of(name, day))
         except OSError as error:
             raise self._unreadable(error) from error
 
@@ -68,10 +70,12 @@ class ArchivePlace:
                     "Install that newer pulsoid-rec.",
                 )
 
-    def _files_of(self, table: str) -> Iterator[tuple[ArchiveFile, int]]:
-        for day in _entries(self.folder / table_folder(table)):
-            for entry in _entries(Path(day.path)) if day.is_dir() else ():
-                file = parse_archive_path(f"{table_folder(table)}/{day.name}/{entry.name}")
+    def _files_of(self, table: str, day: date | None) -> Iterator[tuple[ArchiveFile, int]]:
+        folder = self.folder / table_folder(table)
+        days = [day_folder(day)] if day else [entry.name for entry in _entries(folder) if entry.is_dir()]
+        for name in days:
+            for entry in _entries(folder / name):
+                file = parse_archive_path(f"{table_folder(table)}/{name}/{entry.name}")
                 if file is not None and entry.is_file():
                     yield file, entry.stat().st_size
 

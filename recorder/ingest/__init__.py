@@ -10,5 +10,6 @@ Reads closed segments and commits their rows. Used by `recorder` and `cli`.
 - `kept`: the kept journal, one compressed file a day.
 - `recover`: ingests what crashed recorders left.
 - `database`: the DuckDB file: opened briefly, its tables created and checked.
+- `archive_identity`: the name under which a file archives.
 - `migration`: brings an older file up to today's tables.
 """

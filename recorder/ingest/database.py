@@ -14,10 +14,11 @@ from pathlib import Path
 import duckdb
 
 from pulsoid_rec.recorder.contract.duckdb_errors import storage_error
-from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
 from pulsoid_rec.recorder.contract.paths import duckdb_path, require_valid_path
 from pulsoid_rec.recorder.contract.tables import BOOKKEEPING, SCHEMA_VERSION, SCHEMA_VERSIONS, TABLES
 from pulsoid_rec.recorder.disk.replace import OWNER_ONLY, open_replacement
+from pulsoid_rec.recorder.ingest.archive_identity import note_identity
 from pulsoid_rec.recorder.ingest.migration import migrate, note_version
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
@@ -39,7 +40,7 @@ _engines: list[duckdb.DuckDBPyConnection] = []
 _LEAVE_WAL = ("SET wal_autocheckpoint = '1TB'", "PRAGMA disable_checkpoint_on_shutdown")
 """DuckDB would make a checkpoint whenever it closes a file, and hide that it failed."""
 
-_NEW_FILE = f", BLOCK_SIZE {64 * 2**10}"
+NEW_FILE = f", BLOCK_SIZE {64 * 2**10}"
 """A checkpoint of few rows writes two or three blocks: 137 KB with these, 520 KB with DuckDB's own of 256 KiB."""
 
 _SMALL_ROW_GROUPS = ", ROW_GROUP_SIZE 2048"
@@ -47,6 +48,7 @@ _short_of_memory: set[Path] = set()
 """Files of which a checkpoint needed too much memory: it writes a table's last group of rows anew, up to 122,880 rows,
 which may hold 64 KiB each. From then on groups are small; that takes a quarter more space for readings."""
 
+_ATTEMPTS = 10  # to attach a file that is replaced meanwhile
 _DESCRIPTORS = 8  # the file, its WAL, a segment, and some that other threads may open meanwhile
 
 
@@ -95,12 +97,11 @@ def open_database(path: Path, wal_bytes: int = 0) -> Iterator[duckdb.DuckDBPyCon
 @contextmanager
 def _attached(path: Path, wal_bytes: int, options: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
     """Attach a file, made if it does not exist, and detach it at the end."""
-    literal = duckdb_path(path).replace("'", "''")
     if path in _short_of_memory:
         options += _SMALL_ROW_GROUPS
     connection = _engines.pop() if _engines else _start_engine()
     try:
-        connection.execute(f"ATTACH '{literal}' AS {_NAME} (TYPE duckdb{options})")
+        _attach(connection, path, options)
         connection.execute(f"USE {_NAME}")
         yield connection
         if is_checkpoint_due(path, wal_bytes):
@@ -114,6 +115,42 @@ def _attached(path: Path, wal_bytes: int, options: str = "") -> Iterator[duckdb.
         connection.close()  # after some errors DuckDB refuses all further work
         raise
     _engines.append(connection)
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, path: Path, options: str) -> None:
+    """Attach a file, and see that it still is the one of that name.
+
+    DuckDB opens it first and locks it then. If another process put a smaller copy in its place in between, what is
+    written to the one that was opened would be gone with it.
+    """
+    attach = f"ATTACH {quoted(path)} AS {_NAME} (TYPE duckdb{options})"
+    for _ in range(_ATTEMPTS):
+        before = _identity_of(path)
+        try:
+            connection.execute(attach)
+        except duckdb.Error:
+            if before in {None, _identity_of(path)}:
+                raise
+            continue
+        if before in {None, _identity_of(path)}:
+            return
+        connection.execute(f"DETACH {_NAME}")
+    raise DatabaseBusyError(f"{path} is being replaced again and again", "Retrying until that ends.")
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another of the same name; None if there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def quoted(path: Path) -> str:
+    """Return a database's path as SQL's ATTACH takes it."""
+    literal = duckdb_path(path).replace("'", "''")
+    return f"'{literal}'"
 
 
 def _checkpoint(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -165,7 +202,7 @@ def _make(path: Path) -> None:
         open_replacement(path, sync=True, overwrite=False) as new,
     ):
         new.unlink()  # DuckDB opens no empty file
-        with _attached(new, wal_bytes=0, options=_NEW_FILE) as connection:
+        with _attached(new, wal_bytes=0, options=NEW_FILE) as connection:
             new.chmod(OWNER_ONLY)
             _make_tables(connection)
 
@@ -199,6 +236,7 @@ def _make_tables(connection: duckdb.DuckDBPyConnection) -> None:
     for table in (*TABLES, *BOOKKEEPING):
         connection.execute(table.ddl)
     note_version(connection)
+    note_identity(connection)
     connection.execute("COMMIT")
 
 

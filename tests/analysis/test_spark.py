@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
-from archives import make_archive
+from sql_archive import make_archive
 from command import run_main_here
 from readings import START, Reading
 from recordings import make_recording

@@ -22,7 +22,7 @@ import pyspark
 from made_recordings import make_recording
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))
-from archives import make_archive
+from sql_archive import make_archive
 
 ROOMS, MEMBERS_OF_ROOM = 100, 10
 SPARK_HOME = Path(pyspark.__file__).parent

@@ -123,7 +123,7 @@ def as_stored(row: AnyRow) -> tuple[Any, ...]:
             return ("rejected_messages", row.room_id, row.connection_id, row.received_at, row.reason, row.raw)
 
 
-_SELECT = {
+SELECT = {
     "heart_rate": "room_id, profile_id, bpm, epoch_us(occurred_at), epoch_us(received_at), connection_id",
     "member_events": "room_id, profile_id, event, name, config::VARCHAR, epoch_us(occurred_at), epoch_us(received_at), "
     "connection_id",
@@ -137,6 +137,6 @@ def stored(database: Path) -> Counter[tuple[Any, ...]]:
     """Count every row of every table."""
     found: Counter[tuple[Any, ...]] = Counter()
     with duckdb.connect(database, read_only=True) as connection:
-        for table, columns in _SELECT.items():
+        for table, columns in SELECT.items():
             found.update((table, *row) for row in connection.execute(f"SELECT {columns} FROM {table}").fetchall())
     return found

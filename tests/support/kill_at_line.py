@@ -8,20 +8,16 @@ and there is a trial for each. It prints how many lines there are to be killed a
 """
 
 import gzip
-import logging
-import os
 import random
 import shutil
-import signal
 import sys
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from journal_rows import as_stored, reading, stored, write_segment
+from killed_child import in_child
 from version_1 import RECORDING
 
 from pulsoid_rec.recorder.ingest import database as database_module
@@ -77,48 +73,13 @@ def leave_in_wal(database: Path, *, keep: bool) -> None:
     ingest(database, waiting, segment_ingest.Ingested(), wal_bytes=_MANY_BYTES, keep=keep)
 
 
-def in_child(
-    database: Path, kill_at: int, work: Callable[[Path], object] = recover, report_to: Path | None = None
-) -> None:
-    """Ingest in a child process, which is killed at so many lines."""
-    child = os.fork()
-    if child:
-        _, status = os.waitpid(child, 0)
-        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-        assert killed or os.waitstatus_to_exitcode(status) == 0, f"recover failed, killed at {kill_at}: {status}"
-        return
-    lines = 0
-
-    def trace(frame: FrameType, event: str, arg: object) -> Any:
-        nonlocal lines
-        if frame.f_code.co_filename not in _WATCHED:
-            return None
-        if event == "line":
-            lines += 1
-            if lines == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return trace
-
-    logging.disable()
-    sys.settrace(trace)
-    try:
-        work(database)
-    except BaseException:  # noqa: BLE001 - whatever it is, the parent is to see it
-        sys.excepthook(*sys.exc_info())
-        os._exit(1)
-    sys.settrace(None)
-    if report_to is not None:
-        report_to.write_text(str(lines))
-    os._exit(0)
-
-
 _WORK = (recover, partial(leave_in_wal, keep=False), partial(leave_in_wal, keep=True))
 
 
 def main(folder: Path, seed: int, trials: int) -> None:
     rng = random.Random(seed)
     make_journal(folder / "whole")
-    in_child(folder / "whole" / "t.duckdb", 0, report_to=folder / "lines")
+    in_child(partial(recover, folder / "whole" / "t.duckdb"), _WATCHED, report_to=folder / "lines")
     lines = int((folder / "lines").read_text())
     trials = trials or lines  # 0: each line
     step = lines / trials
@@ -127,8 +88,8 @@ def main(folder: Path, seed: int, trials: int) -> None:
         there = folder / str(trial)
         make_journal(there)
         for kill_at in (1 + int((trial + rng.random()) * step), rng.randint(1, lines)):
-            in_child(there / "t.duckdb", kill_at, rng.choice(_WORK))
-        in_child(there / "t.duckdb", 0)
+            in_child(partial(rng.choice(_WORK), there / "t.duckdb"), _WATCHED, kill_at)
+        in_child(partial(recover, there / "t.duckdb"), _WATCHED)
         done.append(there)
     # DuckDB is not opened in this process before the last fork.
     expected = make_journal(folder / "expected")

@@ -1,0 +1,129 @@
+"""What a database knows of its archive; and whether it is the one that wrote it, or a copy."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
+from pulsoid_rec.recorder.contract.archive_place import ArchivePlace
+from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.tables import ARCHIVE_BATCHES, ARCHIVE_IDENTITY, ARCHIVE_NOTES
+from pulsoid_rec.recorder.ingest.archive_identity import note_identity
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What is noted of a file whose rows have left the database."""
+
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Notes:
+    """A database's name, the place of its archive, and its files: noted, or intended."""
+
+    recorder: str
+    place: str | None
+    noted: dict[ArchiveFile, Noted]
+    intended: tuple[ArchiveFile, ...]
+
+    def find_unknown(self, files: Iterable[ArchiveFile]) -> list[ArchiveFile]:
+        """Return the files of this database's name that it has neither noted nor intended."""
+        known = {file.batch for file in (*self.noted, *self.intended)}
+        return [file for file in files if file.recorder == self.recorder and file.batch not in known]
+
+
+def read_notes(connection: duckdb.DuckDBPyConnection) -> Notes:
+    """Read the notes, made if there are none."""
+    for table in ARCHIVE_NOTES:
+        connection.execute(table.ddl)
+    newest = f"SELECT recorder, place FROM {ARCHIVE_IDENTITY.name} ORDER BY noted_at DESC, rowid DESC LIMIT 1"
+    found = connection.execute(newest).fetchall()
+    recorder, place = found[0] if found else note_identity(connection)
+    noted: dict[ArchiveFile, Noted] = {}
+    intended: list[ArchiveFile] = []
+    batches = f'SELECT table_name, day, recorder, batch, "rows", bytes, sha256, noted_at FROM {ARCHIVE_BATCHES.name}'
+    for *names, rows, size, sha256, noted_at in connection.execute(f"{batches} ORDER BY begun_at").fetchall():
+        if noted_at is None:
+            intended.append(ArchiveFile(*names))
+        else:
+            noted[ArchiveFile(*names)] = Noted(rows, size, sha256)
+    return Notes(recorder, place, noted, tuple(intended))
+
+
+def note_new_identity(connection: duckdb.DuckDBPyConnection, notes: Notes) -> None:
+    """Give a copy a name of its own. What it intended under the old one is left to the original."""
+    connection.execute("BEGIN")
+    note_identity(connection, place=notes.place)
+    connection.execute(f"DELETE FROM {ARCHIVE_BATCHES.name} WHERE noted_at IS NULL")
+    connection.execute("COMMIT")
+
+
+def note_intent(connection: duckdb.DuckDBPyConnection, file: ArchiveFile) -> None:
+    """Note that a file will be written."""
+    values = [file.recorder, file.batch, file.table, file.day]
+    connection.execute(
+        f"INSERT INTO {ARCHIVE_BATCHES.name} (recorder, batch, table_name, day, begun_at) VALUES (?, ?, ?, ?, now())",
+        values,
+    )
+
+
+def note_file(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, noted: Noted | None) -> None:
+    """Note what a file that was intended is; or forget the intent if there is no such file."""
+    own = f"{ARCHIVE_BATCHES.name} {{}} WHERE recorder = ? AND batch = ?"
+    if noted is None:
+        connection.execute(f"DELETE FROM {own.format('')}", [file.recorder, file.batch])
+        return
+    connection.execute(
+        f"UPDATE {own.format('SET noted_at = now(), rows = ?, bytes = ?, sha256 = ?')}",
+        [noted.rows, noted.bytes, noted.sha256, file.recorder, file.batch],
+    )
+
+
+def settle_place(
+    connection: duckdb.DuckDBPyConnection, notes: Notes, place: ArchivePlace, files: Iterable[ArchiveFile]
+) -> None:
+    """See that an archive with these files is this database's, and note its place.
+
+    Raises
+    ------
+    StorageError
+        The database is a copy of the one that wrote there, or its archive is elsewhere.
+    """
+    there = set(files)
+    if notes.find_unknown(there):
+        raise copy_error(notes, place)
+    missing = len(notes.noted.keys() - there)
+    if notes.place == place.text:
+        if missing and missing == len(notes.noted):
+            raise StorageError(
+                f"None of the {missing:,} files archived from this database are in {place.text}",
+                "Connect its disk, or put them back.",
+            )
+        return
+    if missing:
+        raise StorageError(
+            f"This database archives to {notes.place}: of its {len(notes.noted):,} files there {missing:,} are not in "
+            f"{place.text}",
+            "Archive to that place; or move the whole archive, and then name the new place.",
+        )
+    note_identity(connection, notes.recorder, place.text)
+
+
+def copy_error(notes: Notes, place: ArchivePlace) -> StorageError:
+    """Return the error for a database that is a copy of the one that archived."""
+    return StorageError(
+        f"{place.text} has files of this database's name, {notes.recorder}, that it knows nothing of: it is a copy or "
+        "an older state of the database that wrote them. Nothing was archived",
+        "Archive from that database; or if it is lost, add --new-identity once: rows that are in both count as "
+        "duplicates then.",
+    )
+
+
+def batch_of(files: Iterable[ArchiveFile]) -> dict[tuple[str, date], ArchiveFile]:
+    """Return files by their table and day."""
+    return {(file.table, file.day): file for file in files}

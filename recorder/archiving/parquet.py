@@ -1,0 +1,90 @@
+"""The files of an archive: the SQL that writes the rows of a table and day, and reads them back."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+
+from pulsoid_rec.recorder.contract.archive_files import METADATA_PREFIX, VERSION, ArchiveFile, table_of
+from pulsoid_rec.recorder.contract.tables import Column, Table
+
+ROW_GROUP = 122_880
+_SORTED_BY = ("room_id", "profile_id", "occurred_at", "received_at", "changed_at", "marked_at")
+_UNITS = {"TIMESTAMPTZ": "; microseconds since 1970 (UTC)"}
+
+
+def within(table: Table, day: date) -> str:
+    """Return the SQL condition for a table's rows of a day (UTC)."""
+    from_us, until_us = (_microseconds(day, days) for days in (0, 1))
+    at = table.time_column
+    return f"{at} >= make_timestamptz({from_us}) AND {at} < make_timestamptz({until_us})"
+
+
+def days_before(connection: duckdb.DuckDBPyConnection, table: Table, until: date) -> list[date]:
+    """List the days before another one of which a table has rows."""
+    at = table.time_column
+    range_ = f"{at} >= make_timestamptz({_microseconds(date.min)}) AND {at} < make_timestamptz({_microseconds(until)})"
+    days = f"SELECT DISTINCT make_timestamp(epoch_us({at}))::DATE FROM {table.name} WHERE {range_} ORDER BY ALL"
+    return [day for (day,) in connection.execute(days).fetchall()]
+
+
+def write_parquet(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, path: Path) -> None:
+    """Write the database's rows of a table and day to a file, which is replaced."""
+    table = table_of(file)
+    columns = ", ".join(map(_value, table.columns))
+    names = {column.name for column in table.columns}
+    order = ", ".join([*(name for name in _SORTED_BY if name in names), "rowid"])
+    metadata = ", ".join(f"{_text(key)}: {_text(value)}" for key, value in describe(file).items())
+    connection.execute(
+        f"COPY (SELECT {columns} FROM {table.name} WHERE {within(table, file.day)} ORDER BY {order})"
+        f" TO {_text(str(path))} (FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP},"
+        f" USE_TMP_FILE false, KV_METADATA {{{metadata}}})"
+    )
+
+
+def describe(file: ArchiveFile) -> dict[str, str]:
+    """Return the metadata of a file."""
+    about = {
+        "table": file.table,
+        "day": file.day.isoformat(),
+        "recorder": file.recorder,
+        "batch": file.batch,
+        "version": str(VERSION),
+    }
+    meanings = {f"meaning.{c.name}": f"{c.meaning}{_UNITS.get(c.type, '')}" for c in table_of(file).columns}
+    return {METADATA_PREFIX + key: value for key, value in (about | meanings).items()}
+
+
+def parquet_sql(pattern: str) -> str:
+    """Return the SQL for the rows of a file, given as DuckDB takes it."""
+    # No hive partitioning: it would add a column with the day of the folder's name.
+    return f"read_parquet({_text(pattern)}, hive_partitioning = false)"
+
+
+def live_sql(file: ArchiveFile) -> str:
+    """Return the SQL for the rows of a file's table and day that are in the database."""
+    table = table_of(file)
+    return f"(SELECT {', '.join(map(_value, table.columns))} FROM {table.name} WHERE {within(table, file.day)})"
+
+
+def fingerprint(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[int, int | None]:
+    """Return the number of rows, and a sum of their hashes: the same for the same rows in any order."""
+    found = connection.execute(f"SELECT count(*), sum(hash(t)) FROM {source} AS t").fetchall()
+    rows, hashes = found[0]
+    return rows, hashes
+
+
+def _value(column: Column) -> str:
+    return f"{column.name}::VARCHAR AS {column.name}" if column.type == "JSON" else column.name
+
+
+def _microseconds(day: date, days: int = 0) -> int:
+    """Return when a day begins, or one so many days later, in microseconds since 1970."""
+    since = day - date(1970, 1, 1) + timedelta(days=days)
+    return since // timedelta(microseconds=1)
+
+
+def _text(value: str) -> str:
+    """Return a text as an SQL literal."""
+    quoted = value.replace("'", "''")
+    return f"'{quoted}'"

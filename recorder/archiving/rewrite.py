@@ -1,0 +1,113 @@
+"""Copy a database into a new file that takes its place: in the old one deleted rows keep their space and bytes."""
+
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import duckdb
+
+from pulsoid_rec.recorder.archiving.archive import open_when_free
+from pulsoid_rec.recorder.archiving.parquet import fingerprint
+from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, journal_folder
+from pulsoid_rec.recorder.contract.paths import follow_link
+from pulsoid_rec.recorder.disk.lock_file import is_locked
+from pulsoid_rec.recorder.disk.replace import OWNER_ONLY, open_replacement
+from pulsoid_rec.recorder.ingest.database import NEW_FILE, NO_CHECKPOINT, quoted, translate_errors, wal_path
+
+_NEW = "rewritten"
+_ALL_ROWS: Mapping[str, str] = MappingProxyType({})
+_REPLACES_OPEN_FILES = sys.platform != "win32"
+_TABLES = (
+    "SELECT schema_name, table_name FROM duckdb_tables()"
+    " WHERE database_name = current_database() AND NOT internal AND NOT temporary ORDER BY ALL"
+)
+_USED_BYTES = "SELECT used_blocks * block_size FROM pragma_database_size() WHERE database_name = current_database()"
+
+
+def rewrite(database: Path, kept: Mapping[str, str] = _ALL_ROWS) -> tuple[int, int]:
+    """Copy a database into a new file, compare both, and put that in its place; return its bytes before and after.
+
+    Recorders wait meanwhile. Killed at any instant, the one or the other is there as a whole.
+
+    Parameters
+    ----------
+    database
+        The DuckDB file; `only_run` keeps others from rewriting it.
+    kept
+        By table, an SQL condition for the rows that are kept; of tables that are not named all are.
+
+    Raises
+    ------
+    DatabaseBusyError
+        Another process keeps the database open.
+    StorageError
+        There is not enough space, or the copy differs. The database is unchanged.
+    """
+    database = follow_link(database)
+    _remove_leftovers(database)
+    if _REPLACES_OPEN_FILES:
+        # It is replaced before it is closed: no recorder can write to the old one in between.
+        with (
+            open_when_free(database, NO_CHECKPOINT) as connection,
+            open_replacement(database, sync=True) as new,
+        ):
+            before = _copy(connection, database, new, kept)
+    else:
+        _require_no_recorder(database)
+        with translate_errors(database), open_replacement(database, sync=True) as new:
+            with open_when_free(database, NO_CHECKPOINT) as connection:
+                before = _copy(connection, database, new, kept)
+                written_at = database.stat().st_mtime_ns
+            if wal_path(database).exists() or database.stat().st_mtime_ns != written_at:
+                raise StorageError(f"A recorder wrote to {database} meanwhile", "Run this again when it has ended.")
+    return before, database.stat().st_size
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, database: Path, new: Path, kept: Mapping[str, str]) -> int:
+    """Copy the database that is in use, without a WAL afterwards, to a new file; return its bytes."""
+    connection.execute("CHECKPOINT")
+    if wal_path(database).exists():
+        raise StorageError(f"The newest rows of {database} stay in its WAL", "Run this again; nothing was changed.")
+    _require_space(connection, database)
+    new.unlink()  # DuckDB opens no empty file
+    connection.execute(f"ATTACH {quoted(new)} AS {_NEW} (TYPE duckdb{NEW_FILE})")
+    new.chmod(OWNER_ONLY)
+    [(name,)] = connection.execute("SELECT current_database()").fetchall()
+    connection.execute(f"COPY FROM DATABASE {name} TO {_NEW} (SCHEMA)")
+    for table in connection.execute(_TABLES).fetchall():
+        place = ".".join('"' + part.replace('"', '""') + '"' for part in table)
+        source = f"(FROM {name}.{place} WHERE {kept.get(table[1], 'true')})"
+        connection.execute(f"INSERT INTO {_NEW}.{place} FROM {source}")
+        if fingerprint(connection, source) != fingerprint(connection, f"{_NEW}.{place}"):
+            raise StorageError(f"The copy of {database} differs from it", "Check the disk. The database is unchanged.")
+    connection.execute(f"CHECKPOINT {_NEW}")
+    connection.execute(f"DETACH {_NEW}")
+    return database.stat().st_size
+
+
+def _require_space(connection: duckdb.DuckDBPyConnection, database: Path) -> None:
+    [(used_bytes,)] = connection.execute(_USED_BYTES).fetchall()
+    free_bytes = shutil.disk_usage(database.absolute().parent).free
+    if free_bytes < used_bytes:
+        raise StorageError(
+            f"The copy of {database} needs up to {used_bytes // 10**6:,} MB, and {free_bytes // 10**6:,} MB are free",
+            "Free some space, and run this again; nothing was changed.",
+        )
+
+
+def _remove_leftovers(database: Path) -> None:
+    """Remove what a run that was killed left."""
+    with translate_errors(database):
+        for path in database.absolute().parent.iterdir():
+            if path.name.startswith(f".{database.name}.") and path.name.endswith((".part", ".part.wal")):
+                path.unlink(missing_ok=True)
+
+
+def _require_no_recorder(database: Path) -> None:
+    if any(map(is_locked, journal_folder(database).glob(f"*{LOCK_SUFFIX}"))):
+        raise StorageError(
+            f"{database} cannot be replaced on Windows while a recorder runs", "Run this again when it has ended."
+        )

@@ -1,0 +1,110 @@
+"""Puts files into an archive that is a folder: each as a whole or not at all."""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
+from pulsoid_rec.recorder.contract.archive_place import ArchivePlace
+from pulsoid_rec.recorder.contract.duckdb_errors import storage_error
+from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.journal_files import journal_folder
+from pulsoid_rec.recorder.disk.replace import open_replacement
+from pulsoid_rec.recorder.disk.sync import sync_folder
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What lies in the archive: the size of a file, and its SHA-256 as hexadecimal digits."""
+
+    bytes: int
+    sha256: str
+
+
+class FolderStore:
+    """An archive that is a folder, to be written to."""
+
+    def __init__(self, place: ArchivePlace) -> None:
+        self.place = place
+
+    def make(self) -> None:
+        """Make the folder, readable only by its owner, if it is not there."""
+        with self._translate_errors():
+            self.place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync_folder(self.place.folder.parent)
+
+    def put(self, file: ArchiveFile, write: Callable[[Path], object]) -> Stored:
+        """Write a file under a temporary name, and then give it its own; it replaces an earlier one of that name.
+
+        Parameters
+        ----------
+        file
+            Which one.
+        write
+            Writes it to a path, and reads it back; if it raises, the archive is as before.
+
+        Raises
+        ------
+        StorageError
+            The folder has gone, has no space left, or cannot be written to.
+        """
+        path = self.place.path_of(file)
+        with self._translate_errors():
+            self._make_folders(path.parent)
+            for leftover in path.parent.glob(f".{path.name}.*.part"):  # of a run that was killed
+                leftover.unlink(missing_ok=True)
+            with open_replacement(path, sync=True) as temporary:
+                write(temporary)
+                stored = Stored(temporary.stat().st_size, _sha256_of(temporary))
+        return stored
+
+    def sha256_of(self, file: ArchiveFile) -> str:
+        """Return the SHA-256 of a file; raise `OSError` if it cannot be read."""
+        return _sha256_of(self.place.path_of(file))
+
+    def remove(self, file: ArchiveFile) -> None:
+        """Remove a file."""
+        with self._translate_errors():
+            self.place.path_of(file).unlink(missing_ok=True)
+
+    def _make_folders(self, day: Path) -> None:
+        """Make the folders of a day, but not the archive's own: without it another disk would be filled."""
+        for folder in (day.parents[1], day.parent, day):
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+                sync_folder(folder.parent)
+
+    @contextmanager
+    def _translate_errors(self) -> Iterator[None]:
+        """Raise errors about the archive as a `StorageError`; those about the database pass."""
+        folder = self.place.folder
+        try:
+            yield
+        except (OSError, duckdb.Error) as error:
+            if isinstance(error, duckdb.Error) and str(folder) not in str(error):
+                raise
+            is_gone = not isinstance(error, FileExistsError | NotADirectoryError) and not folder.is_dir()
+            raise StorageError(
+                f"The archive {folder} is not there" if is_gone else storage_error(error, folder, writing=True).message,
+                "What was not archived is safe in the database: run this again when that is settled.",
+            ) from error
+
+
+def open_store(place: ArchivePlace, database: Path) -> FolderStore:
+    """Return what puts files into a place; raise `StorageError` if a database cannot have its archive there."""
+    folder, journal = place.folder.resolve(), journal_folder(database).resolve()
+    if folder.is_relative_to(journal):
+        raise StorageError(f"{place.text} is in the journal of {database}", "Name another folder for the archive.")
+    if folder.exists() and not folder.is_dir():
+        raise StorageError(f"{place.text} is not a folder", "Name a folder for the archive.")
+    return FolderStore(place)
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

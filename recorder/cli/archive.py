@@ -1,0 +1,129 @@
+"""`pulsoid-rec archive`."""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pulsoid_rec.recorder.cli.options import DbOption
+from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
+from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
+from pulsoid_rec.recorder.contract.paths import require_valid_path
+from pulsoid_rec.recorder.contract.wording import format_count
+
+if TYPE_CHECKING:
+    from pulsoid_rec.recorder.archiving.archive import Archived
+    from pulsoid_rec.recorder.archiving.store import FolderStore
+
+_REPORT_EVERY_S = 5.0
+
+
+def archive(
+    folder: Annotated[
+        str, typer.Argument(metavar="DIR", help="The folder of the archive; made the first time.", show_default=False)
+    ],
+    *,
+    db: DbOption = DEFAULT_DB,
+    before: Annotated[
+        str, typer.Option(metavar="TIME", help="How long ago a day must have ended, such as 12h or 2w; or a date.")
+    ] = "1d",
+    check: Annotated[
+        bool, typer.Option("--check", help="Archive nothing; compare the archive with what is noted of it.")
+    ] = False,
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Then write the database anew, so that its file gets smaller.")
+    ] = False,
+    new_identity: Annotated[
+        bool, typer.Option("--new-identity", help="Let a copy of a database that is lost archive under its own name.")
+    ] = False,
+) -> None:
+    """Move whole days (UTC) from the database to an archive of Parquet files.
+
+    It may run while a recorder does, and be stopped at any time: each row is in the database or in the archive. Run it
+    again, from time to time, with the same folder. Several databases may archive to one.
+    """
+    import logging
+    import os
+    from datetime import UTC, datetime
+
+    from pulsoid_rec.recorder.archiving.archive import archive as archive_days
+    from pulsoid_rec.recorder.archiving.archive import only_run
+    from pulsoid_rec.recorder.archiving.cutoff import parse_before
+    from pulsoid_rec.recorder.archiving.rewrite import rewrite
+    from pulsoid_rec.recorder.archiving.store import open_store
+    from pulsoid_rec.recorder.cli.recording_log import PlainFormatter
+    from pulsoid_rec.recorder.contract.archive_place import open_place
+
+    os.umask(0o077)  # files made from here on are readable only by their owner
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(message)s"))
+    logging.basicConfig(handlers=[handler])
+    logging.getLogger("pulsoid_rec.recorder").setLevel(logging.INFO)  # of a migration, which may take long, too
+    until = parse_before(before, datetime.now(UTC))
+    if check and (compact or new_identity):
+        raise UsageError("--check changes nothing", "Leave out --compact and --new-identity.")
+    require_valid_path(db)
+    if not db.exists():
+        raise UsageError(f"There is no recording {db}", "Name the database with --db.")
+    store = open_store(open_place(folder), db)
+    if check:
+        _check(db, store)
+        return
+    with only_run(db):
+        archived = archive_days(db, store, until, new_identity=new_identity, report=_Progress())
+        print(_format_archived(archived, store.place.text), file=sys.stderr)
+        if compact:
+            before_bytes, _ = rewrite(db)
+            print(f"{db} had {format_count(before_bytes, 'byte')}.", file=sys.stderr)
+    print(f"{db} has {format_count(db.stat().st_size, 'byte')} now.", file=sys.stderr)
+
+
+class _Progress:
+    """Prints how far it is when it takes long."""
+
+    def __init__(self) -> None:
+        self._printed_at = time.monotonic()
+
+    def __call__(self, done: int, to_do: int, archived: "Archived") -> None:
+        now = time.monotonic()
+        if now >= self._printed_at + _REPORT_EVERY_S:
+            self._printed_at = now
+            rows = format_count(sum(archived.rows.values()), "row")
+            print(f"{done:,} of {format_count(to_do, 'file')}, {rows} ...", file=sys.stderr)
+
+
+def _format_archived(archived: "Archived", place: str) -> str:
+    if not archived.files:
+        return f"There was no whole day to archive to {place}."
+    rows, by_table = (
+        sum(archived.rows.values()),
+        ", ".join(f"{count:,} {name}" for name, count in archived.rows.items()),
+    )
+    days, files = format_count(len(archived.days), "day"), format_count(archived.files, "file")
+    return (
+        f"Archived {format_count(rows, 'row')} ({by_table}) of {days} to {place}: {files},"
+        f" {format_count(archived.bytes, 'byte')}."
+    )
+
+
+def _check(db: Path, store: "FolderStore") -> None:
+    from pulsoid_rec.recorder.archiving.archive import open_when_free
+    from pulsoid_rec.recorder.archiving.check import check_archive
+    from pulsoid_rec.recorder.archiving.notes import read_notes
+
+    with open_when_free(db) as connection:
+        notes = read_notes(connection)
+    files = faults = 0
+    for file, fault in check_archive(notes, store):
+        files += 1
+        if fault:
+            faults += 1
+            print(f"{store.place.path_of(file)} {fault}.", file=sys.stderr)
+    if faults:
+        raise StorageError(
+            f"{format_count(faults, 'file')} of {files:,} in {store.place.text} are not as they should be",
+            "Put them back from a backup.",
+        )
+    print(f"{format_count(files, 'file')} in {store.place.text}: all is well.", file=sys.stderr)

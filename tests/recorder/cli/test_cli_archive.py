@@ -1,0 +1,123 @@
+"""`pulsoid-rec archive`: what it prints, its exit codes, and beside a recorder that runs."""
+
+import shutil
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+from archives import all_rows, append_rows, archived_rows, files_of, noted_files, some_rows
+from command import run_command, run_here
+from journal_rows import as_stored, stored
+from numbered_server import occurred_at, open_numbered_server
+from recorder_process import end, start_recorder
+
+ROWS = Counter(map(as_stored, some_rows()))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    append_rows(tmp_path / "t.duckdb", some_rows())
+    return tmp_path / "t.duckdb"
+
+
+def test_it_says_what_was_archived_and_how_large_the_file_is_now(tmp_path: Path, database: Path) -> None:
+    done = run_here("archive", "archive", "--db", database, cwd=tmp_path)
+    size = sum(path.stat().st_size for path in (tmp_path / "archive").rglob("*.parquet"))
+    assert done.returncode == 0
+    assert done.stdout == ""
+    assert done.stderr == (
+        "Archived 28 rows (13 heart_rate, 12 member_events, 1 room_events, 1 connection_events, 1 rejected_messages)"
+        f" of 4 days to {tmp_path}/archive: 10 files, {size:,} bytes.\n"
+        f"{database} has {database.stat().st_size:,} bytes now.\n"
+    )
+    done = run_here("archive", tmp_path / "archive", "--db", database, "--check")
+    assert (done.returncode, done.stderr) == (0, f"10 files in {tmp_path}/archive: all is well.\n")
+    done = run_here("archive", tmp_path / "archive", "--db", database, "--compact")
+    lines = done.stderr.splitlines()
+    assert done.returncode == 0
+    assert lines[0] == f"There was no whole day to archive to {tmp_path}/archive."
+    assert lines[1].startswith(f"{database} had ")
+    assert lines[2] == f"{database} has {database.stat().st_size:,} bytes now."
+    assert all_rows(database, tmp_path / "archive") == ROWS
+
+
+def test_what_is_wrong_with_an_archive_is_listed(tmp_path: Path, database: Path) -> None:
+    run_here("archive", tmp_path / "archive", "--db", database)
+    paths = [tmp_path / "archive" / file.path for file in files_of(tmp_path / "archive")[:2]]
+    for path in paths:
+        path.write_bytes(b"PAR1")
+    done = run_here("archive", tmp_path / "archive", "--db", database, "--check")
+    assert done.returncode == 4
+    lines = done.stderr.splitlines()
+    assert [line.partition(" has ")[0] for line in lines[:2]] == list(map(str, paths))
+    assert lines[2] == (
+        f"pulsoid-rec: 2 files of 10 in {tmp_path}/archive are not as they should be. Put them back from a backup."
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--before", "-1d"], 2, "--before cannot be '-1d'"),
+        (["--before", "3000-01-01"], 2, "in the future"),
+        (["--check", "--compact"], 2, "--check changes nothing"),
+        (["--check"], 4, "archive is not there"),
+        (["--db", "none.duckdb"], 2, "There is no recording none.duckdb"),
+        (["--db", "a.txt"], 4, "a.txt is not a DuckDB file"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    tmp_path: Path, database: Path, arguments: list[str], code: int, words: str
+) -> None:
+    (tmp_path / "a.txt").write_text("no database" * 1000)
+    done = run_here("archive", "archive", "--db", database, *arguments, cwd=tmp_path)
+    assert done.returncode == code
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert stored(database) == ROWS
+
+
+def test_a_url_is_no_folder(database: Path) -> None:
+    done = run_here("archive", "ftp://host/archive", "--db", database)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "pulsoid-rec: ftp://host/archive is not a folder. Name the folder of the archive.\n",
+    )
+
+
+def test_a_copy_is_told_what_to_do(tmp_path: Path, database: Path) -> None:
+    copy = shutil.copy(database, tmp_path / "copy.duckdb")
+    run_here("archive", tmp_path / "archive", "--db", database)
+    done = run_here("archive", tmp_path / "archive", "--db", copy)
+    assert done.returncode == 4
+    assert "add --new-identity once" in done.stderr
+    assert run_here("archive", tmp_path / "archive", "--db", copy, "--new-identity").returncode == 0
+    assert run_here("archive", tmp_path / "archive", "--db", copy).returncode == 0
+    for name in (database, copy):
+        assert run_here("archive", tmp_path / "archive", "--db", name, "--check").returncode == 0
+
+
+@pytest.mark.process
+@pytest.mark.slow
+async def test_a_recorder_that_runs_meanwhile_loses_nothing(tmp_path: Path) -> None:
+    database, folder = tmp_path / "t.duckdb", tmp_path / "archive"
+    async with open_numbered_server(300) as server:
+        process = start_recorder(database, server)
+        with trio.fail_after(20):
+            while not (server.live and database.exists()):
+                await trio.sleep(0.05)
+        archive = partial(run_command, "archive", folder, "--db", database, "--before", "0d", "--compact")
+        codes = [(await trio.to_thread.run_sync(archive)).returncode for _ in range(3)]
+        server.is_sending = False
+        await trio.sleep(0.2)
+        ended = await end(process)
+    assert codes == [0, 0, 0]
+    assert ended.code == 0
+    rows = stored(database) + archived_rows(folder, noted_files(database))
+    found = Counter(row[4] for row in rows.elements() if row[0] == "heart_rate")
+    sent = [number for connection in server.connections for number in connection.numbers]
+    assert len(sent) > 300
+    assert found == Counter(occurred_at(number).timestamp() * 10**6 for number in sent)
+    assert Counter(file.table for file in files_of(folder))["heart_rate"] > 1, "no readings came meanwhile"
