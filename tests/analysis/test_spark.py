@@ -12,11 +12,11 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
-from sql_archive import make_archive
 from command import run_main_here
 from readings import START, Reading
 from recordings import make_recording
 from room_batches import PEOPLE, assert_equal, day_with_everything, fill, heart_rate_of, names_of
+from sql_archive import make_archive
 
 pytest.importorskip("pyspark", reason="Spark is not installed")
 

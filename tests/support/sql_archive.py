@@ -1,4 +1,4 @@
-"""Archives made by SQL alone, as `pulsoid-rec archive` would leave them."""
+"""Archives made by SQL alone: of any days, those to come too, which `pulsoid-rec archive` leaves in the database."""
 
 from pathlib import Path
 
