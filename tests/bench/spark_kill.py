@@ -93,8 +93,8 @@ def prepare(folder: Path, readings: int) -> None:
     print(f"archived in {time.perf_counter() - began_at:.0f} s, {size / readings:.2f} bytes a reading", flush=True)
 
 
-def run(name: str, command: list[str], log: Path, more: Callable[[list[psutil.Process]], None] | None = None) -> None:
-    """Run a command to its end, looking at all its processes; call `more` with them each time."""
+def run(name: str, command: list[str], log: Path, more: Callable[[list[psutil.Process]], None] | None = None) -> float:
+    """Run a command to its end, looking at all its processes; call `more` with them each time. Return the seconds."""
     tree, began_at = Tree(), time.perf_counter()
     with log.open("wb") as output:
         process = psutil.Popen(command, stdout=output, stderr=subprocess.STDOUT)
@@ -104,7 +104,11 @@ def run(name: str, command: list[str], log: Path, more: Callable[[list[psutil.Pr
             if more is not None:
                 more(every)
             time.sleep(LOOK_EVERY_S)
-    print(f"{name}: exit {process.returncode}, {time.perf_counter() - began_at:.0f} s, {tree}", flush=True)
+    took_s = time.perf_counter() - began_at
+    print(f"{name}: exit {process.returncode}, {took_s:.0f} s, {tree}", file=sys.stderr, flush=True)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return took_s
 
 
 def find(processes: list[psutil.Process], text: str) -> list[psutil.Process]:
@@ -140,19 +144,21 @@ class Killer:
                 print(f"    killed {kind} {found[0].pid} {after_s:.0f} s after the first Python worker", flush=True)
 
 
-def run_spark(name: str, folder: Path, master: str, killer: Killer | None = None) -> None:
-    """Summarize the archive on Spark; compare each figure with that of the database."""
+def run_spark(name: str, folder: Path, master: str, killer: Killer | None = None) -> tuple[float, int]:
+    """Summarize `archive` on Spark; return the seconds, and how many figures differ from those in `plain.parquet`."""
     out = folder / f"{name}.parquet"
     options = [f"--conf {key}={value}" for key, value in SETTINGS.items()]
     options.append(f"--conf spark.local.dir={folder / 'spark-local'}")
     os.environ["PYSPARK_SUBMIT_ARGS"] = f"--master {master} {' '.join(options)} pyspark-shell"
     command = [sys.executable, "-m", "pulsoid_rec.analysis.spark", str(folder / "archive"), "-o", str(out), "--force"]
-    run(name, [*command, "--members", str(folder / "members.toml")], folder / f"{name}.log", killer)
-    compare(pl.read_parquet(folder / "plain.parquet"), pl.read_parquet(out))
+    members = folder / "members.toml"
+    command += ["--members", str(members)] if members.exists() else []
+    took_s = run(name, command, folder / f"{name}.log", killer)
+    return took_s, compare(pl.read_parquet(folder / "plain.parquet"), pl.read_parquet(out))
 
 
-def compare(expected: pl.DataFrame, found: pl.DataFrame) -> None:
-    """Print how many figures differ, and how many only do in their last digits, as such sums may."""
+def compare(expected: pl.DataFrame, found: pl.DataFrame) -> int:
+    """Print how many figures differ, and how many only do in their last digits, as such sums may; return the former."""
     wrong, last = dict[str, int](), 0
     for name in expected.columns:
         is_other = expected[name].ne_missing(found[name])
@@ -162,10 +168,9 @@ def compare(expected: pl.DataFrame, found: pl.DataFrame) -> None:
         last += int((is_other & is_close).sum())
         if count := int((is_other & ~is_close).sum()):
             wrong[name] = count
-    figures = f"{expected.height * expected.width:,} figures"
-    print(
-        f"    {figures}: {sum(wrong.values())} differ {wrong or ''}; {last} sums only in their last digits", flush=True
-    )
+    count = f"{expected.height * expected.width:,} figures: {sum(wrong.values())} differ {wrong or ''}"
+    print(f"    {count}; {last} sums only in their last digits", file=sys.stderr, flush=True)
+    return sum(wrong.values())
 
 
 @contextmanager
