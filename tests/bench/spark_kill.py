@@ -168,8 +168,8 @@ def compare(expected: pl.DataFrame, found: pl.DataFrame) -> int:
         last += int((is_other & is_close).sum())
         if count := int((is_other & ~is_close).sum()):
             wrong[name] = count
-    count = f"{expected.height * expected.width:,} figures: {sum(wrong.values())} differ {wrong or ''}"
-    print(f"    {count}; {last} sums only in their last digits", file=sys.stderr, flush=True)
+    told = f"{expected.height * expected.width:,} figures: {sum(wrong.values())} differ {wrong or ''}"
+    print(f"    {told}; {last} sums only in their last digits", file=sys.stderr, flush=True)
     return sum(wrong.values())
 
 
