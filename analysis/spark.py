@@ -92,15 +92,15 @@ def summarize(
     work = partial(summarize_rooms, members=members, definitions=definitions)
     large = [] if split_rows is None else _find_large_rooms(rows, split_rows)
     if not large:
-        return _require_unique(_map(with_names.repartition("room_id"), work, SCHEMA))
+        return _require_unique(_apply(work, with_names, "room_id"))
     is_large = f.coalesce(f.col("room_id").isin(large), f.lit(False))
-    # All that was received in any quarter of an hour has to be in one task: whole days are.
+    # All that was received in any quarter of an hour has to be in one group: whole days are.
     day = f.expr("unix_micros(received_at) div 86400000000")
-    scans = _map(rows.filter(is_large).repartition("room_id", day), partial(scan_rooms, definitions=definitions), SCAN)
+    scans = _apply(partial(scan_rooms, definitions=definitions), rows.filter(is_large), "room_id", day, schema=SCAN)
     scan = add_scans(pl.DataFrame(scans.toArrow()).cast(SCAN), definitions)
-    whole = with_names.filter(~is_large).repartition("room_id")
-    split = with_names.filter(is_large).repartition("room_id", "profile_id")
-    return _require_unique(_map(whole, work, SCHEMA).unionAll(_map(split, partial(work, scan=scan), SCHEMA)))
+    whole = _apply(work, with_names.filter(~is_large), "room_id")
+    split = _apply(partial(work, scan=scan), with_names.filter(is_large), "room_id", "profile_id")
+    return _require_unique(whole.unionAll(split))
 
 
 def _select(frame: DataFrame, table: Table, names: list[str]) -> DataFrame:
@@ -128,25 +128,32 @@ def _find_large_rooms(rows: DataFrame, split_rows: int) -> list[str]:
     return [room_id for room_id, _ in counts.collect()]
 
 
-def _map(rows: DataFrame, work: Callable[..., pl.DataFrame], schema: pl.Schema) -> DataFrame:
-    """Call a function of `reading.rooms` with the rows of each partition."""
+def _apply(
+    work: Callable[..., pl.DataFrame], rows: DataFrame, *by: Column | str, schema: pl.Schema = SCHEMA
+) -> DataFrame:
+    """Call a function of `reading.rooms` with the rows of each group, on the workers.
+
+    With groups, not partitions (`mapInArrow`): if an executor is lost while a task receives rows of it, the rows end
+    early. At the end of a group Spark sends a mark, without which the task fails, and is run again; at the end of a
+    partition it sends none, and the rooms that were not received would be missing.
+    """
+    types = pa.schema([(name, _RETURNED[kind][1]) for name, kind in schema.items()])
+
+    def task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from work(batches, scratch=_find_scratch()).to_arrow().cast(types).to_batches()
+
     names = ", ".join(f"{name} {_RETURNED[kind][0]}" for name, kind in schema.items())
-    return rows.mapInArrow(partial(_run_task, work=work, schema=schema), names)
+    return rows.groupBy(*by).applyInArrow(task, names)
 
 
-def _run_task(
-    batches: Iterator[pa.RecordBatch], work: Callable[..., pl.DataFrame], schema: pl.Schema
-) -> Iterator[pa.RecordBatch]:
-    """Run a task on a worker, with temporary files where Spark has its own."""
+def _find_scratch() -> Path | None:
+    """Find the folder in which Spark has its own temporary files; None where it is not to be written to."""
     folders = (Path(folder) for folder in os.environ.get("SPARK_LOCAL_DIRS", "").split(",") if folder)
-    result = work(batches, scratch=next((folder for folder in folders if os.access(folder, os.W_OK)), None))
-    yield from (
-        result.to_arrow().cast(pa.schema([(name, _RETURNED[kind][1]) for name, kind in schema.items()])).to_batches()
-    )
+    return next((folder for folder in folders if os.access(folder, os.W_OK)), None)
 
 
 def _require_unique(summary: DataFrame) -> DataFrame:
-    """Let the frame fail if a member has two rows in a session: then readings of a room were in two tasks."""
+    """Let the frame fail if a member has two rows in a session."""
     key = ["room_id", "session", "profile_id"]
     is_one: Column = f.count("*").over(Window.partitionBy(*key)) == 1
     twice = f.raise_error(f.concat_ws(" ", f.lit("There are two rows of one member in one session:"), *key))

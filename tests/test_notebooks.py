@@ -108,8 +108,7 @@ warnings.filterwarnings('ignore', 'PySpark does not yet fully support pandas')
 @pytest.mark.process
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs_and_shows_its_pictures(path: Path, kernel: AsyncKernelManager) -> None:
-    is_spark = path.stem == "06_spark"
-    if is_spark and shutil.which("java") is None:
+    if path.stem == "06_spark" and shutil.which("java") is None:
         pytest.skip("there is no Java")
     notebook = read_notebook(path)
     notebook.cells[1].source = AS_IF_NEW + notebook.cells[1].source
@@ -126,7 +125,7 @@ def test_notebook_runs_and_shows_its_pictures(path: Path, kernel: AsyncKernelMan
         size = len(json.dumps(cell.outputs))
         assert size < LARGEST_OUTPUT_BYTES
         for output in cell.outputs:
-            assert output.get("name") != "stderr" or is_spark, output.get("text")  # Java says how it was started
+            assert output.get("name") != "stderr", output.get("text")
             data = output.get("data", {})
             texts = {kind: data[kind] for kind in data if kind != PICTURE}
             assert "cdn" not in json.dumps(texts), "nothing is fetched from the network"
