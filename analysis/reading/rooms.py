@@ -153,7 +153,7 @@ def _open_stored(batches: Iterable[pa.RecordBatch], scratch: Path | None) -> Ite
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, chunk: pa.Table) -> None:
-    """Insert rows, whose values the tables' own types and constraints check."""
+    """Insert rows, whose values the tables' own types and constraints check, and commit: before, they are in memory."""
     has_names = "name" in chunk.column_names
     connection.register("chunk", chunk)
     # In the order of time, so that a slice of time is found without looking at all rows.

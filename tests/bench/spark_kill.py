@@ -71,26 +71,24 @@ class Tree:
 
 def prepare(folder: Path, readings: int) -> None:
     """Make a recording with duplicates, wrong clocks and known members, and its archive, unless they are there."""
-    database = folder / "a.duckdb"
-    if (folder / "archive").exists():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    began_at = time.perf_counter()
-    make_recording(database, readings, ROOMS * MEMBERS_OF_ROOM, ROOMS)
-    with duckdb.connect(database) as connection:
-        some = "FROM heart_rate WHERE hash(profile_id, occurred_at) % 1000 ="
-        connection.execute(
-            f"INSERT INTO heart_rate SELECT * {some} 1 UNION ALL"
-            f" SELECT * REPLACE (occurred_at + INTERVAL 400 DAY AS occurred_at) {some} 2"
-        )
-        ids = connection.execute("SELECT DISTINCT profile_id FROM heart_rate ORDER BY 1").fetchall()
-    known = [f'["{id_!s}"]\nhr_max = 15{n % 10}\nhr_rest = 6{n % 10}\nsex = "male"\n' for n, (id_,) in enumerate(ids)]
-    (folder / "members.toml").write_text("".join(known), encoding="utf-8")
-    print(f"made in {time.perf_counter() - began_at:.0f} s", flush=True)
-    began_at = time.perf_counter()
-    make_archive(database, folder / "archive")
-    size = sum(file.stat().st_size for file in (folder / "archive").rglob("*.parquet"))
-    print(f"archived in {time.perf_counter() - began_at:.0f} s, {size / readings:.2f} bytes a reading", flush=True)
+    database, archive = folder / "a.duckdb", folder / "archive"
+    if not database.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        make_recording(database, readings, ROOMS * MEMBERS_OF_ROOM, ROOMS)
+        with duckdb.connect(database) as connection:
+            some = "FROM heart_rate WHERE hash(profile_id, occurred_at) % 1000 ="
+            connection.execute(
+                f"INSERT INTO heart_rate SELECT * {some} 1 UNION ALL"
+                f" SELECT * REPLACE (occurred_at + INTERVAL 400 DAY AS occurred_at) {some} 2"
+            )
+            ids = connection.execute("SELECT DISTINCT profile_id FROM heart_rate ORDER BY 1").fetchall()
+        known = [f"[{id_!s}]\nhr_max = 15{n % 10}\nhr_rest = 6{n % 10}\nsex = 'male'\n" for n, (id_,) in enumerate(ids)]
+        (folder / "members.toml").write_text("".join(known), encoding="utf-8")
+    if not archive.exists():
+        began_at = time.perf_counter()
+        make_archive(database, archive)
+        size = sum(file.stat().st_size for file in archive.rglob("*.parquet")) / readings
+        print(f"archived in {time.perf_counter() - began_at:.0f} s, {size:.2f} bytes a reading", file=sys.stderr)
 
 
 def run(name: str, command: list[str], log: Path, more: Callable[[list[psutil.Process]], None] | None = None) -> float:
