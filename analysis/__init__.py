@@ -7,7 +7,7 @@
 The rooms of this package, from top to bottom; each may import those below it, and none above or beside it:
 
 - `cli`: the command `pulsoid-rec`; it alone imports more of the recorder than its contract.
-- `notebook`, `report`, `export`: what users see.
+- `notebook`, `report`, `export`: what users see; `spark`: the summary of any number of rooms on a cluster.
 - `charts`: the charts of the notebooks and the page.
 - `findings`: what to know before trusting a figure.
 - `reading`: from the DuckDB file to frames.

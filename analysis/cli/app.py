@@ -62,13 +62,18 @@ def options(
 
 
 def main() -> None:
-    """Run the command line; an error ends with one line on stderr and its exit code."""
+    """Run the command `pulsoid-rec`."""
+    run(app, "pulsoid-rec")
+
+
+def run(app: typer.Typer, name: str) -> NoReturn:
+    """Run a command line; an error ends with one line on stderr and its exit code."""
     note_interrupts()
     gc.set_threshold(_COLLECT_AFTER)
     for stream in (sys.stdout, sys.stderr):
         _fit_to_encoding(stream)
     try:
-        sys.exit(app(prog_name="pulsoid-rec", standalone_mode=False))
+        sys.exit(app(prog_name=name, standalone_mode=False))
     except PulsoidRecError as error:
         _exit(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):

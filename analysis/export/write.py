@@ -92,16 +92,29 @@ def write_export(
     StorageError
         The recording cannot be read, or the file cannot be written.
     """
-    options = _parquet_options(export, recording) if format_ == "parquet" else _CSV_OPTIONS
     if export.table == "summary":
         summary = recording.summary(export.wanted, export.definitions, export.members)
-        with duckdb.connect() as connection:
-            connection.register("summary", summary.to_arrow())
-            query = _for_format("FROM summary", format_, connection)
-            return _copy(connection, query, path, options, show_progress)
+        return write_summary(summary, export, recording.path.name, path, format_, show_progress=show_progress)
+    options = _options(export, recording.path.name, format_)
     with recording.snapshot() as snapshot, snapshot.connect() as connection:
         query = _for_format(_query(snapshot, export), format_, connection)
         return _copy(connection, query, path, options, show_progress)
+
+
+def write_summary(
+    summary: pl.DataFrame,
+    export: Export,
+    source: str,
+    path: Path,
+    format_: Format,
+    *,
+    show_progress: Callable[[float], None] | None = None,
+) -> int:
+    """Write a summary that was computed of `source`, as `write_export` does."""
+    with duckdb.connect() as connection:
+        connection.register("summary", summary.to_arrow())
+        query = _for_format("FROM summary", format_, connection)
+        return _copy(connection, query, path, _options(export, source, format_), show_progress)
 
 
 def _query(recording: Recording, export: Export) -> str:
@@ -172,13 +185,15 @@ def _copy(
             ) from error
 
 
-def _parquet_options(export: Export, recording: Recording) -> list[str]:
-    """Return the options of SQL's COPY for Parquet."""
+def _options(export: Export, source: str, format_: Format) -> Sequence[str]:
+    """Return the options of SQL's COPY."""
+    if format_ != "parquet":
+        return _CSV_OPTIONS
     table = TABLES.get(export.table)
     columns = SUMMARY if table is None else exported_columns(table)
     metadata = {
         "pulsoid_rec.table": export.table,
-        "pulsoid_rec.source": recording.path.name,
+        "pulsoid_rec.source": source,
         "pulsoid_rec.filter": str(export.wanted),
         "pulsoid_rec.columns": json.dumps({column.name: column.meaning for column in columns}, ensure_ascii=False),
         "pulsoid_rec.definitions": json.dumps(asdict(export.definitions)),

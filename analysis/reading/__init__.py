@@ -8,6 +8,7 @@ May import `metrics`. A path goes in; frames, results and the summary come out.
 - `buckets`: readings of each member by the quarter of an hour; sessions and slices come from them.
 - `room_leads`: which readings are untimely, and so left out of all that is read.
 - `slices`, `packed`, `pipeline`: the one heavy pass over all readings; `results`: all that comes of it.
+- `rooms`: the same of rooms that an engine hands over in batches, whole or split among tasks.
 - `config_names`, `connections`: names, and what became of connections.
 - `members_file`, `rejected`, `backlog`: the file `members.toml`, rejected messages, and what is still in the journal.
 """

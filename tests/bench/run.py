@@ -33,6 +33,7 @@ BENCHMARKS = {
     "stored_bytes": (13,),
     "many_segments": (15,),
     "broken_line": (16,),
+    "archived": (20, 21, 22),
 }
 """The modules, and the lines of the table that each fills."""
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -34,6 +35,16 @@ def run_command(
 
 def run_here(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run it in this process: same arguments, output and exit code, without the second that one takes to start."""
+    return run_main_here(main, arguments, cwd, environment)
+
+
+def run_main_here(
+    program: Callable[[], None],
+    arguments: Sequence[str | Path],
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program in this process, as `run_here` does."""
     streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2)]
     handler, threshold, code = signal.getsignal(signal.SIGINT), gc.get_threshold(), 0
     with contextlib.ExitStack() as stack:
@@ -41,13 +52,15 @@ def run_here(*arguments: str | Path, cwd: Path | None = None, **environment: str
         stack.callback(gc.set_threshold, *threshold)
         stack.callback(_set_time_zone)  # once the environment is what it was
         stack.enter_context(contextlib.chdir(cwd or Path.cwd()))
-        stack.enter_context(mock.patch.dict(os.environ, _variables({"COLUMNS": "100", **environment}), clear=True))
+        stack.enter_context(
+            mock.patch.dict(os.environ, _variables({"COLUMNS": "100", **(environment or {})}), clear=True)
+        )
         stack.enter_context(mock.patch.object(sys, "argv", ["pulsoid-rec", *map(str, arguments)]))
         stack.enter_context(contextlib.redirect_stdout(streams[0]))
         stack.enter_context(contextlib.redirect_stderr(streams[1]))
         _set_time_zone()
         try:
-            main()
+            program()
         except SystemExit as ended:
             code = int(ended.code or 0)
     for stream in streams:
