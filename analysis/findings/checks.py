@@ -116,7 +116,7 @@ class Checks:
     """`begins_at`, `ends_at`: the readings before and after a silence longer than `SILENCE_S`, and than the pace."""
 
     windows: pl.DataFrame
-    """As of `leads.lead_windows`."""
+    """As of `leads.lead_windows`; also of readings that were received at the same time, but were not selected."""
 
     returns: pl.DataFrame
     """`removed_at`, `first_at`: the first reading after a member's removal, if there is one."""

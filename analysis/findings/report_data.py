@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from pulsoid_rec.analysis.findings.checks import SLICE_ROWS, Checks, make_checks
-from pulsoid_rec.analysis.findings.concurrent import describe_concurrent
+from pulsoid_rec.analysis.findings.concurrent import describe_concurrent, find_concurrent, read_windows_beside
 from pulsoid_rec.analysis.findings.unmatched_members import describe_unmatched
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
@@ -34,6 +34,8 @@ READINGS = pl.Schema(
         "plausible": pl.Boolean(),
     }
 )
+
+_SESSION = {"room_id": pl.String(), "session": pl.Int64()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +143,10 @@ def _read(
     results = compute_results(selection, members)
     sessions = results.sessions.join(results.tally, on=["room_id", "session"], how="semi")
     room_ids, room_names = sessions["room_id"].unique().sort().to_list(), recording.room_names()
-    first_and_last = sessions.select(pl.col("started_at").min(), pl.col("ended_at").max()).row(0)
-    member_events = recording.events(MEMBER_EVENTS, room_ids, *first_and_last)
+    # Also of when they were received, as the clocks of a session's members may be wrong.
+    first = sessions.select(pl.min_horizontal("started_at", "first_received_at").min()).item()
+    last = sessions.select(pl.max_horizontal("ended_at", "last_received_at").max()).item()
+    member_events = recording.events(MEMBER_EVENTS, room_ids, first, last)
     readings = None
     are_too_many = 0 < at_most < results.tally["readings"].sum()
     checks = sessions.height <= most_sessions and not are_too_many
@@ -155,6 +159,11 @@ def _read(
         rows = readings if keys is None else readings.filter(pl.col("key").is_in(keys.implode()))
         return rows.iter_slices(SLICE_ROWS)
 
+    checked = make_checks(
+        read if checks else _read_nothing, selection.bounded_members, selection.definitions, member_events
+    )
+    imported = recording.imported_sessions(selection.wanted.rooms, selection.definitions)
+    concurrent = _find_concurrent(recording, selection, sessions, imported)
     return ReportData(
         generated_at=generated_at,
         source=recording.path.name,
@@ -165,33 +174,41 @@ def _read(
         time_at_bpm=results.time_at_bpm,
         untimely=results.untimely,
         readings=_describe(readings, selection, results.people),
-        checks=make_checks(
-            read if checks else _read_nothing, selection.bounded_members, selection.definitions, member_events
-        ),
+        checks=_widen(recording, selection, checked, concurrent),
         member_events=member_events,
         connection_events=recording.events(CONNECTION_EVENTS, room_ids),
         last_received=recording.last_received().filter(pl.col("room_id").is_in(room_ids)),
-        imported=recording.imported_sessions(selection.wanted.rooms, selection.definitions) if checks else frozenset(),
+        imported=imported,
         definitions=selection.definitions,
         filter=str(selection.wanted),
         rejected=read_rejected(recording, selection.wanted, selection.definitions),
-        concurrent=_find_concurrent(recording, selection, sessions, room_names),
+        concurrent=[] if _is_part(selection.wanted) else describe_concurrent(concurrent, room_names),
         # The last, as it selects anew on this connection.
         unmatched=_find_unmatched(recording, selection, members, results.config_names),
     )
 
 
+def _is_part(wanted: Filter) -> bool:
+    """Return whether a filter may select a part of a session."""
+    return wanted.since is not None or wanted.until is not None or bool(wanted.members)
+
+
 def _find_concurrent(
-    recording: Recording, selection: Selection, shown: pl.DataFrame, room_names: Mapping[str, str]
-) -> list[str]:
-    """Describe sessions received at the same time as those shown, unless the filter is for a range of time."""
-    wanted, definitions = selection.wanted, selection.definitions
-    if wanted.since is not None or wanted.until is not None or wanted.members:
-        return []
-    recorded = recording.sessions(Filter(rooms=wanted.rooms), definitions)
-    return describe_concurrent(
-        recorded, shown, room_names, lambda: recording.imported_sessions(wanted.rooms, definitions)
-    )
+    recording: Recording, selection: Selection, shown: pl.DataFrame, imported: AbstractSet[tuple[str, int]]
+) -> pl.DataFrame:
+    recorded = recording.sessions(Filter(rooms=selection.wanted.rooms), selection.definitions)
+    return find_concurrent(recorded, shown, pl.DataFrame([*imported], _SESSION, orient="row"))
+
+
+def _widen(recording: Recording, selection: Selection, checks: Checks, concurrent: pl.DataFrame) -> Checks:
+    """Add the windows of what was received at the same time, but is not selected: they show whose clock is wrong."""
+    wanted = selection.wanted
+    if checks.windows.is_empty() or (concurrent.is_empty() and not _is_part(wanted)):
+        return checks
+    sessions = pl.concat([selection.sessions.select(*_SESSION), concurrent.select(*_SESSION)])
+    with recording.selection(Filter(rooms=wanted.rooms), selection.definitions) as whole:
+        beside = read_windows_beside(replace(whole, slice_rows=SLICE_ROWS), selection, sessions, checks.windows)
+        return replace(checks, windows=pl.concat([checks.windows, *beside]))
 
 
 def _find_unmatched(
