@@ -17,14 +17,7 @@ from pulsoid_rec.recorder.contract.wording import format_duration
 def calendar(sessions: pl.DataFrame, *, zone: tzinfo | None = None, width: int | str = 760) -> alt.LayerChart:
     """Draw sessions as bars on a clock, a row for each day that has one; the days of many sessions as cells.
 
-    Parameters
-    ----------
-    sessions
-        `room_id`, `session`, `started_at`, `ended_at`, `members`, `readings`.
-    zone
-        Time zone of the clock; None for this computer's.
-    width
-        Pixels, or "container" to fill the element it is in.
+    `zone` is the clock's, None for this computer's; `width` is in pixels, or "container" to fill the element it is in.
     """
     if sessions.height > MOST_SESSIONS:
         return season_calendar(sessions, zone=zone, width=width)
@@ -75,18 +68,7 @@ def member_history(
 ) -> alt.LayerChart:
     """Draw one member's heart rate in each session, side by side: the mean, and the range of nine tenths of the time.
 
-    Sessions without a reading of the member are left out.
-
-    Parameters
-    ----------
-    summary
-        Rows of the summary, of any sessions and members.
-    profile_id
-        The member.
-    zone
-        Time zone of the dates; None for this computer's.
-    width
-        Pixels, or "container" to fill the element it is in.
+    Sessions of the summary without a reading of the member are left out. `zone` and `width` are as of `calendar`.
     """
     mine = summary.filter((pl.col("profile_id") == profile_id) & pl.col("bpm_mean").is_not_null()).sort("first_at")
     labels = session_labels(mine, zone)
@@ -114,17 +96,7 @@ def member_history(
 def session_labels(sessions: pl.DataFrame, zone: tzinfo | None) -> list[str]:
     """Label sessions by when they began, no two alike: with the year, the room or the number where they differ.
 
-    Parameters
-    ----------
-    sessions
-        `room_id`, `session`, `first_at`.
-    zone
-        Time zone of the reader; None for this computer's.
-
-    Returns
-    -------
-    list of str
-        In the order of the rows, of several lines.
+    `sessions` have `room_id`, `session`, `first_at`; labels are in their order, of several lines.
     """
     instants, rooms, numbers = (sessions[name].to_list() for name in ("first_at", "room_id", "session"))
     days = [to_local(at, zone) for at in instants]

@@ -107,14 +107,8 @@ def _empty_days(years: list[int]) -> list[dict[str, int]]:
 def period_drawing(periods: pl.DataFrame, unit: str, ends: tuple[date, date]) -> Drawing:
     """Prepare the chart of one member's heart rate by period: the mean, and the range of nine tenths of the time.
 
-    Parameters
-    ----------
-    periods
-        The member's rows of `season.season_periods`, and their unit.
-    unit
-        As it returned it.
-    ends
-        The first and last period of all members, so that their charts compare.
+    `periods` are the member's rows of `season.season_periods`, `unit` as it returned it, and `ends` the first and last
+    period of all members, so that their charts compare.
     """
     rows = [
         {

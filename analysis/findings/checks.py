@@ -140,17 +140,9 @@ def make_checks(
 ) -> Checks:
     """Check the readings of members, slice by slice.
 
-    Parameters
-    ----------
-    read
-        Reads the slices: `READINGS`, without duplicates, each member's in the order of time, over all slices. With keys
-        it reads those alone.
-    members
-        `key`, `MEMBER`, and `started_at` and `ended_at` of the session.
-    definitions
-        What is plausible, and how long readings hold.
-    member_events
-        The table `member_events` of these rooms.
+    `read` reads the slices: `READINGS`, without duplicates, each member's in the order of time, over all slices; with
+    keys it reads those alone. `members` have `key`, `MEMBER`, and `started_at` and `ended_at` of the session;
+    `member_events` is the table, of these rooms.
     """
     removals = (
         member_events.filter(pl.col("event") == "removed")
@@ -229,17 +221,9 @@ def _compare(
 ) -> tuple[pl.LazyFrame, pl.LazyFrame, pl.DataFrame]:
     """Compare each reading with the member's one before.
 
-    Parameters
-    ----------
-    rows
-        The last readings of the slices before, as the third result of this function; then a slice's, in which the
-        further columns are null.
-    definitions, longest
-        As of `_check`.
-
-    Returns
-    -------
-    What a `Check` is given; and each member's last reading and last plausible one, for the next slice.
+    `rows` are the last readings of the slices before, as the third result of this function; then a slice's, in which
+    the further columns are null. Returns what a `Check` is given; and each member's last reading and last plausible
+    one, for the next slice.
     """
     is_plausible = pl.col("bpm").is_between(definitions.min_bpm, definitions.max_bpm)
     readings = rows.sort("key", maintain_order=True).with_columns(

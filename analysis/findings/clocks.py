@@ -25,28 +25,17 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clocks:
-    """The clocks of a session.
+    """The clocks of a session."""
 
-    Parameters
-    ----------
-    lead
-        How far the room's clock is ahead of the recorder's; negative if it is behind.
-    offsets
-        How far a member's clock is ahead of the room's, where it is in all of the session, and by `DIFFERENT` or more.
-    steps
-        Clocks that were set while the session was received, in the order of time.
-    received
-        Of members some of whose readings are `DIFFERENT` or more from the room's clock: when readings of them were
-        received, on the room's clock, as minutes' first and last, in the order of time.
-    heard
-        The members of whom readings were received at the time of the session, whatever session they are in.
-    """
-
-    lead: timedelta = timedelta()
+    lead: timedelta = timedelta()  # how far the room's is ahead of the recorder's; negative if it is behind
     offsets: Mapping[str, timedelta] = field(default_factory=dict)
-    steps: tuple[Step, ...] = ()
+    """How far members' clocks are ahead of the room's, if in all of the session, and by `DIFFERENT` or more."""
+    steps: tuple[Step, ...] = ()  # clocks that were set while the session was received, in the order of time
     received: Mapping[str, Sequence[tuple[datetime, datetime]]] = field(default_factory=dict)
-    heard: AbstractSet[str] = frozenset()
+    """Of members some of whose readings are `DIFFERENT` or more from the room's clock: when any were received, on the
+    room's clock, as minutes' first and last, in the order of time.
+    """
+    heard: AbstractSet[str] = frozenset()  # whose readings were received at that time, whatever session they are in
 
     @property
     def wrong(self) -> set[str]:

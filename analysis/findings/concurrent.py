@@ -19,18 +19,10 @@ def find_concurrent(recorded: pl.DataFrame, shown: pl.DataFrame, imported: pl.Da
     """Find sessions that are not shown, but were received while one of their room was that is.
 
     A room has one session at a time, unless its members' clocks differ by more than what divides sessions, or readings
-    come late.
+    come late. `recorded` are all sessions of these rooms, `shown` some of them; the receipt of `imported` ones, of
+    which there is nothing else, tells nothing.
 
-    Parameters
-    ----------
-    recorded, shown
-        All sessions of these rooms, and those shown: `sessions.SCHEMA`.
-    imported
-        `room_id` and `session` of those that are nothing but imported: their receipt tells nothing.
-
-    Returns
-    -------
-    `room_id`, `session`, and `session_shown`, one of those; ordered by the first two.
+    Returns `room_id`, `session`, and `session_shown`, one of those; ordered by the first two.
     """
     recorded, shown = (sessions.join(imported, on=_SESSION, how="anti") for sessions in (recorded, shown))
     pairs = recorded.join(shown, on=_SESSION, how="anti").join(shown, on="room_id", suffix="_shown")
@@ -58,20 +50,9 @@ def read_windows_beside(
 ) -> Iterator[pl.DataFrame]:
     """Read what was received at the same time as the readings selected, but is not selected.
 
-    Parameters
-    ----------
-    whole
-        The recording, or these rooms of it.
-    selection
-        What is selected: it may be other sessions, some members, a range of time.
-    sessions
-        `room_id` and `session` of those to read of.
-    windows
-        Those of the selected readings, as of `leads.lead_windows`.
-
-    Yields
-    ------
-    Windows as these, of readings that these have not.
+    `selection` is a part of `whole`: of its sessions, its members, or its time. `sessions` (`room_id`, `session`) are
+    those to read of, and `windows` those of the selected readings, as of `leads.lead_windows`; yields windows like
+    these, of other readings.
     """
     buckets = whole.buckets.join(sessions, on=_SESSION, how="semi")
     of_others = buckets.join(selection.members, on=MEMBER, how="anti")

@@ -31,16 +31,9 @@ IS_CLEAN: Final = pl.col("high_us") - pl.col("low_us") < _DIFFERENT_US
 def lead_windows(readings: pl.LazyFrame, by: Sequence[str] = MEMBER) -> pl.LazyFrame:
     """Summarize the leads of readings by minutes of receipt.
 
-    Parameters
-    ----------
-    readings
-        `occurred_at`, `received_at`, and the columns of `by`, in any order.
-    by
-        Columns that identify one member in one session.
+    `readings` have `occurred_at`, `received_at`, and `by`, the columns that identify one member in one session.
 
-    Returns
-    -------
-    `by`, `minute` (of receipt), `lead_us` (the median, in microseconds), `low_us` and `high_us` (the extremes),
+    Returns `by`, `minute` (of receipt), `lead_us` (the median, in microseconds), `low_us` and `high_us` (the extremes),
     `first_at` and `last_at`, `first_received_at` and `last_received_at`; in no order.
     """
     occurred_at, received_at = pl.col("occurred_at"), pl.col("received_at")
@@ -57,17 +50,10 @@ def lead_windows(readings: pl.LazyFrame, by: Sequence[str] = MEMBER) -> pl.LazyF
 
 
 def compare_clocks(windows: pl.DataFrame) -> dict[tuple[str, int], Clocks]:
-    """Compare the clocks of each session.
+    """Compare the clocks of each session, by room and session; those in which no window shows a clock are left out.
 
-    Parameters
-    ----------
-    windows
-        As `lead_windows` returns them, by room, session and profile; also of what was received at the same time as
-        the sessions of interest, since a member whose clock is wrong may be in another one.
-
-    Returns
-    -------
-    By room and session; sessions in which no window shows a clock are left out.
+    `windows` are as of `lead_windows`, by room, session and profile; also of what was received at the same time as the
+    sessions of interest, since a member whose clock is wrong may be in another one.
     """
     windows = _compare_to_room(windows)
     changes = _find_changes(windows)

@@ -109,28 +109,11 @@ def read_report(
     at_most: int = 0,
     most_sessions: int = sys.maxsize,
 ) -> ReportData:
-    """Read everything that a report shows, from one state of the file.
+    """Read everything that a report shows, from one state of the file; raise `StorageError` if that is impossible.
 
-    Parameters
-    ----------
-    recording
-        The recording.
-    wanted
-        The rooms, sessions and range of time to report on.
-    members
-        What is known of the members: `metrics.members.SCHEMA`.
-    definitions
-        What counts as plausible, held and one session.
-    at_most
-        How many readings may be loaded one by one, for charts, which are refused if there are more: then `readings` is
-        empty, and none is checked. 0 loads none, and checks all.
-    most_sessions
-        Of more sessions no reading is loaded, and none is checked; of fewer all are, slice by slice, which notes need.
-
-    Raises
-    ------
-    StorageError
-        The recording cannot be read.
+    `at_most` so many readings are loaded one by one, for charts; if there are more, `readings` is empty, and none is
+    checked. 0 loads none, and checks all. Nor is any reading loaded or checked of more than `most_sessions`; of fewer
+    all are, slice by slice, which notes need. `members` is what is known of them: `metrics.members.SCHEMA`.
     """
     with recording.snapshot() as snapshot, snapshot.selection(wanted, definitions) as selection:
         return _read(snapshot, selection, members, at_most=at_most, most_sessions=most_sessions)

@@ -84,20 +84,9 @@ def season_members(report: ReportData) -> pl.DataFrame:
 def season_periods(report: ReportData, zone: tzinfo | None) -> tuple[str, pl.DataFrame]:
     """Summarize each member's time in each day, week, month or year, the shortest of which there are not too many.
 
-    Parameters
-    ----------
-    report
-        The report; it has sessions.
-    zone
-        Time zone of the reader; None for this computer's.
-
-    Returns
-    -------
-    unit : str
-        `day`, `week` (from Monday), `month` or `year`.
-    periods : pl.DataFrame
-        `room_id`, `profile_id`, `period` (its first day), `sessions`, `observed_s`, `coverage`, `bpm_mean`, `bpm_p05`,
-        `bpm_p95` and the other statistics of bpm; only those with observed time, in the order of time.
+    Returns the unit, and `room_id`, `profile_id`, `period` (its first day; of a week Monday), `sessions`, `observed_s`,
+    `coverage`, `bpm_mean`, `bpm_p05`, `bpm_p95` and the other statistics of bpm; only those with observed time, in the
+    order of time. `report` has sessions; `zone` is the reader's, None for this computer's.
     """
     days = [to_local(at, zone).date() for at in report.sessions["started_at"]]
     length = (max(days) - min(days)).days

@@ -19,52 +19,22 @@ from pulsoid_rec.analysis.metrics.members import labels
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionView:
-    """One session of a report, with the rows of the report's frames that belong to it.
-
-    Parameters
-    ----------
-    room_id, session
-        Which session.
-    started_at, ended_at
-        Its first and last reading in the report (aware, UTC); the whole session's if nothing was checked.
-    present_from, present_until
-        The same on the room's clock, if members' clocks are wrong in all of the session.
-    local_zone
-        Time zone of the reader; None for this computer's.
-    zone
-        Its offset at the session's start.
-    definitions
-        The report's definitions.
-    names
-        A label for each member, by profile id and in the order of the summary; all different.
-    config_names
-        `ReportData.config_names`.
-    clocks
-        How the clocks of recorder, room and members differ.
-    offline
-        The times in the session in which the room was not recorded, on the room's clock.
-    has_connections
-        Whether the recorder's connections to the room are known, and so the times in which it was recording.
-    summary, time_at_bpm, readings, untimely, member_events, rejected
-        The report's frames, of this session only.
-    checks
-        The report's checks, of this session only.
-    """
+    """One session of a report; its frames are the report's, and hold the rows of this session alone."""
 
     room_id: str
     session: int
-    started_at: datetime
+    started_at: datetime  # the first and last reading in the report; the whole session's if nothing was checked
     ended_at: datetime
-    present_from: datetime
+    present_from: datetime  # the same on the room's clock, if members' clocks are wrong in all of the session
     present_until: datetime
-    local_zone: tzinfo | None
-    zone: timezone
+    local_zone: tzinfo | None  # of the reader; None for this computer's
+    zone: timezone  # its offset at the session's start
     definitions: Definitions
-    names: dict[str, str]
-    config_names: Mapping[tuple[str, str], str]
+    names: dict[str, str]  # a label for each member by profile id, in the order of the summary; all different
+    config_names: Mapping[tuple[str, str], str]  # `ReportData.config_names`
     clocks: Clocks
-    offline: tuple[Offline, ...]
-    has_connections: bool
+    offline: tuple[Offline, ...]  # when the room was not recorded, on the room's clock
+    has_connections: bool  # whether it is known when the recorder was connected to the room
     summary: pl.DataFrame
     time_at_bpm: pl.DataFrame
     readings: pl.DataFrame
@@ -83,15 +53,7 @@ class SessionView:
 
 
 def session_views(report: ReportData, zone: tzinfo | None = None) -> list[SessionView]:
-    """Divide a report into its sessions, in the order of `report.sessions`.
-
-    Parameters
-    ----------
-    report
-        The report.
-    zone
-        Time zone of the reader; None for this computer's.
-    """
+    """Divide a report into its sessions, in the order of `report.sessions`; `zone` is the reader's."""
     frames = (report.summary, report.time_at_bpm, report.readings, report.untimely, report.rejected)
     by_session = [frame.partition_by("room_id", "session", as_dict=True) for frame in frames]
     checks_of = report.checks.by_session()

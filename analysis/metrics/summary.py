@@ -20,22 +20,11 @@ FLOOR_US = 60 * MICROSECONDS
 
 
 def summarize(tally: pl.DataFrame, people: pl.DataFrame, recovery: pl.DataFrame) -> pl.DataFrame:
-    """Summarize each member's readings in each session.
+    """Summarize each member's readings in each session: `SCHEMA`, ordered by room, session, name and id.
 
-    Parameters
-    ----------
-    tally
-        By room, session and member, as `time_at_bpm.add_tallies` returns it.
-    people
-        A row for each of them, as `members.describe_members` returns it: `room_id`, `session`, `profile_id`, `name`,
-        `hr_max`, `hr_max_source`, `hr_rest`, `sex`.
-    recovery
-        `room_id`, `session`, `profile_id`, `hrr60`, as `recovery.largest_falls` returns it.
-
-    Returns
-    -------
-    `SCHEMA`, ordered by room, session, name and id. A member without a plausible reading has a row with nulls; no
-    members, no rows.
+    `tally` is by room, session and member, as `time_at_bpm.add_tallies` returns it; `people` a row for each of them, as
+    of `members.describe_members`; `recovery` has `room_id`, `session`, `profile_id`, `hrr60`, as
+    `recovery.largest_falls` returns it. A member without a plausible reading has a row with nulls; no members, no rows.
     """
     by = list(MEMBER)
     plausible = tally.filter(pl.col("bpm").is_not_null()).sort("bpm")

@@ -39,12 +39,8 @@ class Picture(NamedTuple):
 def draw_picture(spec: dict[str, Any]) -> Picture:
     """Draw a Vega-Lite specification as it is before anybody points at it.
 
-    The first picture of a process takes 0.4 s longer than the others, since a JavaScript engine is started.
-
-    Raises
-    ------
-    ValueError
-        The chart's data is elsewhere (nothing is fetched), or it cannot be drawn.
+    The first picture of a process takes 0.4 s longer than the others, since a JavaScript engine is started. Raises
+    `ValueError` if the chart's data is elsewhere (nothing is fetched), or it cannot be drawn.
     """
     spec = _replace(_UNFIT, spec)
     try:

@@ -30,16 +30,10 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_report(report: ReportData, zone: tzinfo | None = None) -> str:
-    """Render a report as a complete HTML document.
+    """Render a report, with its readings, as a complete HTML document.
 
     It contains everything it needs, and its content policy forbids the browser to load anything. All names are escaped.
-
-    Parameters
-    ----------
-    report
-        What to show, with its readings.
-    zone
-        Time zone of the clock times in it; None for this computer's.
+    Clock times are of `zone`; None for this computer's.
     """
     if not report.summary.is_empty():
         prepare_scripts()

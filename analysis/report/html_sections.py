@@ -73,15 +73,7 @@ class Section:
 
 
 def make_sections(report: ReportData, zone: tzinfo | None = None) -> list[Section]:
-    """Prepare each session of a report, in the order of `report.sessions`.
-
-    Parameters
-    ----------
-    report
-        The report, with its readings.
-    zone
-        Time zone of the reader; None for this computer's.
-    """
+    """Prepare each session of a report, which has its readings, in the order of `report.sessions`."""
     return [_section(view, f"s{number}", report) for number, view in enumerate(session_views(report, zone))]
 
 

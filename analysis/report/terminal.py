@@ -61,16 +61,9 @@ def _plain_text(show: Callable[[Console], None]) -> str:
 
 
 def show_report(report: ReportData, console: Console, zone: tzinfo | None = None) -> None:
-    """Print a table for each session, with the notes on how far to trust it.
+    """Print a table for each session of a report, which has members, with the notes on how far to trust it.
 
-    Parameters
-    ----------
-    report
-        The report; it has members.
-    console
-        Where to print; columns that do not fit are left out, the least important first.
-    zone
-        Time zone of the reader; None for this computer's.
+    Columns that do not fit are left out, the least important first. `zone` is the reader's; None for this computer's.
     """
     if is_season(report):
         _show_season(report, console, zone)

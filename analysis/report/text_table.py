@@ -25,14 +25,8 @@ _LEAST_LABEL = 12
 class FittingTable:
     """A table that leaves out the columns that do not fit beside its label, the least important first.
 
-    Parameters
-    ----------
-    label
-        The first column; what is too long in it is cut off.
-    columns
-        The others.
-    rows
-        A frame with a row for each of the table's.
+    `label` is the first column; what is too long in it is cut off. `rows` is a frame with a row for each of the
+    table's.
     """
 
     label: TableColumn
