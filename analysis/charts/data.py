@@ -11,8 +11,7 @@ from pulsoid_rec.analysis.findings.wording import DASH
 from pulsoid_rec.analysis.metrics.filters import to_microseconds
 from pulsoid_rec.recorder.contract.wording import format_count
 
-HOVER_COLUMNS = 120
-"""Columns of time to hover over in a wide chart: some 8 px each."""
+HOVER_COLUMNS = 120  # columns of time to hover over in a wide chart: some 8 px each
 
 CROWD_FIELDS = (
     "column",

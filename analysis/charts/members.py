@@ -17,11 +17,9 @@ from pulsoid_rec.analysis.charts.style import ZONES, encode, light, styled
 from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.metrics.zones import ZONE_PERCENTS
 
-_LABELLED = 0.09
-"""Share of the chart's height from which a zone is high enough for its number."""
+_LABELLED = 0.09  # share of the chart's height from which a zone is high enough for its number
 
-_COLUMNS = 80
-"""Columns to hover over: these charts are small."""
+_COLUMNS = 80  # columns to hover over: these charts are small
 
 
 def member_drawings(view: SessionView, *, buckets: int = 240, height: int = 150) -> dict[str, Drawing]:

@@ -11,21 +11,16 @@ from pulsoid_rec.analysis.findings.local_time import to_local
 from pulsoid_rec.analysis.findings.wording import format_share
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 
-_CELL = 12
-"""Height of a day, in pixels."""
+_CELL = 12  # height of a day, in pixels
 
-_ROWS = 8
-"""A year's rows: seven days, from Monday, and a space."""
+_ROWS = 8  # a year's rows: seven days, from Monday, and a space
 
-_WEEKDAYS = ("Mon", "", "", "Thu", "", "", "Sun")
-"""Labels of rows."""
+_WEEKDAYS = ("Mon", "", "", "Thu", "", "", "Sun")  # labels of rows
 
 _MONTHS = "['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']"
-_WEEKS = [1, 5, 9, 14, 18, 22, 27, 31, 35, 40, 44, 48]
-"""Weeks, from 0, in which months have their labels."""
+_WEEKS = [1, 5, 9, 14, 18, 22, 27, 31, 35, 40, 44, 48]  # weeks, from 0, in which months have their labels
 
-_MOST_YEARS = 10
-"""In more years days without a session are not drawn."""
+_MOST_YEARS = 10  # in more years days without a session are not drawn
 
 _TITLES = {"day": "%a %e %b %Y", "week": "from %a %e %b %Y", "month": "%b %Y", "year": "%Y"}
 _AXIS = {"year": "%Y", "quarter": "%b", "month": "%b", "week": "%e %b", "date": "%e %b", "day": "%e %b"}

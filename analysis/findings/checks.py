@@ -25,14 +25,11 @@ from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
 
-SILENCE_S = 60.0
-"""A longer silence of a member has a note; a shorter one only counts as a gap."""
+SILENCE_S = 60.0  # a longer silence of a member has a note; a shorter one only counts as a gap
 
-SLICE_ROWS = 250_000
-"""Readings are checked in slices of so many. Larger ones take no less time and more memory."""
+SLICE_ROWS = 250_000  # readings are checked in slices of so many. Larger ones take no less time and more memory.
 
-_ROWS = 100_000
-"""Rows of a check's results that may gather before they are added up."""
+_ROWS = 100_000  # rows of a check's results that may gather before they are added up
 
 READINGS: Final = {"key": pl.UInt32(), "occurred_at": INSTANT, "received_at": INSTANT, "bpm": pl.Int32()}
 """Columns of a slice. `key` is a number for each member and session, `members` says which."""
@@ -103,23 +100,16 @@ _CHECKS: Final[dict[str, Check]] = {
 class Checks:
     """What the checks found: frames with `room_id`, `session`, `profile_id`, ordered by these, and further columns."""
 
-    ends: pl.DataFrame
-    """`first_at`, `last_at`: each member's first and last reading, plausible or not."""
-
-    paces: pl.DataFrame
-    """As of `pace.find_paces`."""
-
-    faults: pl.DataFrame
-    """As of `faults.judge_faults`."""
-
+    ends: pl.DataFrame  # `first_at`, `last_at`: each member's first and last reading, plausible or not
+    paces: pl.DataFrame  # as of `pace.find_paces`
+    faults: pl.DataFrame  # as of `faults.judge_faults`
     silences: pl.DataFrame
     """`begins_at`, `ends_at`: the readings before and after a silence longer than `SILENCE_S`, and than the pace."""
 
     windows: pl.DataFrame
     """As of `leads.lead_windows`; also of readings that were received at the same time, but were not selected."""
 
-    returns: pl.DataFrame
-    """`removed_at`, `first_at`: the first reading after a member's removal, if there is one."""
+    returns: pl.DataFrame  # `removed_at`, `first_at`: the first reading after a member's removal, if there is one
 
     def by_session(self) -> Callable[[str, int], "Checks"]:
         """Divide it: return a function that returns the part of a room's session."""

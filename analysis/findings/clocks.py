@@ -17,10 +17,8 @@ class Step(NamedTuple):
     """A clock that was set: a member's, or, if `profile_id` is None, those of all against the recorder's."""
 
     profile_id: str | None
-    at: datetime
-    """Within half a minute, on the room's clock."""
-    by: timedelta
-    """Forward, or, if negative, back."""
+    at: datetime  # within half a minute, on the room's clock
+    by: timedelta  # forward, or, if negative, back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,8 +46,7 @@ Much is a fifth of the time. Two sensors with a reading a second each are at eve
 apart, while one that reports with each heart beat always is.
 """
 
-UNEVEN_SHARE = 1 / 2
-"""With a larger share of uneven readings, two sensors take turns under one profile."""
+UNEVEN_SHARE = 1 / 2  # with a larger share of uneven readings, two sensors take turns under one profile
 
 _NO_STEP = pl.lit(None, pl.Int64())
 

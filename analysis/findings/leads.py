@@ -24,8 +24,7 @@ _GROUP = ("room_id", "group")
 _ROOM_MINUTE = ("room_id", "minute")
 _EDGES = ("low_us", "high_us")
 
-IS_CLEAN: Final = pl.col("high_us") - pl.col("low_us") < _DIFFERENT_US
-"""Whether a window shows a clock."""
+IS_CLEAN: Final = pl.col("high_us") - pl.col("low_us") < _DIFFERENT_US  # whether a window shows a clock
 
 
 def lead_windows(readings: pl.LazyFrame, by: Sequence[str] = MEMBER) -> pl.LazyFrame:

@@ -8,8 +8,7 @@ from pulsoid_rec.analysis.findings.session_view import SessionView
 
 Kind = Literal["recorder", "clock", "presence", "silence", "quality", "coverage", "rejected"]
 
-_MOST = 5
-"""If there are more notes of one sort about one session, they are merged into one."""
+_MOST = 5  # if there are more notes of one sort about one session, they are merged into one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,14 +4,11 @@ import polars as pl
 
 from pulsoid_rec.analysis.metrics.definitions import MICROSECONDS, Definitions
 
-_BIN_US = 100_000
-"""Steps are counted by the tenth of a second: finer than networks are."""
+_BIN_US = 100_000  # steps are counted by the tenth of a second: finer than networks are
 
-_FEWEST = 10
-"""Fewer steps than these have no pace."""
+_FEWEST = 10  # fewer steps than these have no pace
 
-_LATE = 1.5
-"""A reading may come later than the pace by this factor before it counts as missing."""
+_LATE = 1.5  # a reading may come later than the pace by this factor before it counts as missing
 
 
 def binned_step_us() -> pl.Expr:

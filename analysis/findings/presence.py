@@ -93,8 +93,7 @@ def _apart_notes(view: SessionView, present: pl.DataFrame, extreme: str, side: s
 class _Silence(NamedTuple):
     begins_at: datetime
     ends_at: datetime
-    recorded_s: float
-    """For how long a recorder was connected meanwhile."""
+    recorded_s: float  # for how long a recorder was connected meanwhile
 
 
 def _silences(view: SessionView) -> list[Note]:

@@ -42,12 +42,8 @@ _SESSION = {"room_id": pl.String(), "session": pl.Int64()}
 class ReportData:
     """A report's content: what the filter selected, without duplicates. Empty frames have their columns, too."""
 
-    generated_at: datetime
-    """When the recording was read (aware, UTC)."""
-
-    source: str
-    """The database's file name, without its folder."""
-
+    generated_at: datetime  # when the recording was read (aware, UTC)
+    source: str  # the database's file name, without its folder
     rooms: Mapping[str, str]
     """Each room's display name by `room_id`: its latest config's text `name`, else the id. Plain text, not escaped."""
 
@@ -66,24 +62,18 @@ class ReportData:
     readings: pl.DataFrame
     """`READINGS`, ordered by room, session, profile and time; empty if they are more than `read_report`'s `at_most`."""
 
-    untimely: pl.DataFrame
-    """`metrics.untimely.UNTIMELY`: the readings that were left out because their time is wrong."""
-
+    untimely: pl.DataFrame  # `metrics.untimely.UNTIMELY`: the readings that were left out because their time is wrong
     rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED))
     """`reading.rejected.REJECTED`: the messages that were rejected."""
 
-    checks: Checks
-    """What the checks of all readings found, whether `readings` has them or not."""
-
+    checks: Checks  # what the checks of all readings found, whether `readings` has them or not
     member_events: pl.DataFrame
-    """`member_events` of the rooms above without configs, from the first session's start to the last one's end."""
+    """`member_events` of the rooms above without configs, of when the sessions occurred or were received."""
 
     connection_events: pl.DataFrame
     """The table `connection_events` of the rooms above, of all times: earlier events show how a session began."""
 
-    last_received: pl.DataFrame
-    """`Recording.last_received` of the rooms above."""
-
+    last_received: pl.DataFrame  # `Recording.last_received` of the rooms above
     imported: AbstractSet[tuple[str, int]] = frozenset()
     """The sessions that were imported, by `room_id` and `session`: no recorder listened to them."""
 
@@ -93,9 +83,7 @@ class ReportData:
     unmatched: str | None = None
     """Who of the members file is nobody in the recording, as text; None if all are, or only a part was read."""
 
-    definitions: Definitions
-    """What counted as plausible, held and one session."""
-
+    definitions: Definitions  # what counted as plausible, held and one session
     filter: str
     """The filter as text, such as `room r1, session 3, since 2026-01-02 10:00 UTC`; empty when there was none."""
 

@@ -9,8 +9,7 @@ from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.metrics.members import labels
 from pulsoid_rec.analysis.metrics.summary import bpm_statistics
 
-MOST_SESSIONS = 60
-"""More sessions than these are reported as a season: nobody reads the tables and charts of each."""
+MOST_SESSIONS = 60  # more sessions than these are reported as a season: nobody reads the tables and charts of each
 
 REMARK = (
     f"Of more than {MOST_SESSIONS} sessions none is shown alone, and faults of sensors, silences and late "
@@ -20,8 +19,7 @@ REMARK = (
 )
 
 _MOST_PERIODS = 120
-_PERIODS = {"day": 1, "week": 7, "month": 31, "year": 366}
-"""The most days in each."""
+_PERIODS = {"day": 1, "week": 7, "month": 31, "year": 366}  # the most days in each
 
 
 def is_season(report: ReportData) -> bool:

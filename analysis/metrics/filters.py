@@ -13,8 +13,7 @@ import polars as pl
 
 from pulsoid_rec.recorder.contract.errors import UsageError
 
-Which = Literal["latest", "all"] | int
-"""A session's number, or which of them."""
+Which = Literal["latest", "all"] | int  # a session's number, or which of them
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
 _UTC = re.compile(r"\s*UTC(?:(?=([+-]\d))|$)")

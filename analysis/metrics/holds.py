@@ -6,11 +6,9 @@ import polars as pl
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 
-MEMBER = ("room_id", "session", "profile_id")
-"""Columns that identify one member in one session."""
+MEMBER = ("room_id", "session", "profile_id")  # columns that identify one member in one session
 
-ORDER = ("occurred_at", "received_at", "bpm")
-"""The order of a member's readings, whatever the order of the rows."""
+ORDER = ("occurred_at", "received_at", "bpm")  # the order of a member's readings, whatever the order of the rows
 
 
 def sort_and_deduplicate(readings: pl.DataFrame, by: Sequence[str] = MEMBER) -> tuple[pl.DataFrame, pl.DataFrame]:

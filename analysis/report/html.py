@@ -23,8 +23,7 @@ from pulsoid_rec.analysis.report.html_sections import make_sections
 from pulsoid_rec.analysis.report.vega import prepare_scripts, vega_scripts
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 
-_MOST_DETAILS = 100
-"""Of more notes of one sort about one session the others are counted."""
+_MOST_DETAILS = 100  # of more notes of one sort about one session the others are counted
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

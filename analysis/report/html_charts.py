@@ -23,16 +23,13 @@ from pulsoid_rec.analysis.findings.session_view import SessionView
 _WIDTH = "container"
 _MAX_BUCKETS = 480
 _MIN_BUCKETS = 24
-_ALL_BUCKETS = 60_000
-"""Buckets of all members of all sessions together: some 2 MB of page."""
+_ALL_BUCKETS = 60_000  # buckets of all members of all sessions together: some 2 MB of page
 
-_MAX_MEMBER_CHARTS = 200
-"""With more members than this, over all sessions, no member has a chart."""
+_MAX_MEMBER_CHARTS = 200  # with more members than this, over all sessions, no member has a chart
 
 _MAX_HISTORIES = 12
 
-CROWD = 8
-"""With more members than this, their own charts are smaller."""
+CROWD = 8  # with more members than this, their own charts are smaller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,17 +38,10 @@ class PageChart:
 
     id: str
     title: str
-    spec: str
-    """Its Vega-Lite specification, as JSON: without data, values and height."""
-
-    datasets: Mapping[str, str]
-    """The data, as JSON, by the names that the specification refers to."""
-
-    values: Mapping[str, Any]
-    """What else it refers to, by name."""
-
-    height: int | None = None
-    """In pixels, unless the specification has it."""
+    spec: str  # its Vega-Lite specification, as JSON: without data, values and height
+    datasets: Mapping[str, str]  # the data, as JSON, by the names that the specification refers to
+    values: Mapping[str, Any]  # what else it refers to, by name
+    height: int | None = None  # in pixels, unless the specification has it
 
 
 def choose_buckets(members: int) -> int:

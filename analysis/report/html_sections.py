@@ -55,9 +55,7 @@ class Section:
     facts: tuple[str, ...]
     notes: list[Note]
     members: list[Member]
-    unnamed: int
-    """Members who are in no table and chart by name, since there are too many."""
-
+    unnamed: int  # members who are in no table and chart by name, since there are too many
     crowd: bool
     overview: PageChart | None
     zones: PageChart | None

@@ -67,8 +67,7 @@ def _table(title: str, columns: list[SummaryColumn], summary: pl.DataFrame, cloc
     return Table(title=title, heads=(("Member", ""), *heads), rows=rows, remarks=tuple(remarks))
 
 
-_FURTHER = {"room": "Room", "sessions": "Sessions"}
-"""Heads of columns that only a season has."""
+_FURTHER = {"room": "Room", "sessions": "Sessions"}  # heads of columns that only a season has
 
 
 def _cells(

@@ -32,8 +32,7 @@ _LEGEND = (
     "highest held for 5 s, it or higher. Zones 1 to 5 begin at 50, 60, 70, 80, 90 % of HRmax."
 )
 
-PLAIN_WIDTH = 160
-"""Width in characters for a file or a pipe: enough for all columns."""
+PLAIN_WIDTH = 160  # width in characters for a file or a pipe: enough for all columns
 
 
 def open_terminal() -> Console | None:

@@ -17,8 +17,7 @@ from pulsoid_rec.analysis.findings.wording import DASH
 from pulsoid_rec.analysis.report.terminal_columns import Row, TableColumn
 
 _BOLD = Style(bold=True)
-_LEAST_LABEL = 12
-"""Characters of the first column, however narrow the terminal is."""
+_LEAST_LABEL = 12  # characters of the first column, however narrow the terminal is
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,7 @@ class TokenPair:
 
     token: str = field(repr=False)
     refresh_token: str | None = field(default=None, repr=False)
-    server: str | None = None
-    """URL of the server they belong to, if the file names it."""
+    server: str | None = None  # URL of the server they belong to, if the file names it
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import START, readings_of, report_of
 
-from pulsoid_rec.analysis.charts.amounts import distribution, distribution_drawing, zone_bars, zone_drawing
+from pulsoid_rec.analysis.charts.amounts import distribution_drawing, zone_drawing
 from pulsoid_rec.analysis.charts.data import bpm_domain, crowd_hover, hover_columns, lines, thin, wall_ms
 from pulsoid_rec.analysis.charts.history import calendar, member_history
 from pulsoid_rec.analysis.charts.members import member_drawings, small_multiples
 from pulsoid_rec.analysis.charts.season import period_drawing, season_calendar
-from pulsoid_rec.analysis.charts.timeline import timeline, timeline_drawing
+from pulsoid_rec.analysis.charts.timeline import timeline_drawing
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.season import MOST_SESSIONS, season_periods
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
@@ -49,6 +49,10 @@ def datasets(chart: alt.LayerChart) -> list[Any]:
 
 def drawn_member(view: SessionView, profile_id: str) -> alt.LayerChart:
     return member_drawings(view)[profile_id].chart(width=360)
+
+
+def timeline(view: SessionView) -> alt.LayerChart:
+    return timeline_drawing(view, view, chooser=True).chart()
 
 
 def drawn_lines(chart: alt.LayerChart) -> list[dict[str, Any]]:
@@ -146,7 +150,7 @@ def test_implausible_readings_are_not_drawn() -> None:
 def test_half_a_day_of_a_member_is_few_enough_points() -> None:
     seconds = pl.int_range(0, 43_200, eager=True)
     series = {"a": list(zip(seconds.to_list(), (60 + seconds * 7919 % 90).to_list(), strict=True))}
-    (drawn,) = drawn_lines(timeline(view_of(report_of(readings_of(series))), buckets=480))
+    (drawn,) = drawn_lines(timeline(view_of(report_of(readings_of(series)))))
     assert len(drawn["t"]) <= 4 * 480
 
 
@@ -155,7 +159,13 @@ def test_half_a_day_of_a_member_is_few_enough_points() -> None:
 def test_every_chart_of_a_session_is_one_that_vega_lite_takes(members: int) -> None:
     view = view_of(crowd(members, 200))
     one = next(iter(view.names))
-    charts = (timeline(view), drawn_member(view, one), zone_bars(view), distribution(view), small_multiples(view))
+    charts = (
+        timeline(view),
+        drawn_member(view, one),
+        zone_drawing(view, legend=True).chart(),
+        distribution_drawing(view).chart(),
+        small_multiples(view),
+    )
     for chart in charts:
         vl_convert.vegalite_to_vega(chart.to_dict())
 
@@ -166,8 +176,8 @@ def test_charts_of_nothing_plausible_are_empty_and_no_error() -> None:
     for chart in (
         timeline(view),
         drawn_member(view, "a"),
-        zone_bars(view),
-        distribution(view),
+        zone_drawing(view, legend=True).chart(),
+        distribution_drawing(view).chart(),
         small_multiples(view),
     ):
         vl_convert.vegalite_to_vega(chart.to_dict())
@@ -204,7 +214,7 @@ def test_zones_lie_behind_the_line_where_they_begin() -> None:
 def test_without_hr_max_no_zones_are_drawn() -> None:
     view = view_of(report_of(readings_of({"a": [(s, 60 + s) for s in range(140)]})))
     assert not [rows for rows in datasets(drawn_member(view, "a")) if rows and "zone" in rows[0]]
-    assert datasets(zone_bars(view)) == [[]]
+    assert datasets(zone_drawing(view, legend=True).chart()) == [[]]
 
 
 def test_the_time_nobody_recorded_is_shaded() -> None:
@@ -219,7 +229,7 @@ def test_the_time_nobody_recorded_is_shaded() -> None:
 
 def test_bars_of_zones_add_up_to_what_was_observed() -> None:
     view = view_of(crowd(4, 600))
-    (rows,) = datasets(zone_bars(view))
+    (rows,) = datasets(zone_drawing(view, legend=True).chart())
     for id_, observed in view.summary.filter(pl.col("hr_max").is_not_null()).select("profile_id", "observed_s").rows():
         ends = [(row["zone"], row["from"], row["to"]) for row in rows if row["id"] == id_]
         assert ends == sorted(ends)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from report_samples import READINGS, report_of
 
 from pulsoid_rec.analysis.charts.history import calendar, session_labels
-from pulsoid_rec.analysis.charts.timeline import timeline
+from pulsoid_rec.analysis.charts.timeline import timeline_drawing
 from pulsoid_rec.analysis.findings.local_time import find_change, fixed_zone, format_clock, format_instant, to_local
 from pulsoid_rec.analysis.findings.session_view import session_views
 from pulsoid_rec.analysis.metrics.filters import Filter, parse_instant
@@ -113,7 +113,8 @@ def test_the_axis_of_a_session_shows_what_clocks_showed() -> None:
     start = datetime(2024, 10, 26, 22, tzinfo=UTC)
     rows = [("room", 1, "a", "a", at, at, 80, True) for at in (start, start + timedelta(hours=6))]
     [view] = session_views(report_of(pl.DataFrame(rows, READINGS, orient="row")))
-    labels = re.findall(r">(\d\d:\d\d|[+-]\d\d:\d\d)<", vl_convert.vegalite_to_svg(timeline(view).to_dict()))
+    svg = vl_convert.vegalite_to_svg(timeline_drawing(view, view).chart(width=760).to_dict())
+    labels = re.findall(r">(\d\d:\d\d|[+-]\d\d:\d\d)<", svg)
     assert labels == ["01:00", "02:00", "02:00", "+01:00", "03:00", "+01:00", "04:00", "+01:00", "05:00", "+01:00"]
 
 
