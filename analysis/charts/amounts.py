@@ -12,14 +12,11 @@ from pulsoid_rec.analysis.findings.wording import format_share
 from pulsoid_rec.recorder.contract.wording import format_duration
 
 _ROW = 22  # height of a member's row, in pixels
-
 _RIDGE = 34
 _LOW_RIDGE = 22  # height of a member's row in the distribution, in pixels: for up to `_MANY` members, and for more
-
 _MANY = 12
 
 _LONG_S = 3 * 3600.0  # if a member was observed for longer, the axis is in hours
-
 _TICKS = alt.ExprRef("max(2, width / 70)")
 _ZONE_LABEL = "datum.value === 0 ? 'below zone 1' : 'zone ' + datum.value"
 
@@ -38,7 +35,6 @@ def zone_drawing(view: SessionView, *, legend: bool = False) -> Drawing:
         shape=(isinstance(observed, float) and observed >= _LONG_S, legend),
         description="Time in zones",
         datasets={"zones": encode(rows)},
-        values={},
         height=_ROW * max(1, len({row["id"] for row in rows})),
     )
 

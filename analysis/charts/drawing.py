@@ -5,7 +5,7 @@ values by an expression: on the page, where the data comes later, that is the va
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -32,7 +32,7 @@ class Drawing:
     shape: tuple[Hashable, ...] = ()  # all else that its specification depends on
     description: str  # for those who do not see it
     datasets: Mapping[str, str]  # its data as JSON, by name
-    values: Mapping[str, Any]  # numbers, texts and lists, by name
+    values: Mapping[str, Any] = field(default_factory=dict)  # numbers, texts and lists, by name
     height: int | None = None  # in pixels; None if it is part of the shape
 
     def data(self, name: str) -> alt.Data:

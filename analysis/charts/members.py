@@ -18,7 +18,6 @@ from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.metrics.zones import ZONE_PERCENTS
 
 _LABELLED = 0.09  # share of the chart's height from which a zone is high enough for its number
-
 _COLUMNS = 80  # columns to hover over: these charts are small
 
 

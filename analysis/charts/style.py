@@ -41,7 +41,6 @@ MEMBERS: Final = tuple(PALETTE[f"member{i}"].light for i in range(1, 7))
 """Colours of members; if there are more members than colours, none has one."""
 
 ZONES: Final = tuple(PALETTE[f"zone{i}"].light for i in range(6))  # colours of zone 0 (below zone 1) to zone 5
-
 FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
 
 

@@ -14,9 +14,7 @@ NAME = Column(
 )
 
 MEMBER_KEY = "room_id || chr(10) || profile_id"  # SQL of both ids of a member, joined by a character that no id has
-
 _INSTANT = "TIMESTAMP WITH TIME ZONE"  # DuckDB's name of `TIMESTAMPTZ` in what DESCRIBE returns
-
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _BEGINS_FORMULA = r"=+\-@\t\r\n"  # within a character class
 

@@ -26,11 +26,8 @@ from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
 
 SILENCE_S = 60.0  # a longer silence of a member has a note; a shorter one only counts as a gap
-
 SLICE_ROWS = 250_000  # readings are checked in slices of so many. Larger ones take no less time and more memory.
-
 _ROWS = 100_000  # rows of a check's results that may gather before they are added up
-
 READINGS: Final = {"key": pl.UInt32(), "occurred_at": INSTANT, "received_at": INSTANT, "bpm": pl.Int32()}
 """Columns of a slice. `key` is a number for each member and session, `members` says which."""
 

@@ -47,7 +47,6 @@ apart, while one that reports with each heart beat always is.
 """
 
 UNEVEN_SHARE = 1 / 2  # with a larger share of uneven readings, two sensors take turns under one profile
-
 _NO_STEP = pl.lit(None, pl.Int64())
 
 FINDINGS: Final = {

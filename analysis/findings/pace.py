@@ -5,9 +5,7 @@ import polars as pl
 from pulsoid_rec.analysis.metrics.definitions import MICROSECONDS, Definitions
 
 _BIN_US = 100_000  # steps are counted by the tenth of a second: finer than networks are
-
 _FEWEST = 10  # fewer steps than these have no pace
-
 _LATE = 1.5  # a reading may come later than the pace by this factor before it counts as missing
 
 

@@ -7,7 +7,6 @@ from pulsoid_rec.analysis.metrics.columns import SummaryColumn
 from pulsoid_rec.recorder.contract.wording import format_duration
 
 DASH: Final = "\N{EM DASH}"  # stands for an unknown value
-
 _ONE_PERCENT = 0.01
 
 

@@ -14,7 +14,6 @@ import polars as pl
 from pulsoid_rec.recorder.contract.errors import UsageError
 
 Which = Literal["latest", "all"] | int  # a session's number, or which of them
-
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
 _UTC = re.compile(r"\s*UTC(?:(?=([+-]\d))|$)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

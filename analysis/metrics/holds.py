@@ -7,7 +7,6 @@ import polars as pl
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 
 MEMBER = ("room_id", "session", "profile_id")  # columns that identify one member in one session
-
 ORDER = ("occurred_at", "received_at", "bpm")  # the order of a member's readings, whatever the order of the rows
 
 

@@ -9,11 +9,9 @@ from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.zones import reaches
 
 EFFORT_PERCENT = 70  # an effort is at or above this percentage of HRmax
-
 EFFORT_US = 120 * MICROSECONDS
 LAST_US = 5 * MICROSECONDS
 LATER_US = (57_500_000, 62_500_000)  # the 5 s centred 60 s after an effort's end: the first is in it, the second is not
-
 SCHEMA = pl.Schema({"room_id": pl.String(), "session": pl.Int64(), "profile_id": pl.String(), "hrr60": pl.Float64()})
 
 

@@ -10,9 +10,7 @@ from pulsoid_rec.analysis.metrics.training_load import training_loads
 from pulsoid_rec.analysis.metrics.zones import time_in_zones
 
 SCHEMA = pl.Schema({column.name: column.type for column in SUMMARY})  # the summary's columns, in their order
-
 PEAK_US = 5 * MICROSECONDS  # `bpm_peak` is the highest heart rate that was held this long, it or a higher one
-
 FLOOR_US = 60 * MICROSECONDS  # `bpm_floor` is the lowest heart rate that was held this long, it or a lower one
 
 

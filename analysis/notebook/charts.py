@@ -90,7 +90,7 @@ class Charts(Frames):
         """Draw the sessions as bars on a clock, a row for each day that has one; `width` is in pixels."""
         from pulsoid_rec.analysis.charts.history import calendar
 
-        return _add_title(calendar(self.sessions(), width=width), "Sessions by day")
+        return _add_title(calendar(self.sessions()).chart(width=width), "Sessions by day")
 
     def history(self, *, width: int = 760) -> "alt.LayerChart":
         """Draw one member's heart rate in each session: the mean, and the range of the middle nine tenths of the time.
@@ -116,7 +116,7 @@ class Charts(Frames):
                 "Choose one: .only(member=...).history().",
             )
         [(profile_id, name)] = members.items()
-        return _add_title(member_history(self.summary(), profile_id, width=width), name)
+        return _add_title(member_history(self.summary(), profile_id).chart(width=width), name)
 
 
 def _name_session(chart: "Chart", view: SessionView) -> "Chart":

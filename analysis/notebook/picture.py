@@ -8,9 +8,7 @@ from typing import Any, NamedTuple
 import vl_convert
 
 _PIXELS = 800_000  # of a picture: the busiest of our charts then adds less than 200 KB to a notebook
-
 _MAX_SCALE = 2.0  # small charts are drawn this much larger than they are shown: for sharp screens, and for paper
-
 _SIZE = re.compile(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"')
 
 _INVISIBLE = re.compile(r'<path(?![^>]* stroke=)[^>]* fill-opacity="0"[^>]*/>')

@@ -11,7 +11,6 @@ from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.wording import format_list
 
 Ids = str | Sequence[str]  # a name or id, or several
-
 Time = str | date | datetime
 """An instant: a `datetime` or `date` (local time, unless it has an offset), or text as the commands take it."""
 

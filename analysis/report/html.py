@@ -24,7 +24,6 @@ from pulsoid_rec.analysis.report.vega import prepare_scripts, vega_scripts
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 
 _MOST_DETAILS = 100  # of more notes of one sort about one session the others are counted
-
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -83,8 +82,9 @@ def _encode_charts(charts: Sequence[PageChart]) -> Markup:
     specs = {spec: index for index, spec in enumerate(dict.fromkeys(chart.spec for chart in charts))}
     entries = []
     for chart in charts:
-        datasets = ",".join(f"{json.dumps(name)}:{data}" for name, data in chart.datasets.items())
-        other = {"id": chart.id, "spec": specs[chart.spec], "values": chart.values, "height": chart.height}
+        datasets = ",".join(f"{json.dumps(name)}:{data}" for name, data in chart.drawing.datasets.items())
+        values, height = chart.drawing.values, chart.drawing.height
+        other = {"id": chart.id, "spec": specs[chart.spec], "values": values, "height": height}
         entries.append(f'{json.dumps(other)[:-1]},"datasets":{{{datasets}}}}}')
     text = f'{{"specs":[{",".join(specs)}],"charts":[{",".join(entries)}]}}'
     # In JSON this character occurs only in strings. Escaped, no name can end the script element.

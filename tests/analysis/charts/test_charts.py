@@ -288,7 +288,7 @@ def test_two_members_of_one_name_have_two_labels() -> None:
 
 def test_sessions_over_midnight_lie_in_two_days() -> None:
     sessions = report_of(readings_of({"a": [(0, 80), (12 * 3600, 90)]})).sessions
-    (rows,) = datasets(calendar(sessions, zone=UTC))
+    (rows,) = datasets(calendar(sessions, UTC).chart())
     assert [(row["day"], row["from"], row["to"]) for row in rows] == [
         ("2026-03-04", 13.0, 24.0),
         ("2026-03-05", 0.0, 1.0),
@@ -300,7 +300,7 @@ def test_one_members_sessions_stand_side_by_side() -> None:
         [readings_of({"a": [(9000 * n + s, 80 + n) for s in range(60)]}, session=n) for n in (1, 2, 3)]
         + [readings_of({"a": [(40_000, 0)], "b": [(40_000, 70)]}, session=4)]
     )
-    chart = member_history(report_of(readings).summary, "a", zone=UTC)
+    chart = member_history(report_of(readings).summary, "a", UTC).chart()
     (rows,) = datasets(chart)
     assert [(row["label"], row["bpm_mean"]) for row in rows] == [
         ("4 Mar\n15:30", 81.0),
@@ -312,8 +312,8 @@ def test_one_members_sessions_stand_side_by_side() -> None:
 
 def test_no_session_is_an_empty_calendar() -> None:
     empty = report_of(readings_of({}))
-    assert datasets(calendar(empty.sessions)) == [[]]
-    assert datasets(member_history(empty.summary, "a")) == [[]]
+    assert datasets(calendar(empty.sessions).chart()) == [[]]
+    assert datasets(member_history(empty.summary, "a").chart()) == [[]]
 
 
 def many_sessions(count: int, apart_s: float) -> ReportData:
@@ -323,7 +323,7 @@ def many_sessions(count: int, apart_s: float) -> ReportData:
 
 def test_the_days_of_many_sessions_are_cells_a_column_a_week() -> None:
     sessions = many_sessions(MOST_SESSIONS + 1, 12 * 3600.0).sessions  # from 13:00 on Wednesday, 4 March 2026
-    chart = calendar(sessions, zone=UTC)
+    chart = calendar(sessions, UTC).chart()
     empty, cells = sorted(datasets(chart), key=len, reverse=True)
     assert len(empty) == 365
     assert [cell["sessions"] for cell in cells] == [1, *[2] * 30]
@@ -339,7 +339,7 @@ def test_years_of_sessions_have_their_own_rows_the_latest_on_top() -> None:
     sessions = many_sessions(MOST_SESSIONS + 1, 86_400.0 * 30).sessions
     rows = {
         row["date"]: row["row"]
-        for data in datasets(season_calendar(sessions, zone=UTC))
+        for data in datasets(season_calendar(sessions, UTC).chart())
         for row in data
         if "date" in row
     }

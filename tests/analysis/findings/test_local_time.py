@@ -126,7 +126,7 @@ def test_the_first_and_the_last_year_are_printed_in_every_zone(year: int, hours:
     assert format_instant(at, zone).startswith(f"{year:04}-")
     assert format_clock(at, zone, at)
     assert len(session_labels(sessions((1, "r", at)), zone)) == 1
-    calendar(pl.DataFrame([("r", 1, at, at, 1, 1)], schema=[*CALENDAR], orient="row"), zone=zone)
+    calendar(pl.DataFrame([("r", 1, at, at, 1, 1)], schema=[*CALENDAR], orient="row"), zone)
 
 
 CALENDAR = ("room_id", "session", "started_at", "ended_at", "members", "readings")
