@@ -23,8 +23,8 @@ def presence_notes(view: SessionView) -> list[Note]:
     """
     return [
         *_recorder_notes(view),
-        *_arrivals(view),
-        *_departures(view),
+        *_apart_notes(view, "first_at", "first", "after", "began later"),
+        *_apart_notes(view, "last_at", "last", "before", "ended earlier"),
         *_silences(view),
         *_room_members(view),
     ]
@@ -51,20 +51,9 @@ def _describe_offline(view: SessionView, time: Offline) -> str:
     return f"the recorder was offline from {begins} to {ends} ({format_duration(time.length_s)})"
 
 
-def _arrivals(view: SessionView) -> list[Note]:
-    present = _present(view, "first_at", 0)
-    present = present.select("profile_id", pl.col("first_at") - pl.col("first_at").min())
-    return _apart_notes(view, present, "first", "after", "began later")
-
-
-def _departures(view: SessionView) -> list[Note]:
-    present = _present(view, "last_at", -1)
-    present = present.select("profile_id", pl.col("last_at").max() - pl.col("last_at"))
-    return _apart_notes(view, present, "last", "before", "ended earlier")
-
-
-def _present(view: SessionView, column: str, place: int) -> pl.DataFrame:
+def _present(view: SessionView, column: str) -> pl.DataFrame:
     """Return members' first or last instants; of those whose clocks are wrong, of the receipt, on the room's clock."""
+    place = 0 if column == "first_at" else -1
     present = view.summary.drop_nulls(column).select("profile_id", column)
     received = {
         id_: min(max(view.clocks.received[id_][place][place], view.present_from), view.present_until)
@@ -74,8 +63,10 @@ def _present(view: SessionView, column: str, place: int) -> pl.DataFrame:
     return present.with_columns(on_room_clock.alias(column)) if received else present
 
 
-def _apart_notes(view: SessionView, present: pl.DataFrame, extreme: str, side: str, merged: str) -> list[Note]:
-    """Describe how far the members present, with their durations, were apart from the first or last of all."""
+def _apart_notes(view: SessionView, column: str, extreme: str, side: str, merged: str) -> list[Note]:
+    """Describe whose `first_at` or `last_at` is how far after the first or before the last of all."""
+    present, at = _present(view, column), pl.col(column)
+    present = present.select("profile_id", at - at.min() if extreme == "first" else at.max() - at)
     far = {id_: apart.total_seconds() for id_, apart in present.iter_rows() if apart.total_seconds() > APART_S}
     both = 2
     reference = "the other's" if present.height == both else "the others"

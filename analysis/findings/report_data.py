@@ -14,27 +14,15 @@ from pulsoid_rec.analysis.findings.unmatched_members import describe_unmatched
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.holds import MEMBER
-from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.analysis.reading.pipeline import Selection, read_in_order, read_slices
+from pulsoid_rec.analysis.reading.recording import READINGS as RECORDED
 from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.analysis.reading.rejected import REJECTED, read_rejected
 from pulsoid_rec.analysis.reading.results import compute_results
 from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS
 
-READINGS = pl.Schema(
-    {
-        "room_id": pl.String(),
-        "session": pl.Int64(),
-        "profile_id": pl.String(),
-        "name": pl.String(),
-        "occurred_at": INSTANT,
-        "received_at": INSTANT,
-        "bpm": pl.Int32(),
-        "plausible": pl.Boolean(),
-    }
-)
-
+READINGS = pl.Schema(RECORDED | {"name": pl.String(), "plausible": pl.Boolean()})
 _SESSION = {"room_id": pl.String(), "session": pl.Int64()}
 
 
@@ -131,10 +119,11 @@ def _read(
         return rows.iter_slices(SLICE_ROWS)
 
     checked = make_checks(
-        read if checks else _read_nothing, selection.bounded_members, selection.definitions, member_events
+        read if checks else lambda _: (), selection.bounded_members, selection.definitions, member_events
     )
     imported = recording.imported_sessions(selection.wanted.rooms, selection.definitions)
-    concurrent = _find_concurrent(recording, selection, sessions, imported)
+    recorded = recording.sessions(Filter(rooms=selection.wanted.rooms), selection.definitions)
+    concurrent = find_concurrent(recorded, sessions, pl.DataFrame([*imported], _SESSION, orient="row"))
     return ReportData(
         generated_at=generated_at,
         source=recording.path.name,
@@ -164,13 +153,6 @@ def _is_part(wanted: Filter) -> bool:
     return wanted.since is not None or wanted.until is not None or bool(wanted.members)
 
 
-def _find_concurrent(
-    recording: Recording, selection: Selection, shown: pl.DataFrame, imported: AbstractSet[tuple[str, int]]
-) -> pl.DataFrame:
-    recorded = recording.sessions(Filter(rooms=selection.wanted.rooms), selection.definitions)
-    return find_concurrent(recorded, shown, pl.DataFrame([*imported], _SESSION, orient="row"))
-
-
 def _widen(recording: Recording, selection: Selection, checks: Checks, concurrent: pl.DataFrame) -> Checks:
     """Add the windows of what was received at the same time, but is not selected: they show whose clock is wrong."""
     wanted = selection.wanted
@@ -193,10 +175,6 @@ def _find_unmatched(
         return None  # without a look at the readings
     names = {id_: names.get(id_, id_) for id_ in recording.profile_ids(selection.definitions)}
     return describe_unmatched(members["profile_id"], names)
-
-
-def _read_nothing(_: pl.Series | None) -> Iterable[pl.DataFrame]:
-    return ()
 
 
 def _describe(readings: pl.DataFrame | None, selection: Selection, people: pl.DataFrame) -> pl.DataFrame:
