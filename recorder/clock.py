@@ -8,12 +8,8 @@ class ReceiptClock:
     """Stamps for all rooms of one run: microseconds since 1970, UTC, no two alike, each later than those before.
 
     They are those of the wall clock, but where that stands still (several messages in one packet) or is set back: then
-    they go on at half its speed until it has caught up. Where it is set forward they follow at once.
-
-    Parameters
-    ----------
-    wall_ns, steady_ns
-        The wall clock, and one that nobody can set, in nanoseconds.
+    they go on at half its speed until it has caught up. Where it is set forward they follow at once. `steady_ns` is a
+    clock that nobody can set; both are in nanoseconds.
     """
 
     def __init__(self, wall_ns: Callable[[], int] = time_ns, steady_ns: Callable[[], int] = monotonic_ns) -> None:

@@ -106,15 +106,9 @@ class Recorder:
     async def run(self, show: Callable[["Recorder"], Awaitable[None]] | None = None) -> None:
         """Record until a signal arrives, the duration is over, or the server refuses every room at the start.
 
-        `show` is a task that shows the status; it is cancelled at the end.
-
-        Raises
-        ------
-        RefusedError
-            The server refused the token, or every room, before anything was recorded; or the duration is over, and
-            there are rooms that were never connected.
-        StorageError
-            The database cannot be used, or not everything is in it at the end.
+        `show` is a task that shows the status; it is cancelled at the end. Raises `RefusedError` if the server refused
+        the token, or every room, before anything was recorded, or if the duration is over and there are rooms that were
+        never connected; `StorageError` if the database cannot be used, or not everything is in it at the end.
         """
         self.started_at = trio.current_time()
         try:

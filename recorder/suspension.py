@@ -26,8 +26,7 @@ def read_clock() -> float:
 class Suspension:
     """A time in which the process was stopped: a signal, a closed lid, a machine that froze."""
 
-    begins_at: int
-    """The last sign of life of this process: microseconds since 1970, UTC."""
+    begins_at: int  # the last sign of life of this process: microseconds since 1970, UTC
     length_s: float
 
     def __str__(self) -> str:

@@ -11,41 +11,23 @@ from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.findings.wording import format_share
 from pulsoid_rec.recorder.contract.wording import format_duration
 
-_ROW = 22
-"""Height of a member's row, in pixels."""
-
+_ROW = 22  # height of a member's row, in pixels
 _RIDGE = 34
-_LOW_RIDGE = 22
-"""Height of a member's row in the distribution, in pixels: for up to `_MANY` members, and for more."""
-
+_LOW_RIDGE = 22  # height of a member's row in the distribution, in pixels: for up to `_MANY` members, and for more
 _MANY = 12
 
-_LONG_S = 3 * 3600.0
-"""If a member was observed for longer, the axis is in hours."""
-
+_LONG_S = 3 * 3600.0  # if a member was observed for longer, the axis is in hours
 _TICKS = alt.ExprRef("max(2, width / 70)")
 _ZONE_LABEL = "datum.value === 0 ? 'below zone 1' : 'zone ' + datum.value"
 
 ZONE_NAMES = ("below zone 1", "zone 1", "zone 2", "zone 3", "zone 4", "zone 5")
 
 
-def zone_bars(view: SessionView, *, width: int | str = 760, legend: bool = True) -> alt.LayerChart:
-    """Draw each member's time in zones as one bar, from below zone 1 on the left to zone 5.
-
-    Parameters
-    ----------
-    view
-        The session; its members without a known HRmax have no bar.
-    width
-        Pixels, or "container" to fill the element it is in.
-    legend
-        Whether the chart explains the zones' colours.
-    """
-    return zone_drawing(view, legend=legend).chart(width=width)
-
-
 def zone_drawing(view: SessionView, *, legend: bool = False) -> Drawing:
-    """Prepare the chart of time in zones; parameters as of `zone_bars`."""
+    """Prepare each member's time in zones as one bar, from below zone 1 on the left to zone 5.
+
+    Members without a known HRmax have none. The `legend` explains the zones' colours.
+    """
     observed = view.summary["observed_s"].max()
     rows = _zone_rows(view, _labels(view))
     return Drawing(
@@ -53,7 +35,6 @@ def zone_drawing(view: SessionView, *, legend: bool = False) -> Drawing:
         shape=(isinstance(observed, float) and observed >= _LONG_S, legend),
         description="Time in zones",
         datasets={"zones": encode(rows)},
-        values={},
         height=_ROW * max(1, len({row["id"] for row in rows})),
     )
 
@@ -104,17 +85,12 @@ def _zone_rows(view: SessionView, labels: dict[str, str]) -> list[dict[str, Any]
     return rows
 
 
-def distribution(view: SessionView, *, width: int | str = 760) -> alt.LayerChart:
-    """Draw for each member how long each heart rate was held, as a row of its own, with the median marked.
+def distribution_drawing(view: SessionView) -> Drawing:
+    """Prepare how long each heart rate was held, a row for each member, with the median marked.
 
     Each row is scaled to its own longest-held bpm: places and shapes compare, heights do not. Members without observed
-    time are left out. The width is in pixels, or "container" to fill the element that it is in.
+    time are left out.
     """
-    return distribution_drawing(view).chart(width=width)
-
-
-def distribution_drawing(view: SessionView) -> Drawing:
-    """Prepare the chart of time at each heart rate."""
     labels = _labels(view)
     held = view.time_at_bpm.filter(pl.col("held_s") > 0)
     observed = set(held["profile_id"])

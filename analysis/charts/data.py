@@ -11,8 +11,7 @@ from pulsoid_rec.analysis.findings.wording import DASH
 from pulsoid_rec.analysis.metrics.filters import to_microseconds
 from pulsoid_rec.recorder.contract.wording import format_count
 
-HOVER_COLUMNS = 120
-"""Columns of time to hover over in a wide chart: some 8 px each."""
+HOVER_COLUMNS = 120  # columns of time to hover over in a wide chart: some 8 px each
 
 CROWD_FIELDS = (
     "column",
@@ -33,24 +32,14 @@ _IS_FIRST = (pl.col("profile_id") != pl.col("profile_id").shift(1)).fill_null(va
 
 
 def thin(view: SessionView, buckets: int) -> pl.DataFrame:
-    """Keep the first, last, lowest and highest reading of each bucket of time, and mark gaps.
+    """Keep the first, last, lowest and highest reading of each of so many buckets of time, and mark gaps.
 
     A chart of them looks the same as one of all readings, if a bucket is at most two pixels wide (M4: Jugel, Jerzak,
     Hackenbroich and Markl 2014).
 
-    Parameters
-    ----------
-    view
-        The session, with its readings.
-    buckets
-        Number of buckets that divide its time, at least 1.
-
-    Returns
-    -------
-    pl.DataFrame
-        `profile_id`, `occurred_at`, `bpm`, `segment`: plausible readings ordered by profile and time, at most four a
-        bucket and member; a member's readings with the same `segment` have no gap between them: no step longer than a
-        reading holds, or than is usual for this sensor.
+    Returns `profile_id`, `occurred_at`, `bpm`, `segment`: plausible readings ordered by profile and time, at most four
+    a bucket and member; a member's readings with the same `segment` have no gap between them: no step longer than a
+    reading holds, or than is usual for this sensor.
     """
     longest_us = dict(view.checks.paces.select("profile_id", "longest_us").iter_rows())
     usual_us = pl.col("profile_id").replace_strict(
@@ -90,11 +79,8 @@ def thin(view: SessionView, buckets: int) -> pl.DataFrame:
 def lines(thinned: pl.DataFrame, view: SessionView) -> list[dict[str, Any]]:
     """Convert the result of `thin` to the data of a chart, one object for each member who has readings.
 
-    Returns
-    -------
-    list of dict
-        `member` (position in the summary), `name`, `t` (seconds since the session began) and `bpm`, the last two lists
-        of equal length, with a null bpm at each gap.
+    It has `member` (position in the summary), `name`, `t` (seconds since the session began) and `bpm`, the last two
+    lists of equal length, with a null bpm at each gap.
     """
     # A tenth of a second is a pixel in a session of some minutes, and invisible in one of hours.
     digits = 1 if (view.ended_at - view.started_at) <= timedelta(hours=1) else 0
@@ -120,11 +106,8 @@ def lines(thinned: pl.DataFrame, view: SessionView) -> list[dict[str, Any]]:
 def hover_columns(view: SessionView, columns: int) -> pl.DataFrame:
     """Divide a session's time into columns, at least 1, and summarize each member's heart rate in each of them.
 
-    Returns
-    -------
-    pl.DataFrame
-        `profile_id`, `column`, `low`, `high`, `median` (bpm, of the readings in it) and `text`, such as `142` or
-        `138 to 151`, where there are plausible readings; ordered by column and profile.
+    Returns `profile_id`, `column`, `low`, `high`, `median` (bpm, of the readings in it) and `text`, such as `142` or
+    `138 to 151`, where there are plausible readings; ordered by column and profile.
     """
     bpm = pl.col("bpm")
     low, high = pl.col("low").cast(pl.String), pl.col("high").cast(pl.String)
@@ -142,10 +125,8 @@ def hover_columns(view: SessionView, columns: int) -> pl.DataFrame:
 def member_hover(view: SessionView, columns: int) -> dict[str, list[Any]]:
     """Prepare tooltips with a line for each member.
 
-    Returns
-    -------
-    dict of str to list
-        `column` (all of them, from 0), and `m0`, `m1`, ... by the member's place in the summary: the text, or a dash.
+    Returns `column` (all of them, from 0), and `m0`, `m1`, ... by the member's place in the summary: the text, or a
+    dash.
     """
     values = hover_columns(view, columns).select("profile_id", "column", "text")
     texts = {(column, id_): text for id_, column, text in values.iter_rows()}
@@ -158,12 +139,9 @@ def member_hover(view: SessionView, columns: int) -> dict[str, list[Any]]:
 def crowd_hover(view: SessionView, columns: int) -> dict[str, list[Any]]:
     """Prepare tooltips and bands that summarize many members.
 
-    Returns
-    -------
-    dict of str to list
-        `column` (all of them, from 0); the bpm `low`, `quarter`, `middle`, `three_quarters`, `high` (the lowest and
-        highest reading of all, and quartiles of the members' medians; null without readings); and the
-        texts `present`, `median`, `highest` and `lowest`.
+    Returns `column` (all of them, from 0); the bpm `low`, `quarter`, `middle`, `three_quarters`, `high` (the lowest and
+    highest reading of all, and quartiles of the members' medians; null without readings); and the texts `present`,
+    `median`, `highest` and `lowest`.
     """
     by_column = hover_columns(view, columns).partition_by("column", as_dict=True)
     rows = [{"column": column, **_summarize(by_column.get((column,)), view)} for column in range(columns)]

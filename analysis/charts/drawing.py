@@ -5,7 +5,7 @@ values by an expression: on the page, where the data comes later, that is the va
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -26,30 +26,14 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
-    """A chart's shape, and what it is filled with; as a `Source`, what it is filled with itself.
+    """A chart's shape, and what it is filled with; as a `Source`, what it is filled with itself."""
 
-    Parameters
-    ----------
-    make
-        Makes the chart from a source and `shape`.
-    shape
-        All else that its specification depends on.
-    description
-        The chart for those who do not see it.
-    datasets
-        Its data as JSON, by name.
-    values
-        Numbers, texts and lists, by name.
-    height
-        Pixels; None if it is part of the shape.
-    """
-
-    make: Callable[..., alt.LayerChart]
-    shape: tuple[Hashable, ...] = ()
-    description: str
-    datasets: Mapping[str, str]
-    values: Mapping[str, Any]
-    height: int | None = None
+    make: Callable[..., alt.LayerChart]  # makes the chart from a source and `shape`
+    shape: tuple[Hashable, ...] = ()  # all else that its specification depends on
+    description: str  # for those who do not see it
+    datasets: Mapping[str, str]  # its data as JSON, by name
+    values: Mapping[str, Any] = field(default_factory=dict)  # numbers, texts and lists, by name
+    height: int | None = None  # in pixels; None if it is part of the shape
 
     def data(self, name: str) -> alt.Data:
         """Return the data itself."""

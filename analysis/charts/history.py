@@ -6,45 +6,48 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from pulsoid_rec.analysis.charts.drawing import Drawing, Source
 from pulsoid_rec.analysis.charts.season import season_calendar
-from pulsoid_rec.analysis.charts.style import inline, light, styled
+from pulsoid_rec.analysis.charts.style import encode, light
 from pulsoid_rec.analysis.findings.local_time import format_clock, format_instant, to_local
 from pulsoid_rec.analysis.findings.season import MOST_SESSIONS
 from pulsoid_rec.analysis.findings.wording import DASH, format_share
 from pulsoid_rec.recorder.contract.wording import format_duration
 
 
-def calendar(sessions: pl.DataFrame, *, zone: tzinfo | None = None, width: int | str = 760) -> alt.LayerChart:
-    """Draw sessions as bars on a clock, a row for each day that has one; the days of many sessions as cells.
+def calendar(sessions: pl.DataFrame, zone: tzinfo | None = None) -> Drawing:
+    """Prepare sessions as bars on a clock, a row for each day that has one; the days of many sessions as cells.
 
-    Parameters
-    ----------
-    sessions
-        `room_id`, `session`, `started_at`, `ended_at`, `members`, `readings`.
-    zone
-        Time zone of the clock; None for this computer's.
-    width
-        Pixels, or "container" to fill the element it is in.
+    `zone` is the clock's, None for this computer's.
     """
     if sessions.height > MOST_SESSIONS:
-        return season_calendar(sessions, zone=zone, width=width)
+        return season_calendar(sessions, zone)
     rows = [piece for row in sessions.iter_rows(named=True) for piece in _days(row, zone)]
     days = sorted({row["day"] for row in rows})
+    return Drawing(
+        make=_make_calendar,
+        shape=tuple(days),
+        description="Sessions by day",
+        datasets={"sessions": encode(rows)},
+        height=22 * max(1, len(days)),
+    )
+
+
+def _make_calendar(source: Source, *days: str) -> alt.LayerChart:
     axis = alt.Axis(labelExpr="utcFormat(toDate(datum.value + 'T00:00Z'), '%a %d %b %Y')", labelColor=light("ink"))
     hours = alt.Axis(values=list(range(0, 25, 3)), labelExpr="datum.value + ':00'", labelFlush=True)
     tooltips = [alt.Tooltip(f"{key}:N") for key in ("room", "session", "time", "length", "members", "readings")]
     bars = (
-        alt.Chart(inline(rows))
+        alt.Chart(source.data("sessions"))
         .mark_bar(height=13, cornerRadius=2, fill=light("accent"), opacity=0.75, aria=False)
         .encode(
-            y=alt.Y("day:N", sort=days, scale=alt.Scale(domain=days), axis=axis),
+            y=alt.Y("day:N", sort=days, scale=alt.Scale(domain=[*days]), axis=axis),
             x=alt.X("from:Q", scale=alt.Scale(domain=[0, 24], nice=False), axis=hours),
             x2=alt.X2("to:Q"),
             tooltip=tooltips,
         )
     )
-    height = 22 * max(1, len(days))
-    return styled(alt.LayerChart(layer=[bars]).properties(width=width, height=height, description="Sessions by day"))
+    return alt.LayerChart(layer=[bars])
 
 
 def _days(session: dict[str, Any], zone: tzinfo | None) -> list[dict[str, Any]]:
@@ -70,23 +73,10 @@ def _days(session: dict[str, Any], zone: tzinfo | None) -> list[dict[str, Any]]:
     return pieces
 
 
-def member_history(
-    summary: pl.DataFrame, profile_id: str, *, zone: tzinfo | None = None, width: int | str = 760
-) -> alt.LayerChart:
-    """Draw one member's heart rate in each session, side by side: the mean, and the range of nine tenths of the time.
+def member_history(summary: pl.DataFrame, profile_id: str, zone: tzinfo | None = None) -> Drawing:
+    """Prepare one member's heart rate in each session, side by side: the mean, and the range of 90 % of the time.
 
-    Sessions without a reading of the member are left out.
-
-    Parameters
-    ----------
-    summary
-        Rows of the summary, of any sessions and members.
-    profile_id
-        The member.
-    zone
-        Time zone of the dates; None for this computer's.
-    width
-        Pixels, or "container" to fill the element it is in.
+    Sessions of the summary without a reading of the member are left out.
     """
     mine = summary.filter((pl.col("profile_id") == profile_id) & pl.col("bpm_mean").is_not_null()).sort("first_at")
     labels = session_labels(mine, zone)
@@ -94,37 +84,35 @@ def member_history(
         _session_row(row, zone) | {"label": label}
         for row, label in zip(mine.iter_rows(named=True), labels, strict=True)
     ]
+    return Drawing(
+        make=_make_history,
+        shape=tuple(labels),
+        description="Heart rate by session",
+        datasets={"sessions": encode(rows)},
+        height=140,
+    )
+
+
+def _make_history(source: Source, *labels: str) -> alt.LayerChart:
     axis = alt.Axis(labelAngle=0, labelOverlap=True, labelExpr="split(datum.value, '\\n')")
-    x = alt.X("label:N", sort=labels, scale=alt.Scale(domain=labels), axis=axis)
+    x = alt.X("label:N", sort=labels, scale=alt.Scale(domain=[*labels]), axis=axis)
     y = alt.Y("low:Q", scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(title="bpm", titleAngle=0, titleY=-8))
     tooltips = [
         alt.Tooltip(f"{key}:N")
         for key in ("room", "session", "date", "mean", "middle 90 %", "peak", "observed", "coverage")
     ]
-    base = alt.Chart(inline(rows))
+    base = alt.Chart(source.data("sessions"))
     ranges = base.mark_rule(strokeWidth=6, strokeCap="round", stroke=light("quiet"), opacity=0.6, aria=False)
     ranges = ranges.encode(x=x, y=y, y2=alt.Y2("high:Q"), tooltip=tooltips)
     means = base.mark_point(filled=True, size=60, opacity=1, fill=light("accent"), aria=False)
     means = means.encode(x=x, y=alt.Y("bpm_mean:Q"), tooltip=tooltips)
-    return styled(
-        alt.LayerChart(layer=[ranges, means]).properties(width=width, height=140, description="Heart rate by session")
-    )
+    return alt.LayerChart(layer=[ranges, means])
 
 
 def session_labels(sessions: pl.DataFrame, zone: tzinfo | None) -> list[str]:
     """Label sessions by when they began, no two alike: with the year, the room or the number where they differ.
 
-    Parameters
-    ----------
-    sessions
-        `room_id`, `session`, `first_at`.
-    zone
-        Time zone of the reader; None for this computer's.
-
-    Returns
-    -------
-    list of str
-        In the order of the rows, of several lines.
+    `sessions` have `room_id`, `session`, `first_at`; labels are in their order, of several lines.
     """
     instants, rooms, numbers = (sessions[name].to_list() for name in ("first_at", "room_id", "session"))
     days = [to_local(at, zone) for at in instants]

@@ -100,16 +100,8 @@ def hover(
 ) -> alt.Chart:
     """Lay invisible columns over a chart, which appear with their values under the pointer or a finger.
 
-    Parameters
-    ----------
-    source
-        Has what `data.member_hover` or `crowd_hover` returned, as `columns`.
-    fields, columns
-        Its keys, and the length of its lists.
-    tooltips
-        What to show below the time.
-    name
-        The selection's name; charts side by side need different ones.
+    The source has what `data.member_hover` or `crowd_hover` returned, as `columns`; `fields` are its keys, and
+    `columns` the length of its lists. `name` is the selection's; charts side by side need different ones.
     """
     under = alt.selection_point(name=name, fields=["column"], on="pointerover", clear="pointerout", empty=False)
     begin, end, clock = map(source.value, ("begin", "end", "clock"))

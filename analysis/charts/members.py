@@ -17,30 +17,15 @@ from pulsoid_rec.analysis.charts.style import ZONES, encode, light, styled
 from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.metrics.zones import ZONE_PERCENTS
 
-_LABELLED = 0.09
-"""Share of the chart's height from which a zone is high enough for its number."""
-
-_COLUMNS = 80
-"""Columns to hover over: these charts are small."""
+_LABELLED = 0.09  # share of the chart's height from which a zone is high enough for its number
+_COLUMNS = 80  # columns to hover over: these charts are small
 
 
 def member_drawings(view: SessionView, *, buckets: int = 240, height: int = 150) -> dict[str, Drawing]:
-    """Prepare each member's heart rate over a session, with the zones behind it if HRmax is known.
+    """Prepare each member's heart rate over a session, with the zones behind it if HRmax is known, by profile id.
 
-    Parameters
-    ----------
-    view
-        The session, with its readings; its heart-rate axis is the same for all members, so that their charts compare.
-    buckets
-        As of `thin`.
-    height
-        Pixels.
-
-    Returns
-    -------
-    dict of str to Drawing
-        By profile id, in the order of the summary. Zones are empty if HRmax is unknown, lines if there is no plausible
-        reading.
+    The axis is the same for all members, so that their charts compare; they are in the order of the summary. Zones are
+    empty if HRmax is unknown, lines if there is no plausible reading. `buckets` is as of `thin`, `height` in pixels.
     """
     line_of = {line["member"]: line for line in lines(thin(view, buckets), view)}
     hovers = member_hover(view, _COLUMNS)

@@ -6,27 +6,17 @@ import altair as alt
 import polars as pl
 
 from pulsoid_rec.analysis.charts.drawing import Drawing, Source
-from pulsoid_rec.analysis.charts.style import encode, inline, light, styled
+from pulsoid_rec.analysis.charts.style import encode, light
 from pulsoid_rec.analysis.findings.local_time import to_local
 from pulsoid_rec.analysis.findings.wording import format_share
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 
-_CELL = 12
-"""Height of a day, in pixels."""
-
-_ROWS = 8
-"""A year's rows: seven days, from Monday, and a space."""
-
-_WEEKDAYS = ("Mon", "", "", "Thu", "", "", "Sun")
-"""Labels of rows."""
-
+_CELL = 12  # height of a day, in pixels
+_ROWS = 8  # a year's rows: seven days, from Monday, and a space
+_WEEKDAYS = ("Mon", "", "", "Thu", "", "", "Sun")  # labels of rows
 _MONTHS = "['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']"
-_WEEKS = [1, 5, 9, 14, 18, 22, 27, 31, 35, 40, 44, 48]
-"""Weeks, from 0, in which months have their labels."""
-
-_MOST_YEARS = 10
-"""In more years days without a session are not drawn."""
-
+_WEEKS = [1, 5, 9, 14, 18, 22, 27, 31, 35, 40, 44, 48]  # weeks, from 0, in which months have their labels
+_MOST_YEARS = 10  # in more years days without a session are not drawn
 _TITLES = {"day": "%a %e %b %Y", "week": "from %a %e %b %Y", "month": "%b %Y", "year": "%Y"}
 _AXIS = {"year": "%Y", "quarter": "%b", "month": "%b", "week": "%e %b", "date": "%e %b", "day": "%e %b"}
 
@@ -39,10 +29,10 @@ def days_of(sessions: pl.DataFrame, zone: tzinfo | None = None) -> pl.DataFrame:
     return by_day.agg(sessions=pl.len(), recorded_s=pl.col("length_s").sum()).sort("day")
 
 
-def season_calendar(sessions: pl.DataFrame, *, zone: tzinfo | None = None, width: int | str = 760) -> alt.LayerChart:
-    """Draw the days of some years as cells, a column a week: the longer was recorded on a day, the fuller its colour.
+def season_calendar(sessions: pl.DataFrame, zone: tzinfo | None = None) -> Drawing:
+    """Prepare the days of some years as cells, a column a week: the more was recorded on a day, the fuller its colour.
 
-    Parameters are as of `history.calendar`; a session is on the day on which it began.
+    A session is on the day on which it began.
     """
     days = days_of(sessions, zone)
     years = sorted({day.year for day in days["day"]}, reverse=True)
@@ -56,6 +46,16 @@ def season_calendar(sessions: pl.DataFrame, *, zone: tzinfo | None = None, width
         }
         for day, count, recorded_s in days.iter_rows()
     ]
+    return Drawing(
+        make=_make_calendar,
+        shape=tuple(years),
+        description="Days with sessions",
+        datasets={"days": encode(_empty_days(years)), "recorded": encode(rows)},
+        height=_CELL * _ROWS * len(years),
+    )
+
+
+def _make_calendar(source: Source, *years: int) -> alt.LayerChart:
     marked = [
         (_ROWS * place + day, f"{year} {name}" if day == 0 else name)
         for place, year in enumerate(years)
@@ -75,15 +75,12 @@ def season_calendar(sessions: pl.DataFrame, *, zone: tzinfo | None = None, width
     )
     x = alt.X("week:O", scale=alt.Scale(domain=list(range(54)), paddingInner=0.15), axis=x_axis)
     y = alt.Y("row:O", scale=alt.Scale(domain=every, paddingInner=0.15), axis=y_axis)
-    empty = (
-        alt.Chart(inline(_empty_days(years))).mark_rect(fill=light("rule"), opacity=0.6, aria=False).encode(x=x, y=y)
-    )
+    empty = alt.Chart(source.data("days")).mark_rect(fill=light("rule"), opacity=0.6, aria=False).encode(x=x, y=y)
     tooltips = [alt.Tooltip(f"{key}:N") for key in ("date", "sessions", "recorded")]
     opacity = alt.FillOpacity("hours:Q", scale=alt.Scale(range=[0.3, 1], domainMin=0), legend=None)
-    cells = alt.Chart(inline(rows)).mark_rect(fill=light("accent"), aria=False)
+    cells = alt.Chart(source.data("recorded")).mark_rect(fill=light("accent"), aria=False)
     cells = cells.encode(x=x, y=y, fillOpacity=opacity, tooltip=tooltips)
-    chart = alt.LayerChart(layer=[empty, cells])
-    return styled(chart.properties(width=width, height=_CELL * len(every), description="Days with sessions"))
+    return alt.LayerChart(layer=[empty, cells])
 
 
 def _place(day: date, years: list[int]) -> dict[str, int]:
@@ -107,14 +104,8 @@ def _empty_days(years: list[int]) -> list[dict[str, int]]:
 def period_drawing(periods: pl.DataFrame, unit: str, ends: tuple[date, date]) -> Drawing:
     """Prepare the chart of one member's heart rate by period: the mean, and the range of nine tenths of the time.
 
-    Parameters
-    ----------
-    periods
-        The member's rows of `season.season_periods`, and their unit.
-    unit
-        As it returned it.
-    ends
-        The first and last period of all members, so that their charts compare.
+    `periods` are the member's rows of `season.season_periods`, `unit` as it returned it, and `ends` the first and last
+    period of all members, so that their charts compare.
     """
     rows = [
         {

@@ -40,9 +40,7 @@ PALETTE: Final = {
 MEMBERS: Final = tuple(PALETTE[f"member{i}"].light for i in range(1, 7))
 """Colours of members; if there are more members than colours, none has one."""
 
-ZONES: Final = tuple(PALETTE[f"zone{i}"].light for i in range(6))
-"""Colours of zone 0 (below zone 1) to zone 5."""
-
+ZONES: Final = tuple(PALETTE[f"zone{i}"].light for i in range(6))  # colours of zone 0 (below zone 1) to zone 5
 FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
 
 

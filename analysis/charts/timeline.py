@@ -21,36 +21,16 @@ from pulsoid_rec.analysis.charts.style import MEMBERS, encode, light
 from pulsoid_rec.analysis.findings.session_view import SessionView
 
 
-def timeline(view: SessionView, *, buckets: int = 480, width: int | str = 760, chooser: bool = True) -> alt.LayerChart:
-    """Draw every member's heart rate over a session, on one pair of axes.
+def timeline_drawing(view: SessionView, named: SessionView, *, buckets: int = 480, chooser: bool = False) -> Drawing:
+    """Prepare the heart rates of all members of `view` over time, with lines of those of `named`.
 
     A line breaks where a member was silent for longer than a reading holds, and than is usual for the sensor. Up to six
     members have a colour each. More are drawn together, as their lowest and highest, their middle half and their
-    median, and one at a time can be brought forward. Times in which the room was not recorded are shaded. Hover or tap
-    to read values.
+    median, and one at a time can be brought forward. Times in which the room was not recorded are shaded.
 
-    Parameters
-    ----------
-    view
-        The session, with its readings.
-    buckets
-        As of `thin`: about one for two pixels of width.
-    width
-        Pixels, or "container" to fill the element it is in.
-    chooser
-        Whether it has a menu and a legend of its own; the page has members' buttons instead, which set the parameter
-        `picked` to a member's place in the summary (-1 for nobody).
-
-    Returns
-    -------
-    altair.LayerChart
-        The chart; axes without a line when there is no plausible reading.
+    `buckets` is as of `thin`: about one for two pixels of width. The `chooser` is a menu and a legend; the page has
+    members' buttons instead, which set the parameter `picked` to a member's place in the summary (-1 for nobody).
     """
-    return timeline_drawing(view, view, buckets=buckets, chooser=chooser).chart(width=width)
-
-
-def timeline_drawing(view: SessionView, named: SessionView, *, buckets: int = 480, chooser: bool = False) -> Drawing:
-    """Prepare the chart of all members of `view`, with lines of those of `named`; parameters as of `timeline`."""
     has_colours = len(view.names) <= len(MEMBERS)
     columns = member_hover(view, HOVER_COLUMNS) if has_colours else crowd_hover(view, HOVER_COLUMNS)
     present = view.summary.filter(pl.col("readings") > 0).height

@@ -19,22 +19,12 @@ _ARCHIVE_PARTS = 4  # of the path of an archive's file: version, table, day and 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewFile:
-    """A file that a command writes, beside what it reads.
+    """A file that a command writes, beside the `database` and the `members` file that it reads."""
 
-    Parameters
-    ----------
-    path
-        Where.
-    force
-        Whether another file there is overwritten; what was recorded never is.
-    database, members
-        The database and the members file (None: that beside the database) that the command reads.
-    """
-
-    path: Path
-    force: bool
+    path: Path  # where
+    force: bool  # whether another file there is overwritten; what was recorded never is
     database: Path
-    members: Path | None = None
+    members: Path | None = None  # None: that beside the database
 
     def check(self) -> None:
         """Raise `UsageError` unless a file may be written there."""
@@ -52,14 +42,8 @@ class NewFile:
     def open_(self) -> Iterator[Path]:
         """Yield a temporary file name in the same folder, and rename the file when the block is done.
 
-        If the block raises, the temporary file is removed, and an existing file is unchanged.
-
-        Raises
-        ------
-        UsageError
-            As of `check`.
-        StorageError
-            The file cannot be written.
+        If the block raises, the temporary file is removed, and an existing file is unchanged. Raises `StorageError` if
+        the file cannot be written, and what `check` does.
         """
         self.check()
         try:

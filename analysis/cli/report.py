@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 Format = Literal["table", "json", "html"]
 
-MOST_READINGS = 20_000_000
-"""The most readings that a page draws. Notes have no limit: readings are checked in slices."""
+MOST_READINGS = 20_000_000  # the most readings that a page draws. Notes have no limit: readings are checked in slices.
 
 
 def report(

@@ -13,12 +13,8 @@ NAME = Column(
     "name", "VARCHAR", "the member's name: of members.toml, else of the latest config, else the id's first 8 characters"
 )
 
-MEMBER_KEY = "room_id || chr(10) || profile_id"
-"""SQL of both ids of a member, joined by a character that no id has."""
-
-_INSTANT = "TIMESTAMP WITH TIME ZONE"
-"""DuckDB's name of `TIMESTAMPTZ` in what DESCRIBE returns."""
-
+MEMBER_KEY = "room_id || chr(10) || profile_id"  # SQL of both ids of a member, joined by a character that no id has
+_INSTANT = "TIMESTAMP WITH TIME ZONE"  # DuckDB's name of `TIMESTAMPTZ` in what DESCRIBE returns
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _BEGINS_FORMULA = r"=+\-@\t\r\n"  # within a character class
 
@@ -45,16 +41,8 @@ def table_query(table: Table, wanted: Filter, ranges: Sequence[Range] | None) ->
     """Return the SQL of a table's export, which streams its rows and keeps their order.
 
     It looks up names by a type `member`, the ENUM of all `MEMBER_KEY`, and a variable `names`, the list of names in its
-    order: a join keeps no order, and a MAP is searched from the beginning for each row.
-
-    Parameters
-    ----------
-    table
-        The table.
-    wanted
-        Rooms and range of time.
-    ranges
-        The time of the sessions to export; None for all rows of `wanted`.
+    order: a join keeps no order, and a MAP is searched from the beginning for each row. Of `wanted` it heeds rooms and
+    range of time; `ranges` is the time of the sessions to export, None for all rows.
     """
     selected = [Range(room, wanted.since_us, wanted.until_us) for room in wanted.rooms or (None,)]
     condition = _within_any(table, selected)

@@ -40,24 +40,12 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """What to export.
+    """What to export."""
 
-    Parameters
-    ----------
-    table
-        A key of `TABLES`, or `summary`.
-    wanted
-        Rooms, sessions and range of time.
-    definitions
-        What counts as plausible, held and one session.
-    members
-        What is known of the members: `members.SCHEMA`.
-    """
-
-    table: str
+    table: str  # a key of `TABLES`, or `summary`
     wanted: Filter
     definitions: Definitions
-    members: pl.DataFrame
+    members: pl.DataFrame  # what is known of them: `members.SCHEMA`
 
 
 def write_export(
@@ -67,30 +55,13 @@ def write_export(
     format_: Format,
     show_progress: Callable[[float], None] | None = None,
 ) -> int:
-    """Write an export to a file.
+    """Write an export to a file, an existing one too, and return the number of rows.
 
-    Parameters
-    ----------
-    recording
-        The recording; it stays open, and recorders wait, until everything is written.
-    export
-        What to export.
-    path
-        The file; an existing one is overwritten.
-    format_
-        CSV by RFC 4180, instants as ISO 8601 with `Z`; CSV for Excel, as of `excel_query`; or Parquet with zstd,
-        timestamps, and the columns' meanings in the file's metadata.
-    show_progress
-        Called about ten times a second with the share that is written, 0 to 1.
+    CSV is by RFC 4180, instants as ISO 8601 with `Z`; CSV for Excel as of `excel_query`; Parquet has zstd, timestamps,
+    and the columns' meanings in the file's metadata. The recording stays open, and recorders wait, until everything is
+    written. `show_progress` is called about ten times a second with the share that is written, 0 to 1.
 
-    Returns
-    -------
-    The number of rows written.
-
-    Raises
-    ------
-    StorageError
-        The recording cannot be read, or the file cannot be written.
+    Raises `StorageError` if the recording cannot be read, or the file cannot be written.
     """
     if export.table == "summary":
         summary = recording.summary(export.wanted, export.definitions, export.members)

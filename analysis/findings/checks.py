@@ -25,15 +25,9 @@ from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
 
-SILENCE_S = 60.0
-"""A longer silence of a member has a note; a shorter one only counts as a gap."""
-
-SLICE_ROWS = 250_000
-"""Readings are checked in slices of so many. Larger ones take no less time and more memory."""
-
-_ROWS = 100_000
-"""Rows of a check's results that may gather before they are added up."""
-
+SILENCE_S = 60.0  # a longer silence of a member has a note; a shorter one only counts as a gap
+SLICE_ROWS = 250_000  # readings are checked in slices of so many. Larger ones take no less time and more memory.
+_ROWS = 100_000  # rows of a check's results that may gather before they are added up
 READINGS: Final = {"key": pl.UInt32(), "occurred_at": INSTANT, "received_at": INSTANT, "bpm": pl.Int32()}
 """Columns of a slice. `key` is a number for each member and session, `members` says which."""
 
@@ -103,23 +97,16 @@ _CHECKS: Final[dict[str, Check]] = {
 class Checks:
     """What the checks found: frames with `room_id`, `session`, `profile_id`, ordered by these, and further columns."""
 
-    ends: pl.DataFrame
-    """`first_at`, `last_at`: each member's first and last reading, plausible or not."""
-
-    paces: pl.DataFrame
-    """As of `pace.find_paces`."""
-
-    faults: pl.DataFrame
-    """As of `faults.judge_faults`."""
-
+    ends: pl.DataFrame  # `first_at`, `last_at`: each member's first and last reading, plausible or not
+    paces: pl.DataFrame  # as of `pace.find_paces`
+    faults: pl.DataFrame  # as of `faults.judge_faults`
     silences: pl.DataFrame
     """`begins_at`, `ends_at`: the readings before and after a silence longer than `SILENCE_S`, and than the pace."""
 
     windows: pl.DataFrame
-    """As of `leads.lead_windows`."""
+    """As of `leads.lead_windows`; also of readings that were received at the same time, but were not selected."""
 
-    returns: pl.DataFrame
-    """`removed_at`, `first_at`: the first reading after a member's removal, if there is one."""
+    returns: pl.DataFrame  # `removed_at`, `first_at`: the first reading after a member's removal, if there is one
 
     def by_session(self) -> Callable[[str, int], "Checks"]:
         """Divide it: return a function that returns the part of a room's session."""
@@ -140,17 +127,9 @@ def make_checks(
 ) -> Checks:
     """Check the readings of members, slice by slice.
 
-    Parameters
-    ----------
-    read
-        Reads the slices: `READINGS`, without duplicates, each member's in the order of time, over all slices. With keys
-        it reads those alone.
-    members
-        `key`, `MEMBER`, and `started_at` and `ended_at` of the session.
-    definitions
-        What is plausible, and how long readings hold.
-    member_events
-        The table `member_events` of these rooms.
+    `read` reads the slices: `READINGS`, without duplicates, each member's in the order of time, over all slices; with
+    keys it reads those alone. `members` have `key`, `MEMBER`, and `started_at` and `ended_at` of the session;
+    `member_events` is the table, of these rooms.
     """
     removals = (
         member_events.filter(pl.col("event") == "removed")
@@ -229,17 +208,9 @@ def _compare(
 ) -> tuple[pl.LazyFrame, pl.LazyFrame, pl.DataFrame]:
     """Compare each reading with the member's one before.
 
-    Parameters
-    ----------
-    rows
-        The last readings of the slices before, as the third result of this function; then a slice's, in which the
-        further columns are null.
-    definitions, longest
-        As of `_check`.
-
-    Returns
-    -------
-    What a `Check` is given; and each member's last reading and last plausible one, for the next slice.
+    `rows` are the last readings of the slices before, as the third result of this function; then a slice's, in which
+    the further columns are null. Returns what a `Check` is given; and each member's last reading and last plausible
+    one, for the next slice.
     """
     is_plausible = pl.col("bpm").is_between(definitions.min_bpm, definitions.max_bpm)
     readings = rows.sort("key", maintain_order=True).with_columns(

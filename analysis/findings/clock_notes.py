@@ -21,11 +21,11 @@ def clock_notes(view: SessionView) -> list[Note]:
             notes.append(make_note(view, None, "clock", f"the recorder's clock and the room's {apart}"))
     own = []
     for id_ in view.names:
-        if offset := view.clocks.offsets.get(id_):
-            side = "ahead of" if offset > timedelta() else "behind"
-            own.append(make_note(view, id_, "clock", f"the clock is {_duration(offset)} {side} the room's"))
         if steps := [step for step in view.clocks.steps if step.profile_id == id_]:
             own.append(make_note(view, id_, "clock", _describe_steps(view, steps)))
+        elif offset := view.clocks.offsets.get(id_):
+            side = "ahead of" if offset > timedelta() else "behind"
+            own.append(make_note(view, id_, "clock", f"the clock is {_duration(offset)} {side} the room's"))
     return [*notes, *merge_many(own, f"the clocks of {len(own)} members were set or are wrong")]
 
 

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
@@ -16,33 +17,23 @@ class Step(NamedTuple):
     """A clock that was set: a member's, or, if `profile_id` is None, those of all against the recorder's."""
 
     profile_id: str | None
-    at: datetime
-    """Within half a minute, on the room's clock."""
-    by: timedelta
-    """Forward, or, if negative, back."""
+    at: datetime  # within half a minute, on the room's clock
+    by: timedelta  # forward, or, if negative, back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clocks:
-    """The clocks of a session.
+    """The clocks of a session."""
 
-    Parameters
-    ----------
-    lead
-        How far the room's clock is ahead of the recorder's; negative if it is behind.
-    offsets
-        How far a member's clock is ahead of the room's, where it is all the time, and by `DIFFERENT` or more.
-    steps
-        Clocks that were set, in the order of time.
-    received
-        Of members some of whose readings are `DIFFERENT` or more from the room's clock: when readings of them were
-        received, on the room's clock, as minutes' first and last, in the order of time.
-    """
-
-    lead: timedelta = timedelta()
+    lead: timedelta = timedelta()  # how far the room's is ahead of the recorder's; negative if it is behind
     offsets: Mapping[str, timedelta] = field(default_factory=dict)
-    steps: tuple[Step, ...] = ()
+    """How far members' clocks are ahead of the room's, if in all of the session, and by `DIFFERENT` or more."""
+    steps: tuple[Step, ...] = ()  # clocks that were set while the session was received, in the order of time
     received: Mapping[str, Sequence[tuple[datetime, datetime]]] = field(default_factory=dict)
+    """Of members some of whose readings are `DIFFERENT` or more from the room's clock: when any were received, on the
+    room's clock, as minutes' first and last, in the order of time.
+    """
+    heard: AbstractSet[str] = frozenset()  # whose readings were received at that time, whatever session they are in
 
     @property
     def wrong(self) -> set[str]:
@@ -59,6 +50,10 @@ class Clocks:
         """Convert an instant of the room's clock to the recorder's."""
         return _add(at, -self.lead)
 
+    def correct(self, profile_id: str, at: datetime) -> datetime:
+        """Convert an instant of a member's clock, if it is wrong in all of the session, to the room's."""
+        return _add(at, -self.offsets.get(profile_id, timedelta()))
+
     def unheard(self, profile_id: str, begins_at: datetime, ends_at: datetime) -> list[tuple[datetime, datetime]]:
         """Convert a time without a member's readings to the room's clock, and cut out when some were received.
 
@@ -67,8 +62,8 @@ class Clocks:
         received = self.received.get(profile_id)
         if received is None:
             return [(begins_at, ends_at)]
-        offset = self.offsets.get(profile_id, timedelta())
-        at, until = max(_add(begins_at, -offset), received[0][0]), min(_add(ends_at, -offset), received[-1][1])
+        at = max(self.correct(profile_id, begins_at), received[0][0])
+        until = min(self.correct(profile_id, ends_at), received[-1][1])
         pieces = []
         for first, last in received[bisect_right(received, at, key=lambda minute: minute[1]) :]:
             if first >= until:

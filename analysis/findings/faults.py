@@ -46,9 +46,7 @@ Much is a fifth of the time. Two sensors with a reading a second each are at eve
 apart, while one that reports with each heart beat always is.
 """
 
-UNEVEN_SHARE = 1 / 2
-"""With a larger share of uneven readings, two sensors take turns under one profile."""
-
+UNEVEN_SHARE = 1 / 2  # with a larger share of uneven readings, two sensors take turns under one profile
 _NO_STEP = pl.lit(None, pl.Int64())
 
 FINDINGS: Final = {
@@ -112,26 +110,15 @@ def judge_faults(
 ) -> pl.DataFrame:
     """Decide which counts are faults, now that all readings of each member are counted.
 
-    Parameters
-    ----------
-    counts
-        As the functions that count return them, added up.
-    unchanging
-        As of `find_unchanging`, added up.
-    paces
-        As of `pace.find_paces`.
-    readings
-        `key`, and `times`: the number of readings, implausible ones too.
+    `counts` and `unchanging` are what the functions above return, added up; `paces` as of `pace.find_paces`; `readings`
+    have `key`, and `times`: the number of readings, implausible ones too.
 
-    Returns
-    -------
-    pl.DataFrame
-        A row for each member and fault found, by both, columns as in `FINDINGS`. `what` is `zeros`, `implausible`
-        (all others outside the plausible range), `unchanging`, `jumps`, or, of two sensors in turn, `levels` or, only
-        if not those, `uneven`; `times` counts unchanging times, jumps, and of the others readings; `first_at` and
-        `last_at` are the first and last reading concerned; `low_bpm` and `high_bpm` the lowest and highest value
-        concerned, for `unchanging` of the longest; `longest_s` is the longest unchanging time, the longest time that a
-        jump took, else null.
+    Returns a row for each member and fault found, by both, columns as in `FINDINGS`. `what` is `zeros`, `implausible`
+    (all others outside the plausible range), `unchanging`, `jumps`, or, of two sensors in turn, `levels` or, only if
+    not those, `uneven`; `times` counts unchanging times, jumps, and of the others readings; `first_at` and `last_at`
+    are the first and last reading concerned; `low_bpm` and `high_bpm` the lowest and highest value concerned, for
+    `unchanging` of the longest; `longest_s` is the longest unchanging time, the longest time that a jump took, else
+    null.
     """
     fast_us = pl.col("pace_s").fill_null(1.0).clip(lower_bound=1.0) * JUMP_PACES * MICROSECONDS
     least = pl.col("what").replace_strict({"levels": LEVELS_SHARE, "uneven": UNEVEN_SHARE}, default=0.0)

@@ -8,35 +8,19 @@ from pulsoid_rec.analysis.findings.session_view import SessionView
 
 Kind = Literal["recorder", "clock", "presence", "silence", "quality", "coverage", "rejected"]
 
-_MOST = 5
-"""If there are more notes of one sort about one session, they are merged into one."""
+_MOST = 5  # if there are more notes of one sort about one session, they are merged into one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A remark about a session, or about one member in it.
-
-    Parameters
-    ----------
-    room_id, session
-        The session.
-    profile_id
-        The member it is about; None when it is about the recorder or the whole session.
-    kind
-        Its subject: the recorder, clocks, who was there, silences, sensors, how much of the time is
-        covered, or messages that were rejected.
-    text
-        The remark, plain text that begins with its subject; never escaped.
-    details
-        The texts of the notes that it was merged from.
-    """
+    """A remark about a session, or about one member in it."""
 
     room_id: str
     session: int
-    profile_id: str | None
-    kind: Kind
-    text: str
-    details: tuple[str, ...] = ()
+    profile_id: str | None  # the member it is about; None when it is about the recorder or the whole session
+    kind: Kind  # its subject
+    text: str  # plain text that begins with its subject; never escaped
+    details: tuple[str, ...] = ()  # the texts of the notes that it was merged from
 
 
 def make_note(view: SessionView, profile_id: str | None, kind: Kind, text: str) -> Note:

@@ -9,15 +9,10 @@ import polars as pl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offline:
-    """A time in which no recorder was connected to the room.
+    """A time in which no recorder was connected to the room (aware, UTC).
 
-    Parameters
-    ----------
-    begins_at, ends_at
-        Start and end (aware, UTC).
-    cut_off
-        True when the connection's end was not recorded, as when the recorder was killed: `begins_at` is then when it
-        last received a message, and it went offline some time after that.
+    It is `cut_off` if the connection's end was not recorded, as when the recorder was killed: `begins_at` is then when
+    it last received a message, and it went offline some time after that.
     """
 
     begins_at: datetime
@@ -39,23 +34,12 @@ class Offline:
 
 
 def offline_times(events: pl.DataFrame, last_received: pl.DataFrame) -> list[Offline]:
-    """Find the times in which a room was not recorded.
+    """Find the times in which a room was not recorded; in order of time, not overlapping.
 
     Several recorders may record a room at once: the time is offline only while none is connected. The time before the
-    first connection and after the last one is unknown and left out.
-
-    Parameters
-    ----------
-    events
-        `connection_events` of one room, in any order.
-    last_received
-        `connection_id` and `last_received_at` of connections without a recorded end; those without a row
-        received nothing.
-
-    Returns
-    -------
-    list of Offline
-        In order of time, not overlapping; empty when there was no connection.
+    first connection and after the last one is unknown and left out. `events` are the `connection_events` of one room,
+    in any order; `last_received` has `connection_id` and `last_received_at` of connections without a recorded end, and
+    no row for those that received nothing.
     """
     received = dict(last_received.select("connection_id", "last_received_at").iter_rows())
     opened: dict[str, datetime] = {}

@@ -4,14 +4,9 @@ import polars as pl
 
 from pulsoid_rec.analysis.metrics.definitions import MICROSECONDS, Definitions
 
-_BIN_US = 100_000
-"""Steps are counted by the tenth of a second: finer than networks are."""
-
-_FEWEST = 10
-"""Fewer steps than these have no pace."""
-
-_LATE = 1.5
-"""A reading may come later than the pace by this factor before it counts as missing."""
+_BIN_US = 100_000  # steps are counted by the tenth of a second: finer than networks are
+_FEWEST = 10  # fewer steps than these have no pace
+_LATE = 1.5  # a reading may come later than the pace by this factor before it counts as missing
 
 
 def binned_step_us() -> pl.Expr:
@@ -30,25 +25,14 @@ def count_steps(readings: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def find_paces(steps: pl.DataFrame, definitions: Definitions) -> pl.DataFrame:
-    """Find how often each member's sensor reports.
+    """Find how often each member's sensor reports, from what `count_steps` returned, added up.
 
     The pace is the lower median of the steps, to a tenth of a second: jitter, single readings that are lost, pauses and
     duplicates do not change it.
 
-    Parameters
-    ----------
-    steps
-        `key`, `step_us`, `times`, as `count_steps` returns them.
-    definitions
-        How long a reading holds.
-
-    Returns
-    -------
-    pl.DataFrame
-        `key`; `pace_s`; `longest_us`, the longest step that is not a gap of this sensor: one and a half times the pace,
-        and at least `max_hold_us`; and `late`, the share of the steps that are longer than `max_hold_us` and no longer
-        than `longest_us`. Ordered by key; no row for a member with fewer than
-        ten steps.
+    Returns `key`; `pace_s`; `longest_us`, the longest step that is not a gap of this sensor: one and a half times the
+    pace, and at least `max_hold_us`; and `late`, the share of the steps that are longer than `max_hold_us` and no
+    longer than `longest_us`. Ordered by key; no row for a member with fewer than ten steps.
     """
     of_all = pl.col("times").sum()
     longest_us = (pl.col("pace_us") * _LATE).cast(pl.Int64).clip(lower_bound=definitions.max_hold_us)

@@ -23,8 +23,8 @@ def presence_notes(view: SessionView) -> list[Note]:
     """
     return [
         *_recorder_notes(view),
-        *_arrivals(view),
-        *_departures(view),
+        *_apart_notes(view, "first_at", "first", "after", "began later"),
+        *_apart_notes(view, "last_at", "last", "before", "ended earlier"),
         *_silences(view),
         *_room_members(view),
     ]
@@ -51,36 +51,32 @@ def _describe_offline(view: SessionView, time: Offline) -> str:
     return f"the recorder was offline from {begins} to {ends} ({format_duration(time.length_s)})"
 
 
-def _arrivals(view: SessionView) -> list[Note]:
-    present = _present(view, "first_at", 0)
-    present = present.select("profile_id", pl.col("first_at") - pl.col("first_at").min())
-    return _apart_notes(view, present, "first reading {} after", "first", "began later")
-
-
-def _departures(view: SessionView) -> list[Note]:
-    present = _present(view, "last_at", -1)
-    present = present.select("profile_id", pl.col("last_at").max() - pl.col("last_at"))
-    return _apart_notes(view, present, "last reading {} before", "last", "ended earlier")
-
-
-def _present(view: SessionView, column: str, place: int) -> pl.DataFrame:
+def _present(view: SessionView, column: str) -> pl.DataFrame:
     """Return members' first or last instants; of those whose clocks are wrong, of the receipt, on the room's clock."""
+    place = 0 if column == "first_at" else -1
     present = view.summary.drop_nulls(column).select("profile_id", column)
-    received = {id_: view.clocks.received[id_][place][place] for id_ in view.clocks.wrong}
+    received = {
+        id_: min(max(view.clocks.received[id_][place][place], view.present_from), view.present_until)
+        for id_ in view.clocks.wrong
+    }
     on_room_clock = pl.col("profile_id").replace_strict(received, default=pl.col(column), return_dtype=INSTANT)
     return present.with_columns(on_room_clock.alias(column)) if received else present
 
 
-def _apart_notes(view: SessionView, present: pl.DataFrame, text: str, extreme: str, merged: str) -> list[Note]:
-    """Describe how far the members present, with their durations, were apart from the first or last of all."""
+def _apart_notes(view: SessionView, column: str, extreme: str, side: str, merged: str) -> list[Note]:
+    """Describe whose `first_at` or `last_at` is how far after the first or before the last of all."""
+    present, at = _present(view, column), pl.col(column)
+    present = present.select("profile_id", at - at.min() if extreme == "first" else at.max() - at)
     far = {id_: apart.total_seconds() for id_, apart in present.iter_rows() if apart.total_seconds() > APART_S}
     both = 2
     reference = "the other's" if present.height == both else "the others"
     if len(far) > 1:  # The others are not together, so the first or last of them is the reference.
         reference = f"the {extreme} member's"
+    untimely = set(view.untimely["profile_id"])
     notes = [
-        make_note(view, id_, "presence", f"{text.format(format_duration(seconds))} {reference}")
+        make_note(view, id_, "presence", f"{extreme} {reading} {format_duration(seconds)} {side} {reference}")
         for id_, seconds in far.items()
+        for reading in ["timely reading" if id_ in untimely else "reading"]
     ]
     return merge_many(notes, f"{len(far)} of {present.height} members {merged} than the {extreme}")
 
@@ -88,8 +84,7 @@ def _apart_notes(view: SessionView, present: pl.DataFrame, text: str, extreme: s
 class _Silence(NamedTuple):
     begins_at: datetime
     ends_at: datetime
-    recorded_s: float
-    """For how long a recorder was connected meanwhile."""
+    recorded_s: float  # for how long a recorder was connected meanwhile
 
 
 def _silences(view: SessionView) -> list[Note]:
@@ -102,14 +97,14 @@ def _silences(view: SessionView) -> list[Note]:
             )
             if recorded_s > SILENCE_S:
                 silences[id_].append(_Silence(begins_at, ends_at, recorded_s))
-    notes = [make_note(view, id_, "silence", _describe_silences(view, of)) for id_, of in silences.items() if of]
+    notes = [make_note(view, id_, "silence", _describe_silences(view, id_, of)) for id_, of in silences.items() if of]
     listening = " while the recorder was listening" if view.has_connections else ""
     return merge_many(
         notes, f"{len(notes)} members were silent for longer than {format_duration(SILENCE_S)}{listening}"
     )
 
 
-def _describe_silences(view: SessionView, silences: list[_Silence]) -> str:
+def _describe_silences(view: SessionView, profile_id: str, silences: list[_Silence]) -> str:
     longest = max(silences, key=lambda silence: silence.recorded_s)
     text = f"from {view.clock(longest.begins_at)} to {view.clock(longest.ends_at)}"
     if longest.recorded_s < (longest.ends_at - longest.begins_at).total_seconds():
@@ -119,7 +114,7 @@ def _describe_silences(view: SessionView, silences: list[_Silence]) -> str:
     if len(silences) > 1:
         total_s = sum(silence.recorded_s for silence in silences)
         text = f"{len(silences)} times, {format_duration(total_s)} in all, the longest {text}"
-    return f"silent {text}"
+    return f"{'no timely reading' if profile_id in view.untimely['profile_id'] else 'silent'} {text}"
 
 
 def _room_members(view: SessionView) -> list[Note]:
@@ -138,7 +133,7 @@ def _room_members(view: SessionView) -> list[Note]:
     quiet = [
         make_note(view, id_, "presence", "in the room, but sent no reading")
         for id_ in dict.fromkeys(updated)
-        if id_ not in view.names
+        if id_ not in view.names and id_ not in view.clocks.heard
     ]
     return [
         *merge_many(left, f"{len(left)} departures from the room"),

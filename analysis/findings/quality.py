@@ -12,12 +12,8 @@ from pulsoid_rec.analysis.findings.wording import format_share
 from pulsoid_rec.analysis.metrics.definitions import MICROSECONDS
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 
-LOW_COVERAGE = 0.9
-"""A lower share of covered time has a note."""
-
-LATE_SHARE = 0.1
-"""A sensor with more late readings than this has a note that it is slow."""
-
+LOW_COVERAGE = 0.9  # a lower share of covered time has a note
+LATE_SHARE = 0.1  # a sensor with more late readings than this has a note that it is slow
 _TWO = "as if two sensors sent for one member"
 
 

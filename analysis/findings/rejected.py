@@ -10,8 +10,7 @@ from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.wording import format_count
 
-MOST = 5
-"""If messages of more sessions or rooms were rejected, they are only counted."""
+MOST = 5  # if messages of more sessions or rooms were rejected, they are only counted
 
 
 def rejected_notes(view: SessionView) -> list[Note]:

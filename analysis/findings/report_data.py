@@ -9,43 +9,29 @@ from datetime import UTC, datetime
 import polars as pl
 
 from pulsoid_rec.analysis.findings.checks import SLICE_ROWS, Checks, make_checks
-from pulsoid_rec.analysis.findings.concurrent import describe_concurrent
+from pulsoid_rec.analysis.findings.concurrent import describe_concurrent, find_concurrent, read_windows_beside
 from pulsoid_rec.analysis.findings.unmatched_members import describe_unmatched
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.holds import MEMBER
-from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.analysis.reading.pipeline import Selection, read_in_order, read_slices
+from pulsoid_rec.analysis.reading.recording import READINGS as RECORDED
 from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.analysis.reading.rejected import REJECTED, read_rejected
 from pulsoid_rec.analysis.reading.results import compute_results
 from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.tables import MEMBER_EVENTS
 
-READINGS = pl.Schema(
-    {
-        "room_id": pl.String(),
-        "session": pl.Int64(),
-        "profile_id": pl.String(),
-        "name": pl.String(),
-        "occurred_at": INSTANT,
-        "received_at": INSTANT,
-        "bpm": pl.Int32(),
-        "plausible": pl.Boolean(),
-    }
-)
+READINGS = pl.Schema(RECORDED | {"name": pl.String(), "plausible": pl.Boolean()})
+_SESSION = {"room_id": pl.String(), "session": pl.Int64()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportData:
     """A report's content: what the filter selected, without duplicates. Empty frames have their columns, too."""
 
-    generated_at: datetime
-    """When the recording was read (aware, UTC)."""
-
-    source: str
-    """The database's file name, without its folder."""
-
+    generated_at: datetime  # when the recording was read (aware, UTC)
+    source: str  # the database's file name, without its folder
     rooms: Mapping[str, str]
     """Each room's display name by `room_id`: its latest config's text `name`, else the id. Plain text, not escaped."""
 
@@ -64,24 +50,18 @@ class ReportData:
     readings: pl.DataFrame
     """`READINGS`, ordered by room, session, profile and time; empty if they are more than `read_report`'s `at_most`."""
 
-    untimely: pl.DataFrame
-    """`metrics.untimely.UNTIMELY`: the readings that were left out because their time is wrong."""
-
+    untimely: pl.DataFrame  # `metrics.untimely.UNTIMELY`: the readings that were left out because their time is wrong
     rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED))
     """`reading.rejected.REJECTED`: the messages that were rejected."""
 
-    checks: Checks
-    """What the checks of all readings found, whether `readings` has them or not."""
-
+    checks: Checks  # what the checks of all readings found, whether `readings` has them or not
     member_events: pl.DataFrame
-    """`member_events` of the rooms above without configs, from the first session's start to the last one's end."""
+    """`member_events` of the rooms above without configs, of when the sessions occurred or were received."""
 
     connection_events: pl.DataFrame
     """`Recording.connections` of the rooms above, of all times: earlier events show how a session began."""
 
-    last_received: pl.DataFrame
-    """`Recording.last_received` of the rooms above."""
-
+    last_received: pl.DataFrame  # `Recording.last_received` of the rooms above
     imported: AbstractSet[tuple[str, int]] = frozenset()
     """The sessions that were imported, by `room_id` and `session`: no recorder listened to them."""
 
@@ -91,9 +71,7 @@ class ReportData:
     unmatched: str | None = None
     """Who of the members file is nobody in the recording, as text; None if all are, or only a part was read."""
 
-    definitions: Definitions
-    """What counted as plausible, held and one session."""
-
+    definitions: Definitions  # what counted as plausible, held and one session
     filter: str
     """The filter as text, such as `room r1, session 3, since 2026-01-02 10:00 UTC`; empty when there was none."""
 
@@ -107,28 +85,11 @@ def read_report(
     at_most: int = 0,
     most_sessions: int = sys.maxsize,
 ) -> ReportData:
-    """Read everything that a report shows, from one state of the file.
+    """Read everything that a report shows, from one state of the file; raise `StorageError` if that is impossible.
 
-    Parameters
-    ----------
-    recording
-        The recording.
-    wanted
-        The rooms, sessions and range of time to report on.
-    members
-        What is known of the members: `metrics.members.SCHEMA`.
-    definitions
-        What counts as plausible, held and one session.
-    at_most
-        How many readings may be loaded one by one, for charts, which are refused if there are more: then `readings` is
-        empty, and none is checked. 0 loads none, and checks all.
-    most_sessions
-        Of more sessions no reading is loaded, and none is checked; of fewer all are, slice by slice, which notes need.
-
-    Raises
-    ------
-    StorageError
-        The recording cannot be read.
+    `at_most` so many readings are loaded one by one, for charts; if there are more, `readings` is empty, and none is
+    checked. 0 loads none, and checks all. Nor is any reading loaded or checked of more than `most_sessions`; of fewer
+    all are, slice by slice, which notes need. `members` is what is known of them: `metrics.members.SCHEMA`.
     """
     with recording.snapshot() as snapshot, snapshot.selection(wanted, definitions) as selection:
         return _read(snapshot, selection, members, at_most=at_most, most_sessions=most_sessions)
@@ -141,8 +102,10 @@ def _read(
     results = compute_results(selection, members)
     sessions = results.sessions.join(results.tally, on=["room_id", "session"], how="semi")
     room_ids, room_names = sessions["room_id"].unique().sort().to_list(), recording.room_names()
-    first_and_last = sessions.select(pl.col("started_at").min(), pl.col("ended_at").max()).row(0)
-    member_events = recording.events(MEMBER_EVENTS, room_ids, *first_and_last)
+    # Also of when they were received, as the clocks of a session's members may be wrong.
+    first = sessions.select(pl.min_horizontal("started_at", "first_received_at").min()).item()
+    last = sessions.select(pl.max_horizontal("ended_at", "last_received_at").max()).item()
+    member_events = recording.events(MEMBER_EVENTS, room_ids, first, last)
     readings = None
     are_too_many = 0 < at_most < results.tally["readings"].sum()
     checks = sessions.height <= most_sessions and not are_too_many
@@ -155,6 +118,12 @@ def _read(
         rows = readings if keys is None else readings.filter(pl.col("key").is_in(keys.implode()))
         return rows.iter_slices(SLICE_ROWS)
 
+    checked = make_checks(
+        read if checks else lambda _: (), selection.bounded_members, selection.definitions, member_events
+    )
+    imported = recording.imported_sessions(selection.wanted.rooms, selection.definitions)
+    recorded = recording.sessions(Filter(rooms=selection.wanted.rooms), selection.definitions)
+    concurrent = find_concurrent(recorded, sessions, pl.DataFrame([*imported], _SESSION, orient="row"))
     return ReportData(
         generated_at=generated_at,
         source=recording.path.name,
@@ -165,33 +134,34 @@ def _read(
         time_at_bpm=results.time_at_bpm,
         untimely=results.untimely,
         readings=_describe(readings, selection, results.people),
-        checks=make_checks(
-            read if checks else _read_nothing, selection.bounded_members, selection.definitions, member_events
-        ),
+        checks=_widen(recording, selection, checked, concurrent),
         member_events=member_events,
         connection_events=recording.connections().filter(pl.col("room_id").is_in(room_ids)),
         last_received=recording.last_received().filter(pl.col("room_id").is_in(room_ids)),
-        imported=recording.imported_sessions(selection.wanted.rooms, selection.definitions) if checks else frozenset(),
+        imported=imported,
         definitions=selection.definitions,
         filter=str(selection.wanted),
         rejected=read_rejected(recording, selection.wanted, selection.definitions),
-        concurrent=_find_concurrent(recording, selection, sessions, room_names),
+        concurrent=[] if _is_part(selection.wanted) else describe_concurrent(concurrent, room_names),
         # The last, as it selects anew on this connection.
         unmatched=_find_unmatched(recording, selection, members, results.config_names),
     )
 
 
-def _find_concurrent(
-    recording: Recording, selection: Selection, shown: pl.DataFrame, room_names: Mapping[str, str]
-) -> list[str]:
-    """Describe sessions received at the same time as those shown, unless the filter is for a range of time."""
-    wanted, definitions = selection.wanted, selection.definitions
-    if wanted.since is not None or wanted.until is not None or wanted.members:
-        return []
-    recorded = recording.sessions(Filter(rooms=wanted.rooms), definitions)
-    return describe_concurrent(
-        recorded, shown, room_names, lambda: recording.imported_sessions(wanted.rooms, definitions)
-    )
+def _is_part(wanted: Filter) -> bool:
+    """Return whether a filter may select a part of a session."""
+    return wanted.since is not None or wanted.until is not None or bool(wanted.members)
+
+
+def _widen(recording: Recording, selection: Selection, checks: Checks, concurrent: pl.DataFrame) -> Checks:
+    """Add the windows of what was received at the same time, but is not selected: they show whose clock is wrong."""
+    wanted = selection.wanted
+    if checks.windows.is_empty() or (concurrent.is_empty() and not _is_part(wanted)):
+        return checks
+    sessions = pl.concat([selection.sessions.select(*_SESSION), concurrent.select(*_SESSION)])
+    with recording.selection(Filter(rooms=wanted.rooms), selection.definitions) as whole:
+        beside = read_windows_beside(replace(whole, slice_rows=SLICE_ROWS), selection, sessions, checks.windows)
+        return replace(checks, windows=pl.concat([checks.windows, *beside]))
 
 
 def _find_unmatched(
@@ -205,10 +175,6 @@ def _find_unmatched(
         return None  # without a look at the readings
     names = {id_: names.get(id_, id_) for id_ in recording.profile_ids(selection.definitions)}
     return describe_unmatched(members["profile_id"], names)
-
-
-def _read_nothing(_: pl.Series | None) -> Iterable[pl.DataFrame]:
-    return ()
 
 
 def _describe(readings: pl.DataFrame | None, selection: Selection, people: pl.DataFrame) -> pl.DataFrame:

@@ -9,8 +9,7 @@ from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.metrics.members import labels
 from pulsoid_rec.analysis.metrics.summary import bpm_statistics
 
-MOST_SESSIONS = 60
-"""More sessions than these are reported as a season: nobody reads the tables and charts of each."""
+MOST_SESSIONS = 60  # more sessions than these are reported as a season: nobody reads the tables and charts of each
 
 REMARK = (
     f"Of more than {MOST_SESSIONS} sessions none is shown alone, and faults of sensors, silences and late "
@@ -20,8 +19,7 @@ REMARK = (
 )
 
 _MOST_PERIODS = 120
-_PERIODS = {"day": 1, "week": 7, "month": 31, "year": 366}
-"""The most days in each."""
+_PERIODS = {"day": 1, "week": 7, "month": 31, "year": 366}  # the most days in each
 
 
 def is_season(report: ReportData) -> bool:
@@ -84,20 +82,9 @@ def season_members(report: ReportData) -> pl.DataFrame:
 def season_periods(report: ReportData, zone: tzinfo | None) -> tuple[str, pl.DataFrame]:
     """Summarize each member's time in each day, week, month or year, the shortest of which there are not too many.
 
-    Parameters
-    ----------
-    report
-        The report; it has sessions.
-    zone
-        Time zone of the reader; None for this computer's.
-
-    Returns
-    -------
-    unit : str
-        `day`, `week` (from Monday), `month` or `year`.
-    periods : pl.DataFrame
-        `room_id`, `profile_id`, `period` (its first day), `sessions`, `observed_s`, `coverage`, `bpm_mean`, `bpm_p05`,
-        `bpm_p95` and the other statistics of bpm; only those with observed time, in the order of time.
+    Returns the unit, and `room_id`, `profile_id`, `period` (its first day; of a week Monday), `sessions`, `observed_s`,
+    `coverage`, `bpm_mean`, `bpm_p05`, `bpm_p95` and the other statistics of bpm; only those with observed time, in the
+    order of time. `report` has sessions; `zone` is the reader's, None for this computer's.
     """
     days = [to_local(at, zone).date() for at in report.sessions["started_at"]]
     length = (max(days) - min(days)).days

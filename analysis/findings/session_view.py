@@ -19,48 +19,22 @@ from pulsoid_rec.analysis.metrics.members import labels
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionView:
-    """One session of a report, with the rows of the report's frames that belong to it.
-
-    Parameters
-    ----------
-    room_id, session
-        Which session.
-    started_at, ended_at
-        Its first and last reading in the report (aware, UTC); the whole session's if nothing was checked.
-    local_zone
-        Time zone of the reader; None for this computer's.
-    zone
-        Its offset at the session's start.
-    definitions
-        The report's definitions.
-    names
-        A label for each member, by profile id and in the order of the summary; all different.
-    config_names
-        `ReportData.config_names`.
-    clocks
-        How the clocks of recorder, room and members differ.
-    offline
-        The times in the session in which the room was not recorded, on the room's clock.
-    has_connections
-        Whether the recorder's connections to the room are known, and so the times in which it was recording.
-    summary, time_at_bpm, readings, untimely, member_events, rejected
-        The report's frames, of this session only.
-    checks
-        The report's checks, of this session only.
-    """
+    """One session of a report; its frames are the report's, and hold the rows of this session alone."""
 
     room_id: str
     session: int
-    started_at: datetime
+    started_at: datetime  # the first and last reading in the report; the whole session's if nothing was checked
     ended_at: datetime
-    local_zone: tzinfo | None
-    zone: timezone
+    present_from: datetime  # the same on the room's clock, if members' clocks are wrong in all of the session
+    present_until: datetime
+    local_zone: tzinfo | None  # of the reader; None for this computer's
+    zone: timezone  # its offset at the session's start
     definitions: Definitions
-    names: dict[str, str]
-    config_names: Mapping[tuple[str, str], str]
+    names: dict[str, str]  # a label for each member by profile id, in the order of the summary; all different
+    config_names: Mapping[tuple[str, str], str]  # `ReportData.config_names`
     clocks: Clocks
-    offline: tuple[Offline, ...]
-    has_connections: bool
+    offline: tuple[Offline, ...]  # when the room was not recorded, on the room's clock
+    has_connections: bool  # whether it is known when the recorder was connected to the room
     summary: pl.DataFrame
     time_at_bpm: pl.DataFrame
     readings: pl.DataFrame
@@ -79,19 +53,13 @@ class SessionView:
 
 
 def session_views(report: ReportData, zone: tzinfo | None = None) -> list[SessionView]:
-    """Divide a report into its sessions, in the order of `report.sessions`.
-
-    Parameters
-    ----------
-    report
-        The report.
-    zone
-        Time zone of the reader; None for this computer's.
-    """
+    """Divide a report into its sessions, in the order of `report.sessions`; `zone` is the reader's."""
     frames = (report.summary, report.time_at_bpm, report.readings, report.untimely, report.rejected)
     by_session = [frame.partition_by("room_id", "session", as_dict=True) for frame in frames]
     checks_of = report.checks.by_session()
-    clocks_of = compare_clocks(report.checks.windows)
+    # The receipt of an import shows no clock, though a few seconds that came at once look as if it did.
+    imported = pl.DataFrame([*report.imported], {"room_id": pl.String(), "session": pl.Int64()}, orient="row")
+    clocks_of = compare_clocks(report.checks.windows.join(imported, on=["room_id", "session"], how="anti"))
     rooms = {room_id: _Room.of(report, room_id) for room_id in report.sessions["room_id"].unique()}
     views = []
     for row in report.sessions.iter_rows(named=True):
@@ -101,25 +69,29 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
         )
         # A filter by time may select only a part of the session.
         checks = checks_of(room_id, session)
-        first_at, last_at = checks.ends["first_at"].min(), checks.ends["last_at"].max()
-        started_at = first_at if isinstance(first_at, datetime) else row["started_at"]
-        ended_at = last_at if isinstance(last_at, datetime) else row["ended_at"]
+        ends = checks.ends.select("profile_id", "first_at", "last_at").rows() or [
+            ("", row["started_at"], row["ended_at"])
+        ]
+        started_at, ended_at = min(first for _, first, _ in ends), max(last for *_, last in ends)
         room = rooms[room_id]
         is_recorded = (room_id, session) not in report.imported
-        # The receipt of an import shows no clock, though a few seconds that came at once look as if it did.
-        clocks = clocks_of.get((room_id, session), Clocks()) if is_recorded else Clocks()
+        clocks = clocks_of.get((room_id, session), Clocks())
+        begin = min(clocks.correct(id_, first) for id_, first, _ in ends)
+        end = max(clocks.correct(id_, last) for id_, _, last in ends)
         view = SessionView(
             room_id=room_id,
             session=session,
             started_at=started_at,
             ended_at=ended_at,
+            present_from=begin,
+            present_until=end,
             local_zone=zone,
             zone=fixed_zone(started_at, zone),
             definitions=report.definitions,
             names=labels(summary),
             config_names=report.config_names,
             clocks=clocks,
-            offline=room.offline_between(started_at, ended_at, clocks) if is_recorded else (),
+            offline=room.offline_between(begin, end, clocks) if is_recorded else (),
             has_connections=room.has_connections and is_recorded,
             summary=summary,
             time_at_bpm=time_at_bpm,
@@ -127,7 +99,7 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
             untimely=untimely,
             checks=checks,
             rejected=rejected,
-            member_events=room.events_between(started_at, ended_at),
+            member_events=room.events_between(begin, end),
         )
         views.append(view)
     return views

@@ -11,18 +11,10 @@ _SIMILAR = 0.85
 
 
 def describe_unmatched(ids: Iterable[str], names: Mapping[str, str]) -> str | None:
-    """Describe which ids of a members file nobody in the recording has.
+    """Describe which ids of a members file nobody in the recording has; None if all are somebody's.
 
-    Parameters
-    ----------
-    ids
-        The ids in the file.
-    names
-        The names of all members of the recording by id, also of those without a reading.
-
-    Returns
-    -------
-    A sentence without a full stop, with what may be meant; None if all are somebody's.
+    `names` are those of all members of the recording by id, also of those without a reading. The sentence, without a
+    full stop, says what may be meant.
     """
     unmatched = [id_ for id_ in ids if id_ not in names]
     if not unmatched:

@@ -13,8 +13,7 @@ from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.wording import format_count, format_list
 
-MOST_NAMES = 20
-"""Further names are only counted."""
+MOST_NAMES = 20  # further names are only counted
 
 
 def no_match_error(wanted: Filter, rooms: Mapping[str, str], sessions: pl.DataFrame, where: str) -> UsageError:

@@ -6,9 +6,7 @@ from typing import Any, Final
 from pulsoid_rec.analysis.metrics.columns import SummaryColumn
 from pulsoid_rec.recorder.contract.wording import format_duration
 
-DASH: Final = "\N{EM DASH}"
-"""Stands for an unknown value."""
-
+DASH: Final = "\N{EM DASH}"  # stands for an unknown value
 _ONE_PERCENT = 0.01
 
 

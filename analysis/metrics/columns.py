@@ -19,42 +19,23 @@ _TOO_SHORT = "too few seconds were observed"
 
 @dataclass(frozen=True, slots=True)
 class SummaryColumn:
-    """A column of the summary.
-
-    Parameters
-    ----------
-    name, type, meaning
-        Its name, its polars type, and what it means, with the unit.
-    head, unit
-        Its heading in tables for people; a column without a head is in none of them.
-    topic, order
-        The table of the page it is in, and its place there: ascending, equal ones as listed here.
-    rank
-        Where the terminal is too narrow, columns with a higher rank are left out first. None: only on the page.
-    format, decimals
-        How a value is formatted; `minutes` turns seconds into minutes.
-    is_additive
-        Whether the sum over all members makes sense.
-    is_optional
-        Whether the terminal leaves it out when it is null for every member.
-    why_null
-        Why it may be null for a member who has plausible readings.
-    """
+    """A column of the summary."""
 
     name: str
     type: pl.DataType
-    meaning: str
-    head: str = ""
+    meaning: str  # with the unit
+    head: str = ""  # in tables for people; a column without a head is in none of them
     _: KW_ONLY
     unit: str = ""
-    topic: Topic = "What was recorded"
-    order: int = 0
-    rank: int | None = None
+    topic: Topic = "What was recorded"  # the table of the page it is in
+    order: int = 0  # its place there: ascending, equal ones as listed here
+    rank: int | None = None  # where the terminal is too narrow, higher ones are left out first; None: only on the page
+    # `minutes` turns seconds into minutes.
     format: Literal["number", "minutes", "duration", "share", "clock"] = "number"
     decimals: int = 0
-    is_additive: bool = False
-    is_optional: bool = False
-    why_null: str = "there is only one reading"
+    is_additive: bool = False  # whether the sum over all members makes sense
+    is_optional: bool = False  # whether the terminal leaves it out when it is null for every member
+    why_null: str = "there is only one reading"  # for a member who has plausible readings
 
 
 _TEXT, _INTEGER, _BPM, _FLOAT = pl.String(), pl.Int64(), pl.Int32(), pl.Float64()

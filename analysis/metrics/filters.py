@@ -13,9 +13,7 @@ import polars as pl
 
 from pulsoid_rec.recorder.contract.errors import UsageError
 
-Which = Literal["latest", "all"] | int
-"""A session's number, or which of them."""
-
+Which = Literal["latest", "all"] | int  # a session's number, or which of them
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
 _UTC = re.compile(r"\s*UTC(?:(?=([+-]\d))|$)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -119,27 +117,12 @@ def parse_session(text: str, option: str) -> Which:
 
 
 def parse_instant(text: str, option: str, now: datetime) -> datetime:
-    """Parse a time or a date, with or without an offset, or how long ago.
+    """Parse a time or a date, with or without an offset, or how long ago; `option` is the one it was given for.
 
-    Parameters
-    ----------
-    text
-        ISO 8601, such as `2026-01-31 20:15`, local time unless it has an offset (also written ` UTC+02:00` or ` UTC`);
-        a date stands for its first instant; `30m`, `2h` or `3d` for that long ago (also `s` and `w`). Of an hour that
-        comes twice it is the first one.
-    option
-        The option it was given for, for the message.
-    now
-        The present, aware.
-
-    Returns
-    -------
-    Aware, UTC.
-
-    Raises
-    ------
-    UsageError
-        It is none of these, or not within the years 1 to 9999.
+    That is ISO 8601, such as `2026-01-31 20:15`, local time unless it has an offset (also written ` UTC+02:00` or `
+    UTC`); a date stands for its first instant; `30m`, `2h` or `3d` for that long ago (also `s` and `w`). Of an hour
+    that comes twice it is the first one. Returns it in UTC. Raises `UsageError` if it is none of these, or not within
+    the years 1 to 9999.
     """
     ago = _AGO.fullmatch(text.strip())
     iso = _UTC.sub(lambda utc: "" if utc[1] else "Z", text.strip())

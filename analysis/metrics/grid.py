@@ -16,27 +16,15 @@ INDEX = pl.Schema({"room_id": pl.String(), "session": pl.Int64(), "at": INSTANT}
 
 
 def make_grid(held: pl.DataFrame, sessions: pl.DataFrame, columns: Mapping[str, str], every_s: int = 1) -> pl.DataFrame:
-    """Sample readings on a grid of time.
+    """Sample readings on a grid of time, a row every so many seconds since 1970 (UTC).
 
     A cell is the member's reading that holds at that instant: a sample, not a mean. A reading holds until the member's
-    next one, for at most `max_hold_s`, so gaps stay null.
+    next one, for at most `max_hold_s`, so gaps stay null. `held` is as `holds.hold_readings` returns it; `sessions` are
+    those that rows are made for: `room_id`, `session`, and `from_at` and `until_at`, both inclusive; `columns` are the
+    members', in order: names by profile id, all different and none of `INDEX`.
 
-    Parameters
-    ----------
-    held
-        As `holds.hold_readings` returns them: `room_id`, `session`, `profile_id`, `occurred_at`, `plausible_at`,
-        `held_us`, `bpm`.
-    sessions
-        The sessions that rows are made for: `room_id`, `session`, and `from_at` and `until_at`, both inclusive.
-    columns
-        The members' columns, in order: names by profile id, all different and none of `INDEX`.
-    every_s
-        Whole seconds from row to row. Rows are at multiples of it since 1970 (UTC), the same in every recording.
-
-    Returns
-    -------
-    `INDEX`, then a column of Int32 for each member, ordered by room, session and time; a row for each instant of a
-    session, even without any reading. No sessions give no rows.
+    Returns `INDEX`, then a column of Int32 for each member, ordered by room, session and time; a row for each instant
+    of a session, even without any reading. No sessions give no rows.
     """
     begins_us = pl.col("occurred_at").dt.epoch("us")
     plausible = held.filter(pl.col("plausible_at").is_not_null())

@@ -6,26 +6,16 @@ import polars as pl
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 
-MEMBER = ("room_id", "session", "profile_id")
-"""Columns that identify one member in one session."""
-
-ORDER = ("occurred_at", "received_at", "bpm")
-"""The order of a member's readings, whatever the order of the rows."""
+MEMBER = ("room_id", "session", "profile_id")  # columns that identify one member in one session
+ORDER = ("occurred_at", "received_at", "bpm")  # the order of a member's readings, whatever the order of the rows
 
 
 def sort_and_deduplicate(readings: pl.DataFrame, by: Sequence[str] = MEMBER) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Sort each member's readings, and remove duplicates, of which the first received is kept.
 
-    Parameters
-    ----------
-    readings
-        `occurred_at`, `received_at`, `bpm` and the columns of `by`, in any order.
-    by
-        Columns that identify one member in one session.
+    `readings` have `occurred_at`, `received_at`, `bpm` and `by`, the columns that identify one member in one session.
 
-    Returns
-    -------
-    The readings ordered by time, each member's by `ORDER`; and the number of rows removed: columns `by` and
+    Returns the readings ordered by time, each member's by `ORDER`; and the number of rows removed: columns `by` and
     `duplicates`, for members that have any.
     """
     by = list(by)
@@ -55,25 +45,13 @@ def hold_readings(
     """Compute how long each reading holds, and the gap that follows it.
 
     A reading holds until the member's next one in the session, plausible or not, at most `max_hold_s`; the last holds
-    for no time. Of two at one instant the first received holds for no time.
+    for no time. Of two at one instant the first received holds for no time. `readings` are as `sort_and_deduplicate`
+    returns them. If they are only the earlier ones of several, `later` is each member's first later ones: columns `by`,
+    `occurred_at`, and `plausible_at` of the first plausible one, or null.
 
-    Parameters
-    ----------
-    readings
-        As `sort_and_deduplicate` returns them.
-    definitions
-        Longest hold, and what is plausible.
-    by
-        Columns that identify one member in one session.
-    later
-        If these readings are only the earlier ones of several: each member's first later ones, columns `by`,
-        `occurred_at`, and `plausible_at` of the first plausible one, or null.
-
-    Returns
-    -------
-    The same rows in the same order, with `plausible_at` (`occurred_at` where the reading is plausible, else null),
-    `held_us` (Int64), and `gap_us` (Int64: the time to the next plausible reading of the session where that is longer
-    than a reading can hold, and this one is plausible; else null).
+    Returns the same rows in the same order, with `plausible_at` (`occurred_at` where the reading is plausible, else
+    null), `held_us` (Int64), and `gap_us` (Int64: the time to the next plausible reading of the session where that is
+    longer than a reading can hold, and this one is plausible; else null).
     """
     is_plausible = pl.col("bpm").is_between(definitions.min_bpm, definitions.max_bpm)
     seen = readings.with_columns(plausible_at=pl.when(is_plausible).then("occurred_at"))

@@ -27,19 +27,12 @@ NAME = pl.coalesce("given_name", "config_name", pl.col("profile_id").str.head(_I
 def describe_members(present: pl.DataFrame, config_names: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
     """Combine what is known of each member: names, and the HRmax in the year of the session.
 
-    Parameters
-    ----------
-    present
-        `room_id`, `session`, `profile_id`, and `started_at` of the session, one row a member and session.
-    config_names
-        `room_id`, `profile_id`, `config_name`: the text `name` of the latest config that has one.
-    members
-        `SCHEMA`.
+    `present` has `room_id`, `session`, `profile_id`, and `started_at` of the session, one row a member and session;
+    `config_names` `room_id`, `profile_id`, and `config_name`, that of the latest config that has one; `members` is
+    `SCHEMA`.
 
-    Returns
-    -------
-    The same rows with `name` (`NAME`), `hr_max` and `hr_max_source` (as `zones.hr_max_of` computes them for the year,
-    UTC, in which the session began), `sex`, `hr_rest`.
+    Returns the same rows with `name` (`NAME`), `hr_max` and `hr_max_source` (as `zones.hr_max_of` computes them for the
+    year, UTC, in which the session began), `sex`, `hr_rest`.
     """
     described = (
         present.join(config_names, on=["room_id", "profile_id"], how="left")

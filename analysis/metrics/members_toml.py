@@ -40,23 +40,10 @@ _MEANINGS = {
 
 
 def parse_members(text: str, source: str) -> pl.DataFrame:
-    """Parse a members file: a table per profile id.
+    """Parse a members file: TOML, a table per profile id; `source` is its name, for messages.
 
-    Parameters
-    ----------
-    text
-        The file's content, TOML.
-    source
-        The file's name, for messages.
-
-    Returns
-    -------
-    `SCHEMA`, one row a member in the file's order, null for keys that are missing.
-
-    Raises
-    ------
-    UsageError
-        It is not TOML, or a value is invalid.
+    Returns `SCHEMA`, one row a member in the file's order, null for keys that are missing. Raises `UsageError` if it is
+    not TOML, or a value is invalid.
     """
     try:
         content = tomllib.loads(text)

@@ -8,14 +8,10 @@ from pulsoid_rec.analysis.metrics.definitions import MICROSECONDS, Definitions
 from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.zones import reaches
 
-EFFORT_PERCENT = 70
-"""An effort is at or above this percentage of HRmax."""
-
+EFFORT_PERCENT = 70  # an effort is at or above this percentage of HRmax
 EFFORT_US = 120 * MICROSECONDS
 LAST_US = 5 * MICROSECONDS
-LATER_US = (57_500_000, 62_500_000)
-"""The 5 s centred 60 s after an effort's end: the first is in it, the second is not."""
-
+LATER_US = (57_500_000, 62_500_000)  # the 5 s centred 60 s after an effort's end: the first is in it, the second is not
 SCHEMA = pl.Schema({"room_id": pl.String(), "session": pl.Int64(), "profile_id": pl.String(), "hrr60": pl.Float64()})
 
 
@@ -28,26 +24,14 @@ def find_falls(readings: pl.DataFrame, definitions: Definitions, by: Sequence[st
     """Find each effort's end, and how far the heart rate has fallen a minute later.
 
     An effort is a run of plausible readings at or above 70 % of HRmax, none more than `max_hold_s` after the one
-    before, from the first to the last of which 2 minutes pass or more. Its end is known if a lower reading follows
-    its last one within `max_hold_s`; other efforts are ignored. The fall is from the mean of its readings of the last
-    5 s to the mean of the plausible readings from 57.5 s to 62.5 s after its end.
+    before, from the first to the last of which 2 minutes pass or more. Its end is known if a lower reading follows its
+    last one within `max_hold_s`; other efforts are ignored. The fall is from the mean of its readings of the last 5 s
+    to the mean of the plausible readings from 57.5 s to 62.5 s after its end. `readings` are as
+    `holds.sort_and_deduplicate` returns them, with `hr_max` (null where unknown).
 
-    Parameters
-    ----------
-    readings
-        As `holds.sort_and_deduplicate` returns them, with `hr_max` (null where unknown).
-    definitions
-        What is plausible, and what ends a run.
-    by
-        Columns that identify one member in one session.
+    Returns columns `by`, `ended_at`, `fall_bpm` (Float64; negative where the heart rate rose; null where there is no
+    reading 60 s later), in no order.
 
-    Returns
-    -------
-    Columns `by`, `ended_at`, `fall_bpm` (Float64; negative where the heart rate rose; null where there is no reading
-    60 s later), in no order.
-
-    Notes
-    -----
     Cole, C. R. et al. (1999). Heart-rate recovery immediately after exercise as a predictor of mortality. New England
     Journal of Medicine 341(18), for the measure.
     """

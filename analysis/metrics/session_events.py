@@ -15,18 +15,12 @@ _FIRST_INSTANT = datetime(1, 1, 1, tzinfo=UTC)
 def session_bounds(sessions: pl.DataFrame) -> pl.DataFrame:
     """Divide each room's time among its sessions, in the middle of the pause between one and the next.
 
-    A room sends events of its members shortly before their first readings, and of those who left after the last: by
-    the sessions' own times, many events would have no session.
+    A room sends events of its members shortly before their first readings, and of those who left after the last: by the
+    sessions' own times, many events would have no session. All `sessions` of these rooms are needed: `room_id`,
+    `session`, `started_at`, `ended_at`.
 
-    Parameters
-    ----------
-    sessions
-        All sessions of these rooms: `room_id`, `session`, `started_at`, `ended_at`.
-
-    Returns
-    -------
-    `room_id`, `session`, `from_at` (inclusive; null for a room's first session), `until_at` (exclusive; null for its
-    last), ordered by room and time.
+    Returns `room_id`, `session`, `from_at` (inclusive; null for a room's first session), `until_at` (exclusive; null
+    for its last), ordered by room and time.
     """
     half = (pl.col("started_at") - pl.col("ended_at").shift(1)) / 2
     bounds = sessions.sort("room_id", "started_at").with_columns(from_at=(pl.col("started_at") - half).over("room_id"))
@@ -34,20 +28,10 @@ def session_bounds(sessions: pl.DataFrame) -> pl.DataFrame:
 
 
 def number_events(events: pl.DataFrame, at: str, sessions: pl.DataFrame) -> pl.DataFrame:
-    """Find the session of each event, by `session_bounds`.
+    """Find the session of each event, which occurred at the column `at`, by `session_bounds`.
 
-    Parameters
-    ----------
-    events
-        `room_id` and other columns.
-    at
-        The column with the event's time.
-    sessions
-        All sessions of these rooms: `room_id`, `session`, `started_at`, `ended_at`.
-
-    Returns
-    -------
-    The same rows in the order of time, with `session` (Int64) after `room_id`; null in a room without any session.
+    Returns the same rows in the order of time, with `session` (Int64) after `room_id`; null in a room without any
+    session.
     """
     begins = session_bounds(sessions).with_columns(pl.col("from_at").fill_null(_FIRST_INSTANT)).sort("from_at")
     # The rows are sorted within each room; polars cannot check that, and would warn.

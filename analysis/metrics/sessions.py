@@ -21,19 +21,12 @@ SCHEMA = pl.Schema(
 def number_stretches(stretches: pl.DataFrame, session_gap_us: int) -> pl.DataFrame:
     """Add the number of the session that each stretch of readings belongs to.
 
-    Parameters
-    ----------
-    stretches
-        `room_id`, `first_at`, `last_at`, `first_received_at` and any other columns: one or more timely readings a row,
-        with no silence longer than `session_gap_us` within it. All of the room are needed, of all members and
-        plausible or not, or the numbers would change.
-    session_gap_us
-        Longest silence within a session, in microseconds.
+    `stretches` have `room_id`, `first_at`, `last_at`, `first_received_at` and any other columns: one or more timely
+    readings a row, with no silence longer than `session_gap_us` within it. All of the room are needed, of all members
+    and plausible or not, or the numbers would change.
 
-    Returns
-    -------
-    The same rows, ordered by room and first instant, with `session` (Int64) added: from 1, in the order of the first
-    receipt of each session, so that readings received later do not change the numbers of those before.
+    Returns the same rows, ordered by room and first instant, with `session` (Int64) added: from 1, in the order of the
+    first receipt of each session, so that readings received later do not change the numbers of those before.
     """
     silence = pl.col("first_at") - pl.col("last_at").cum_max().shift(1)
     begins = silence.dt.total_microseconds() > session_gap_us
@@ -50,16 +43,10 @@ def number_stretches(stretches: pl.DataFrame, session_gap_us: int) -> pl.DataFra
 
 
 def list_sessions(stretches: pl.DataFrame) -> pl.DataFrame:
-    """List the sessions that numbered stretches make up.
+    """List the sessions that numbered stretches make up: `SCHEMA`, ordered by room and session.
 
-    Parameters
-    ----------
-    stretches
-        As `number_stretches` returns them, with `profile_id`, `last_received_at` and `readings` (a count) as well.
-
-    Returns
-    -------
-    `SCHEMA`, ordered by room and session.
+    `stretches` are as `number_stretches` returns them, with `profile_id`, `last_received_at` and `readings` (a count)
+    as well.
     """
     return (
         stretches.group_by("room_id", "session")

@@ -9,33 +9,17 @@ from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.training_load import training_loads
 from pulsoid_rec.analysis.metrics.zones import time_in_zones
 
-SCHEMA = pl.Schema({column.name: column.type for column in SUMMARY})
-"""The summary's columns, in their order."""
-
-PEAK_US = 5 * MICROSECONDS
-"""`bpm_peak` is the highest heart rate that was held this long, it or a higher one."""
-
-FLOOR_US = 60 * MICROSECONDS
-"""`bpm_floor` is the lowest heart rate that was held this long, it or a lower one."""
+SCHEMA = pl.Schema({column.name: column.type for column in SUMMARY})  # the summary's columns, in their order
+PEAK_US = 5 * MICROSECONDS  # `bpm_peak` is the highest heart rate that was held this long, it or a higher one
+FLOOR_US = 60 * MICROSECONDS  # `bpm_floor` is the lowest heart rate that was held this long, it or a lower one
 
 
 def summarize(tally: pl.DataFrame, people: pl.DataFrame, recovery: pl.DataFrame) -> pl.DataFrame:
-    """Summarize each member's readings in each session.
+    """Summarize each member's readings in each session: `SCHEMA`, ordered by room, session, name and id.
 
-    Parameters
-    ----------
-    tally
-        By room, session and member, as `time_at_bpm.add_tallies` returns it.
-    people
-        A row for each of them, as `members.describe_members` returns it: `room_id`, `session`, `profile_id`, `name`,
-        `hr_max`, `hr_max_source`, `hr_rest`, `sex`.
-    recovery
-        `room_id`, `session`, `profile_id`, `hrr60`, as `recovery.largest_falls` returns it.
-
-    Returns
-    -------
-    `SCHEMA`, ordered by room, session, name and id. A member without a plausible reading has a row with nulls; no
-    members, no rows.
+    `tally` is by room, session and member, as `time_at_bpm.add_tallies` returns it; `people` a row for each of them, as
+    of `members.describe_members`; `recovery` has `room_id`, `session`, `profile_id`, `hrr60`, as
+    `recovery.largest_falls` returns it. A member without a plausible reading has a row with nulls; no members, no rows.
     """
     by = list(MEMBER)
     plausible = tally.filter(pl.col("bpm").is_not_null()).sort("bpm")

@@ -41,18 +41,10 @@ SCHEMA = pl.Schema(
 
 
 def add_tallies(tallies: Sequence[pl.DataFrame], by: Sequence[str] = MEMBER) -> pl.DataFrame:
-    """Add up tallies of separate stretches of time.
+    """Add up tallies of separate stretches of time, at least one.
 
-    Parameters
-    ----------
-    tallies
-        At least one.
-    by
-        Columns that identify one member in one session.
-
-    Returns
-    -------
-    Columns `by` and `TALLY`, one row a member and bpm, in no order.
+    Returns `by`, the columns that identify one member in one session, and `TALLY`, one row a member and bpm, in no
+    order.
     """
     return (
         pl.concat(tallies, how="vertical")
@@ -68,16 +60,9 @@ def add_tallies(tallies: Sequence[pl.DataFrame], by: Sequence[str] = MEMBER) -> 
 
 
 def time_at_bpm(tally: pl.DataFrame) -> pl.DataFrame:
-    """Convert a tally to the seconds held and the number of readings at each plausible bpm.
+    """Convert a tally by room, session and member to the seconds held and the number of readings at each plausible bpm.
 
-    Parameters
-    ----------
-    tally
-        By room, session and member.
-
-    Returns
-    -------
-    `SCHEMA`, ordered by room, session, member and bpm.
+    Returns `SCHEMA`, ordered by room, session, member and bpm.
     """
     return (
         tally.filter(pl.col("bpm").is_not_null())

@@ -14,24 +14,15 @@ BANISTER_FACTORS = {"male": (0.64, 1.92), "female": (0.86, 1.67)}
 def training_loads(held: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     """Sum each member's training load.
 
-    Parameters
-    ----------
-    held
-        `bpm`, `held_us`, `hr_max`, `hr_rest`, `sex` and the columns of `by`: plausible heart rates of members whose
-        HRmax is known.
-    by
-        Columns that identify members.
+    `held` has `bpm`, `held_us`, `hr_max`, `hr_rest`, `sex` and `by`, the columns that identify members: plausible heart
+    rates of members whose HRmax is known.
 
-    Returns
-    -------
-    Columns `by`, `trimp_edwards` and `trimp_banister` (Float64), one row a member. Banister's is null unless
+    Returns columns `by`, `trimp_edwards` and `trimp_banister` (Float64), one row a member. Banister's is null unless
     resting heart rate and sex are known, and HRmax is above the resting heart rate.
 
-    Notes
-    -----
-    Edwards, S. (1993). The Heart Rate Monitor Book: minutes in each zone times its number.
-    Banister, E. W. (1991). Modeling elite athletic performance: minutes times x times a weight that grows with x,
-    x = (bpm - rest) / (max - rest), not below 0.
+    Edwards, S. (1993). The Heart Rate Monitor Book: minutes in each zone times its number. Banister, E. W. (1991).
+    Modeling elite athletic performance: minutes times x times a weight that grows with x, x = (bpm - rest) / (max -
+    rest), not below 0.
     """
     edwards = _MINUTES * zone_of(pl.col("bpm"), pl.col("hr_max"))
     reserve = pl.col("hr_max") - pl.col("hr_rest")

@@ -22,21 +22,14 @@ _BEFORE_ALL_US = -(2**62)
 
 
 def receipt_ranges(sessions: pl.DataFrame) -> pl.DataFrame:
-    """Divide the time of receipt among each room's sessions.
+    """Divide the time of receipt among each room's sessions, all of which are needed.
 
     What is received between the first and the last receipt of a session belongs to it; of several such sessions to the
     one whose receipt began last. Between sessions it belongs to the one whose receipt ended last, and before all of
     them to the first.
 
-    Parameters
-    ----------
-    sessions
-        All sessions of these rooms: `sessions.SCHEMA`.
-
-    Returns
-    -------
-    `room_id`, `session`, `from_us` (start of the range, which ends with the room's next one), and `started_us` and
-    `ended_us` of the session; all in microseconds since 1970.
+    Returns `room_id`, `session`, `from_us` (start of the range, which ends with the room's next one), and `started_us`
+    and `ended_us` of the session; all in microseconds since 1970.
     """
     bounds = pl.col("first_received_at", "last_received_at").dt.epoch("us")
     rows: list[tuple[str, int, int]] = []

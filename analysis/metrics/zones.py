@@ -10,17 +10,8 @@ ZONE_PERCENTS = (50, 60, 70, 80, 90)
 
 
 def zone_of(bpm: pl.Expr, hr_max: pl.Expr) -> pl.Expr:
-    """Return the zone of a heart rate, 0 to 5.
+    """Return the zone of a heart rate, 0 to 5; bpm is whole, HRmax to a tenth.
 
-    Parameters
-    ----------
-    bpm
-        Beats per minute, whole.
-    hr_max
-        Beats per minute, to a tenth.
-
-    Notes
-    -----
     Edwards, S. (1993). The Heart Rate Monitor Book. Compared as whole numbers: with floats, rounding could put a heart
     rate that is exactly a zone's lower bound below that zone.
     """
@@ -34,18 +25,10 @@ def reaches(bpm: pl.Expr, hr_max: pl.Expr, percent: int) -> pl.Expr:
 
 
 def time_in_zones(held: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Sum the seconds in each zone.
+    """Sum the seconds in each zone: columns `by` and `zone0_s` to `zone5_s`, one row a member.
 
-    Parameters
-    ----------
-    held
-        `bpm`, `held_us`, `hr_max` and the columns of `by`: plausible heart rates of members whose HRmax is known.
-    by
-        Columns that identify members.
-
-    Returns
-    -------
-    Columns `by` and `zone0_s` to `zone5_s`, one row a member.
+    `held` has `bpm`, `held_us`, `hr_max` and `by`, the columns that identify members: plausible heart rates of those
+    whose HRmax is known.
     """
     zone = zone_of(pl.col("bpm"), pl.col("hr_max"))
     in_zone = {f"zone{n}_s": in_seconds(pl.col("held_us").filter(pl.col("zone") == n).sum()) for n in ZONES}
@@ -55,19 +38,12 @@ def time_in_zones(held: pl.DataFrame, by: list[str]) -> pl.DataFrame:
 def hr_max_of(members: pl.DataFrame) -> pl.DataFrame:
     """Compute each member's HRmax: the given one, else from age, else null.
 
-    Parameters
-    ----------
-    members
-        `given_hr_max` Float64, `birth_year` Int64, both null where unknown, and `year` Int32: that of the session.
+    `members` have `given_hr_max` Float64, `birth_year` Int64, both null where unknown, and `year` Int32: that of the
+    session. Returns the same rows with `hr_max` (Float64, to a tenth of a beat per minute) and `hr_max_source`
+    (`given`, `age`, null).
 
-    Returns
-    -------
-    The same rows with `hr_max` (Float64, to a tenth of a beat per minute) and `hr_max_source` (`given`, `age`, null).
-
-    Notes
-    -----
-    Tanaka, H., Monahan, K. D., Seals, D. R. (2001). Age-predicted maximal heart rate revisited. Journal of the
-    American College of Cardiology 37(1): HRmax = 208 - 0.7 x age.
+    Tanaka, H., Monahan, K. D., Seals, D. R. (2001). Age-predicted maximal heart rate revisited. Journal of the American
+    College of Cardiology 37(1): HRmax = 208 - 0.7 x age.
     """
     age = pl.col("year") - pl.col("birth_year")
     from_age = pl.when(age >= 0).then(((2080 - 7 * age) / 10).round(1))

@@ -50,21 +50,21 @@ class Charts(Frames):
         >>> recording.timeline()
         >>> recording.only(session=2, since="2026-01-31 20:15").timeline(width=1200)
         """
-        from pulsoid_rec.analysis.charts.timeline import timeline
+        from pulsoid_rec.analysis.charts.timeline import timeline_drawing
 
         view = self.last_session()
-        buckets = max(120, round(width * 480 / 760))
-        return _name_session(timeline(view, width=width, buckets=buckets), view)
+        drawing = timeline_drawing(view, view, buckets=max(120, round(width * 480 / 760)), chooser=True)
+        return _name_session(drawing.chart(width=width), view)
 
     def zone_bars(self, *, width: int = 640) -> "alt.LayerChart":
         """Draw each member's time in zones in the last session, if the HRmax is known; `width` is in pixels.
 
         The share beside a name is the member's coverage. Zones need `birth_year` or `hr_max` in `members.toml`.
         """
-        from pulsoid_rec.analysis.charts.amounts import zone_bars
+        from pulsoid_rec.analysis.charts.amounts import zone_drawing
 
         view = self.last_session(readings=False)
-        return _name_session(zone_bars(view, width=width), view)
+        return _name_session(zone_drawing(view, legend=True).chart(width=width), view)
 
     def distribution(self, *, width: int = 640) -> "alt.LayerChart":
         """Draw how long each member's heart was at each rate in the last session; `width` is in pixels.
@@ -72,10 +72,10 @@ class Charts(Frames):
         A line marks the median. Shapes and places compare between members; heights do not, since each row has its own
         scale.
         """
-        from pulsoid_rec.analysis.charts.amounts import distribution
+        from pulsoid_rec.analysis.charts.amounts import distribution_drawing
 
         view = self.last_session(readings=False)
-        return _name_session(distribution(view, width=width), view)
+        return _name_session(distribution_drawing(view).chart(width=width), view)
 
     def small_multiples(self, *, columns: int = 3) -> "alt.ConcatChart":
         """Draw each member's heart rate in the last session in a small chart with zones, so many `columns` of them."""
@@ -90,7 +90,7 @@ class Charts(Frames):
         """Draw the sessions as bars on a clock, a row for each day that has one; `width` is in pixels."""
         from pulsoid_rec.analysis.charts.history import calendar
 
-        return _add_title(calendar(self.sessions(), width=width), "Sessions by day")
+        return _add_title(calendar(self.sessions()).chart(width=width), "Sessions by day")
 
     def history(self, *, width: int = 760) -> "alt.LayerChart":
         """Draw one member's heart rate in each session: the mean, and the range of the middle nine tenths of the time.
@@ -116,7 +116,7 @@ class Charts(Frames):
                 "Choose one: .only(member=...).history().",
             )
         [(profile_id, name)] = members.items()
-        return _add_title(member_history(self.summary(), profile_id, width=width), name)
+        return _add_title(member_history(self.summary(), profile_id).chart(width=width), name)
 
 
 def _name_session(chart: "Chart", view: SessionView) -> "Chart":

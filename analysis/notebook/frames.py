@@ -45,24 +45,12 @@ _TOTALS = {
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Frames:
-    """An excerpt's frames.
+    """An excerpt's frames."""
 
-    Parameters
-    ----------
-    recording
-        The whole recording.
-    wanted
-        Its rooms, sessions, members and range of time.
-    definitions
-        What counts as plausible, held and one session.
-    members_file
-        What is known of the members; None if there is no file.
-    """
-
-    recording: Recording
-    wanted: Filter
+    recording: Recording  # all of it
+    wanted: Filter  # the excerpt's rooms, sessions, members and range of time
     definitions: Definitions
-    members_file: Path | None
+    members_file: Path | None  # what is known of the members; None if there is no file
 
     def known_members(self) -> pl.DataFrame:
         """Read the members file: `members.SCHEMA`; no rows without a file."""
@@ -264,10 +252,7 @@ class Frames:
     def report(self, *, readings: bool = True) -> ReportData:
         """Read the data of charts, without `readings` and checks if only figures are needed, which is quicker.
 
-        Raises
-        ------
-        UsageError
-            The excerpt has no readings, or too many to load.
+        Raises `UsageError` if the excerpt has no readings, or too many to load.
         """
         report = self._read_report(at_most=MAX_READINGS if readings else 0, checks=readings)
         if readings and report.readings.is_empty():

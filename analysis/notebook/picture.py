@@ -7,12 +7,8 @@ from typing import Any, NamedTuple
 
 import vl_convert
 
-_PIXELS = 800_000
-"""Of a picture: the busiest of our charts then adds less than 200 KB to a notebook."""
-
-_MAX_SCALE = 2.0
-"""Small charts are drawn this much larger than they are shown: for sharp screens, and for paper."""
-
+_PIXELS = 800_000  # of a picture: the busiest of our charts then adds less than 200 KB to a notebook
+_MAX_SCALE = 2.0  # small charts are drawn this much larger than they are shown: for sharp screens, and for paper
 _SIZE = re.compile(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"')
 
 _INVISIBLE = re.compile(r'<path(?![^>]* stroke=)[^>]* fill-opacity="0"[^>]*/>')
@@ -39,12 +35,8 @@ class Picture(NamedTuple):
 def draw_picture(spec: dict[str, Any]) -> Picture:
     """Draw a Vega-Lite specification as it is before anybody points at it.
 
-    The first picture of a process takes 0.4 s longer than the others, since a JavaScript engine is started.
-
-    Raises
-    ------
-    ValueError
-        The chart's data is elsewhere (nothing is fetched), or it cannot be drawn.
+    The first picture of a process takes 0.4 s longer than the others, since a JavaScript engine is started. Raises
+    `ValueError` if the chart's data is elsewhere (nothing is fetched), or it cannot be drawn.
     """
     spec = _replace(_UNFIT, spec)
     try:

@@ -10,9 +10,7 @@ from pulsoid_rec.analysis.metrics.filters import Filter, Which, parse_instant, p
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.wording import format_list
 
-Ids = str | Sequence[str]
-"""A name or id, or several."""
-
+Ids = str | Sequence[str]  # a name or id, or several
 Time = str | date | datetime
 """An instant: a `datetime` or `date` (local time, unless it has an offset), or text as the commands take it."""
 

@@ -23,23 +23,15 @@ from pulsoid_rec.analysis.report.html_sections import make_sections
 from pulsoid_rec.analysis.report.vega import prepare_scripts, vega_scripts
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 
-_MOST_DETAILS = 100
-"""Of more notes of one sort about one session the others are counted."""
-
+_MOST_DETAILS = 100  # of more notes of one sort about one session the others are counted
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_report(report: ReportData, zone: tzinfo | None = None) -> str:
-    """Render a report as a complete HTML document.
+    """Render a report, with its readings, as a complete HTML document.
 
     It contains everything it needs, and its content policy forbids the browser to load anything. All names are escaped.
-
-    Parameters
-    ----------
-    report
-        What to show, with its readings.
-    zone
-        Time zone of the clock times in it; None for this computer's.
+    Clock times are of `zone`; None for this computer's.
     """
     if not report.summary.is_empty():
         prepare_scripts()
@@ -90,8 +82,9 @@ def _encode_charts(charts: Sequence[PageChart]) -> Markup:
     specs = {spec: index for index, spec in enumerate(dict.fromkeys(chart.spec for chart in charts))}
     entries = []
     for chart in charts:
-        datasets = ",".join(f"{json.dumps(name)}:{data}" for name, data in chart.datasets.items())
-        other = {"id": chart.id, "spec": specs[chart.spec], "values": chart.values, "height": chart.height}
+        datasets = ",".join(f"{json.dumps(name)}:{data}" for name, data in chart.drawing.datasets.items())
+        values, height = chart.drawing.values, chart.drawing.height
+        other = {"id": chart.id, "spec": specs[chart.spec], "values": values, "height": height}
         entries.append(f'{json.dumps(other)[:-1]},"datasets":{{{datasets}}}}}')
     text = f'{{"specs":[{",".join(specs)}],"charts":[{",".join(entries)}]}}'
     # In JSON this character occurs only in strings. Escaped, no name can end the script element.

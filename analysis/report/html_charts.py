@@ -1,12 +1,9 @@
 """The charts of a page: which ones, in how much detail, and their specifications and data as JSON."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any
+from typing import NamedTuple
 
-import altair as alt
 import polars as pl
 
 from pulsoid_rec.analysis.charts.amounts import distribution_drawing, zone_drawing
@@ -14,44 +11,31 @@ from pulsoid_rec.analysis.charts.drawing import Drawing
 from pulsoid_rec.analysis.charts.history import calendar, member_history
 from pulsoid_rec.analysis.charts.members import member_drawings
 from pulsoid_rec.analysis.charts.season import period_drawing, season_calendar
-from pulsoid_rec.analysis.charts.style import colours_to_variables, encode
 from pulsoid_rec.analysis.charts.timeline import timeline_drawing
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.season import season_periods
 from pulsoid_rec.analysis.findings.session_view import SessionView
 
-_WIDTH = "container"
 _MAX_BUCKETS = 480
 _MIN_BUCKETS = 24
-_ALL_BUCKETS = 60_000
-"""Buckets of all members of all sessions together: some 2 MB of page."""
-
-_MAX_MEMBER_CHARTS = 200
-"""With more members than this, over all sessions, no member has a chart."""
-
+_ALL_BUCKETS = 60_000  # buckets of all members of all sessions together: some 2 MB of page
+_MAX_MEMBER_CHARTS = 200  # with more members than this, over all sessions, no member has a chart
 _MAX_HISTORIES = 12
 
-CROWD = 8
-"""With more members than this, their own charts are smaller."""
+CROWD = 8  # with more members than this, their own charts are smaller
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageChart:
+class PageChart(NamedTuple):
     """A chart on the page; `id` is that of its element, `title` its label for screen readers."""
 
     id: str
     title: str
-    spec: str
-    """Its Vega-Lite specification, as JSON: without data, values and height."""
+    drawing: Drawing
 
-    datasets: Mapping[str, str]
-    """The data, as JSON, by the names that the specification refers to."""
-
-    values: Mapping[str, Any]
-    """What else it refers to, by name."""
-
-    height: int | None = None
-    """In pixels, unless the specification has it."""
+    @property
+    def spec(self) -> str:
+        """Its Vega-Lite specification, as JSON: without data, values and height."""
+        return self.drawing.template(width="container")
 
 
 def choose_buckets(members: int) -> int:
@@ -70,7 +54,7 @@ def overview_chart(view: SessionView, named: SessionView, id_: str, buckets: int
         [drawing] = member_drawings(view, buckets=buckets, height=300).values()
     else:
         drawing = timeline_drawing(view, named, buckets=buckets)
-    return _page_chart(f"{id_}-time", "Heart rate over time", drawing)
+    return PageChart(f"{id_}-time", "Heart rate over time", drawing)
 
 
 def member_charts(view: SessionView, id_: str, buckets: int, members: int) -> dict[str, PageChart]:
@@ -81,7 +65,7 @@ def member_charts(view: SessionView, id_: str, buckets: int, members: int) -> di
     height = 96 if len(view.names) > CROWD else 130
     drawings = member_drawings(view, buckets=max(_MIN_BUCKETS, buckets // 2), height=height)
     return {
-        member: _page_chart(f"{id_}-m{place}", f"Heart rate of {view.names[member]} over time", drawings[member])
+        member: PageChart(f"{id_}-m{place}", f"Heart rate of {view.names[member]} over time", drawings[member])
         for place, member in enumerate(present)
     }
 
@@ -90,22 +74,21 @@ def zones_chart(view: SessionView, id_: str) -> PageChart | None:
     """Draw time in zones; None when no HRmax is known."""
     if view.summary.filter(pl.col("hr_max").is_not_null() & (pl.col("readings") > 0)).is_empty():
         return None
-    return _page_chart(f"{id_}-zones", "Time in zones", zone_drawing(view))
+    return PageChart(f"{id_}-zones", "Time in zones", zone_drawing(view))
 
 
 def distribution_chart(view: SessionView, id_: str) -> PageChart | None:
     """Draw time at each heart rate; None when no time was observed."""
     if view.time_at_bpm.filter(pl.col("held_s") > 0).is_empty():
         return None
-    return _page_chart(f"{id_}-spread", "Time at each heart rate", distribution_drawing(view))
+    return PageChart(f"{id_}-spread", "Time at each heart rate", distribution_drawing(view))
 
 
 def season_charts(report: ReportData, members: pl.DataFrame, zone: tzinfo | None = None) -> list[PageChart]:
     """Draw the days of a season, and the history of each of those `members` who were observed longest."""
-    days = season_calendar(report.sessions, zone=zone, width=_WIDTH)
     unit, periods = season_periods(report, zone)
     longest = members.filter(pl.col("sessions") > 1).top_k(_MAX_HISTORIES, by="observed_s")
-    charts = [_finished_chart("calendar", "The days with sessions", days)]
+    charts = [PageChart("calendar", "The days with sessions", season_calendar(report.sessions, zone))]
     member = ["room_id", "profile_id"]
     shown = members.select(*member, "name").join(longest, on=member, how="semi", maintain_order="left")
     of = periods.join(shown, on=member).partition_by(member, as_dict=True)
@@ -114,7 +97,7 @@ def season_charts(report: ReportData, members: pl.DataFrame, zone: tzinfo | None
             ends = (periods["period"][0], periods["period"][-1])
             drawing = period_drawing(of[room_id, profile_id], unit, ends)
             title = f"{name}, by {unit}" if len(report.rooms) == 1 else f"{name} ({report.rooms[room_id]}), by {unit}"
-            charts.append(_page_chart(f"history{number}", title, drawing))
+            charts.append(PageChart(f"history{number}", title, drawing))
     return charts
 
 
@@ -123,7 +106,7 @@ def history_charts(report: ReportData, zone: tzinfo | None = None) -> list[PageC
     if report.sessions.height <= 1:
         return []
     sessions, summary = (frame.with_columns(_room_label(report)) for frame in (report.sessions, report.summary))
-    charts = [_finished_chart("calendar", "When the sessions were", calendar(sessions, zone=zone, width=_WIDTH))]
+    charts = [PageChart("calendar", "When the sessions were", calendar(sessions, zone))]
     regulars = (
         report.summary.filter(pl.col("bpm_mean").is_not_null())
         .group_by("profile_id", maintain_order=True)
@@ -132,8 +115,8 @@ def history_charts(report: ReportData, zone: tzinfo | None = None) -> list[PageC
     )
     if regulars.height <= _MAX_HISTORIES:
         for number, (id_, name) in enumerate(regulars.select("profile_id", "name").iter_rows()):
-            chart = member_history(summary, id_, zone=zone, width=_WIDTH)
-            charts.append(_finished_chart(f"history{number}", f"{name} in each session", chart))
+            drawing = member_history(summary, id_, zone)
+            charts.append(PageChart(f"history{number}", f"{name} in each session", drawing))
     return charts
 
 
@@ -141,22 +124,3 @@ def _room_label(report: ReportData) -> pl.Expr:
     """Return each row's room by name, or by id if others have that name."""
     times = Counter(report.rooms.values())
     return pl.col("room_id").replace({id_: name for id_, name in report.rooms.items() if times[name] == 1})
-
-
-def _page_chart(id_: str, title: str, drawing: Drawing) -> PageChart:
-    return PageChart(
-        id=id_,
-        title=title,
-        spec=drawing.template(width=_WIDTH),
-        datasets=drawing.datasets,
-        values=drawing.values,
-        height=drawing.height,
-    )
-
-
-def _finished_chart(id_: str, title: str, chart: alt.LayerChart) -> PageChart:
-    """Take a chart apart that is made once a page."""
-    spec = chart.to_dict(validate=False)
-    datasets = spec.pop("datasets")
-    del spec["description"]  # The page has the title instead.
-    return PageChart(id=id_, title=title, spec=encode(colours_to_variables(spec)), datasets=datasets, values={})

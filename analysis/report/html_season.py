@@ -14,8 +14,7 @@ from pulsoid_rec.analysis.report.html_tables import Cell, Row, Table, make_table
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 
 _MOST_MEMBERS = 500
-_MOST_SESSIONS = 5_000
-"""Rows of the tables: 3 MB of page."""
+_MOST_SESSIONS = 5_000  # rows of the tables: 3 MB of page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +25,7 @@ class Season:
     charts: list[PageChart]
     sessions: Table
     members: tuple[Table, ...]
-    left_out: tuple[str, ...]
-    """What the tables leave out."""
+    left_out: tuple[str, ...]  # what the tables leave out
 
 
 def make_season(report: ReportData, zone: tzinfo | None = None) -> Season:

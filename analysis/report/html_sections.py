@@ -55,9 +55,7 @@ class Section:
     facts: tuple[str, ...]
     notes: list[Note]
     members: list[Member]
-    unnamed: int
-    """Members who are in no table and chart by name, since there are too many."""
-
+    unnamed: int  # members who are in no table and chart by name, since there are too many
     crowd: bool
     overview: PageChart | None
     zones: PageChart | None
@@ -73,15 +71,7 @@ class Section:
 
 
 def make_sections(report: ReportData, zone: tzinfo | None = None) -> list[Section]:
-    """Prepare each session of a report, in the order of `report.sessions`.
-
-    Parameters
-    ----------
-    report
-        The report, with its readings.
-    zone
-        Time zone of the reader; None for this computer's.
-    """
+    """Prepare each session of a report, which has its readings, in the order of `report.sessions`."""
     return [_section(view, f"s{number}", report) for number, view in enumerate(session_views(report, zone))]
 
 

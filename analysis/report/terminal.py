@@ -32,8 +32,7 @@ _LEGEND = (
     "highest held for 5 s, it or higher. Zones 1 to 5 begin at 50, 60, 70, 80, 90 % of HRmax."
 )
 
-PLAIN_WIDTH = 160
-"""Width in characters for a file or a pipe: enough for all columns."""
+PLAIN_WIDTH = 160  # width in characters for a file or a pipe: enough for all columns
 
 
 def open_terminal() -> Console | None:
@@ -61,16 +60,9 @@ def _plain_text(show: Callable[[Console], None]) -> str:
 
 
 def show_report(report: ReportData, console: Console, zone: tzinfo | None = None) -> None:
-    """Print a table for each session, with the notes on how far to trust it.
+    """Print a table for each session of a report, which has members, with the notes on how far to trust it.
 
-    Parameters
-    ----------
-    report
-        The report; it has members.
-    console
-        Where to print; columns that do not fit are left out, the least important first.
-    zone
-        Time zone of the reader; None for this computer's.
+    Columns that do not fit are left out, the least important first. `zone` is the reader's; None for this computer's.
     """
     if is_season(report):
         _show_season(report, console, zone)

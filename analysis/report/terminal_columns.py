@@ -25,27 +25,13 @@ _BLOCKS_ASCII = "_.:-=+*#@"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableColumn:
-    """A column of a table.
+    """A column of a table."""
 
-    Parameters
-    ----------
-    head, unit
-        The two lines of its heading; the first may be empty.
-    rank
-        Columns with a higher rank are left out first.
-    cell
-        Makes a cell from a row and the terminal's encoding; None for an unknown value.
-    total
-        The cell for all rows together.
-    justify
-        The side that its cells are aligned to.
-    """
-
-    head: str = ""
-    unit: str
-    rank: int = 0
-    cell: Callable[[Row, str], Cell]
-    total: str = ""
+    head: str = ""  # the first line of its heading; may be empty
+    unit: str  # the second
+    rank: int = 0  # higher ones are left out first
+    cell: Callable[[Row, str], Cell]  # from a row and the terminal's encoding; None: unknown
+    total: str = ""  # for all rows together
     justify: Literal["left", "right"] = "right"
 
 

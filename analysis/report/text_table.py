@@ -17,22 +17,15 @@ from pulsoid_rec.analysis.findings.wording import DASH
 from pulsoid_rec.analysis.report.terminal_columns import Row, TableColumn
 
 _BOLD = Style(bold=True)
-_LEAST_LABEL = 12
-"""Characters of the first column, however narrow the terminal is."""
+_LEAST_LABEL = 12  # characters of the first column, however narrow the terminal is
 
 
 @dataclass(frozen=True, slots=True)
 class FittingTable:
     """A table that leaves out the columns that do not fit beside its label, the least important first.
 
-    Parameters
-    ----------
-    label
-        The first column; what is too long in it is cut off.
-    columns
-        The others.
-    rows
-        A frame with a row for each of the table's.
+    `label` is the first column; what is too long in it is cut off. `rows` is a frame with a row for each of the
+    table's.
     """
 
     label: TableColumn

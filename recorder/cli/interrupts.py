@@ -14,8 +14,7 @@ from typing import TypeVar
 
 _RETRY_AFTER_S = 0.05
 _T = TypeVar("_T")
-_received: list[int] = []
-"""Signals received; if there is one when trio starts, Python ignored its exception."""
+_received: list[int] = []  # signals received; if there is one when trio starts, Python ignored its exception
 _retries: list[threading.Timer] = []
 
 

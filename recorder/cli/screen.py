@@ -14,8 +14,7 @@ from typing import TextIO
 from pulsoid_rec.recorder.cli.threaded_stream import ThreadedStream
 from pulsoid_rec.recorder.contract.display import FIT_ENCODING
 
-MOST_WAITING = 200
-"""Texts that may wait to be written."""
+MOST_WAITING = 200  # texts that may wait to be written
 
 
 class Screen(ThreadedStream):

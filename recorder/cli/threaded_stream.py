@@ -7,9 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-FLUSH_TIMEOUT_S = 1.0
-"""How long the end of the command waits for the stream."""
-
+FLUSH_TIMEOUT_S = 1.0  # how long the end of the command waits for the stream
 _RETRY_S = 0.05
 
 

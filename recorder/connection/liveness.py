@@ -16,14 +16,8 @@ async def ping_until_dead(
     """Ping at intervals, and at once when a room that talked falls silent; return when nothing answers any more.
 
     A silent room answers pings, and one that talks need not. Nothing is done for a single message: this looks at when
-    the last byte came, every few seconds.
-
-    Parameters
-    ----------
-    heard_at
-        Returns when the connection last gave a sign of life, on trio's clock.
-    count
-        Returns how many messages were received.
+    the last byte came, every few seconds. `heard_at` returns when the connection last gave a sign of life, on trio's
+    clock, `count` how many messages were received.
     """
     pinged_at, counted = heard_at(), count()
     async with trio.open_nursery() as pings:

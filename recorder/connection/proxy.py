@@ -113,11 +113,7 @@ def find_proxy(server_url: ServerUrl) -> Proxy | None:
     """Return the proxy for a server, by the environment or else the system's settings; None for a direct connection.
 
     A server on this machine never has one: the token would leave the machine. Some systems look names up meanwhile.
-
-    Raises
-    ------
-    UsageError
-        The setting is not the URL of a proxy.
+    Raises `UsageError` if the setting is not the URL of a proxy.
     """
     if server_url.is_this_machine:
         return None

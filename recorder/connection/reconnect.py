@@ -69,16 +69,10 @@ class ConnectionState:
     def delay_s(self, lived_s: float | None = None, retry_after_s: float | None = None) -> float:
         """Return how long to wait before the next attempt, in seconds; each call counts as a failure.
 
-        1 s, doubling to 30 s, or 60 s after a refusal; less a random part of up to a quarter. After a connection the
-        delay is 0.5 s, and grows like that only as far as connections live shortly, one after the other: a bad line
-        is heard nearly throughout, and a server that accepts and drops at once is not flooded.
-
-        Parameters
-        ----------
-        lived_s
-            How long the connection lived that ended, to its last sign of life; None for an attempt that failed.
-        retry_after_s
-            How long the server requires to wait: no delay is shorter, unless that is more than ten minutes.
+        1 s, doubling to 30 s, or 60 s after a refusal; less a random part of up to a quarter. After a connection, which
+        `lived_s` to its last sign of life, the delay is 0.5 s, and grows like that only as far as connections live
+        shortly, one after the other: a bad line is heard nearly throughout, and a server that accepts and drops at once
+        is not flooded. No delay is shorter than the server requires, unless `retry_after_s` is more than ten minutes.
         """
         timings = self._timings
         if self.state is State.REFUSED:

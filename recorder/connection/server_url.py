@@ -56,13 +56,7 @@ class ServerUrl:
 
 
 def parse_server_url(url: str) -> ServerUrl:
-    """Parse a server's URL.
-
-    Raises
-    ------
-    UsageError
-        It is not `ws://HOST[:PORT]` or `wss://HOST[:PORT]`, perhaps with a path.
-    """
+    """Parse `ws://HOST[:PORT]` or `wss://HOST[:PORT]`, perhaps with a path; raise `UsageError` for anything else."""
     hint = f"Give it as {DEFAULT_SERVER} or ws://127.0.0.1:8765."
     try:
         parts = urlsplit(url)

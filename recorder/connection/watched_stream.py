@@ -10,9 +10,7 @@ from pulsoid_rec.recorder.connection.text_frames import Text, TextFrames
 from pulsoid_rec.recorder.connection.wire import BYTES_AT_ONCE, Wire
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 
-MessageHandler = Callable[[list[Text]], bool]
-"""Handles messages; returns whether more may be received at once."""
-
+MessageHandler = Callable[[list[Text]], bool]  # handles messages; returns whether more may be received at once
 _LOOK_EVERY_S = 0.02
 _END_OF_HEAD = re.compile(rb"\n\r?\n")  # as in h11, which parses the head for trio-websocket
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})\b")

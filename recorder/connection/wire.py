@@ -15,8 +15,7 @@ if sys.platform != "win32":
     import fcntl
     import termios
 
-BYTES_AT_ONCE = 4 * 2**10
-"""Bytes handled before other tasks have their turn: they may be 2,048 messages."""
+BYTES_AT_ONCE = 4 * 2**10  # bytes handled before other tasks have their turn: they may be 2,048 messages
 
 
 class Wire(trio.abc.Stream):

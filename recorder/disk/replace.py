@@ -10,22 +10,16 @@ from pathlib import Path
 
 from pulsoid_rec.recorder.disk.sync import sync_file, sync_folder
 
-OWNER_ONLY = 0o600
-"""Heart rates are health data and tokens are secret: only their owner may read the files."""
+OWNER_ONLY = 0o600  # heart rates are health data and tokens are secret: only their owner may read the files
 
 
 @contextmanager
 def open_replacement(path: Path, *, sync: bool, overwrite: bool = True) -> Iterator[Path]:
     """Yield the path of an empty file, readable only by its owner, which replaces `path` when the block ends.
 
-    If the block raises, or the file cannot be made, synced or renamed (`OSError`), `path` is unchanged.
-
-    Parameters
-    ----------
-    sync
-        Whether the new content must survive a power failure from then on.
-    overwrite
-        False to raise `FileExistsError` if there is a file at `path` by then.
+    If the block raises, or the file cannot be made, synced or renamed (`OSError`), `path` is unchanged. With `sync` the
+    new content survives a power failure from then on; without `overwrite`, `FileExistsError` is raised if there is a
+    file at `path` by then.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:

@@ -17,9 +17,7 @@ _NAMES = {
 }
 """Names that are recognized for each meaning, the first found is taken: letters and digits alone, in small letters."""
 
-_OF_DAY = {"time", "zeit", "uhrzeit"}
-"""Names of a time that is one of the day, if there is a date too."""
-
+_OF_DAY = {"time", "zeit", "uhrzeit"}  # names of a time that is one of the day, if there is a date too
 _UNITS = re.compile(r"\(.*?\)|\[.*?\]")
 
 

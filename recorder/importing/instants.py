@@ -54,14 +54,8 @@ def parse_zone(text: str) -> tzinfo:
 class Instants:
     """Parses the times of one file.
 
-    Parameters
-    ----------
-    zone
-        That of times without one; None if unknown.
-    start
-        What times are counted from, if they are not instants: seconds, or hours, minutes and seconds.
-    format_
-        A format of `strptime` that all times have.
+    `zone` is that of times without one, None if unknown; `start` what times are counted from (in seconds, or hours,
+    minutes and seconds), if they are not instants; `format_` one of `strptime` that all times have.
     """
 
     def __init__(self, zone: tzinfo | None, start: str | None, format_: str | None) -> None:

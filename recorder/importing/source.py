@@ -24,18 +24,14 @@ _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _PARQUET = b"PAR1"
 _BATCH = 10_000
 
-IsReading = Callable[[list[str]], bool]
-"""Whether the cells of a line are those of a reading."""
+IsReading = Callable[[list[str]], bool]  # whether the cells of a line are those of a reading
 
 
 @contextmanager
 def open_source(path: Path, named: Mapping[str, str]) -> "Iterator[CsvSource | ParquetSource]":
     """Open a file; `named` are the columns that the user named, by meaning.
 
-    Raises
-    ------
-    UsageError
-        It cannot be read, or has no column for the time or the bpm.
+    Raises `UsageError` if it cannot be read, or has no column for the time or the bpm.
     """
     try:
         with path.open("rb") as file:

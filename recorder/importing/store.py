@@ -27,12 +27,8 @@ from pulsoid_rec.recorder.journal.journal import Journal
 from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, MessageRow, reject
 from pulsoid_rec.recorder.journal.segment import find_segments
 
-_ROWS_AT_ONCE = 5_000
-"""Rows encoded before other tasks have their turn."""
-
-_MOST_SEGMENTS = 4
-"""Segments that may wait to be ingested: the journal stays small, whatever the size of the file."""
-
+_ROWS_AT_ONCE = 5_000  # rows encoded before other tasks have their turn
+_MOST_SEGMENTS = 4  # segments that may wait to be ingested: the journal stays small, whatever the size of the file
 _LIMITS = replace(DEFAULT_LIMITS, memory_bytes=8 * 2**20, segment_bytes=4 * 2**20, batch_bytes=8 * 2**20)
 
 

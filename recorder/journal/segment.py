@@ -17,9 +17,7 @@ from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, lock_path, 
 from pulsoid_rec.recorder.disk.lock_file import is_locked, remove_stale_lock
 from pulsoid_rec.recorder.journal.rows import AnyRow
 
-FORMAT_VERSION = 2
-"""Of rows: version 1 had `at` for `changed_at`, and no `name`; ingest takes both."""
-
+FORMAT_VERSION = 2  # of rows: version 1 had `at` for `changed_at`, and no `name`; ingest takes both
 _encode = msgspec.json.Encoder().encode
 
 

@@ -39,10 +39,7 @@ _HINT = f"Write NAME:NUMBER; the names are {', '.join(_NAMES)}."
 def parse_faults(texts: Iterable[str]) -> Faults:
     """Parse faults written as `name:number`, such as `drop:30`.
 
-    Raises
-    ------
-    UsageError
-        A name is unknown or repeated, or a number is out of range.
+    Raises `UsageError` if a name is unknown or repeated, or a number is out of range.
     """
     numbers: dict[str, Any] = {}
     for text in texts:

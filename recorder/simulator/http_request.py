@@ -64,10 +64,7 @@ class Response:
 async def read_request(stream: trio.abc.ReceiveStream) -> Request | None:
     """Read one request; None if the client closes before it is complete.
 
-    Raises
-    ------
-    BadRequestError
-        It is not HTTP, or is too large.
+    Raises `BadRequestError` if it is not HTTP, or is too large.
     """
     connection = h11.Connection(h11.SERVER)
     raw = bytearray()

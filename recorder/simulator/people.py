@@ -31,32 +31,18 @@ _PHASES = (  # name, shortest and longest in s, lowest and highest share of the 
 
 @dataclass(frozen=True)
 class Person:
-    """A made-up person.
-
-    Parameters
-    ----------
-    rest_bpm, max_bpm
-        Lowest and highest heart rate.
-    effort
-        Intensity of their training, as a factor on the group's load.
-    rise_s, fall_s
-        Time constants at which the heart follows a harder and an easier load.
-    delay_s
-        How much later than the group they change.
-    phase_ms
-        When within a second their sensor reports.
-    """
+    """A made-up person."""
 
     profile_id: str
     name: str
     color: str
-    rest_bpm: float
-    max_bpm: float
-    effort: float
-    rise_s: float
-    fall_s: float
-    delay_s: int
-    phase_ms: int
+    rest_bpm: float  # the lowest heart rate
+    max_bpm: float  # the highest
+    effort: float  # of their training, as a factor on the group's load
+    rise_s: float  # time constant at which the heart follows a harder load
+    fall_s: float  # and an easier one
+    delay_s: int  # how much later than the group they change
+    phase_ms: int  # when within a second their sensor reports
 
     @property
     def config(self) -> Config:

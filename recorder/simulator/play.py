@@ -33,24 +33,12 @@ class Readings:
 
 @dataclass(frozen=True)
 class Play:
-    """What happens in a room.
+    """What happens in a room."""
 
-    Parameters
-    ----------
-    members
-        Each member's config, by profile id.
-    readings
-        In order of time, none before 0 s; can be iterated over more than once.
-    length_s
-        Its length, infinite if it never ends.
-    holes
-        Lines of the file that it was read from that have no heart rate, or no time.
-    """
-
-    members: Mapping[str, Config]
-    readings: Iterable[Reading]
-    length_s: float
-    holes: int = 0
+    members: Mapping[str, Config]  # each one's config, by profile id
+    readings: Iterable[Reading]  # in order of time, none before 0 s; can be iterated over more than once
+    length_s: float  # infinite if it never ends
+    holes: int = 0  # lines of the file that it was read from that have no heart rate, or no time
 
     def first(self, length_s: float) -> "Play":
         """Return its first `length_s` seconds."""

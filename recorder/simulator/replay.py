@@ -20,23 +20,11 @@ _HINT = f"A replay is a CSV file with a header line and the columns {','.join(CO
 def read_replay(path: Path) -> Play:
     """Read a CSV of `time_s,member,bpm` as a play.
 
-    Parameters
-    ----------
-    path
-        UTF-8, with a header line; `time_s` in seconds, fractional or not, in any order and from any start; `bpm` a
-        whole number, 0 or more, such as 75 or 75.0. Lines without a time or bpm are left out, and counted as `holes`.
-        Other columns are ignored.
-
-    Returns
-    -------
-    Play
-        Every reading once, by time, the first one at 0 s; rows of one instant stay in the file's order. `member` is
-        both profile id and name.
-
-    Raises
-    ------
-    UsageError
-        The file cannot be read, lacks a column, holds no reading, or has an invalid line.
+    It is UTF-8, with a header line; `time_s` in seconds, fractional or not, in any order and from any start; `bpm` a
+    whole number, 0 or more, such as 75 or 75.0. Lines without a time or bpm are left out, and counted as `holes`; other
+    columns are ignored. The play has every reading once, by time, the first one at 0 s; rows of one instant stay in the
+    file's order. `member` is both profile id and name. Raises `UsageError` if the file cannot be read, lacks a column,
+    holds no reading, or has an invalid line.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

@@ -41,43 +41,22 @@ log = logging.getLogger("simulator")  # apart from the recorder's own log
 
 @dataclass(frozen=True)
 class SimulatorConfig:
-    """What to serve.
+    """What to serve, on loopback.
 
-    Parameters
-    ----------
-    rooms
-        What is played in each room; in a room of None, only what is sent with `Simulator.send_heart_rate`. A play
-        begins when its room's first client connects. Its members, and the owner of the default token, are the room's.
-    tokens
-        Tokens that may connect. One whose `profile_id` is not a member of the room is refused with 403.
-    application
-        The client id and secret that renew tokens.
-    speed
-        Seconds of a play in a second.
-    port
-        TCP port; 0 for any free one.
-    ssl_context
-        Serve `wss` with it.
-    faults
-        Faults to inject.
-    seed
-        Seed of the times at which the faults occur.
-    limits
-        How slow clients may be.
-    admits_pages
-        Whether pages in a browser may connect, whosever they are.
+    A play begins when its room's first client connects. Its members, and the owner of the default token, are the
+    room's; the token of anybody else is refused with 403. In a room of None is only what `send_heart_rate` sends.
     """
 
     rooms: Mapping[str, Play | None] = field(default_factory=lambda: {"demo": None})
     tokens: tuple[Token, ...] = (Token(DEMO_TOKEN, refresh_token=DEMO_REFRESH_TOKEN),)
-    application: Application = DEMO_APPLICATION
-    speed: float = 1.0
-    port: int = 0
-    ssl_context: ssl.SSLContext | None = None
+    application: Application = DEMO_APPLICATION  # the client id and secret that renew tokens
+    speed: float = 1.0  # seconds of a play in a second
+    port: int = 0  # 0 for any free one
+    ssl_context: ssl.SSLContext | None = None  # to serve `wss` with
     faults: Faults = NO_FAULTS
-    seed: int = 1
-    limits: ClientLimits = DEFAULT_LIMITS
-    admits_pages: bool = False
+    seed: int = 1  # of the times at which the faults occur
+    limits: ClientLimits = DEFAULT_LIMITS  # how slow clients may be
+    admits_pages: bool = False  # whether pages in a browser may connect, whosever they are
 
     def __post_init__(self) -> None:
         """Reject a config whose events would lie in the future."""
@@ -130,13 +109,8 @@ def now() -> datetime:
 async def open_simulator(config: SimulatorConfig | None = None) -> AsyncIterator[Simulator]:
     """Serve on loopback until the block ends; without a config, a silent room `demo`.
 
-    At the end, cancelled or not, every connection is closed with 1001, for at most 2 s, and no task is left behind.
-    An error of the block is raised unchanged, not in a group.
-
-    Raises
-    ------
-    OSError
-        The port is not available.
+    At the end, cancelled or not, every connection is closed with 1001, for at most 2 s, and no task is left behind. An
+    error of the block is raised unchanged, not in a group; `OSError` if the port is not available.
     """
     config = config or SimulatorConfig()
     server = _make_server(config)

@@ -18,26 +18,14 @@ DAY_S = 24 * 3600.0
 
 @dataclass(frozen=True)
 class Token:
-    """An access token and its user.
-
-    Parameters
-    ----------
-    profile_id
-        The user, who must be a member of a room to read it.
-    life_s
-        Seconds from its issue to its expiry.
-    premium
-        Whether the user has the plan that Pulsoid requires.
-    refresh_token
-        Renews it once; empty for none.
-    """
+    """An access token and its user."""
 
     access_token: str
-    profile_id: str = OWNER_ID
+    profile_id: str = OWNER_ID  # the user, who must be a member of a room to read it
     scopes: tuple[str, ...] = (ROOM_SCOPE,)
-    life_s: float = 30 * DAY_S
-    premium: bool = True
-    refresh_token: str = ""
+    life_s: float = 30 * DAY_S  # from its issue to its expiry
+    premium: bool = True  # whether the user has the plan that Pulsoid requires
+    refresh_token: str = ""  # renews it once; empty for none
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import START, readings_of, report_of
 
-from pulsoid_rec.analysis.charts.amounts import distribution, distribution_drawing, zone_bars, zone_drawing
+from pulsoid_rec.analysis.charts.amounts import distribution_drawing, zone_drawing
 from pulsoid_rec.analysis.charts.data import bpm_domain, crowd_hover, hover_columns, lines, thin, wall_ms
 from pulsoid_rec.analysis.charts.history import calendar, member_history
 from pulsoid_rec.analysis.charts.members import member_drawings, small_multiples
 from pulsoid_rec.analysis.charts.season import period_drawing, season_calendar
-from pulsoid_rec.analysis.charts.timeline import timeline, timeline_drawing
+from pulsoid_rec.analysis.charts.timeline import timeline_drawing
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.season import MOST_SESSIONS, season_periods
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
@@ -49,6 +49,10 @@ def datasets(chart: alt.LayerChart) -> list[Any]:
 
 def drawn_member(view: SessionView, profile_id: str) -> alt.LayerChart:
     return member_drawings(view)[profile_id].chart(width=360)
+
+
+def timeline(view: SessionView) -> alt.LayerChart:
+    return timeline_drawing(view, view, chooser=True).chart()
 
 
 def drawn_lines(chart: alt.LayerChart) -> list[dict[str, Any]]:
@@ -146,7 +150,7 @@ def test_implausible_readings_are_not_drawn() -> None:
 def test_half_a_day_of_a_member_is_few_enough_points() -> None:
     seconds = pl.int_range(0, 43_200, eager=True)
     series = {"a": list(zip(seconds.to_list(), (60 + seconds * 7919 % 90).to_list(), strict=True))}
-    (drawn,) = drawn_lines(timeline(view_of(report_of(readings_of(series))), buckets=480))
+    (drawn,) = drawn_lines(timeline(view_of(report_of(readings_of(series)))))
     assert len(drawn["t"]) <= 4 * 480
 
 
@@ -155,7 +159,13 @@ def test_half_a_day_of_a_member_is_few_enough_points() -> None:
 def test_every_chart_of_a_session_is_one_that_vega_lite_takes(members: int) -> None:
     view = view_of(crowd(members, 200))
     one = next(iter(view.names))
-    charts = (timeline(view), drawn_member(view, one), zone_bars(view), distribution(view), small_multiples(view))
+    charts = (
+        timeline(view),
+        drawn_member(view, one),
+        zone_drawing(view, legend=True).chart(),
+        distribution_drawing(view).chart(),
+        small_multiples(view),
+    )
     for chart in charts:
         vl_convert.vegalite_to_vega(chart.to_dict())
 
@@ -166,8 +176,8 @@ def test_charts_of_nothing_plausible_are_empty_and_no_error() -> None:
     for chart in (
         timeline(view),
         drawn_member(view, "a"),
-        zone_bars(view),
-        distribution(view),
+        zone_drawing(view, legend=True).chart(),
+        distribution_drawing(view).chart(),
         small_multiples(view),
     ):
         vl_convert.vegalite_to_vega(chart.to_dict())
@@ -204,7 +214,7 @@ def test_zones_lie_behind_the_line_where_they_begin() -> None:
 def test_without_hr_max_no_zones_are_drawn() -> None:
     view = view_of(report_of(readings_of({"a": [(s, 60 + s) for s in range(140)]})))
     assert not [rows for rows in datasets(drawn_member(view, "a")) if rows and "zone" in rows[0]]
-    assert datasets(zone_bars(view)) == [[]]
+    assert datasets(zone_drawing(view, legend=True).chart()) == [[]]
 
 
 def test_the_time_nobody_recorded_is_shaded() -> None:
@@ -219,7 +229,7 @@ def test_the_time_nobody_recorded_is_shaded() -> None:
 
 def test_bars_of_zones_add_up_to_what_was_observed() -> None:
     view = view_of(crowd(4, 600))
-    (rows,) = datasets(zone_bars(view))
+    (rows,) = datasets(zone_drawing(view, legend=True).chart())
     for id_, observed in view.summary.filter(pl.col("hr_max").is_not_null()).select("profile_id", "observed_s").rows():
         ends = [(row["zone"], row["from"], row["to"]) for row in rows if row["id"] == id_]
         assert ends == sorted(ends)
@@ -278,7 +288,7 @@ def test_two_members_of_one_name_have_two_labels() -> None:
 
 def test_sessions_over_midnight_lie_in_two_days() -> None:
     sessions = report_of(readings_of({"a": [(0, 80), (12 * 3600, 90)]})).sessions
-    (rows,) = datasets(calendar(sessions, zone=UTC))
+    (rows,) = datasets(calendar(sessions, UTC).chart())
     assert [(row["day"], row["from"], row["to"]) for row in rows] == [
         ("2026-03-04", 13.0, 24.0),
         ("2026-03-05", 0.0, 1.0),
@@ -290,7 +300,7 @@ def test_one_members_sessions_stand_side_by_side() -> None:
         [readings_of({"a": [(9000 * n + s, 80 + n) for s in range(60)]}, session=n) for n in (1, 2, 3)]
         + [readings_of({"a": [(40_000, 0)], "b": [(40_000, 70)]}, session=4)]
     )
-    chart = member_history(report_of(readings).summary, "a", zone=UTC)
+    chart = member_history(report_of(readings).summary, "a", UTC).chart()
     (rows,) = datasets(chart)
     assert [(row["label"], row["bpm_mean"]) for row in rows] == [
         ("4 Mar\n15:30", 81.0),
@@ -302,8 +312,8 @@ def test_one_members_sessions_stand_side_by_side() -> None:
 
 def test_no_session_is_an_empty_calendar() -> None:
     empty = report_of(readings_of({}))
-    assert datasets(calendar(empty.sessions)) == [[]]
-    assert datasets(member_history(empty.summary, "a")) == [[]]
+    assert datasets(calendar(empty.sessions).chart()) == [[]]
+    assert datasets(member_history(empty.summary, "a").chart()) == [[]]
 
 
 def many_sessions(count: int, apart_s: float) -> ReportData:
@@ -313,7 +323,7 @@ def many_sessions(count: int, apart_s: float) -> ReportData:
 
 def test_the_days_of_many_sessions_are_cells_a_column_a_week() -> None:
     sessions = many_sessions(MOST_SESSIONS + 1, 12 * 3600.0).sessions  # from 13:00 on Wednesday, 4 March 2026
-    chart = calendar(sessions, zone=UTC)
+    chart = calendar(sessions, UTC).chart()
     empty, cells = sorted(datasets(chart), key=len, reverse=True)
     assert len(empty) == 365
     assert [cell["sessions"] for cell in cells] == [1, *[2] * 30]
@@ -329,7 +339,7 @@ def test_years_of_sessions_have_their_own_rows_the_latest_on_top() -> None:
     sessions = many_sessions(MOST_SESSIONS + 1, 86_400.0 * 30).sessions
     rows = {
         row["date"]: row["row"]
-        for data in datasets(season_calendar(sessions, zone=UTC))
+        for data in datasets(season_calendar(sessions, UTC).chart())
         for row in data
         if "date" in row
     }

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from report_samples import READINGS, report_of
 
 from pulsoid_rec.analysis.charts.history import calendar, session_labels
-from pulsoid_rec.analysis.charts.timeline import timeline
+from pulsoid_rec.analysis.charts.timeline import timeline_drawing
 from pulsoid_rec.analysis.findings.local_time import find_change, fixed_zone, format_clock, format_instant, to_local
 from pulsoid_rec.analysis.findings.session_view import session_views
 from pulsoid_rec.analysis.metrics.filters import Filter, parse_instant
@@ -113,7 +113,8 @@ def test_the_axis_of_a_session_shows_what_clocks_showed() -> None:
     start = datetime(2024, 10, 26, 22, tzinfo=UTC)
     rows = [("room", 1, "a", "a", at, at, 80, True) for at in (start, start + timedelta(hours=6))]
     [view] = session_views(report_of(pl.DataFrame(rows, READINGS, orient="row")))
-    labels = re.findall(r">(\d\d:\d\d|[+-]\d\d:\d\d)<", vl_convert.vegalite_to_svg(timeline(view).to_dict()))
+    svg = vl_convert.vegalite_to_svg(timeline_drawing(view, view).chart(width=760).to_dict())
+    labels = re.findall(r">(\d\d:\d\d|[+-]\d\d:\d\d)<", svg)
     assert labels == ["01:00", "02:00", "02:00", "+01:00", "03:00", "+01:00", "04:00", "+01:00", "05:00", "+01:00"]
 
 
@@ -125,7 +126,7 @@ def test_the_first_and_the_last_year_are_printed_in_every_zone(year: int, hours:
     assert format_instant(at, zone).startswith(f"{year:04}-")
     assert format_clock(at, zone, at)
     assert len(session_labels(sessions((1, "r", at)), zone)) == 1
-    calendar(pl.DataFrame([("r", 1, at, at, 1, 1)], schema=[*CALENDAR], orient="row"), zone=zone)
+    calendar(pl.DataFrame([("r", 1, at, at, 1, 1)], schema=[*CALENDAR], orient="row"), zone)
 
 
 CALENDAR = ("room_id", "session", "started_at", "ended_at", "members", "readings")

@@ -209,7 +209,7 @@ def test_histories_name_rooms_not_their_ids_unless_two_have_one_name() -> None:
     readings = [readings_of({"ada": [(0.0, 80), (3.0, 80)]}, room_id=room) for room in ("id-1", "id-2")]
     for other, shown in (("Track", "Gym"), ("Gym", "id-1")):
         charts = history_charts(report_of(pl.concat(readings), rooms={"id-1": "Gym", "id-2": other}), UTC)
-        text = str([(chart.spec, chart.datasets) for chart in charts])
+        text = str([(chart.spec, chart.drawing.datasets) for chart in charts])
         assert {name for name in ("Gym", "id-1") if name in text} == {shown}
 
 
