@@ -10,6 +10,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Each of the tests' many processes would compile all it imports anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 SAMPLE := data/notebooks/pulsoid.duckdb
 DB ?= $(SAMPLE)
 

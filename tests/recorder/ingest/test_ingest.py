@@ -146,6 +146,7 @@ def test_interrupted_at_each_line_of_the_transaction_and_after_it_stores_every_r
     assert line > 20
 
 
+@pytest.mark.slow
 @pytest.mark.process
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows cannot fork")
 def test_killed_at_any_line_it_stores_every_row_once(tmp_path: Path) -> None:
