@@ -187,10 +187,12 @@ def test_a_notebook_knows_the_home_folder(home: Path) -> None:
 async def test_every_command_takes_a_tilde_for_the_same_home(home: Path) -> None:
     (home / "token").write_text(DEMO_TOKEN, encoding="utf-8")
     (home / "m.toml").write_text("", encoding="utf-8")
-    database = {"PULSOID_REC_DB": "~/hr.duckdb"}
+    of_environment = "~/hr.duckdb"
     async with open_simulator() as simulator:
         options = ("--server", simulator.url, "--duration", "0.5", "--token-file", "~/token")
-        done = await trio.to_thread.run_sync(lambda: run_command("record", "demo", *options, **database))
+        done = await trio.to_thread.run_sync(
+            lambda: run_command("record", "demo", *options, PULSOID_REC_DB=of_environment)
+        )
     assert done.returncode == 0, done.stderr
     write_segment(journal_of(home / "hr.duckdb"), "run-0", [reading(1)])
     for arguments in (
@@ -200,7 +202,7 @@ async def test_every_command_takes_a_tilde_for_the_same_home(home: Path) -> None
         ("export", "-o", "~/readings.csv"),
         ("sessions",),
     ):
-        done = run_here(*arguments, **database)
+        done = run_here(*arguments, PULSOID_REC_DB=of_environment)
         assert done.returncode == 0, done.stderr
     assert list(Path.cwd().iterdir()) == []
     made = {path.name for path in home.iterdir()}
