@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from command import run_command
+from command import run_here
 
 from pulsoid_rec.analysis.cli.app import COMMANDS
 from pulsoid_rec.analysis.metrics.columns import SUMMARY
@@ -39,7 +39,7 @@ def _commands() -> str:
 
 
 def _help(command: str) -> str:
-    done = run_command(command, "--help", TERM="dumb", NO_COLOR="1")
+    done = run_here(command, "--help", TERM="dumb", NO_COLOR="1")
     if done.returncode != 0:
         raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
     return "\n".join(line.rstrip() for line in done.stdout.splitlines()).strip()

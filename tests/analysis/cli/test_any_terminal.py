@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import PULSOID_REC, run_command, run_on_terminal
+from command import PULSOID_REC, run_command, run_here, run_on_terminal
 from recordings import at, make_recording, steady
 
 pytestmark = [
@@ -34,7 +34,7 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-@pytest.mark.parametrize("encoding", ["iso8859-1", "ascii", "cp437", "utf-8"])
+@pytest.mark.parametrize("encoding", ["iso8859-1", "cp437", "utf-8"])
 def test_the_table_is_shown_in_every_encoding(db: Path, encoding: str) -> None:
     status, shown, errors = run_on_terminal("report", "--db", db, columns=40, PYTHONIOENCODING=encoding, NO_COLOR="1")
     assert (status, errors) == (0, b"")
@@ -65,7 +65,7 @@ def test_json_has_every_name_and_orders_a_terminal_nothing(db: Path, encoding: s
 
 @pytest.mark.parametrize("option", ["--room", "--session", "--since", "--db", "--format", "--"])
 def test_no_message_orders_a_terminal_anything(db: Path, option: str) -> None:
-    done = run_command("report", "--db", db, option, HOSTILE)
+    done = run_here("report", "--db", db, option, HOSTILE)
     assert done.stderr.startswith("pulsoid-rec: ")
     assert done.stderr.count("\n") == 1
     assert not ORDERS.search(done.stderr.encode())
@@ -75,7 +75,8 @@ def test_no_message_orders_a_terminal_anything(db: Path, option: str) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems limit no address space")
 def test_a_lack_of_memory_is_one_line_with_what_to_do(db: Path) -> None:
-    limited = ["prlimit", f"--as={300 * 2**20}", *PULSOID_REC]
+    # It takes more to load polars; with enough for that, Rust may end the process at an allocation of its own.
+    limited = ["prlimit", f"--as={250 * 2**20}", *PULSOID_REC]
     done = subprocess.run([*limited, "report", "--db", db], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (4, "")
     assert re.match(r"pulsoid-rec: There is not enough memory( for .*)?\. Close other programs", done.stderr)

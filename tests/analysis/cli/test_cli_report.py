@@ -140,14 +140,14 @@ def test_typing_mistake_in_members_toml_is_reported(db: Path) -> None:
 
 
 def test_missing_database_is_a_fault_of_storage(tmp_path: Path) -> None:
-    done = run_command("report", "--db", tmp_path / "none.duckdb")
+    done = run_here("report", "--db", tmp_path / "none.duckdb")
     assert done.returncode == 4
     assert done.stderr.startswith("pulsoid-rec: There is no ")
     assert done.stderr.count("\n") == 1
 
 
 def test_database_is_named_by_the_environment_too(db: Path) -> None:
-    done = run_command("report", "--format", "json", PULSOID_REC_DB=str(db))
+    done = run_here("report", "--format", "json", PULSOID_REC_DB=str(db))
     assert len(json.loads(done.stdout)) == 1
 
 
@@ -197,7 +197,7 @@ def test_table_and_page_are_written_to_files_too(db: Path, tmp_path: Path) -> No
     table, page = tmp_path / "out.txt", tmp_path / "out.html"
     assert report(db, "-o", table).returncode == 0
     assert "The Room, session 2" in table.read_text(encoding="utf-8")
-    assert run_command("report", "--db", db, "-o", page).returncode == 0
+    assert report(db, "-o", page).returncode == 0
     assert page.read_text(encoding="utf-8").startswith("<!")
 
 
@@ -266,7 +266,7 @@ def test_sessions_count_the_readings_that_are_left_out(tmp_path: Path) -> None:
 
 
 def test_sessions_are_shown_in_local_time(db: Path) -> None:
-    done = run_command("sessions", "--db", db, TZ="CET-1")
+    done = run_here("sessions", "--db", db, TZ="CET-1")
     lines = [line.split() for line in done.stdout.splitlines()]
     if os.name == "posix":
         assert ["r1", "2", "2026-03-01", "20:23:20", "20:23:49", "29", "s", "1", "30", "0", "0"] in lines

@@ -237,7 +237,8 @@ STEPS = st.lists(
 SILENCES = st.lists(st.tuples(st.integers(0, 1200), st.integers(20, 400)), max_size=2)
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None)
 @given(STEPS, SILENCES, st.integers(-100_000, 100_000).map(float), st.integers(3, 19), st.integers(0, 3))
 def test_nobody_is_silent_where_readings_were_received(
     steps: list[tuple[float, float]], silences: list[tuple[int, int]], lead: float, pace: int, others: int

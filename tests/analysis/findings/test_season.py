@@ -6,7 +6,7 @@ from datetime import UTC, date, timedelta, timezone
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_samples import readings_of, report_of
 
@@ -52,6 +52,7 @@ def held(series: list[tuple[float, int]]) -> list[tuple[int, float]]:
 
 
 @pytest.mark.slow
+@settings(max_examples=30)
 @given(st.lists(SESSION, min_size=1, max_size=5), st.sampled_from([("room",), ("gym", "track")]))
 def test_members_and_sessions_are_what_is_added_up_by_hand(steps: list[Series], rooms: tuple[str, ...]) -> None:
     sessions = [{id_: timed(each) for id_, each in members.items()} for members in steps]

@@ -120,7 +120,7 @@ def holding(scratch: list[duckdb.DuckDBPyConnection], rows: list[Reading]) -> du
 
 
 @pytest.mark.slow
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     rows=ROWS,
     definitions=DEFINITIONS,
@@ -144,7 +144,7 @@ def test_summary_equals_the_oracle_whatever_the_rows_their_order_and_the_slices(
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=ROWS, cut=st.integers(-10, 2000).map(at))
 def test_counts_and_times_of_adjoining_ranges_add_up(
     scratch: list[duckdb.DuckDBPyConnection], rows: list[Reading], cut: datetime
@@ -163,7 +163,7 @@ def test_counts_and_times_of_adjoining_ranges_add_up(
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=ROWS)
 def test_steps_can_be_called_alone_on_readings_in_memory(rows: list[Reading]) -> None:
     timely, _ = oracle.tell_apart(rows, oracle.Rules())

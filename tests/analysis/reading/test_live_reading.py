@@ -104,7 +104,7 @@ async def test_notebook_that_reads_all_the_time_costs_the_recorder_nothing_and_m
     database = tmp_path / "pulsoid.duckdb"
     sent, seen = await read_while_recording(database, members=60, speed=60, length_s=300, every_s=0.1)
     assert sent > 17_000
-    assert len(seen.counts) >= 5, "it did read meanwhile"
+    assert len(seen.counts) >= 3, "it did read meanwhile"
     assert seen.counts[0] < sent
     assert seen.counts[-1] == sent
     assert (seen.vanished, seen.twice) == (0, 0)

@@ -43,6 +43,7 @@ def test_every_table_reads_as_today(old: Path, migrated: Path) -> None:
         assert found.columns == [column.name for column in table.columns]
 
 
+@pytest.mark.parametrize("old", ['it\'s "so"'], indirect=True)
 def test_a_notebook_shows_the_same(old: Path, migrated: Path) -> None:
     before, after = explore(old), explore(migrated)
     for name in ("rooms", "sessions", "members", "summary", "notes"):

@@ -8,11 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-import vl_convert
+
+from pulsoid_rec.analysis.report import vega
 
 pytestmark = pytest.mark.process
-
-BUNDLE = vl_convert.javascript_bundle()  # type: ignore[call-arg] # its stub asks for an argument that it can do without
 
 
 def scripts_given(setting: str = "") -> str:
@@ -30,21 +29,18 @@ def scripts_given(setting: str = "") -> str:
 
 
 @pytest.mark.slow
-def test_another_process_puts_the_scripts_together() -> None:
-    assert scripts_given() == BUNDLE
+def test_the_scripts_are_the_same_with_another_process_without_one_and_with_one_that_fails() -> None:
+    scripts = scripts_given()
+    assert "vegaEmbed" in scripts
+    assert scripts_given("sys.executable = 'no such file'") == scripts
+    fails = "from pulsoid_rec.analysis.report import vega; vega._CODE = 'raise SystemExit(1)'"
+    assert scripts_given(fails) == scripts
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "setting",
-    [
-        pytest.param("sys.executable = 'no such file'", id="no-interpreter"),
-        pytest.param("sys.executable = ''", id="unknown-interpreter"),
-        pytest.param("from pulsoid_rec.analysis.report import vega; vega._CODE = 'raise SystemExit(1)'", id="it-fails"),
-    ],
-)
-def test_without_another_process_the_scripts_are_put_together_here(setting: str) -> None:
-    assert scripts_given(setting) == BUNDLE
+@pytest.mark.parametrize("interpreter", ["", "no such file"])
+def test_without_an_interpreter_there_is_no_other_process(monkeypatch: pytest.MonkeyPatch, interpreter: str) -> None:
+    monkeypatch.setattr(sys, "executable", interpreter)
+    assert vega.prepare_scripts.__wrapped__() is None
 
 
 def test_the_other_process_gets_no_secret_in_its_environment(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from functools import partial
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -188,12 +187,14 @@ def test_a_notebook_knows_the_home_folder(home: Path) -> None:
 @pytest.mark.process
 async def test_every_command_takes_a_tilde_for_the_same_home(home: Path) -> None:
     (home / "m.toml").write_text("", encoding="utf-8")
-    run = partial(run_command, PULSOID_REC_DB="~/hr.duckdb")
+    of_environment = "~/hr.duckdb"
     async with open_simulator() as simulator:
         token = {"access_token": DEMO_TOKEN, "server": simulator.url}
         (home / "token").write_text(json.dumps(token), encoding="utf-8")
         options = ("--server", simulator.url, "--duration", "0.5", "--token-file", "~/token")
-        done = await trio.to_thread.run_sync(lambda: run("record", "demo", *options))
+        done = await trio.to_thread.run_sync(
+            lambda: run_command("record", "demo", *options, PULSOID_REC_DB=of_environment)
+        )
     assert done.returncode == 0, done.stderr
     write_segment(journal_of(home / "hr.duckdb"), "run-0", [reading(1)])
     for arguments in (
@@ -203,7 +204,7 @@ async def test_every_command_takes_a_tilde_for_the_same_home(home: Path) -> None
         ("export", "-o", "~/readings.csv"),
         ("sessions",),
     ):
-        done = await trio.to_thread.run_sync(run, *arguments)
+        done = run_here(*arguments, PULSOID_REC_DB=of_environment)
         assert done.returncode == 0, done.stderr
     assert list(Path.cwd().iterdir()) == []
     made = {path.name for path in home.iterdir()}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pulsoid_rec.recorder.contract.errors import UsageError
@@ -46,6 +46,7 @@ def test_lines_before_the_header_are_passed_over(path: Path) -> None:
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5)
 
 
+@settings(max_examples=50)
 @given(st.lists(st.tuples(cells, cells, cells.filter(lambda text: not text.isdigit())), max_size=8))
 def test_what_a_csv_writer_writes_is_read_as_it_was(rows: list[tuple[str, str, str]]) -> None:
     text = io.StringIO(newline="")

@@ -169,6 +169,7 @@ def test_a_damaged_segment_of_that_time_loses_only_the_damage(tmp_path: Path) ->
         assert connection.execute("SELECT count(name) FROM member_events").fetchall() == [(14,)]
 
 
+@pytest.mark.slow
 @pytest.mark.process
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows cannot fork")
 def test_killed_at_any_line_and_repeated_it_loses_nothing(tmp_path: Path) -> None:

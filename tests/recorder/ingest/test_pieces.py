@@ -68,6 +68,7 @@ def test_rows_that_duckdb_does_not_store_are_rejected_and_all_others_stored_once
     assert len(caplog.messages) == 1
 
 
+@pytest.mark.slow
 def test_a_segment_that_needs_too_much_memory_goes_in_bit_by_bit(database: Path) -> None:
     """Each config is stored by itself; together they need more than DuckDB may use."""
     config = '{"a":[' + ",".join("1" * (2 * 2**20 - 300)) + "]}"
@@ -151,6 +152,7 @@ ingest(database, find_segments(Path(str(database) + ".journal")), segment_ingest
 """
 
 
+@pytest.mark.slow
 @pytest.mark.process
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no such signal")
 def test_killed_after_any_piece_it_stores_every_row_once(tmp_path: Path) -> None:

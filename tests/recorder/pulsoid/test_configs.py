@@ -1,13 +1,14 @@
 """The name in a config: the same by our own code at receipt and by DuckDB's in older files, and never an exception."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import duckdb
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from recordings import open_for_examples
 
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
 from pulsoid_rec.recorder.contract.tables import MEMBER_EVENTS
@@ -37,13 +38,20 @@ def configs(draw: st.DrawFn) -> str:
     return "{" + ",".join(f"{space}{encode(key)}{space}:{encode(value)}" for key, value in pairs) + space + "}"
 
 
-@given(st.lists(configs(), min_size=1, max_size=30))
-@example(['{"name":"a","name":"b"}', '{"name":1,"name":"b"}', '{"n\\u0061me":"x\\u0000"}', '{"name":"\\ud83d\\ude00"}'])
-@example(['{"name":" \\u3000 "}', '{"a":[1e999],"name":"x"}', '{"a":' + "9" * 5000 + "}"])
-def test_it_is_what_duckdb_takes_out_of_it(texts: list[str]) -> None:
+@pytest.fixture(scope="module")
+def opened() -> Iterator[list[duckdb.DuckDBPyConnection]]:
+    with open_for_examples() as opened:
+        yield opened
+
+
+@given(texts=st.lists(configs(), min_size=1, max_size=30))
+@example(
+    texts=['{"name":"a","name":"b"}', '{"name":1,"name":"b"}', '{"n\\u0061me":"x\\u0000"}', '{"name":"\\ud83d\\ude00"}']
+)
+@example(texts=['{"name":" \\u3000 "}', '{"a":[1e999],"name":"x"}', '{"a":' + "9" * 5000 + "}"])
+def test_it_is_what_duckdb_takes_out_of_it(opened: list[duckdb.DuckDBPyConnection], texts: list[str]) -> None:
     query = f"SELECT config, {value_in_version_1(MEMBER_EVENTS, NAME)} FROM (SELECT unnest($1::VARCHAR[]) AS config)"
-    with duckdb.connect() as connection:
-        found = connection.execute(query, [texts]).fetchall()
+    found = opened[0].execute(query, [texts]).fetchall()
     assert found == [(text, name_of(text, MOST)) for text in texts]
 
 

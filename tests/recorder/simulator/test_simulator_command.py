@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 import trio
-from command import PULSOID_REC, run_command
+from command import PULSOID_REC, run_command, run_here
 from room_client import BEARER, closing, open_client, path, texts
 from trio_websocket import ConnectionRejected
 
@@ -181,7 +181,7 @@ async def test_record_command_it_prints_is_shown_for_every_room_and_a_given_toke
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(arguments: list[str], words: str, tmp_path: Path) -> None:
-    done = run_command("simulate", *arguments, cwd=tmp_path)
+    done = run_here("simulate", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert words in done.stderr
     assert done.stderr.startswith("pulsoid-rec: ")
@@ -201,7 +201,7 @@ async def test_port_in_use_is_reported_with_what_to_do() -> None:
 
 
 def test_help_names_units_and_every_fault() -> None:
-    text = " ".join(run_command("simulate", "--help").stdout.replace("│", " ").split())
+    text = " ".join(run_here("simulate", "--help").stdout.replace("│", " ").split())
     for words in ("(seconds, may be fractional)", "(beats per minute)", "for 3600 s"):
         assert words in text
     for fault in ("drop:S", "stall:S", "expire:S", "refuse:STATUS", "garbage:N", "repeat:N"):
