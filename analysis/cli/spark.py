@@ -13,7 +13,7 @@ from pulsoid_rec.analysis.cli import options
 from pulsoid_rec.analysis.cli.app import run
 from pulsoid_rec.analysis.cli.output import NewFile, print_message
 from pulsoid_rec.recorder.contract.archive_files import table_folder
-from pulsoid_rec.recorder.contract.archive_place import open_place
+from pulsoid_rec.recorder.contract.archive_place import ArchiveFolder, open_place
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.tables import HEART_RATE, MEMBER_EVENTS, Table
@@ -71,6 +71,7 @@ def summarize_archive(
     file.check()
     if "://" not in archive:
         place = open_place(archive)
+        assert isinstance(place, ArchiveFolder)
         if place.folder.resolve() in output.resolve().parents:
             raise UsageError(f"{output} is in the archive", "Choose another file with -o.")
         place.list_files(HEART_RATE.name)  # which says what is wrong with the place

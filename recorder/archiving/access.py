@@ -30,7 +30,7 @@ def only_run(database: Path) -> Iterator[None]:
     Sorting a large day goes to temporary files: to a folder of their own, which is gone at the end.
     """
     database = follow_link(database)
-    spill = _spill_folder(database)
+    spill = spill_folder(database)
     with translate_errors(database):
         try:
             lock = LockFile(database.with_name(f"{database.name}.archive.lock"), wait=False)
@@ -67,7 +67,7 @@ def open_when_free(
                     is_logged = True
                 time.sleep(random.uniform(0.1, 1) * timings.ingest_retry_s)  # noqa: S311 - so as not to retry in step
         with translate_errors(database):
-            spill = str(_spill_folder(follow_link(database)).absolute())
+            spill = str(spill_folder(follow_link(database)).absolute())
             if connection.execute("SELECT current_setting('temp_directory')").fetchall() != [(spill,)]:
                 connection.execute("SET temp_directory = ?", [spill])  # once: DuckDB changes none that was used
             try:
@@ -78,6 +78,6 @@ def open_when_free(
                 raise
 
 
-def _spill_folder(database: Path) -> Path:
+def spill_folder(database: Path) -> Path:
     """Return the folder for temporary files, beside a database."""
     return database.with_name(f"{database.name}.archive.tmp")

@@ -15,7 +15,7 @@ from pulsoid_rec.recorder.archiving.access import only_run
 from pulsoid_rec.recorder.archiving.archive import archive
 from pulsoid_rec.recorder.archiving.store import FolderStore, Stored
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
-from pulsoid_rec.recorder.contract.archive_place import open_place
+from pulsoid_rec.recorder.contract.archive_place import ArchiveFolder
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.ingest.database import stop_engines
 
@@ -119,13 +119,13 @@ class _SlowStore(FolderStore):
     """The archive of a copy: before its first file is put, the original archives all it has."""
 
     def __init__(self, folder: Path, original: Path) -> None:
-        super().__init__(open_place(folder))
+        super().__init__(ArchiveFolder(folder))
         self._original: Path | None = original
 
     def put(self, file: ArchiveFile, write: Callable[[Path], object]) -> Stored:
         if self._original:
             stop_engines()  # the original is in another process
-            archive_all(self._original, self.place.folder)
+            archive_all(self._original, self.place.text)
             self._original = None
         return super().put(file, write)
 
