@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from archives import (
     DAY_US,
+    LAST_US,
     all_rows,
     append_rows,
     archive_all,
@@ -112,6 +113,16 @@ def test_a_day_that_goes_on_and_those_not_long_ago_stay(tmp_path: Path) -> None:
         store = open_store(open_place(tmp_path / "archive"), tmp_path / "t.duckdb")
         archive(tmp_path / "t.duckdb", store, date(1970, 1, 2))
     assert sorted(row[4] / DAY_US for row in stored(tmp_path / "t.duckdb")) == [1, 1.5, 9999]
+
+
+def test_the_last_days_there_are_can_be_archived(tmp_path: Path) -> None:
+    rows = [HeartRateRow("r", "c", "p", 60, LAST_US - days * DAY_US, LAST_US, "raw") for days in (0, 1)]
+    append_rows(tmp_path / "t.duckdb", rows)
+    with only_run(tmp_path / "t.duckdb"):
+        store = open_store(open_place(tmp_path / "archive"), tmp_path / "t.duckdb")
+        archive(tmp_path / "t.duckdb", store, date.max)
+    assert [file.day for file in files_of(tmp_path / "archive")] == [date(9999, 12, 30)]
+    assert all_rows(tmp_path / "t.duckdb", tmp_path / "archive") == Counter(map(as_stored, rows))
 
 
 @pytest.mark.parametrize("imported", [False, True])
