@@ -29,7 +29,7 @@ _MEMBERS = {MEMBER_EVENTS.name: "profile_id", ROOM_EVENTS.name: "NULL"}
 def move_rows(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: FolderStore) -> Noted | None:
     """Write a file that is intended, note it, and delete its rows; return what is noted, or None if there are no rows.
 
-    If the texts of a day take too much memory for one file, some of its rows are left for another.
+    If there is too much of a day for one file, some of its rows are left for another.
 
     Raises
     ------
