@@ -118,8 +118,9 @@ def _move_in_turns(
                     files.insert(done, _new_file(file.table, file.day, file.recorder))
                 is_over = done == len(files) or time.monotonic() >= begun_at + timings.archive_turn_s
         yield done, archived
-        held_s = time.monotonic() - begun_at
-        time.sleep(min(max(held_s, timings.readers_turn_s), timings.longest_busy_retry_s))
+        if done < len(files):
+            held_s = time.monotonic() - begun_at
+            time.sleep(min(max(held_s, timings.readers_turn_s), timings.longest_busy_retry_s))
 
 
 def _new_file(table: str, day: date, recorder: str) -> ArchiveFile:

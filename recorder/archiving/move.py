@@ -33,7 +33,7 @@ _MEMBERS = {MEMBER_EVENTS.name: "profile_id", ROOM_EVENTS.name: "NULL"}
 def move_rows(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: ArchiveStore) -> Noted | None:
     """Write a file that is intended, note it, and delete its rows; return what is noted, or None if there are no rows.
 
-    If the texts of a day take too much memory for one file, some of its rows are left for another.
+    If there is too much of a day for one file, some of its rows are left for another.
 
     Raises
     ------
@@ -92,16 +92,16 @@ def _require_contained(
 
     A run that was killed left it, and it is written anew. If it has other rows, a copy of this database finished it.
     """
-    written = parquet_sql(store.place.duckdb_path(file))
     store.place.register(connection)
+    written = parquet_sql(store.place.duckdb_path(file))
     try:
         others = connection.execute(
             f"SELECT 1 FROM (FROM {written} EXCEPT ALL FROM {live_sql(table_of(file), where)}) LIMIT 1"
         ).fetchall()
     except duckdb.Error as error:
-        path = store.place.name_of(file)
         raise StorageError(
-            f"{path} is damaged, or no file of this archive", "Move it away, and run this again: its rows are here."
+            f"{store.place.name_of(file)} is damaged, or no file of this archive",
+            "Move it away, and run this again: its rows are here.",
         ) from error
     if others:
         raise copy_error(read_notes(connection), store.place)

@@ -78,7 +78,7 @@ def archive(
         return
     try:
         with only_run(db):
-            archived = archive_days(db, store, until, new_identity=new_identity, report=_Progress())
+            archived = archive_days(db, store, until, new_identity=new_identity, report=_Progress().show_archived)
             print(_format_archived(archived, store.place.text), file=sys.stderr)
             if compact:
                 before_bytes, _ = rewrite(db)
@@ -95,12 +95,17 @@ class _Progress:
     def __init__(self) -> None:
         self._printed_at = time.monotonic()
 
-    def __call__(self, done: int, to_do: int, archived: "Archived") -> None:
+    def show(self, text: str) -> None:
+        """Print a text, unless one was printed a short while ago."""
         now = time.monotonic()
         if now >= self._printed_at + _REPORT_EVERY_S:
             self._printed_at = now
-            rows = format_count(sum(archived.rows.values()), "row")
-            print(f"{done:,} of {format_count(to_do, 'file')}, {rows} ...", file=sys.stderr)
+            print(f"{text} ...", file=sys.stderr)
+
+    def show_archived(self, done: int, to_do: int, archived: "Archived") -> None:
+        """Print how much is archived."""
+        rows = format_count(sum(archived.rows.values()), "row")
+        self.show(f"{done:,} of {format_count(to_do, 'file')}, {rows}")
 
 
 def _format_archived(archived: "Archived", place: str) -> str:
@@ -125,11 +130,13 @@ def _check(db: Path, store: "ArchiveStore") -> None:
     with open_when_free(db) as connection:
         notes = read_notes(connection)
     files = faults = 0
+    progress = _Progress()
     for file, fault in check_archive(notes, store):
         files += 1
         if fault:
             faults += 1
             print(f"{store.place.name_of(file)} {fault}.", file=sys.stderr)
+        progress.show(f"{format_count(files, 'file')} compared")
     if faults:
         raise StorageError(
             f"{format_count(faults, 'file')} of {files:,} in {store.place.text} are not as they should be",

@@ -139,3 +139,14 @@ def test_of_two_copies_that_archive_at_the_same_time_the_later_one_is_refused(tm
     assert all_rows(original, tmp_path / "archive") == stored(copy) == rows
     append_rows(original, some_rows(100), "a-1")
     archive_all(original, tmp_path / "archive")
+
+
+def test_a_damaged_file_of_what_was_intended_is_not_replaced(tmp_path: Path, original: Path) -> None:
+    _leave_intents(original, tmp_path / "archive")
+    path = tmp_path / "archive" / files_of(tmp_path / "archive")[0].path
+    path.write_bytes(b"PAR1")
+    with pytest.raises(StorageError, match=rf"{path.name} is damaged.*Move it away"):
+        archive_all(original, tmp_path / "archive")
+    path.unlink()
+    archive_all(original, tmp_path / "archive")
+    assert all_rows(original, tmp_path / "archive") == Counter(map(as_stored, some_rows()))
