@@ -92,15 +92,16 @@ def _require_contained(
 
     A run that was killed left it, and it is written anew. If it has other rows, a copy of this database finished it.
     """
+    store.place.register(connection)
     written = parquet_sql(store.place.duckdb_path(file))
     try:
         others = connection.execute(
             f"SELECT 1 FROM (FROM {written} EXCEPT ALL FROM {live_sql(table_of(file), where)}) LIMIT 1"
         ).fetchall()
     except duckdb.Error as error:
-        path = store.place.path_of(file)
         raise StorageError(
-            f"{path} is damaged, or no file of this archive", "Move it away, and run this again: its rows are here."
+            f"{store.place.text}/{file.path} is damaged, or no file of this archive",
+            "Move it away, and run this again: its rows are here.",
         ) from error
     if others:
         raise copy_error(read_notes(connection), store.place)
