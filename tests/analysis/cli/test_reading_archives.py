@@ -49,13 +49,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         connection_events=[
             ["r1", f"c{day}", event, at(day * DAY_S + second), None, None]
             for day in range(4)
-            for event, second in (("opened", 0.5), ("lost", 150), ("opened", 21_000))[: 2 if day == 2 else 3]
+            for event, second in (("opened", 0.5), ("lost", 150), ("opened", 21_000))[: 1 if day == 1 else 3]
         ],
     )
     with duckdb.connect(plain) as connection:
         connection.execute("UPDATE heart_rate SET connection_id = 'import:1' WHERE room_id = 'r2'")
+        # Of the second day's connection no end was recorded.
+        connection.execute("UPDATE heart_rate SET connection_id = 'c3' WHERE received_at > ?", [at(2 * DAY_S)])
         for second, room in ((30, "r1"), (2 * DAY_S + 9, "r1"), (3 * DAY_S + 9, "r1"), (40, "r3")):
-            connection.execute("INSERT INTO rejected_messages VALUES (?, 'c1', ?, 'odd', '{')", [room, at(second)])
+            connection.execute("INSERT INTO rejected_messages VALUES (?, 'c9', ?, 'odd', '{')", [room, at(second)])
     db = Path(shutil.copy(plain, folder / "a.duckdb"))
     done = run_here("archive", folder / "archive", "--db", db, "--before", "2026-03-04")
     assert done.returncode == 0, done.stderr
@@ -70,7 +72,7 @@ def run(db: Path | None, *arguments: str | Path) -> tuple[int, str, str]:
 @pytest.mark.parametrize(
     "arguments",
     [
-        *(("report", *options) for options in ((), ("--session", "all"), ("--session", "2"), ("--format", "json"))),
+        *(("report", *options) for options in ((), ("--session", "all"), ("--session", "2"), ("--session", "5"))),
         ("report", "--since", "2026-03-02T20:00Z", "--until", "2026-03-02T23:59:40Z"),
         ("report", "--session", "all", "--format", "json", "--session-gap", "60", "--max-hold", "15"),
         ("sessions",),

@@ -1,6 +1,7 @@
 """A recording reads the same whether its rows are in the database, in an archive, or in both."""
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ import pytest
 from contract_archives import archive_days
 from drawn_readings import ROWS
 from hypothesis import given, settings
-from recordings import Reading, append_readings, at, make_recording
+from recordings import Reading, append_readings, at, make_recording, steady
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
@@ -149,3 +150,37 @@ def test_a_recording_is_the_same_wherever_its_rows_are(
     archive_days(ours, folder / "archive", "last")
     assert_same(everything(Recording(None, archive=folder / "archive"), wanted, definitions), expected)
     shutil.rmtree(folder)
+
+
+def test_the_gap_after_a_range_of_time_may_end_on_another_archived_day(tmp_path: Path) -> None:
+    midnight = 6 * 3600
+    rows = [*steady("ann", 100, midnight - 100, midnight - 10), *steady("ann", 100, midnight + 300, midnight + 400)]
+    path = make_recording(tmp_path / "a.duckdb", rows)
+    wanted = Filter(until=at(midnight - 5))
+    expected = Recording(path).summary(wanted)
+    assert expected["longest_gap_s"].to_list() == [311]
+    archive_days(path, tmp_path / "archive", "b")
+    assert Recording(path).summary(wanted).equals(expected)
+
+
+def test_untimely_readings_of_archived_days_are_counted_whatever_was_read_before(tmp_path: Path) -> None:
+    late = [row._replace(occurred_at=row.occurred_at - timedelta(days=400)) for row in steady("cid", 90, 10, 15)]
+    rows = [*steady("ann", 100, 0, 60), *late, *steady("ann", 100, 3 * DAY_S, 3 * DAY_S + 60)]
+    path = make_recording(tmp_path / "a.duckdb", rows)
+    archive_days(path, tmp_path / "archive", "b")
+    with Recording(path).snapshot() as now:
+        assert now.results().untimely["untimely"].to_list() == [5]
+        assert now.summary(Filter(session="latest"))["readings"].to_list() == [60]
+        assert now.results(Filter(session=1)).untimely["untimely"].to_list() == [5]
+        assert now.readings(Filter(session=1)).select(pl.len()).collect().item() == 60
+
+
+def test_a_copy_that_does_not_know_its_archive_is_a_warning_in_a_notebook(tmp_path: Path) -> None:
+    rows = steady("ann", 100, 0, 60)
+    path = make_recording(tmp_path / "a.duckdb", rows)
+    older = Path(shutil.copy(path, tmp_path / "older.duckdb"))
+    [file] = archive_days(path, tmp_path / "archive", "b")
+    with duckdb.connect(older) as connection:
+        connection.execute("INSERT INTO archive_identity VALUES (?, NULL, now())", [file.name.split("-")[0]])
+    with pytest.warns(UserWarning, match="it is a copy, or an older state"):
+        assert Recording(older, archive=tmp_path / "archive").summary()["duplicates"].to_list() == [60]
