@@ -17,7 +17,7 @@ from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter, Which
 from pulsoid_rec.analysis.reading.recording import NOBODY, Recording
 
-WALKS = {"ada": 80, "bob": 100, "cy": 120}
+WALKS = {"ada": 80, "bob": 100, "cy": 120, "dan": 140}
 STEP_S = 600
 MEANWHILE = (
     "Session {} of r1 was received at the same time as session {}: a clock is wrong, or readings came late;"
@@ -110,6 +110,14 @@ def test_a_member_who_stays_alone_is_compared_with_those_who_were_there(tmp_path
     path = recorded(tmp_path, hours * 3600.0, others=range(780))
     for session in (1, 2):
         assert texts(path, Filter(session=session)) == {session: [note]}
+
+
+def test_two_whose_clocks_are_set_together_are_named_if_others_were_not(tmp_path: Path) -> None:
+    rows = walking("ada", range(1200), -3600.0) + walking("bob", range(1200), -3600.0)
+    path = make_recording(tmp_path / "a.duckdb", rows + walking("cy", range(1200)) + walking("dan", range(1200)))
+    named = [f"{name}: the clock went back by 1 h at 18:10" for name in ("ada", "bob")]
+    for session in (1, 2):
+        assert texts(path, Filter(session=session)) == {session: named}
 
 
 def test_an_outage_is_that_of_the_time_of_receipt_and_nobody_is_silent_in_it(
