@@ -33,7 +33,8 @@ def read_room_leads(
     connection
         Open on a recording.
     buckets
-        `room_id`, `quarter` (of receipt), `first_at`, `last_at`, `first_received_at`, `last_received_at`, `readings`.
+        `room_id`, `quarter` (of receipt), `first_at`, `last_at`, `first_received_at`, `last_received_at`, `readings`,
+        `imported` (how many of them were imported).
     definitions
         Largest error of a clock.
 
@@ -41,6 +42,7 @@ def read_room_leads(
     -------
     `room_id`, `quarter`, `room_lead_us` (the lower median, in microseconds).
     """
+    buckets = buckets.filter(pl.col("imported") < pl.col("readings"))
     most_us = definitions.max_clock_error_us
     least_lead, most_lead = (
         (pl.col("first_at") - pl.col("last_received_at")),

@@ -119,7 +119,7 @@ def test_the_last_days_there_are_can_be_archived(tmp_path: Path) -> None:
     rows = [HeartRateRow("r", "c", "p", 60, LAST_US - days * DAY_US, LAST_US, "raw") for days in (0, 1)]
     append_rows(tmp_path / "t.duckdb", rows)
     with only_run(tmp_path / "t.duckdb"):
-        store = open_store(open_place(tmp_path / "archive"), tmp_path / "t.duckdb")
+        store = open_store(open_place(tmp_path / "archive"), tmp_path / "t.duckdb", tmp_path)
         archive(tmp_path / "t.duckdb", store, date.max)
     assert [file.day for file in files_of(tmp_path / "archive")] == [date(9999, 12, 30)]
     assert all_rows(tmp_path / "t.duckdb", tmp_path / "archive") == Counter(map(as_stored, rows))
