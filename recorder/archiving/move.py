@@ -10,7 +10,7 @@ from pulsoid_rec.recorder.archiving.parquet import fingerprint, live_sql, parque
 from pulsoid_rec.recorder.archiving.store import FolderStore
 from pulsoid_rec.recorder.contract.activity import activity_sql
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile, table_of
-from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.errors import StorageError, is_out_of_memory
 from pulsoid_rec.recorder.contract.ids import IS_IMPORTED
 from pulsoid_rec.recorder.contract.paths import duckdb_pattern
 from pulsoid_rec.recorder.contract.tables import (
@@ -33,7 +33,7 @@ _MEMBERS = {MEMBER_EVENTS.name: "profile_id", ROOM_EVENTS.name: "NULL"}
 def move_rows(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: FolderStore) -> Noted | None:
     """Write a file that is intended, note it, and delete its rows; return what is noted, or None if there are no rows.
 
-    If the texts of a day take too much memory for one file, some of its rows are left for another.
+    If there is too much of a day for one file, some of its rows are left for another.
 
     Raises
     ------
@@ -45,15 +45,16 @@ def move_rows(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: F
     # One transaction, whose view of the rows does not change: those deleted are those that were written.
     connection.execute("BEGIN")
     table, where = table_of(file), portion(connection, file)
-    rows, hashes = fingerprint(connection, live_sql(table, where))
+    expected = fingerprint(connection, live_sql(table, where))
+    rows = expected[0]
     is_there = file in store.place.list_files(file.table, file.day)
     if is_there:
-        _require_contained(connection, file, where, store)
+        _require_contained(connection, file, where, expected, store)
     elif not rows:
         note_file(connection, file, None)
         connection.execute("COMMIT")
         return None
-    stored = store.put(file, partial(_write, connection, file, where, (rows, hashes)))
+    stored = store.put(file, partial(_write, connection, file, where, expected))
     notes = read_notes(connection)
     if notes.find_unknown(store.place.list_files(file.table, file.day)):
         # A copy of this database archives at the same time. Whoever wrote last finds the other's file.
@@ -86,7 +87,11 @@ def _write(
 
 
 def _require_contained(
-    connection: duckdb.DuckDBPyConnection, file: ArchiveFile, where: str, store: FolderStore
+    connection: duckdb.DuckDBPyConnection,
+    file: ArchiveFile,
+    where: str,
+    expected: tuple[int, int | None],
+    store: FolderStore,
 ) -> None:
     """Raise `StorageError` unless all rows of a file that is there already are in the database.
 
@@ -94,16 +99,17 @@ def _require_contained(
     """
     store.place.register(connection)
     written = parquet_sql(store.place.duckdb_path(file))
+    others = f"SELECT 1 FROM (FROM {written} EXCEPT ALL FROM {live_sql(table_of(file), where)}) LIMIT 1"
     try:
-        others = connection.execute(
-            f"SELECT 1 FROM (FROM {written} EXCEPT ALL FROM {live_sql(table_of(file), where)}) LIMIT 1"
-        ).fetchall()
+        is_contained = fingerprint(connection, written) == expected or not connection.execute(others).fetchall()
     except duckdb.Error as error:
+        if is_out_of_memory(error):
+            raise
         raise StorageError(
             f"{store.place.text}/{file.path} is damaged, or no file of this archive",
             "Move it away, and run this again: its rows are here.",
         ) from error
-    if others:
+    if not is_contained:
         raise copy_error(read_notes(connection), store.place)
 
 

@@ -8,8 +8,11 @@ import duckdb
 from pulsoid_rec.recorder.contract.archive_files import METADATA_PREFIX, VERSION, ArchiveFile, table_of
 from pulsoid_rec.recorder.contract.tables import Column, Table
 
+PORTION_ROWS = 5_000_000
+"""Rows in one file: sorting and writing them takes some 7 s, in which others wait for the database."""
+
 PORTION_BYTES = 64 * 2**20
-"""Of long texts in one file: sorting and writing them takes some 400 MB of memory."""
+"""Bytes of long texts in one file: sorting and writing them takes some 400 MB of memory."""
 
 _ROW_GROUP = 122_880
 _LONG = {"config", "raw", "reason", "label"}
@@ -25,20 +28,21 @@ def within(table: Table, day: date) -> str:
 
 
 def portion(connection: duckdb.DuckDBPyConnection, file: ArchiveFile) -> str:
-    """Return the SQL condition for the rows that a file takes: of its day all, or the first if their texts are long.
+    """Return the SQL condition for the rows that a file takes: all of its day, or the first if they are too many.
 
     Those first stay the first, whatever comes in or goes meanwhile.
     """
     table = table_of(file)
-    of_day = within(table, file.day)
+    of_day = f"FROM {table.name} WHERE {within(table, file.day)}"
     texts = [f"coalesce(strlen({column.name}), 0)" for column in table.columns if column.name in _LONG]
     if texts:
-        sizes = f"SELECT rowid AS row, ({' + '.join(texts)})::UINTEGER AS size FROM {table.name} WHERE {of_day}"
+        sizes = f"SELECT rowid AS row, ({' + '.join(texts)})::UINTEGER AS size {of_day}"
         totals = f"SELECT row, sum(size) OVER (ORDER BY row) - size AS before FROM ({sizes})"
-        left = connection.execute(f"SELECT min(row) FROM ({totals}) WHERE before >= {PORTION_BYTES}").fetchall()[0][0]
-        if left is not None:
-            return f"{of_day} AND rowid < {left}"
-    return of_day
+        first_left = f"SELECT min(row) FROM ({totals}) WHERE before >= {PORTION_BYTES}"
+    else:
+        first_left = f"SELECT min(rowid) FROM (SELECT rowid {of_day} LIMIT 1 OFFSET {PORTION_ROWS})"
+    [(left,)] = connection.execute(first_left).fetchall()
+    return within(table, file.day) + ("" if left is None else f" AND rowid < {left}")
 
 
 def days_before(connection: duckdb.DuckDBPyConnection, table: Table, until: date) -> list[date]:

@@ -200,15 +200,18 @@ def test_marks_are_archived_too(tmp_path: Path) -> None:
     assert [(file.table, file.day) for file in files_of(tmp_path / "archive")] == [("marks", date(2024, 5, 1))]
 
 
-def test_a_day_whose_texts_are_too_long_for_memory_is_written_in_portions(
+def test_a_day_of_too_many_rows_or_too_long_texts_is_written_in_portions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parquet, "PORTION_BYTES", 3000)
+    monkeypatch.setattr(parquet, "PORTION_ROWS", 3)
     rows = [RejectedMessageRow("r", "c", 7 - number, "", str(number) * 1000) for number in range(8)]
     append_rows(tmp_path / "t.duckdb", [*rows, *some_rows()])
     archive_all(tmp_path / "t.duckdb", tmp_path / "archive")
     files = [file for file in files_of(tmp_path / "archive") if file.table == "rejected_messages"]
     assert len(files) == 3
+    readings = Counter(file.day for file in files_of(tmp_path / "archive") if file.table == "heart_rate")
+    assert readings == {date(1, 1, 1): 1, date(1970, 1, 1): 2, date(1970, 1, 2): 2, date(1970, 1, 3): 2}
     assert archived_rows(tmp_path / "archive", files_of(tmp_path / "archive")) == Counter(
         map(as_stored, (*rows, *some_rows()))
     )
