@@ -10,64 +10,18 @@ that a reader lists once it has opened the database, those that are noted have l
 yet the rows are still in it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import duckdb
 import polars as pl
 
 from pulsoid_rec.analysis.reading.archive_check import check_files
+from pulsoid_rec.analysis.reading.archive_listing import COLUMNS, PUT_BACK, Listed, list_files, require_sound
 from pulsoid_rec.analysis.reading.database import database_sql
-from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.archive_place import ArchivePlace, open_place
 from pulsoid_rec.recorder.contract.errors import StorageError
-from pulsoid_rec.recorder.contract.tables import (
-    ARCHIVE_BATCHES,
-    ARCHIVE_IDENTITY,
-    ARCHIVE_NOTES,
-    TABLES,
-    Table,
-)
-from pulsoid_rec.recorder.contract.wording import format_count
-
-_NEWEST_IDENTITY = f"SELECT {{}} FROM {ARCHIVE_IDENTITY.name} ORDER BY noted_at DESC, rowid DESC LIMIT 1"
-_PUT_BACK = "Put it back from a backup; `archive --check` finds all that differ."
-_MARGIN = timedelta(hours=1)  # what is just beside a range of time is read, too
-
-
-class _Listed(NamedTuple):
-    """A file as `archive_files` has it, a temporary table. A `fault` is what is wrong with it, as an error says it."""
-
-    table_name: str
-    day: date
-    recorder: str
-    batch: str
-    is_noted: bool
-    is_checked: bool
-    fault: str | None = None
-    remedy: str | None = None
-
-    @property
-    def file(self) -> ArchiveFile:
-        """Which one it is."""
-        return ArchiveFile(*self[:4])
-
-
-_COLUMNS = (
-    "table_name VARCHAR, day DATE, recorder VARCHAR, batch VARCHAR, is_noted BOOLEAN, is_checked BOOLEAN,"
-    " fault VARCHAR, remedy VARCHAR"
-)
-
-
-def find_place(connection: duckdb.DuckDBPyConnection) -> ArchivePlace | None:
-    """Return the place that a database has noted; None if nothing of it was archived."""
-    try:
-        places = connection.execute(_NEWEST_IDENTITY.format("place")).fetchall()
-    except duckdb.CatalogException:  # of an older version, and never archived
-        return None
-    return open_place(places[0][0]) if places and places[0][0] else None
+from pulsoid_rec.recorder.contract.tables import ARCHIVE_NOTES, TABLES, Table
 
 
 @contextmanager
@@ -103,8 +57,8 @@ def attach_archive(
             connection.execute(f"FROM {note.name} LIMIT 0")
         except duckdb.CatalogException:  # nothing of this database was archived
             connection.execute(note.ddl.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
-    connection.execute(f"CREATE TEMP TABLE archive_files ({_COLUMNS})")
-    files = _list_files(connection, place, is_named, say)
+    connection.execute(f"CREATE TEMP TABLE archive_files ({COLUMNS})")
+    files = list_files(connection, place, is_named=is_named, say=say)
     if files:
         with connection.appender("temp.main.archive_files") as appender:
             appender.append_rows(files)
@@ -117,7 +71,7 @@ def attach_archive(
         if place.text not in str(error) and "TProtocolException" not in str(error):
             raise
         reason = str(error).splitlines()[0]
-        raise StorageError(f"Cannot read the archive {place.text}: {reason}", _PUT_BACK) from error
+        raise StorageError(f"Cannot read the archive {place.text}: {reason}", PUT_BACK) from error
 
 
 def has_archive(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -175,8 +129,8 @@ def show(
     where = " AND ".join(conditions)
     order = "day, recorder, batch"
     found = connection.execute(f"FROM archive_files WHERE {where} ORDER BY {order}", values).fetchall()
-    files = [_Listed(*row) for row in found]
-    _require_sound(files)
+    files = [Listed(*row) for row in found]
+    require_sound(files)
     [(text,)] = connection.execute("SELECT getvariable('archive')").fetchall()
     place = open_place(text)
     if unchecked := [place.duckdb_path(each.file) for each in files if not each.is_checked]:
@@ -202,84 +156,6 @@ def has_files(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
 def days_of(buckets: pl.DataFrame) -> pl.Series:
     """Return the days of readings, by the `first_at` and `last_at` of their buckets."""
     return pl.concat([buckets["first_at"].dt.date(), buckets["last_at"].dt.date()]).unique()
-
-
-def _list_files(
-    connection: duckdb.DuckDBPyConnection, place: ArchivePlace, is_named: bool, say: Callable[[str], None]
-) -> list[_Listed]:
-    names = connection.execute(_NEWEST_IDENTITY.format("recorder")).fetchall()
-    noted = {
-        ArchiveFile(table, day, recorder, batch): size
-        for table, day, recorder, batch, size in connection.execute(
-            'SELECT table_name, "day", recorder, batch, CASE WHEN noted_at IS NOT NULL THEN "bytes" END'
-            f" FROM {ARCHIVE_BATCHES.name}"
-        ).fetchall()
-    }
-    gone: StorageError | None = None
-    there: dict[ArchiveFile, int] = {}
-    try:
-        there = place.list_files()
-    except StorageError as error:
-        if is_named:
-            raise
-        gone = error
-    unknown = [file for file in there if file not in noted and (file.recorder,) in names]
-    if unknown:
-        say(
-            f"{format_count(len(unknown), 'file')} of the archive {place.text} {'is' if len(unknown) == 1 else 'are'}"
-            " under this database's name, but not noted in it: it is a copy, or an older state. Their rows are included"
-        )
-
-    files = [
-        _Listed(file.table, file.day, file.recorder, file.batch, is_noted=False, is_checked=False)
-        for file in there
-        if file not in noted
-    ]
-    for file, size in noted.items():
-        if size is None:
-            continue  # only an intent: its rows are still in the database
-        fault, remedy = None, _PUT_BACK
-        if gone is not None:
-            fault, remedy = gone.message, gone.hint
-        elif file not in there:
-            fault = f"{file.path} is missing in the archive {place.text}"
-        elif there[file] != size:
-            fault = f"{file.path} in the archive {place.text} has {there[file]:,} bytes, and had {size:,}"
-        files.append(
-            _Listed(
-                file.table,
-                file.day,
-                file.recorder,
-                file.batch,
-                is_noted=True,
-                is_checked=True,
-                fault=fault,
-                remedy=remedy,
-            )
-        )
-    return files
-
-
-def _require_sound(files: Sequence[_Listed]) -> None:
-    """Raise `StorageError` for the first of these files that has a fault, with what can be read without it."""
-    faulty = [file for file in files if file.fault]
-    if not faulty:
-        return
-    first, last = faulty[0], faulty[-1]
-    options = ["--session"]
-    with suppress(OverflowError):
-        options.append(f"--since {(_midnight(last.day) + timedelta(days=1) + _MARGIN).isoformat()[:16]}Z")
-    with suppress(OverflowError):
-        options.append(f"--until {(_midnight(first.day) - _MARGIN).isoformat()[:16]}Z")
-    days = str(first.day) if first.day == last.day else f"{first.day} to {last.day}"
-    raise StorageError(
-        str(first.fault),
-        f"{first.remedy} What does not touch {days} can be read without: choose with {' or '.join(options)}.",
-    )
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _view(table: Table, paths: Iterable[str]) -> str:

@@ -18,7 +18,8 @@ from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions, to_mic
 from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
-from pulsoid_rec.analysis.reading.archive import attach_archive, find_place, show, show_all
+from pulsoid_rec.analysis.reading.archive import attach_archive, show, show_all
+from pulsoid_rec.analysis.reading.archive_listing import find_place
 from pulsoid_rec.analysis.reading.buckets import Scan, scan_readings
 from pulsoid_rec.analysis.reading.config_names import events_with_notes, read_config_names, read_room_names
 from pulsoid_rec.analysis.reading.connections import connections_sql, read_last_received

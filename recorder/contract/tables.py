@@ -226,7 +226,7 @@ ARCHIVED_CONNECTIONS = Table(
     "What became of a connection, among the rows archived in one batch.",
     (
         Column("batch", "VARCHAR", "the batch"),
-        Column("room_id", "VARCHAR", "the room; NULL where the message that was received had none", null=True),
+        Column("room_id", "VARCHAR", "the room; NULL where a rejected message has none", null=True),
         Column("connection_id", "VARCHAR", "the connection"),
         Column("event", "VARCHAR", "as of `connection_events`, or `received`: the latest receipt"),
         Column("changed_at", "TIMESTAMPTZ", "when, by the recorder's own clock"),

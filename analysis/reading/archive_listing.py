@@ -1,0 +1,141 @@
+"""Which files of an archive belong to a recording, and what is wrong with them by their names and sizes alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+import duckdb
+
+from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
+from pulsoid_rec.recorder.contract.archive_place import ArchivePlace, open_place
+from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.tables import ARCHIVE_BATCHES, ARCHIVE_IDENTITY
+from pulsoid_rec.recorder.contract.wording import format_count
+
+PUT_BACK = "Put it back from a backup; `archive --check` finds all that differ."
+_NEWEST_IDENTITY = f"SELECT {{}} FROM {ARCHIVE_IDENTITY.name} ORDER BY noted_at DESC, rowid DESC LIMIT 1"
+_MARGIN = timedelta(hours=1)  # what is just beside a range of time is read, too
+
+
+class Listed(NamedTuple):
+    """A file, by the parts of its path, and what is known of it.
+
+    Parameters
+    ----------
+    table_name, day, recorder, batch
+        As of `ArchiveFile`.
+    is_noted
+        Whether the database has notes of it.
+    is_checked
+        Whether its content is known to be what its path says.
+    fault, remedy
+        What is wrong with it, and what to do, as an error says it; None if nothing is.
+    """
+
+    table_name: str
+    day: date
+    recorder: str
+    batch: str
+    is_noted: bool
+    is_checked: bool
+    fault: str | None = None
+    remedy: str | None = None
+
+    @property
+    def file(self) -> ArchiveFile:
+        """Which one it is."""
+        return ArchiveFile(*self[:4])
+
+
+COLUMNS = (
+    "table_name VARCHAR, day DATE, recorder VARCHAR, batch VARCHAR, is_noted BOOLEAN, is_checked BOOLEAN,"
+    " fault VARCHAR, remedy VARCHAR"
+)
+"""The fields of `Listed`, as the columns of a table."""
+
+
+def find_place(connection: duckdb.DuckDBPyConnection) -> ArchivePlace | None:
+    """Return the place that a database has noted; None if nothing of it was archived."""
+    try:
+        places = connection.execute(_NEWEST_IDENTITY.format("place")).fetchall()
+    except duckdb.CatalogException:  # of an older version, and never archived
+        return None
+    return open_place(places[0][0]) if places and places[0][0] else None
+
+
+def list_files(
+    connection: duckdb.DuckDBPyConnection, place: ArchivePlace, *, is_named: bool, say: Callable[[str], None]
+) -> list[Listed]:
+    """List the files with rows that are in a recording but not in its database.
+
+    Those are the files that the database has noted, and those of other recorders. Files of its own name that it does
+    not know are among these: it is then a copy, or an older state. Parameters and errors are those of
+    `archive.attach_archive`.
+    """
+    names = connection.execute(_NEWEST_IDENTITY.format("recorder")).fetchall()
+    noted = {
+        ArchiveFile(table, day, recorder, batch): size
+        for table, day, recorder, batch, size in connection.execute(
+            'SELECT table_name, "day", recorder, batch, CASE WHEN noted_at IS NOT NULL THEN "bytes" END'
+            f" FROM {ARCHIVE_BATCHES.name}"
+        ).fetchall()
+    }
+    gone: StorageError | None = None
+    there: dict[ArchiveFile, int] = {}
+    try:
+        there = place.list_files()
+    except StorageError as error:
+        if is_named:
+            raise
+        gone = error
+    others = [file for file in there if file not in noted]
+    if unknown := sum((file.recorder,) in names for file in others):
+        say(
+            f"{format_count(unknown, 'file')} of the archive {place.text} {'is' if unknown == 1 else 'are'} under this"
+            " database's name, but not noted in it: it is a copy, or an older state. Their rows are included"
+        )
+    files = [
+        Listed(each.table, each.day, each.recorder, each.batch, is_noted=False, is_checked=False) for each in others
+    ]
+    for each, size in noted.items():
+        if size is not None:  # else it is only intended: its rows are still in the database
+            fault, remedy = _find_fault(each, size, place, there, gone)
+            names_ = each.table, each.day, each.recorder, each.batch
+            files.append(Listed(*names_, is_noted=True, is_checked=True, fault=fault, remedy=remedy))
+    return files
+
+
+def _find_fault(
+    file: ArchiveFile, size: int, place: ArchivePlace, there: Mapping[ArchiveFile, int], gone: StorageError | None
+) -> tuple[str | None, str]:
+    """Return what is wrong with a noted file, or None, and what to do."""
+    if gone is not None:
+        return gone.message, gone.hint
+    if file not in there:
+        return f"{file.path} is missing in the archive {place.text}", PUT_BACK
+    if there[file] != size:
+        return f"{file.path} in the archive {place.text} has {there[file]:,} bytes, and had {size:,}", PUT_BACK
+    return None, PUT_BACK
+
+
+def require_sound(files: Sequence[Listed]) -> None:
+    """Raise `StorageError` for the first of these files that has a fault, with what can be read without it."""
+    faulty = [file for file in files if file.fault]
+    if not faulty:
+        return
+    first, last = faulty[0], faulty[-1]
+    options = ["--session"]
+    with suppress(OverflowError):
+        options.append(f"--since {(_midnight(last.day) + timedelta(days=1) + _MARGIN).isoformat()[:16]}Z")
+    with suppress(OverflowError):
+        options.append(f"--until {(_midnight(first.day) - _MARGIN).isoformat()[:16]}Z")
+    days = str(first.day) if first.day == last.day else f"{first.day} to {last.day}"
+    raise StorageError(
+        str(first.fault),
+        f"{first.remedy} What does not touch {days} can be read without: choose with {' or '.join(options)}.",
+    )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
