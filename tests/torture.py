@@ -20,11 +20,11 @@ def say(what: str, figure: object) -> None:
     sys.stdout.flush()
 
 
-def kill_at_lines(seed: int, trials: int, *what: str) -> int:
+def kill_at_lines(seed: int, trials: int, *what: str, script: str = "kill_at_line.py") -> int:
     """Kill at lines of code, with 0 trials at each; return how many there are."""
-    script = str(Path(__file__).with_name("support") / "kill_at_line.py")
+    path = str(Path(__file__).with_name("support") / script)
     with TemporaryDirectory() as folder:
-        command = [sys.executable, script, folder, str(seed), str(trials), *what]
+        command = [sys.executable, path, folder, str(seed), str(trials), *what]
         return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -50,6 +50,9 @@ def main() -> int:
     say("the last run ended with", figures.ended.code)
     say(f"twice killed at one of {kill_at_lines(seed, trials)} lines of code, nothing lost", trials)
     say("twice killed at each line of a migration, nothing lost", kill_at_lines(seed, 0, "migration"))
+    say("twice killed while archiving, each row in one place", kill_at_lines(seed, trials, script="kill_archive.py"))
+    what = "killed at each line of making a file smaller, nothing lost"
+    say(what, kill_at_lines(seed, 0, "compact", script="kill_archive.py"))
     say("took, in seconds", f"{time.monotonic() - began_at:.0f}")
     return bool(found.lost or found.duplicates or figures.ended.code)
 

@@ -9,7 +9,8 @@ again under the same name: its rows are all in the database still.
 - `store`: puts files into an archive, as a whole or not at all.
 - `parquet`: the SQL that writes a file and reads it back.
 - `move`: one table and day.
-- `archive`: all of them, while a recorder has its turns with the database.
+- `archive`: all of them, in turns with recorders and readers.
+- `access`: no other run beside it, and waiting for the database.
 - `check`: compares an archive with what is noted of it.
 - `rewrite`: copies a database into a new file, which takes its place.
 """

@@ -1,39 +1,26 @@
 """Archive all days that have ended, table by table, while a recorder has its turns with the database."""
 
-import logging
-import random
-import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-import duckdb
-
+from pulsoid_rec.recorder.archiving.access import open_when_free
 from pulsoid_rec.recorder.archiving.move import move_rows
 from pulsoid_rec.recorder.archiving.notes import (
     Noted,
-    batch_of,
     note_intent,
     note_new_identity,
     read_notes,
     settle_place,
 )
-from pulsoid_rec.recorder.archiving.parquet import days_before
+from pulsoid_rec.recorder.archiving.parquet import days_before, has_rows
 from pulsoid_rec.recorder.archiving.store import FolderStore
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
-from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
 from pulsoid_rec.recorder.contract.ids import new_id
-from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
-from pulsoid_rec.recorder.contract.paths import follow_link
 from pulsoid_rec.recorder.contract.tables import TABLES
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
-from pulsoid_rec.recorder.disk.lock_file import LockFile
-from pulsoid_rec.recorder.ingest.database import open_database, stop_engines, translate_errors
-
-log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -51,61 +38,6 @@ class Archived:
         self.days.add(file.day)
         self.files += 1
         self.bytes += noted.bytes
-
-
-@contextmanager
-def only_run(database: Path) -> Iterator[None]:
-    """See that no other process archives from a database, or rewrites it, until the block ends.
-
-    Sorting a large day goes to temporary files: to a folder of their own, which is gone at the end.
-    """
-    database = follow_link(database)
-    spill = spill_folder(database)
-    with translate_errors(database):
-        try:
-            lock = LockFile(database.with_name(f"{database.name}.archive.lock"), wait=False)
-        except BlockingIOError as error:
-            raise StorageError(f"Another run is archiving {database}", "Try again when it has ended.") from error
-        try:
-            shutil.rmtree(spill, ignore_errors=True)  # of a run that was killed
-            spill.mkdir(mode=0o700)
-            yield
-        finally:
-            stop_engines()  # which still have that folder
-            shutil.rmtree(spill, ignore_errors=True)
-            lock.release()
-
-
-def spill_folder(database: Path) -> Path:
-    """Return the folder for temporary files, beside a database."""
-    return database.with_name(f"{database.name}.archive.tmp")
-
-
-@contextmanager
-def open_when_free(
-    database: Path, wal_bytes: int = DEFAULT_LIMITS.wal_bytes, timings: Timings = DEFAULT_TIMINGS
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the database as `open_database` does; wait while another process has it open, and log that once."""
-    begun_at = time.monotonic()
-    is_logged = False
-    with ExitStack() as stack:
-        while True:
-            try:
-                connection = stack.enter_context(open_database(database, wal_bytes))
-                break
-            except DatabaseBusyError as error:
-                waited_s = time.monotonic() - begun_at
-                if waited_s >= timings.archive_timeout_s:
-                    raise DatabaseBusyError(error.message, "Try again when that process has ended.") from error
-                if waited_s >= timings.report_busy_after_s and not is_logged:
-                    log.warning("%s. Waiting until it is released.", error.message)
-                    is_logged = True
-                time.sleep(random.uniform(0.1, 1) * timings.ingest_retry_s)  # noqa: S311 - so as not to retry in step
-        with translate_errors(database):
-            spill = str(spill_folder(follow_link(database)).absolute())
-            if connection.execute("SELECT current_setting('temp_directory')").fetchall() != [(spill,)]:
-                connection.execute("SET temp_directory = ?", [spill])  # once: DuckDB changes none that was used
-            yield connection
 
 
 def archive(
@@ -152,10 +84,10 @@ def archive(
     with open_when_free(database, timings=timings) as connection:
         notes = read_notes(connection)
         settle_place(connection, notes, store.place, files)
-        waiting = batch_of(notes.intended)
+        waiting = {(file.table, file.day): file for file in notes.intended}
         for table in TABLES:
             for day in days_before(connection, table, until):
-                waiting.setdefault((table.name, day), ArchiveFile(table.name, day, notes.recorder, _new_batch()))
+                waiting.setdefault((table.name, day), _new_file(table.name, day, notes.recorder))
     files_to_do = list(waiting.values())
     archived = Archived()
     for done, archived in _move_in_turns(database, store, files_to_do, set(notes.intended), timings):
@@ -174,16 +106,22 @@ def _move_in_turns(
     while done < len(files):
         with open_when_free(database, timings=timings) as connection:
             begun_at = time.monotonic()
-            while done < len(files) and time.monotonic() < begun_at + timings.archive_turn_s:
-                if files[done] not in intended:
-                    note_intent(connection, files[done])
-                if noted := move_rows(connection, files[done], store):
-                    archived.add(files[done], noted)
+            is_over = False
+            while not is_over:
+                file = files[done]
+                if file not in intended:
+                    note_intent(connection, file)
+                if noted := move_rows(connection, file, store):
+                    archived.add(file, noted)
                 done += 1
+                if has_rows(connection, file):
+                    files.insert(done, _new_file(file.table, file.day, file.recorder))
+                is_over = done == len(files) or time.monotonic() >= begun_at + timings.archive_turn_s
         yield done, archived
-        held_s = time.monotonic() - begun_at
-        time.sleep(min(max(held_s, timings.readers_turn_s), timings.longest_busy_retry_s))
+        if done < len(files):
+            held_s = time.monotonic() - begun_at
+            time.sleep(min(max(held_s, timings.readers_turn_s), timings.longest_busy_retry_s))
 
 
-def _new_batch() -> str:
-    return new_id().replace("-", "")
+def _new_file(table: str, day: date, recorder: str) -> ArchiveFile:
+    return ArchiveFile(table, day, recorder, new_id().replace("-", ""))

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 
 from pulsoid_rec.recorder.archiving.notes import Noted, copy_error, note_file, read_notes
-from pulsoid_rec.recorder.archiving.parquet import fingerprint, live_sql, parquet_sql, within, write_parquet
+from pulsoid_rec.recorder.archiving.parquet import fingerprint, live_sql, parquet_sql, portion, write_parquet
 from pulsoid_rec.recorder.archiving.store import FolderStore
 from pulsoid_rec.recorder.contract.activity import activity_sql
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile, table_of
@@ -29,6 +29,8 @@ _MEMBERS = {MEMBER_EVENTS.name: "profile_id", ROOM_EVENTS.name: "NULL"}
 def move_rows(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: FolderStore) -> Noted | None:
     """Write a file that is intended, note it, and delete its rows; return what is noted, or None if there are no rows.
 
+    If there is too much of a day for one file, some of its rows are left for another.
+
     Raises
     ------
     StorageError
@@ -38,15 +40,16 @@ def move_rows(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: F
     """
     # One transaction, whose view of the rows does not change: those deleted are those that were written.
     connection.execute("BEGIN")
-    rows, hashes = fingerprint(connection, live_sql(file))
+    table, where = table_of(file), portion(connection, file)
+    rows, hashes = fingerprint(connection, live_sql(table, where))
     is_there = file in store.place.list_files(file.table, file.day)
     if is_there:
-        _require_contained(connection, file, store)
+        _require_contained(connection, file, where, store)
     elif not rows:
         note_file(connection, file, None)
         connection.execute("COMMIT")
         return None
-    stored = store.put(file, partial(_write, connection, file, (rows, hashes)))
+    stored = store.put(file, partial(_write, connection, file, where, (rows, hashes)))
     notes = read_notes(connection)
     if notes.find_unknown(store.place.list_files(file.table, file.day)):
         # A copy of this database archives at the same time. Whoever wrote last finds the other's file.
@@ -54,10 +57,9 @@ def move_rows(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: F
             store.remove(file)
         raise copy_error(notes, store.place)
     noted = Noted(rows, stored.bytes, stored.sha256)
-    _note_content(connection, file)
+    _note_content(connection, file, where)
     note_file(connection, file, noted)
-    table = table_of(file)
-    deleted = connection.execute(f"DELETE FROM {table.name} WHERE {within(table, file.day)}").fetchall()[0][0]
+    deleted = connection.execute(f"DELETE FROM {table.name} WHERE {where}").fetchall()[0][0]
     if deleted != rows:
         raise duckdb.TransactionException(f"{deleted} rows of {rows} would be deleted")
     connection.execute("COMMIT")
@@ -65,9 +67,13 @@ def move_rows(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: F
 
 
 def _write(
-    connection: duckdb.DuckDBPyConnection, file: ArchiveFile, expected: tuple[int, int | None], path: Path
+    connection: duckdb.DuckDBPyConnection,
+    file: ArchiveFile,
+    where: str,
+    expected: tuple[int, int | None],
+    path: Path,
 ) -> None:
-    write_parquet(connection, file, path)
+    write_parquet(connection, file, where, path)
     if fingerprint(connection, parquet_sql(duckdb_pattern(path))) != expected:
         raise StorageError(
             f"What was written to {path.parent} is not what is in the database",
@@ -75,28 +81,31 @@ def _write(
         )
 
 
-def _require_contained(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: FolderStore) -> None:
+def _require_contained(
+    connection: duckdb.DuckDBPyConnection, file: ArchiveFile, where: str, store: FolderStore
+) -> None:
     """Raise `StorageError` unless all rows of a file that is there already are in the database.
 
     A run that was killed left it, and it is written anew. If it has other rows, a copy of this database finished it.
     """
+    store.place.register(connection)
     written = parquet_sql(store.place.duckdb_path(file))
     try:
         others = connection.execute(
-            f"SELECT 1 FROM (FROM {written} EXCEPT ALL FROM {live_sql(file)}) LIMIT 1"
+            f"SELECT 1 FROM (FROM {written} EXCEPT ALL FROM {live_sql(table_of(file), where)}) LIMIT 1"
         ).fetchall()
     except duckdb.Error as error:
-        path = store.place.path_of(file)
         raise StorageError(
-            f"{path} is damaged, or no file of this archive", "Move it away, and run this again: its rows are here."
+            f"{store.place.text}/{file.path} is damaged, or no file of this archive",
+            "Move it away, and run this again: its rows are here.",
         ) from error
     if others:
         raise copy_error(read_notes(connection), store.place)
 
 
-def _note_content(connection: duckdb.DuckDBPyConnection, file: ArchiveFile) -> None:
+def _note_content(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, where: str) -> None:
     """Note what reports need of rows that leave the database: the activity of readings, the names of configs."""
-    rows = f"{file.table} WHERE {within(table_of(file), file.day)}"
+    rows = f"{file.table} WHERE {where}"
     if file.table == HEART_RATE.name:
         imported = f", count_if({IS_IMPORTED}) AS imported"
         insert = f"INSERT INTO {ARCHIVED_ACTIVITY.name} SELECT ?, * FROM ({activity_sql(rows, more=imported)})"

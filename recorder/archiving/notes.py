@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 
 import duckdb
 
@@ -122,8 +121,3 @@ def copy_error(notes: Notes, place: ArchivePlace) -> StorageError:
         "Archive from that database; or if it is lost, add --new-identity once: rows that are in both count as "
         "duplicates then.",
     )
-
-
-def batch_of(files: Iterable[ArchiveFile]) -> dict[tuple[str, date], ArchiveFile]:
-    """Return files by their table and day."""
-    return {(file.table, file.day): file for file in files}

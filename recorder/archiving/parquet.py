@@ -8,7 +8,14 @@ import duckdb
 from pulsoid_rec.recorder.contract.archive_files import METADATA_PREFIX, VERSION, ArchiveFile, table_of
 from pulsoid_rec.recorder.contract.tables import Column, Table
 
-ROW_GROUP = 122_880
+PORTION_ROWS = 5_000_000
+"""Rows in one file: sorting and writing them takes some 7 s, in which others wait for the database."""
+
+PORTION_BYTES = 64 * 2**20
+"""Bytes of long texts in one file: sorting and writing them takes some 400 MB of memory."""
+
+_ROW_GROUP = 122_880
+_LONG = {"config", "raw", "reason", "label"}
 _SORTED_BY = ("room_id", "profile_id", "occurred_at", "received_at", "changed_at", "marked_at")
 _UNITS = {"TIMESTAMPTZ": "; microseconds since 1970 (UTC)"}
 
@@ -20,6 +27,24 @@ def within(table: Table, day: date) -> str:
     return f"{at} >= make_timestamptz({from_us}) AND {at} < make_timestamptz({until_us})"
 
 
+def portion(connection: duckdb.DuckDBPyConnection, file: ArchiveFile) -> str:
+    """Return the SQL condition for the rows that a file takes: all of its day, or the first if they are too many.
+
+    Those first stay the first, whatever comes in or goes meanwhile.
+    """
+    table = table_of(file)
+    of_day = f"FROM {table.name} WHERE {within(table, file.day)}"
+    texts = [f"coalesce(strlen({column.name}), 0)" for column in table.columns if column.name in _LONG]
+    if texts:
+        sizes = f"SELECT rowid AS row, ({' + '.join(texts)})::UINTEGER AS size {of_day}"
+        totals = f"SELECT row, sum(size) OVER (ORDER BY row) - size AS before FROM ({sizes})"
+        first_left = f"SELECT min(row) FROM ({totals}) WHERE before >= {PORTION_BYTES}"
+    else:
+        first_left = f"SELECT min(rowid) FROM (SELECT rowid {of_day} LIMIT 1 OFFSET {PORTION_ROWS})"
+    [(left,)] = connection.execute(first_left).fetchall()
+    return within(table, file.day) + ("" if left is None else f" AND rowid < {left}")
+
+
 def days_before(connection: duckdb.DuckDBPyConnection, table: Table, until: date) -> list[date]:
     """List the days before another one of which a table has rows."""
     at = table.time_column
@@ -28,16 +53,23 @@ def days_before(connection: duckdb.DuckDBPyConnection, table: Table, until: date
     return [day for (day,) in connection.execute(days).fetchall()]
 
 
-def write_parquet(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, path: Path) -> None:
-    """Write the database's rows of a table and day to a file, which is replaced."""
+def has_rows(connection: duckdb.DuckDBPyConnection, file: ArchiveFile) -> bool:
+    """Return whether the database has rows of a file's table and day."""
+    table = table_of(file)
+    rows = connection.execute(f"SELECT 1 FROM {table.name} WHERE {within(table, file.day)} LIMIT 1").fetchall()
+    return bool(rows)
+
+
+def write_parquet(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, where: str, path: Path) -> None:
+    """Write the database's rows that a file takes, by an SQL condition, to a path."""
     table = table_of(file)
     columns = ", ".join(map(_value, table.columns))
     names = {column.name for column in table.columns}
     order = ", ".join([*(name for name in _SORTED_BY if name in names), "rowid"])
     metadata = ", ".join(f"{_text(key)}: {_text(value)}" for key, value in describe(file).items())
     connection.execute(
-        f"COPY (SELECT {columns} FROM {table.name} WHERE {within(table, file.day)} ORDER BY {order})"
-        f" TO {_text(str(path))} (FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP},"
+        f"COPY (SELECT {columns} FROM {table.name} WHERE {where} ORDER BY {order})"
+        f" TO {_text(str(path))} (FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP},"
         f" USE_TMP_FILE false, KV_METADATA {{{metadata}}})"
     )
 
@@ -61,10 +93,9 @@ def parquet_sql(pattern: str) -> str:
     return f"read_parquet({_text(pattern)}, hive_partitioning = false)"
 
 
-def live_sql(file: ArchiveFile) -> str:
-    """Return the SQL for the rows of a file's table and day that are in the database."""
-    table = table_of(file)
-    return f"(SELECT {', '.join(map(_value, table.columns))} FROM {table.name} WHERE {within(table, file.day)})"
+def live_sql(table: Table, where: str) -> str:
+    """Return the SQL for the rows of a table in the database, with the types that they have in a file."""
+    return f"(SELECT {', '.join(map(_value, table.columns))} FROM {table.name} WHERE {where})"
 
 
 def fingerprint(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[int, int | None]:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import duckdb
 
-from pulsoid_rec.recorder.archiving.archive import open_when_free
+from pulsoid_rec.recorder.archiving.access import open_when_free
 from pulsoid_rec.recorder.archiving.parquet import fingerprint
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, journal_folder

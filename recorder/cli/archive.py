@@ -48,8 +48,8 @@ def archive(
     import os
     from datetime import UTC, datetime
 
+    from pulsoid_rec.recorder.archiving.access import only_run
     from pulsoid_rec.recorder.archiving.archive import archive as archive_days
-    from pulsoid_rec.recorder.archiving.archive import only_run
     from pulsoid_rec.recorder.archiving.cutoff import parse_before
     from pulsoid_rec.recorder.archiving.rewrite import rewrite
     from pulsoid_rec.recorder.archiving.store import open_store
@@ -71,12 +71,16 @@ def archive(
     if check:
         _check(db, store)
         return
-    with only_run(db):
-        archived = archive_days(db, store, until, new_identity=new_identity, report=_Progress())
-        print(_format_archived(archived, store.place.text), file=sys.stderr)
-        if compact:
-            before_bytes, _ = rewrite(db)
-            print(f"{db} had {format_count(before_bytes, 'byte')}.", file=sys.stderr)
+    try:
+        with only_run(db):
+            archived = archive_days(db, store, until, new_identity=new_identity, report=_Progress().show_archived)
+            print(_format_archived(archived, store.place.text), file=sys.stderr)
+            if compact:
+                before_bytes, _ = rewrite(db)
+                print(f"{db} had {format_count(before_bytes, 'byte')}.", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("Stopped. What was not archived is in the database; run it again for the rest.", file=sys.stderr)
+        raise
     print(f"{db} has {format_count(db.stat().st_size, 'byte')} now.", file=sys.stderr)
 
 
@@ -86,12 +90,17 @@ class _Progress:
     def __init__(self) -> None:
         self._printed_at = time.monotonic()
 
-    def __call__(self, done: int, to_do: int, archived: "Archived") -> None:
+    def show(self, text: str) -> None:
+        """Print a text, unless one was printed a short while ago."""
         now = time.monotonic()
         if now >= self._printed_at + _REPORT_EVERY_S:
             self._printed_at = now
-            rows = format_count(sum(archived.rows.values()), "row")
-            print(f"{done:,} of {format_count(to_do, 'file')}, {rows} ...", file=sys.stderr)
+            print(f"{text} ...", file=sys.stderr)
+
+    def show_archived(self, done: int, to_do: int, archived: "Archived") -> None:
+        """Print how much is archived."""
+        rows = format_count(sum(archived.rows.values()), "row")
+        self.show(f"{done:,} of {format_count(to_do, 'file')}, {rows}")
 
 
 def _format_archived(archived: "Archived", place: str) -> str:
@@ -109,18 +118,20 @@ def _format_archived(archived: "Archived", place: str) -> str:
 
 
 def _check(db: Path, store: "FolderStore") -> None:
-    from pulsoid_rec.recorder.archiving.archive import open_when_free
+    from pulsoid_rec.recorder.archiving.access import open_when_free
     from pulsoid_rec.recorder.archiving.check import check_archive
     from pulsoid_rec.recorder.archiving.notes import read_notes
 
     with open_when_free(db) as connection:
         notes = read_notes(connection)
     files = faults = 0
+    progress = _Progress()
     for file, fault in check_archive(notes, store):
         files += 1
         if fault:
             faults += 1
-            print(f"{store.place.path_of(file)} {fault}.", file=sys.stderr)
+            print(f"{store.place.text}/{file.path} {fault}.", file=sys.stderr)
+        progress.show(f"{format_count(files, 'file')} compared")
     if faults:
         raise StorageError(
             f"{format_count(faults, 'file')} of {files:,} in {store.place.text} are not as they should be",

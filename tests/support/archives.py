@@ -9,7 +9,8 @@ from typing import Any
 import duckdb
 from journal_rows import SELECT, stored, write_segment
 
-from pulsoid_rec.recorder.archiving.archive import Archived, archive, only_run
+from pulsoid_rec.recorder.archiving.access import only_run
+from pulsoid_rec.recorder.archiving.archive import Archived, archive
 from pulsoid_rec.recorder.archiving.store import open_store
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.archive_place import open_place

@@ -17,15 +17,15 @@ from archives import all_rows, append_rows, archive_all, archived_rows, files_of
 from journal_rows import as_stored, stored
 from killed_child import in_child
 
+from pulsoid_rec.recorder.archiving import access, move, notes, parquet, store
 from pulsoid_rec.recorder.archiving import archive as archive_module
-from pulsoid_rec.recorder.archiving import move, notes, parquet, store
 from pulsoid_rec.recorder.archiving import rewrite as rewrite_module
-from pulsoid_rec.recorder.archiving.archive import only_run
+from pulsoid_rec.recorder.archiving.access import only_run
 from pulsoid_rec.recorder.disk import replace
 from pulsoid_rec.recorder.ingest import database as database_module
 
 _COMPACTS = sys.argv[4:] == ["compact"]
-_MODULES = [rewrite_module] if _COMPACTS else [archive_module, move, notes, parquet, store]
+_MODULES = [rewrite_module] if _COMPACTS else [access, archive_module, move, notes, parquet, store]
 _WATCHED = {module.__file__ for module in (*_MODULES, replace, database_module)}
 
 

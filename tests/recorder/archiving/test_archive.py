@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from archives import (
     DAY_US,
+    LAST_US,
     all_rows,
     append_rows,
     archive_all,
@@ -26,11 +27,13 @@ from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.reading.buckets import scan_readings
 from pulsoid_rec.analysis.reading.config_names import read_config_names, read_room_names
 from pulsoid_rec.analysis.reading.database import open_database, read_frame
-from pulsoid_rec.recorder.archiving.archive import archive, only_run
+from pulsoid_rec.recorder.archiving import parquet
+from pulsoid_rec.recorder.archiving.access import only_run
+from pulsoid_rec.recorder.archiving.archive import archive
 from pulsoid_rec.recorder.archiving.store import open_store
 from pulsoid_rec.recorder.contract.archive_place import open_place
 from pulsoid_rec.recorder.contract.tables import HEART_RATE
-from pulsoid_rec.recorder.journal.rows import AnyRow, HeartRateRow
+from pulsoid_rec.recorder.journal.rows import AnyRow, HeartRateRow, RejectedMessageRow
 
 
 @settings(max_examples=10, deadline=None)
@@ -112,6 +115,16 @@ def test_a_day_that_goes_on_and_those_not_long_ago_stay(tmp_path: Path) -> None:
     assert sorted(row[4] / DAY_US for row in stored(tmp_path / "t.duckdb")) == [1, 1.5, 9999]
 
 
+def test_the_last_days_there_are_can_be_archived(tmp_path: Path) -> None:
+    rows = [HeartRateRow("r", "c", "p", 60, LAST_US - days * DAY_US, LAST_US, "raw") for days in (0, 1)]
+    append_rows(tmp_path / "t.duckdb", rows)
+    with only_run(tmp_path / "t.duckdb"):
+        store = open_store(open_place(tmp_path / "archive"), tmp_path / "t.duckdb")
+        archive(tmp_path / "t.duckdb", store, date.max)
+    assert [file.day for file in files_of(tmp_path / "archive")] == [date(9999, 12, 30)]
+    assert all_rows(tmp_path / "t.duckdb", tmp_path / "archive") == Counter(map(as_stored, rows))
+
+
 @pytest.mark.parametrize("imported", [False, True])
 def test_the_activity_that_is_noted_is_what_a_scan_of_the_readings_counts(tmp_path: Path, imported: bool) -> None:
     connections = ("2026", "import:1", "import:2") if imported else ("2026",)
@@ -185,3 +198,21 @@ def test_marks_are_archived_too(tmp_path: Path) -> None:
         )
     archive_all(tmp_path / "t.duckdb", tmp_path / "archive")
     assert [(file.table, file.day) for file in files_of(tmp_path / "archive")] == [("marks", date(2024, 5, 1))]
+
+
+def test_a_day_of_too_many_rows_or_too_long_texts_is_written_in_portions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "PORTION_BYTES", 3000)
+    monkeypatch.setattr(parquet, "PORTION_ROWS", 3)
+    rows = [RejectedMessageRow("r", "c", 7 - number, "", str(number) * 1000) for number in range(8)]
+    append_rows(tmp_path / "t.duckdb", [*rows, *some_rows()])
+    archive_all(tmp_path / "t.duckdb", tmp_path / "archive")
+    files = [file for file in files_of(tmp_path / "archive") if file.table == "rejected_messages"]
+    assert len(files) == 3
+    readings = Counter(file.day for file in files_of(tmp_path / "archive") if file.table == "heart_rate")
+    assert readings == {date(1, 1, 1): 1, date(1970, 1, 1): 2, date(1970, 1, 2): 2, date(1970, 1, 3): 2}
+    assert archived_rows(tmp_path / "archive", files_of(tmp_path / "archive")) == Counter(
+        map(as_stored, (*rows, *some_rows()))
+    )
+    assert not stored(tmp_path / "t.duckdb")

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 from archives import append_rows, archive_all, files_of, some_rows
 
-from pulsoid_rec.recorder.archiving.archive import open_when_free
+from pulsoid_rec.recorder.archiving.access import open_when_free
 from pulsoid_rec.recorder.archiving.check import check_archive
 from pulsoid_rec.recorder.archiving.notes import read_notes
 from pulsoid_rec.recorder.archiving.store import open_store

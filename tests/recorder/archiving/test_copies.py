@@ -2,6 +2,8 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -9,7 +11,13 @@ import pytest
 from archives import all_rows, append_rows, archive_all, archived_rows, files_of, noted_files, some_rows
 from journal_rows import as_stored, stored
 
+from pulsoid_rec.recorder.archiving.access import only_run
+from pulsoid_rec.recorder.archiving.archive import archive
+from pulsoid_rec.recorder.archiving.store import FolderStore, Stored
+from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
+from pulsoid_rec.recorder.contract.archive_place import open_place
 from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.ingest.database import stop_engines
 
 IS_COPY = "it is a copy or an older state of the database that wrote them"
 
@@ -105,3 +113,40 @@ def test_an_intent_of_which_neither_rows_nor_a_file_are_left_is_forgotten(tmp_pa
     assert sorted(noted_files(original)) == files_of(tmp_path / "archive")
     with duckdb.connect(original, read_only=True) as connection:
         assert not connection.execute("FROM archive_batches WHERE noted_at IS NULL").fetchall()
+
+
+class _SlowStore(FolderStore):
+    """The archive of a copy: before its first file is put, the original archives all it has."""
+
+    def __init__(self, folder: Path, original: Path) -> None:
+        super().__init__(open_place(folder))
+        self._original: Path | None = original
+
+    def put(self, file: ArchiveFile, write: Callable[[Path], object]) -> Stored:
+        if self._original:
+            stop_engines()  # the original is in another process
+            archive_all(self._original, self.place.folder)
+            self._original = None
+        return super().put(file, write)
+
+
+def test_of_two_copies_that_archive_at_the_same_time_the_later_one_is_refused(tmp_path: Path, original: Path) -> None:
+    copy = Path(shutil.copy(original, tmp_path / "copy.duckdb"))
+    with only_run(copy), pytest.raises(StorageError, match=IS_COPY):
+        archive(copy, _SlowStore(tmp_path / "archive", original), datetime.now(UTC).date())
+    rows = Counter(map(as_stored, some_rows()))
+    assert sorted(noted_files(original)) == files_of(tmp_path / "archive")
+    assert all_rows(original, tmp_path / "archive") == stored(copy) == rows
+    append_rows(original, some_rows(100), "a-1")
+    archive_all(original, tmp_path / "archive")
+
+
+def test_a_damaged_file_of_what_was_intended_is_not_replaced(tmp_path: Path, original: Path) -> None:
+    _leave_intents(original, tmp_path / "archive")
+    path = tmp_path / "archive" / files_of(tmp_path / "archive")[0].path
+    path.write_bytes(b"PAR1")
+    with pytest.raises(StorageError, match=rf"{path.name} is damaged.*Move it away"):
+        archive_all(original, tmp_path / "archive")
+    path.unlink()
+    archive_all(original, tmp_path / "archive")
+    assert all_rows(original, tmp_path / "archive") == Counter(map(as_stored, some_rows()))

@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -14,8 +15,12 @@ import pytest
 from archives import all_rows, append_rows, archive_all, files_of, some_rows
 from journal_rows import as_stored, stored
 
-from pulsoid_rec.recorder.archiving.archive import only_run
+from pulsoid_rec.recorder.archiving.access import only_run
+from pulsoid_rec.recorder.archiving.archive import Archived, archive
+from pulsoid_rec.recorder.archiving.store import open_store
+from pulsoid_rec.recorder.contract.archive_place import open_place
 from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.journal.rows import RejectedMessageRow
 
 ROWS = Counter(map(as_stored, some_rows()))
@@ -129,8 +134,20 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path, database: P
     assert stored(database) == ROWS
 
 
-def test_one_run_at_a_time_archives_a_database(tmp_path: Path, database: Path) -> None:
-    with only_run(database), pytest.raises(StorageError, match="Another run is archiving"):
-        archive_all(database, tmp_path / "archive")
-    archive_all(database, tmp_path / "archive")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["archive", "t.duckdb"]
+def test_an_archive_that_goes_away_in_the_middle_is_not_begun_anew(tmp_path: Path, database: Path) -> None:
+    def move_away(done: int, to_do: int, archived: Archived) -> None:
+        if done == 3:
+            assert to_do > 3
+            (tmp_path / "disk").rename(tmp_path / "gone")
+
+    (tmp_path / "disk").mkdir()
+    store = open_store(open_place(tmp_path / "disk" / "archive"), database)
+    one_at_a_time = Timings(archive_turn_s=0, readers_turn_s=0, longest_busy_retry_s=0)
+    with only_run(database), pytest.raises(StorageError, match=r"disk/archive is not there\. .*(Connect|safe in the)"):
+        archive(database, store, datetime.now(UTC).date(), report=move_away, timings=one_at_a_time)
+    assert not (tmp_path / "disk").exists()
+    assert all_rows(database, tmp_path / "gone" / "archive") == ROWS
+    (tmp_path / "gone").rename(tmp_path / "disk")
+    archive_all(database, tmp_path / "disk" / "archive")
+    assert all_rows(database, tmp_path / "disk" / "archive") == ROWS
+    assert not stored(database)

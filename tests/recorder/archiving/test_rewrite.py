@@ -14,7 +14,7 @@ from archives import append_rows, archive_all, some_rows
 from journal_rows import as_stored, stored
 
 from pulsoid_rec.recorder.archiving import rewrite as rewrite_module
-from pulsoid_rec.recorder.archiving.archive import only_run
+from pulsoid_rec.recorder.archiving.access import only_run
 from pulsoid_rec.recorder.archiving.rewrite import rewrite
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.disk.lock_file import LockFile
@@ -133,6 +133,7 @@ def test_a_writer_that_opened_the_file_before_it_was_replaced_writes_to_the_new_
     """The replacement falls between the two looks at the file, as in a recorder that locks the old one too late."""
     new = tmp_path / "new.duckdb"
     shutil.copy(database, new)
+    compact(new)
     replaced: list[Path] = []
 
     def trace(frame: FrameType, event: str, arg: object) -> Any:

@@ -1,14 +1,18 @@
 """`pulsoid-rec archive`: what it prints, its exit codes, and beside a recorder that runs."""
 
 import shutil
+import signal
+import subprocess
+import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
 
+import duckdb
 import pytest
 import trio
 from archives import all_rows, append_rows, archived_rows, files_of, noted_files, some_rows
-from command import run_command, run_here
+from command import PULSOID_REC, run_command, run_here
 from journal_rows import as_stored, stored
 from numbered_server import occurred_at, open_numbered_server
 from recorder_process import end, start_recorder
@@ -121,3 +125,26 @@ async def test_a_recorder_that_runs_meanwhile_loses_nothing(tmp_path: Path) -> N
     assert len(sent) > 300
     assert found == Counter(occurred_at(number).timestamp() * 10**6 for number in sent)
     assert Counter(file.table for file in files_of(folder))["heart_rate"] > 1, "no readings came meanwhile"
+
+
+@pytest.mark.process
+def test_ctrl_c_ends_it_with_one_line_and_the_next_run_does_the_rest(tmp_path: Path) -> None:
+    database = tmp_path / "t.duckdb"
+    append_rows(database, [])
+    with duckdb.connect(database) as connection:
+        reading = "'r', 'p' || hash(i) % 100, 60, make_timestamptz(i * 4000), make_timestamptz(i), hash(i)::VARCHAR"
+        connection.execute(f"INSERT INTO heart_rate SELECT {reading} FROM (SELECT range AS i FROM range(1000000))")
+    command = [*PULSOID_REC, "archive", str(tmp_path / "archive"), "--db", str(database)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not list(tmp_path.glob("archive/*/*/*/.*.part")):
+            assert process.poll() is None
+            time.sleep(0.001)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert errors.endswith("Stopped. What was not archived is in the database; run it again for the rest.\n")
+    assert process.returncode == 130
+    assert not list(tmp_path.glob("archive/*/*/*/.*"))
+    assert run_here("archive", tmp_path / "archive", "--db", database).returncode == 0
+    with duckdb.connect(database, read_only=True) as connection:
+        assert connection.execute("SELECT sum(readings) FROM archived_activity").fetchall() == [(1000000,)]
+        assert connection.execute("SELECT count(*) FROM heart_rate").fetchall() == [(0,)]
