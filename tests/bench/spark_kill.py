@@ -175,8 +175,8 @@ def compare(expected: pl.DataFrame, found: pl.DataFrame) -> int:
 def open_standalone(folder: Path) -> Iterator[str]:
     """Start a master and two workers on the loopback; yield the master's URL."""
     spark_class = str(SPARK_HOME / "bin" / "spark-class")
-    worker = [spark_class, "org.apache.spark.deploy.worker.Worker", "-c", "1", "-m", "1500m", "--host", "127.0.0.1"]
     url = "spark://127.0.0.1:7077"
+    worker = [spark_class, "org.apache.spark.deploy.worker.Worker", "-c", "1", "-m", "1500m", "-h", "127.0.0.1", url]
     environment = os.environ | {"SPARK_WORKER_DIR": str(folder / "spark-work"), "SPARK_DAEMON_MEMORY": "256m"}
     with ExitStack() as stack, (folder / "daemons.log").open("wb") as log:
         for command in (
