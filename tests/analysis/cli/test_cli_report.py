@@ -197,7 +197,7 @@ def test_table_and_page_are_written_to_files_too(db: Path, tmp_path: Path) -> No
     table, page = tmp_path / "out.txt", tmp_path / "out.html"
     assert report(db, "-o", table).returncode == 0
     assert "The Room, session 2" in table.read_text(encoding="utf-8")
-    assert run_command("report", "--db", db, "-o", page).returncode == 0
+    assert report(db, "-o", page).returncode == 0
     assert page.read_text(encoding="utf-8").startswith("<!")
 
 

@@ -25,17 +25,20 @@ STEPS_US = st.one_of(
     st.integers(0, 3_000_000),
     st.sampled_from([0, 1, 1_000_000, 1_000_000, 4_999_999, 5_000_000, 5_000_001, 61_000_000, 901_000_000]),
 )
+SECONDS_US = st.sampled_from([0, 1_000_000, 1_000_000, 2_000_000, 5_000_000, 6_000_000, 61_000_000, 901_000_000])
 
 
 @st.composite
 def some_rows(draw: st.DrawFn) -> list[Reading]:
     """Make readings of two rooms and three members: ties, duplicates, zeros, silences, out of order."""
-    when, rows = START + timedelta(microseconds=draw(st.integers(-1_500_000, 0))), list[Reading]()
+    start_us, step_us = draw(st.sampled_from([(st.integers(-1_500_000, 0), STEPS_US), (st.just(0), SECONDS_US)]))
+    when, rows = START + timedelta(microseconds=draw(start_us)), list[Reading]()
     bpms = st.one_of(st.integers(60, 180), st.sampled_from([0, 29, 30, 230, 231]))
     members = st.sampled_from(["ann", "bob", "cid"])
-    steps = st.tuples(STEPS_US, st.sampled_from(["r1", "r1", "r2"]), members, bpms, st.integers(-2, 2))
-    for step_us, room, member, bpm, delay_s in draw(st.lists(steps, max_size=40)):
-        when += timedelta(microseconds=step_us)
+    steps = st.tuples(step_us, st.sampled_from(["r1", "r1", "r2"]), members, bpms, st.integers(-2, 2))
+    size = draw(st.integers(0, 40))
+    for us, room, member, bpm, delay_s in draw(st.lists(steps, min_size=size, max_size=size)):
+        when += timedelta(microseconds=us)
         rows.append(Reading(room, member, bpm, when, when + timedelta(seconds=delay_s)))
     return draw(st.permutations(rows + rows[:2]))
 

@@ -120,7 +120,7 @@ def holding(scratch: list[duckdb.DuckDBPyConnection], rows: list[Reading]) -> du
 
 
 @pytest.mark.slow
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     rows=ROWS,
     definitions=DEFINITIONS,

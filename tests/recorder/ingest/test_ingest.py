@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -132,11 +133,11 @@ def test_every_row_is_stored_once_however_it_is_batched_and_interrupted(data: st
 @LEFT_OPEN
 def test_interrupted_at_each_line_of_the_transaction_and_after_it_stores_every_row_once(tmp_path: Path) -> None:
     content = [reading(1), reading(2)]
+    write_segment(journal_of(tmp_path / "0" / "t.duckdb"), "run-0", content)
+    with open_database(tmp_path / "0" / "t.duckdb"):
+        pass  # the tables are there: it is about what comes after
     for line in range(1, 1000):
-        database = tmp_path / f"{line}.duckdb"
-        write_segment(journal_of(database), "run-0", content)
-        with open_database(database):
-            pass  # the tables are there: it is about what comes after
+        database = Path(shutil.copytree(tmp_path / "0", tmp_path / str(line))) / "t.duckdb"
         work = partial(ingest, database, find_segments(journal_of(database)), Ingested())
         if not interrupted_at(line, work, within=("insert_file", "_forget_removed", "ingest")):
             break
