@@ -19,7 +19,7 @@ TURNS = 2
 def measure(scratch: Path) -> Iterator[Figure]:
     """Compare with the report of a database that holds all of it."""
     plain, live, archive = scratch / "a.duckdb", scratch / "live.duckdb", scratch / "archive"
-    make_recording(plain, READINGS, MEMBERS, ROOMS)
+    make_recording(plain, READINGS, MEMBERS, ROOMS, 23 * 3600, jitter=True)
     shutil.copy(plain, live)
     moved = run_program("archive", archive, "--db", live)
     size = sum(file.stat().st_size for file in archive.rglob("*.parquet")) / READINGS

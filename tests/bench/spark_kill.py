@@ -1,12 +1,13 @@
 """The summary of an archive on Spark beside that of the database alone; also while executors and workers are killed.
 
-python spark_kill.py FOLDER [--readings 5000000] [--only plain,cluster,kills,standalone]
+python spark_kill.py FOLDER [--readings 5000000] [--only plain,both,cluster,kills,standalone]
 
-Everything is made in FOLDER, some 40 bytes a reading, and stays there: a second run makes no data.
+Everything is made in FOLDER, some 50 bytes a reading, and stays there: a second run makes no data.
 """
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,9 +21,6 @@ import polars as pl
 import psutil
 import pyspark
 from made_recordings import make_recording
-
-sys.path.append(str(Path(__file__).parents[1] / "support"))
-from sql_archive import make_archive
 
 ROOMS, MEMBERS_OF_ROOM = 100, 10
 SPARK_HOME = Path(pyspark.__file__).parent
@@ -74,7 +72,7 @@ def prepare(folder: Path, readings: int) -> None:
     database, archive = folder / "a.duckdb", folder / "archive"
     if not database.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        make_recording(database, readings, ROOMS * MEMBERS_OF_ROOM, ROOMS)
+        make_recording(database, readings, ROOMS * MEMBERS_OF_ROOM, ROOMS, 23 * 3600, jitter=True)
         with duckdb.connect(database) as connection:
             some = "FROM heart_rate WHERE hash(profile_id, occurred_at) % 1000 ="
             connection.execute(
@@ -85,10 +83,10 @@ def prepare(folder: Path, readings: int) -> None:
         known = [f"[{id_!s}]\nhr_max = 15{n % 10}\nhr_rest = 6{n % 10}\nsex = 'male'\n" for n, (id_,) in enumerate(ids)]
         (folder / "members.toml").write_text("".join(known), encoding="utf-8")
     if not archive.exists():
-        began_at = time.perf_counter()
-        make_archive(database, archive)
+        shutil.copy(database, folder / "live.duckdb")
+        run("archive", [*PROGRAM, "archive", str(archive), "--db", str(folder / "live.duckdb")], folder / "archive.log")
         size = sum(file.stat().st_size for file in archive.rglob("*.parquet")) / readings
-        print(f"archived in {time.perf_counter() - began_at:.0f} s, {size:.2f} bytes a reading", file=sys.stderr)
+        print(f"    {size:.2f} bytes a reading", file=sys.stderr)
 
 
 def run(name: str, command: list[str], log: Path, more: Callable[[list[psutil.Process]], None] | None = None) -> float:
@@ -196,15 +194,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--readings", type=int, default=5_000_000)
-    parser.add_argument("--only", default="plain,cluster,kills,standalone")
+    parser.add_argument("--only", default="plain,both,cluster,kills,standalone")
     parser.add_argument("--kill-after", type=float, default=5.0, help="seconds after the first Python worker")
     options = parser.parse_args()
     folder, wanted = options.folder.absolute(), options.only.split(",")
     os.environ |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
     prepare(folder, options.readings)
-    if "plain" in wanted:
-        export = ["export", "--table", "summary", "--force", "-o", str(folder / "plain.parquet")]
-        run("plain", [*PROGRAM, *export, "--db", str(folder / "a.duckdb")], folder / "plain.log")
+    for name, database in (("plain", "a.duckdb"), ("both", "live.duckdb")):
+        if name in wanted:
+            export = ["export", "--table", "summary", "--members", str(folder / "members.toml"), "--force"]
+            paths = ["--db", str(folder / database), "-o", str(folder / f"{name}.parquet")]
+            run(name, [*PROGRAM, *export, *paths], folder / f"{name}.log")
+    if "both" in wanted:
+        compare(pl.read_parquet(folder / "plain.parquet"), pl.read_parquet(folder / "both.parquet"))
     if "cluster" in wanted:
         run_spark("cluster", folder, "local-cluster[2,1,1024]")
     if "kills" in wanted:
