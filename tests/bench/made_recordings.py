@@ -49,7 +49,7 @@ def make_sessions(path: Path, sessions: int) -> int:
             f"""
             INSERT INTO heart_rate
             SELECT 'room', 'member-' || member, 80 + (10 * member + number % 7 + session % 13)::INTEGER,
-                occurred_at, occurred_at + {received}, 'connection'
+                occurred_at, occurred_at + INTERVAL 80 MILLISECOND, 'connection'
             FROM (
                 SELECT session, member, number,
                     make_timestamptz(1704067200000000 + (session * 21600 + number * 4) * 1000000 + member)
