@@ -13,12 +13,12 @@ def make_recording(
     """Make a recording: a reading a second each, in the order of their receipt.
 
     All have a gap of `gap_s` seconds each hour, which makes a session of each hour if it is long enough; of a thousand
-    readings one is 0 bpm. With `jitter` they come up to 0.4 s late, in milliseconds, and are received as if over a
-    network, in microseconds: which says how well they are compressed.
+    readings one is 0 bpm. With `jitter` they come up to 2 ms late, and are received 60 to 110 ms later, all in
+    microseconds: which says how well they are compressed.
     """
     late, received = ("", "INTERVAL 80 MILLISECOND")
     if jitter:
-        late = " + (hash(number) % 400)::BIGINT * 1000"
+        late = " + (hash(number) % 2000)::BIGINT"
         received = "to_microseconds(60000 + (hash(number, 7) % 50000)::BIGINT)"
     of_room = members // rooms
     with open_database(path) as connection:
