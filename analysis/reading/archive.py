@@ -67,8 +67,9 @@ def attach_archive(
     try:
         yield
     except (duckdb.Error, pl.exceptions.ComputeError) as error:  # the second where polars reads what DuckDB streams
-        # Of a damaged page, DuckDB may name no file.
-        if place.text not in str(error) and "TProtocolException" not in str(error):
+        # Of damaged bytes DuckDB may name no file, nor any kind of error.
+        is_of_bytes = type(error) is duckdb.Error or "TProtocolException" in str(error)
+        if place.text not in str(error) and not is_of_bytes:
             raise
         reason = str(error).splitlines()[0]
         raise StorageError(f"Cannot read the archive {place.text}: {reason}", PUT_BACK) from error
