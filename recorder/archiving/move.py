@@ -55,8 +55,9 @@ def move_rows(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: A
         connection.execute("COMMIT")
         return None
     stored = store.put(file, partial(_write, connection, file, where, expected))
-    notes = read_notes(connection)
-    if notes.find_unknown(store.place.list_files(file.table, file.day)):
+    there = store.place.list_files(file.table, file.day)
+    notes = read_notes(connection, there)
+    if notes.find_unknown(there):
         # A copy of this database archives at the same time. Whoever wrote last finds the other's file.
         if not is_there:
             store.remove(file)
