@@ -136,8 +136,10 @@ def open_place(text: str | Path) -> ArchivePlace:
     Raises
     ------
     UsageError
-        It is a URL of another kind than `s3://`, or what that needs is not installed.
+        It is empty, or a URL of another kind than `s3://`, or what that needs is not installed.
     """
+    if text == "":  # as of a variable that is not set: it would be the folder that one is in
+        raise UsageError("The archive has no name", "Name a folder, or a bucket as s3://BUCKET/FOLDER.")
     url = _URL.match(text) if isinstance(text, str) else None
     if url is None:
         return ArchiveFolder(parse_path(text).absolute())

@@ -19,7 +19,7 @@ from pulsoid_rec.recorder.archiving.access import only_run
 from pulsoid_rec.recorder.archiving.archive import Archived, archive
 from pulsoid_rec.recorder.archiving.store import open_store
 from pulsoid_rec.recorder.contract.archive_place import open_place
-from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.journal.rows import RejectedMessageRow
 
@@ -41,6 +41,15 @@ def test_an_archive_that_was_moved_is_found_by_its_new_name(tmp_path: Path, data
     with duckdb.connect(database, read_only=True) as connection:
         places = connection.execute("SELECT place FROM archive_identity ORDER BY noted_at").fetchall()
     assert [place for (place,) in places][-2:] == [str(tmp_path / "old"), str(tmp_path / "new")]
+
+
+def test_an_archive_without_a_name_is_not_the_folder_that_one_is_in(
+    tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="Name a folder"):
+        archive_all(database, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["t.duckdb"]
 
 
 def test_another_place_is_refused_while_the_archive_is_elsewhere(tmp_path: Path, database: Path) -> None:
