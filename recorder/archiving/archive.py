@@ -9,6 +9,7 @@ from pathlib import Path
 from pulsoid_rec.recorder.archiving.access import open_when_free
 from pulsoid_rec.recorder.archiving.move import move_rows
 from pulsoid_rec.recorder.archiving.notes import (
+    MOVE_FIRST,
     Noted,
     note_intent,
     note_new_identity,
@@ -18,6 +19,7 @@ from pulsoid_rec.recorder.archiving.notes import (
 from pulsoid_rec.recorder.archiving.parquet import days_before, has_rows
 from pulsoid_rec.recorder.archiving.store import ArchiveStore
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
+from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.contract.tables import TABLES
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
@@ -80,7 +82,12 @@ def archive(
             note_new_identity(connection, notes)
     if not notes.noted:  # else the folder must be there: it may be on a disk that is not connected now
         store.make()
-    files = store.place.list_files()
+    try:
+        files = store.place.list_files()
+    except StorageError as error:
+        if notes.place in {None, store.place.text}:
+            raise
+        raise StorageError(f"{error.message}. This database archives to {notes.place}", MOVE_FIRST) from error
     with open_when_free(database, timings=timings) as connection:
         notes = read_notes(connection)
         settle_place(connection, notes, store.place, files)

@@ -11,6 +11,8 @@ from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.tables import ARCHIVE_BATCHES, ARCHIVE_IDENTITY, ARCHIVE_NOTES
 from pulsoid_rec.recorder.ingest.archive_identity import note_identity
 
+MOVE_FIRST = "Archive to that place; or move the whole archive first, and then name the new place."
+
 
 @dataclass(frozen=True)
 class Noted:
@@ -108,7 +110,7 @@ def settle_place(
         raise StorageError(
             f"This database archives to {notes.place}: of its {len(notes.noted):,} files there {missing:,} are not in "
             f"{place.text}",
-            "Archive to that place; or move the whole archive, and then name the new place.",
+            MOVE_FIRST,
         )
     note_identity(connection, notes.recorder, place.text)
 
@@ -116,8 +118,8 @@ def settle_place(
 def copy_error(notes: Notes, place: ArchivePlace) -> StorageError:
     """Return the error for a database that is a copy of the one that archived."""
     return StorageError(
-        f"{place.text} has files of this database's name, {notes.recorder}, that it knows nothing of: it is a copy or "
-        "an older state of the database that wrote them. Nothing was archived",
-        "Archive from that database; or if it is lost, add --new-identity once: rows that are in both count as "
+        f"{place.text} has files under this database's name, {notes.recorder}, that are not noted in it: the database "
+        "is a copy, or an older state, of the one that wrote them. Nothing was archived",
+        "Archive from the original; if that is lost, add --new-identity once: rows that are in both count as "
         "duplicates then.",
     )

@@ -19,7 +19,7 @@ from pulsoid_rec.recorder.contract.archive_place import ArchiveFolder
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.ingest.database import stop_engines
 
-IS_COPY = "it is a copy or an older state of the database that wrote them"
+IS_COPY = "the database is a copy, or an older state, of the one that wrote them"
 
 
 @pytest.fixture
