@@ -30,14 +30,13 @@ def require_permitted(server_url: ServerUrl, source: str, owner: str | None, *, 
         try:
             owner = _parse(owner).url
         except UsageError:
-            raise UsageError(
-                f'"server" in {source} is not the URL of a server', f"Give it as {DEFAULT_SERVER}."
-            ) from None
+            hint = f"Give it as {DEFAULT_SERVER} or ws://127.0.0.1:8765."
+            raise UsageError(f'"server" in {source} is not the URL of a server', hint) from None
         if server_url.url != owner:
             raise UsageError(
                 f"The token in {source} belongs to {owner}, and is not sent to {server_url.url}",
-                'Correct --server; or, if that server issued it, write it as JSON with "server": '
-                f'"{server_url.url}" beside "access_token".',
+                "Correct --server; or, if that server issued it, write the file as "
+                f'{{"access_token": "...", "server": "{server_url.url}"}}.',
             )
     if server_url.tls is None and not server_url.is_this_machine and not allow_unencrypted:
         raise UsageError(
