@@ -74,7 +74,10 @@ def summarize_archive(
         assert isinstance(place, ArchiveFolder)
         if place.folder.resolve() in output.resolve().parents:
             raise UsageError(f"{output} is in the archive", "Choose another file with -o.")
-        place.list_files(HEART_RATE.name)  # which says what is wrong with the place
+        if not any(
+            file.table == HEART_RATE.name for file in place.list_files()
+        ):  # before Spark starts, which takes long
+            raise _no_readings(place.text)
         archive = f"file://{place.folder}"
     definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm, max_clock_error)
     export = Export(table="summary", wanted=Filter(), definitions=definitions, members=read_members(members))
@@ -121,10 +124,14 @@ def _summarize(session: "SparkSession", archive: str, export: "Export") -> "pl.D
 
     readings = _read_table(session, archive, HEART_RATE)
     if readings is None:
-        raise StorageError(f"There are no readings in {archive}", "Name the folder that `pulsoid-rec archive` wrote.")
+        raise _no_readings(archive)
     events = _read_table(session, archive, MEMBER_EVENTS)
     found = summarize(readings, events, export.members, export.definitions).toArrow()
     return pl.DataFrame(found).cast(SCHEMA).sort("room_id", "session", "name", "profile_id")
+
+
+def _no_readings(archive: str) -> StorageError:
+    return StorageError(f"There are no readings in {archive}", "Name the folder that `pulsoid-rec archive` wrote.")
 
 
 def _read_table(session: "SparkSession", archive: str, table: Table) -> "DataFrame | None":
