@@ -13,7 +13,10 @@ from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.tables import ARCHIVE_BATCHES, ARCHIVE_IDENTITY
 from pulsoid_rec.recorder.contract.wording import format_count
 
-PUT_BACK = "Put it back from a backup; `archive --check` finds all that differ."
+PUT_BACK = (
+    "Put it back from a backup, or name the place where the archive is; `pulsoid-rec archive --check` finds all that"
+    " differ."
+)
 _NEWEST_IDENTITY = f"SELECT {{}} FROM {ARCHIVE_IDENTITY.name} ORDER BY noted_at DESC, rowid DESC LIMIT 1"
 _MARGIN = timedelta(hours=1)  # what is just beside a range of time is read, too
 
@@ -93,7 +96,7 @@ def list_files(
     if unknown := sum((file.recorder,) in names for file in others):
         say(
             f"{format_count(unknown, 'file')} of the archive {place.text} {'is' if unknown == 1 else 'are'} under this"
-            " database's name, but not noted in it: it is a copy, or an older state. Their rows are included"
+            " database's name, but not noted in it: the database is a copy, or an older state. Their rows are included"
         )
     files = [
         Listed(each.table, each.day, each.recorder, each.batch, is_noted=False, is_checked=False) for each in others
@@ -133,7 +136,7 @@ def require_sound(files: Sequence[Listed]) -> None:
     days = str(first.day) if first.day == last.day else f"{first.day} to {last.day}"
     raise StorageError(
         str(first.fault),
-        f"{first.remedy} What does not touch {days} can be read without: choose with {' or '.join(options)}.",
+        f"{first.remedy} What is not of {days} can be read: choose it with {' or '.join(options)}.",
     )
 
 
