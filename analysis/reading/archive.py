@@ -30,21 +30,9 @@ def attach_archive(
 ) -> Iterator[None]:
     """Attach an archive to an open database, until the block ends; its files are listed, and none is opened.
 
-    Parameters
-    ----------
-    connection
-        Open on a recording, as by `database.open_database`.
-    place
-        The archive.
-    is_named
-        Whether the user named the place. Else it may be gone: that is an error of the first read that needs a file.
-    say
-        Called with what the user should know of the files.
-
-    Raises
-    ------
-    StorageError
-        The place that the user named cannot be read; or a file cannot, in the block.
+    `say` is called with what the user should know of the files. Raises `StorageError` if a place that the user named
+    (`is_named`) cannot be read, and in the block if a file cannot. A place that is only noted in the database may be
+    gone: the first read that needs a file of it fails.
     """
     database = database_sql(connection)
     for table in TABLES:
@@ -90,29 +78,11 @@ def show(
 ) -> bool:
     """Show the rows of a table that are still in the database, and the archived ones of some days.
 
-    Without an archive it does nothing.
+    These are the days with a part of the range from `since_us` to `until_us`, exclusive (microseconds since 1970), and
+    among `days`. With `unnoted` only files are shown that the database has no notes of: those of other recorders.
 
-    Parameters
-    ----------
-    connection
-        Open on a recording.
-    table
-        Which one.
-    since_us, until_us
-        In microseconds since 1970, the second exclusive: only days with a part of this range; None is no bound.
-    days
-        Only these.
-    unnoted
-        Only what the database has no notes of: the files of other recorders.
-
-    Returns
-    -------
-    Whether there is an archive.
-
-    Raises
-    ------
-    StorageError
-        A file of these days is missing or damaged, or is none of the archive's.
+    Returns whether there is an archive; without one it does nothing. Raises `StorageError` if a file of these days is
+    missing or damaged, or is none of the archive's.
     """
     if not has_archive(connection):
         return False

@@ -22,28 +22,16 @@ _MARGIN = timedelta(hours=1)  # what is just beside a range of time is read, too
 
 
 class Listed(NamedTuple):
-    """A file, by the parts of its path, and what is known of it.
-
-    Parameters
-    ----------
-    table_name, day, recorder, batch
-        As of `ArchiveFile`.
-    is_noted
-        Whether the database has notes of it.
-    is_checked
-        Whether its content is known to be what its path says.
-    fault, remedy
-        What is wrong with it, and what to do, as an error says it; None if nothing is.
-    """
+    """A file, by the parts of its path, and what is known of it."""
 
     table_name: str
     day: date
     recorder: str
     batch: str
-    is_noted: bool
-    is_checked: bool
-    fault: str | None = None
-    remedy: str | None = None
+    is_noted: bool  # whether the database has notes of it
+    is_checked: bool  # whether its content is known to be what its path says
+    fault: str | None = None  # what is wrong with it, as the message of an error; None if nothing is
+    remedy: str | None = None  # what to do then, as the hint of an error
 
     @property
     def file(self) -> ArchiveFile:

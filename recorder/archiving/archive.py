@@ -53,28 +53,11 @@ def archive(
 ) -> Archived:
     """Move all rows of the days before a date from a database to an archive.
 
-    Parameters
-    ----------
-    database
-        The DuckDB file; `only_run` keeps others from archiving it.
-    store
-        The archive.
-    until
-        The first day (UTC) that stays in the database.
-    new_identity
-        Whether the database, a copy, gets a name of its own first.
-    report
-        Called after each file, with the number of files done and to do, and what was archived so far.
-    timings
-        How long to wait for the database, and to leave it to others.
+    `only_run` keeps others from archiving the database. With `new_identity` it is a copy, and gets a name of its own
+    first. `report` is called now and then, with the number of files done and to do, and what was archived so far.
 
-    Raises
-    ------
-    DatabaseBusyError
-        Another process keeps the database open.
-    StorageError
-        The database or the archive cannot be used, or they do not belong together. What was not archived is in the
-        database as before; run it again.
+    Raises `DatabaseBusyError` if another process keeps the database open, and `StorageError` if the database or the
+    archive cannot be used, or they do not belong together. What was not archived is in the database as before.
     """
     with open_when_free(database, timings=timings) as connection:
         notes = read_notes(connection)

@@ -33,14 +33,9 @@ _MEMBERS = {MEMBER_EVENTS.name: "profile_id", ROOM_EVENTS.name: "NULL"}
 def move_rows(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: ArchiveStore) -> Noted | None:
     """Write a file that is intended, note it, and delete its rows; return what is noted, or None if there are no rows.
 
-    If there is too much of a day for one file, some of its rows are left for another.
-
-    Raises
-    ------
-    StorageError
-        The file cannot be written; or it shows that another database archives under the same name.
-    duckdb.Error
-        The database cannot be read or written. Whatever is raised, closing the connection leaves the rows as before.
+    If there is too much of a day for one file, some of its rows are left for another. Raises `StorageError` if the file
+    cannot be written, or the archive shows that another database archives under the same name; and `duckdb.Error` if
+    the database cannot be read or written. Closing the connection then leaves the rows as before.
     """
     # One transaction, whose view of the rows does not change: those deleted are those that were written.
     connection.execute("BEGIN")

@@ -88,12 +88,9 @@ def note_file(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, noted: N
 def settle_place(
     connection: duckdb.DuckDBPyConnection, notes: Notes, place: ArchivePlace, files: Iterable[ArchiveFile]
 ) -> None:
-    """See that an archive with these files is this database's, and note its place.
+    """Note the place of an archive with these files, or raise `StorageError` if it cannot be this database's.
 
-    Raises
-    ------
-    StorageError
-        The database is a copy of the one that wrote there, or its archive is elsewhere.
+    That is so if the database is a copy of the one that wrote there, or its archive is elsewhere.
     """
     there = set(files)
     if notes.find_unknown(there):

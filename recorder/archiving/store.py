@@ -41,17 +41,8 @@ class ArchiveStore(ABC):
     def put(self, file: ArchiveFile, write: Callable[[Path], object]) -> Stored:
         """Write a file, and then give it its name; it replaces an earlier one of that name.
 
-        Parameters
-        ----------
-        file
-            Which one.
-        write
-            Writes it to a path, and reads it back; if it raises, the archive is as before.
-
-        Raises
-        ------
-        StorageError
-            The place has gone, has no space left, or cannot be written to.
+        `write` writes it to a path, and reads it back; if it raises, the archive is as before. Raises `StorageError` if
+        the place has gone, has no space left, or cannot be written to.
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Remove secrets from what a server says: tokens, old ones too, and the application's secret.
+"""Remove secrets from what a server sends: tokens, old ones too, and the application's secret.
 
 A server may repeat a token: in a message, a config, the reason for closing, a header. What is stored, logged and shown
 has `[secret]` in its place. A secret is found in any case, also where characters are percent-encoded or escaped as in

@@ -1,6 +1,6 @@
 """Decide whether a token may be sent to a server: for the room, the check and the refresh alike. Pure.
 
-Whoever reads a token names the server it is for, and gets none that may not go there.
+A token is read for a named server, and is not returned if it may not be sent there.
 """
 
 from functools import lru_cache
@@ -15,16 +15,11 @@ _parse = lru_cache(parse_server_url)  # it loads the certificates of TLS, and a 
 
 
 def require_permitted(server_url: ServerUrl, source: str, owner: str | None, *, allow_unencrypted: bool) -> None:
-    """Raise `UsageError` unless a token may be sent to `server_url`, and all that belongs to it.
+    """Raise `UsageError` unless a token, and all that belongs to it, may be sent to `server_url`.
 
-    Parameters
-    ----------
-    source
-        Where the token was read from, for the message.
-    owner
-        URL of the only server that the token is for; None if it is for the one that its user named beside it.
-    allow_unencrypted
-        Whether the user accepts that others read it on the way. To this machine there is nobody on the way.
+    `source` is where the token was read from, for the message. `owner` is the URL of the only server that the token is
+    for; None if it is for the one that its user named beside it. With `allow_unencrypted` the user accepts that others
+    could read it on the way; a connection within this machine is always allowed.
     """
     if owner is not None:
         try:
