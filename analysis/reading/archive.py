@@ -21,6 +21,7 @@ from pulsoid_rec.analysis.reading.archive_listing import COLUMNS, PUT_BACK, List
 from pulsoid_rec.analysis.reading.database import database_sql
 from pulsoid_rec.recorder.contract.archive_place import ArchivePlace, open_place
 from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.paths import sql_literal
 from pulsoid_rec.recorder.contract.tables import ARCHIVE_NOTES, TABLES, Table
 
 
@@ -131,7 +132,7 @@ def days_of(buckets: pl.DataFrame) -> pl.Series:
 def _view(table: Table, paths: Iterable[str]) -> str:
     """Return the statement that makes the view of a table and these files."""
     live = f"FROM live_{table.name}"
-    literals = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+    literals = ", ".join(map(sql_literal, paths))
     columns = ", ".join(
         f'"{column.name}"::JSON AS "{column.name}"' if column.type == "JSON" else f'"{column.name}"'
         for column in table.columns

@@ -56,7 +56,7 @@ def move_rows(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: A
         if not is_there:
             store.remove(file)
         raise copy_error(notes, store.place)
-    noted = Noted(rows, stored.bytes, stored.sha256)
+    noted = Noted(rows, *stored)
     _note_content(connection, file, where)
     note_file(connection, file, noted)
     deleted = connection.execute(f"DELETE FROM {table.name} WHERE {where}").fetchall()[0][0]
@@ -102,7 +102,7 @@ def _require_contained(
             raise
         raise StorageError(
             f"{store.place.name_of(file)} is damaged, or no file of this archive",
-            "Move it away, and run this again: its rows are here.",
+            "Move it away, and run this again: its rows are still in the database.",
         ) from error
     if not is_contained:
         raise copy_error(read_notes(connection), store.place)

@@ -106,7 +106,7 @@ class _Progress:
     def show_archived(self, done: int, to_do: int, archived: "Archived") -> None:
         """Print how much is archived."""
         rows = format_count(sum(archived.rows.values()), "row")
-        self.show(f"{done:,} of {format_count(to_do, 'file')}, {rows}")
+        self.show(f"{done:,} of {format_count(to_do, 'file')} archived, {rows}")
 
 
 def _format_archived(archived: "Archived", place: str, until: date) -> str:
