@@ -30,11 +30,11 @@ _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",  # DuckDB wrote them, which has one calendar
     "spark.ui.showConsoleProgress": "false",
-    "spark.log.level": "OFF",  # what ends the job is said in a sentence
+    "spark.log.level": "OFF",  # an error is printed as one sentence
 }
 _WILDCARD = re.compile(r"[*?{}\[\]\\]")
 _REASON = re.compile(r"^pulsoid_rec\.[\w.]+: (.*)$|\[[A-Z_.]+\] (.*)$", re.MULTILINE)
-"""What a worker of ours raised, or Spark's own sentence, among traces of the stack."""
+"""What our code on a worker raised, or Spark's own sentence, among stack traces."""
 
 
 def summarize_archive(
@@ -135,7 +135,7 @@ def _no_readings(archive: str) -> StorageError:
 
 
 def _read_table(session: "SparkSession", archive: str, table: Table) -> "DataFrame | None":
-    """Read a table of an archive; None if it has no files. Only what is called as a file of an archive is read."""
+    """Read a table of an archive; None if it has no files. Only files with a name as in an archive are read."""
     from pyspark.errors import AnalysisException
 
     columns = ", ".join(f"{column.name} {_TYPES[column.type]}" for column in table.columns)

@@ -1,8 +1,8 @@
 """The archive of a recording: its files and the rows that are still in the database read as one table each.
 
-A temporary view takes the place of a table. It has the rows of the database, and those of the days that `show` was
-asked for last: each read says what it needs, since to open a file takes a tenth of a millisecond, and an archive may
-have thousands. What all days are needed for, such as the numbers of sessions, comes from what the database has noted.
+A temporary view takes the place of a table. It has the rows of the database, and those of the days of the last call of
+`show`: each read gives the days that it needs, since to open a file takes a tenth of a millisecond, and an archive may
+have thousands. What needs all days, such as the numbers of sessions, comes from what is noted in the database.
 
 Why no row is read twice: whoever archives has the database open for writing while it commits that it will write a file,
 and again while it notes the file and deletes its rows. Neither can happen while a reader has it open. So of the files
@@ -27,11 +27,11 @@ from pulsoid_rec.recorder.contract.tables import ARCHIVE_NOTES, TABLES, Table
 
 @contextmanager
 def attach_archive(
-    connection: duckdb.DuckDBPyConnection, place: ArchivePlace, *, is_named: bool, say: Callable[[str], None]
+    connection: duckdb.DuckDBPyConnection, place: ArchivePlace, *, is_named: bool, warn: Callable[[str], None]
 ) -> Iterator[None]:
     """Attach an archive to an open database, until the block ends; its files are listed, and none is opened.
 
-    `say` is called with what the user should know of the files. Raises `StorageError` if a place that the user named
+    `warn` is called with what the user should know of the files. Raises `StorageError` if a place that the user named
     (`is_named`) cannot be read, and in the block if a file cannot. A place that is only noted in the database may be
     gone: the first read that needs a file of it fails.
     """
@@ -47,7 +47,7 @@ def attach_archive(
         except duckdb.CatalogException:  # nothing of this database was archived
             connection.execute(note.ddl.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
     connection.execute(f"CREATE TEMP TABLE archive_files ({COLUMNS})")
-    files = list_files(connection, place, is_named=is_named, say=say)
+    files = list_files(connection, place, is_named=is_named, warn=warn)
     if files:
         with connection.appender("temp.main.archive_files") as appender:
             appender.append_rows(files)

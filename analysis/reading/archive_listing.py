@@ -56,7 +56,7 @@ def find_place(connection: duckdb.DuckDBPyConnection) -> ArchivePlace | None:
 
 
 def list_files(
-    connection: duckdb.DuckDBPyConnection, place: ArchivePlace, *, is_named: bool, say: Callable[[str], None]
+    connection: duckdb.DuckDBPyConnection, place: ArchivePlace, *, is_named: bool, warn: Callable[[str], None]
 ) -> list[Listed]:
     """List the files with rows that are in a recording but not in its database.
 
@@ -82,7 +82,7 @@ def list_files(
         gone = error
     others = [file for file in there if file not in noted]
     if unknown := sum((file.recorder,) in names for file in others):
-        say(
+        warn(
             f"{format_count(unknown, 'file')} of the archive {place.text} {'is' if unknown == 1 else 'are'} under this"
             " database's name, but not noted in it: the database is a copy, or an older state. Their rows are included"
         )

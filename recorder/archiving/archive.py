@@ -1,4 +1,4 @@
-"""Archive all days that have ended, table by table, while a recorder has its turns with the database."""
+"""Archive all days before a date, table by table, and let recorders use the database in between."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,8 +13,8 @@ from pulsoid_rec.recorder.archiving.notes import (
     Noted,
     note_intent,
     note_new_identity,
+    note_place,
     read_notes,
-    settle_place,
 )
 from pulsoid_rec.recorder.archiving.parquet import days_before, has_rows
 from pulsoid_rec.recorder.archiving.store import ArchiveStore
@@ -63,7 +63,7 @@ def archive(
         notes = read_notes(connection)
         if new_identity:
             note_new_identity(connection, notes)
-    if not notes.noted:  # else the folder must be there: it may be on a disk that is not connected now
+    if not notes.noted:  # else it must be there: its disk may not be connected now
         store.make()
     try:
         files = store.place.list_files()
@@ -73,7 +73,7 @@ def archive(
         raise StorageError(f"{error.message}. This database archives to {notes.place}", MOVE_FIRST) from error
     with open_when_free(database, timings=timings) as connection:
         notes = read_notes(connection)
-        settle_place(connection, notes, store.place, files)
+        note_place(connection, notes, store.place, files)
         waiting = {(file.table, file.day): file for file in notes.intended}
         for table in TABLES:
             for day in days_before(connection, table, until):
@@ -83,14 +83,14 @@ def archive(
     for done, archived in _move_in_turns(database, store, files_to_do, set(notes.intended), timings):
         report(done, len(files_to_do), archived)
     with open_when_free(database, 0, timings):
-        pass  # which makes a checkpoint
+        pass  # closing it makes a checkpoint
     return archived
 
 
 def _move_in_turns(
     database: Path, store: ArchiveStore, files: list[ArchiveFile], intended: set[ArchiveFile], timings: Timings
 ) -> Iterator[tuple[int, Archived]]:
-    """Move the rows of each file; others have their turn whenever it yields how many are done, and what was moved."""
+    """Move the rows of each file; yield how many are done, and what was moved, when the database is free for others."""
     archived = Archived()
     done = 0
     while done < len(files):

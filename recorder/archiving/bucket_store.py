@@ -11,8 +11,8 @@ from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.errors import StorageError
 
 _PART_BYTES = 16 * 2**20
-"""A file of twice as many bytes, which are in memory then, is sent at once; a larger one in parts, two at a time, which
-become an object together."""
+"""A file of up to twice as many bytes is sent at once; a larger one in parts, two at a time, so that as much is in
+memory. The parts become an object together."""
 
 
 class BucketStore(ArchiveStore):
@@ -24,7 +24,7 @@ class BucketStore(ArchiveStore):
         self._folder = folder
 
     def make(self) -> None:
-        """Do nothing: folders of a bucket come into being with their files. The bucket is its owner's to make."""
+        """Do nothing: a bucket has no folders, and its owner makes the bucket."""
 
     def put(self, file: ArchiveFile, write: Callable[[Path], object]) -> tuple[int, str]:
         """Write a file, and send it under its own name."""

@@ -1,4 +1,4 @@
-"""What a database knows of its archive; and whether it is the one that wrote it, or a copy."""
+"""What is noted in a database of its archive; and whether it is the database that wrote it, or a copy."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Notes:
 
 
 def read_notes(connection: duckdb.DuckDBPyConnection) -> Notes:
-    """Read the notes, made if there are none."""
+    """Read the notes; make their tables, and a name for the database, if there are none."""
     for table in ARCHIVE_NOTES:
         connection.execute(table.ddl)
     newest = f"SELECT recorder, place FROM {ARCHIVE_IDENTITY.name} ORDER BY noted_at DESC, rowid DESC LIMIT 1"
@@ -57,7 +57,7 @@ def read_notes(connection: duckdb.DuckDBPyConnection) -> Notes:
 
 
 def note_new_identity(connection: duckdb.DuckDBPyConnection, notes: Notes) -> None:
-    """Give a copy a name of its own. What it intended under the old one is left to the original."""
+    """Give a copy a name of its own. Files that are intended under the old name are left to the original."""
     connection.execute("BEGIN")
     note_identity(connection, place=notes.place)
     connection.execute(f"DELETE FROM {ARCHIVE_BATCHES.name} WHERE noted_at IS NULL")
@@ -74,7 +74,7 @@ def note_intent(connection: duckdb.DuckDBPyConnection, file: ArchiveFile) -> Non
 
 
 def note_file(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, noted: Noted | None) -> None:
-    """Note what a file that was intended is; or forget the intent if there is no such file."""
+    """Note a file that was intended; or remove the intent if nothing was written."""
     own = f"{ARCHIVE_BATCHES.name} {{}} WHERE recorder = ? AND batch = ?"
     if noted is None:
         connection.execute(f"DELETE FROM {own.format('')}", [file.recorder, file.batch])
@@ -85,7 +85,7 @@ def note_file(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, noted: N
     )
 
 
-def settle_place(
+def note_place(
     connection: duckdb.DuckDBPyConnection, notes: Notes, place: ArchivePlace, files: Iterable[ArchiveFile]
 ) -> None:
     """Note the place of an archive with these files, or raise `StorageError` if it cannot be this database's.

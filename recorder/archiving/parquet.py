@@ -31,7 +31,7 @@ def within(table: Table, day: date) -> str:
 def portion(connection: duckdb.DuckDBPyConnection, file: ArchiveFile) -> str:
     """Return the SQL condition for the rows that a file takes: all of its day, or the first if they are too many.
 
-    Those first stay the first, whatever comes in or goes meanwhile.
+    Rows that are inserted meanwhile come after these.
     """
     table = table_of(file)
     of_day = f"FROM {table.name} WHERE {within(table, file.day)}"

@@ -1,4 +1,4 @@
-"""Copy a database into a new file that takes its place: in the old one deleted rows keep their space and bytes."""
+"""Copy a database into a new file that takes its place: the old one keeps the space and bytes of deleted rows."""
 
 import shutil
 import sys

@@ -23,7 +23,7 @@ _ESCAPE = re.compile(r"%([0-9a-f]{2})|\\u00([0-9a-f]{2})|\\/", re.IGNORECASE)
 _known: dict[str, None] = {}  # in small letters; those used last are at the end
 
 
-def remember(*secrets: str | None) -> None:
+def add_secrets(*secrets: str | None) -> None:
     """Remove these from all texts from now on."""
     for secret in secrets:
         if secret is not None and len(secret) >= _SHORTEST:
