@@ -124,7 +124,7 @@ def require_sound(files: Sequence[Listed]) -> None:
     days = str(first.day) if first.day == last.day else f"{first.day} to {last.day}"
     raise StorageError(
         str(first.fault),
-        f"{first.remedy} What is not of {days} can be read: choose it with {' or '.join(options)}.",
+        f"{first.remedy} All but {days} can be read: choose it with {' or '.join(options)}.",
     )
 
 

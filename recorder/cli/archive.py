@@ -132,10 +132,8 @@ def _check(db: Path, store: "ArchiveStore") -> None:
         if fault:
             faults += 1
             print(f"{store.place.name_of(file)} {fault}.", file=sys.stderr)
-        progress.show(f"{format_count(files, 'file')} compared")
+        progress.show(f"{format_count(files, 'file')} checked")
+    checked = f"Checked {format_count(files, 'file')} in {store.place.text}"
     if faults:
-        raise StorageError(
-            f"{format_count(faults, 'file')} of {files:,} in {store.place.text} are not as they should be",
-            "Put them back from a backup.",
-        )
-    print(f"{format_count(files, 'file')} in {store.place.text}: all is well.", file=sys.stderr)
+        raise StorageError(f"{checked}: {format_count(faults, 'fault')}", "Put these files back from a backup.")
+    print(f"{checked}: no faults.", file=sys.stderr)

@@ -38,7 +38,7 @@ def test_it_says_what_was_archived_and_how_large_the_file_is_now(tmp_path: Path,
         f"{database} has {database.stat().st_size:,} bytes. --compact makes it smaller.\n"
     )
     done = run_here("archive", tmp_path / "archive", "--db", database, "--check")
-    assert (done.returncode, done.stderr) == (0, f"10 files in {tmp_path}/archive: all is well.\n")
+    assert (done.returncode, done.stderr) == (0, f"Checked 10 files in {tmp_path}/archive: no faults.\n")
     before, yesterday = database.stat().st_size, datetime.now(UTC).date() - timedelta(days=1)
     done = run_here("archive", tmp_path / "archive", "--db", database, "--compact")
     lines = done.stderr.splitlines()
@@ -61,7 +61,7 @@ def test_what_is_wrong_with_an_archive_is_listed(tmp_path: Path, database: Path)
     lines = done.stderr.splitlines()
     assert [line.partition(" has ")[0] for line in lines[:2]] == list(map(str, paths))
     assert lines[2] == (
-        f"pulsoid-rec: 2 files of 10 in {tmp_path}/archive are not as they should be. Put them back from a backup."
+        f"pulsoid-rec: Checked 10 files in {tmp_path}/archive: 2 faults. Put these files back from a backup."
     )
 
 
