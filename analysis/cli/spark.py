@@ -38,7 +38,9 @@ _REASON = re.compile(r"^pulsoid_rec\.[\w.]+: (.*)$|\[[A-Z_.]+\] (.*)$", re.MULTI
 
 
 def summarize_archive(
-    archive: Annotated[str, typer.Argument(metavar="ARCHIVE", help="A folder of `pulsoid-rec archive`, or its URL.")],
+    archive: Annotated[
+        str, typer.Argument(metavar="ARCHIVE", help="The folder of the archive; or a URL that Spark can read.")
+    ],
     *,
     output: Annotated[
         Path,
