@@ -16,9 +16,9 @@ from contextlib import contextmanager
 import duckdb
 import polars as pl
 
-from pulsoid_rec.analysis.reading.archive_check import check_files
 from pulsoid_rec.analysis.reading.archive_listing import COLUMNS, PUT_BACK, Listed, list_files, require_sound
 from pulsoid_rec.analysis.reading.database import database_sql
+from pulsoid_rec.recorder.contract.archive_check import find_faults
 from pulsoid_rec.recorder.contract.archive_place import ArchivePlace, open_place
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.paths import sql_literal
@@ -56,8 +56,9 @@ def attach_archive(
     try:
         yield
     except (duckdb.Error, pl.exceptions.ComputeError) as error:  # the second where polars reads what DuckDB streams
-        # Of a damaged page, DuckDB may name no file.
-        if place.text not in str(error) and "TProtocolException" not in str(error):
+        # Of damaged bytes DuckDB may name no file, nor any kind of error.
+        is_of_bytes = type(error) is duckdb.Error or "TProtocolException" in str(error)
+        if place.text not in str(error) and not is_of_bytes:
             raise
         reason = str(error).splitlines()[0]
         raise StorageError(f"Cannot read the archive {place.text}: {reason}", PUT_BACK) from error
@@ -105,7 +106,8 @@ def show(
     [(text,)] = connection.execute("SELECT getvariable('archive')").fetchall()
     place = open_place(text)
     if unchecked := [place.duckdb_path(each.file) for each in files if not each.is_checked]:
-        check_files(connection, unchecked)
+        for path, fault in find_faults(connection, unchecked):
+            raise StorageError(f"{path} {fault}", "Put the file back as it was written, or move it out of the archive.")
         connection.execute(f"UPDATE archive_files SET is_checked = true WHERE {where}", values)
     connection.execute(_view(table, [place.duckdb_path(each.file) for each in files]))
     return True

@@ -6,9 +6,9 @@ import polars as pl
 from pulsoid_rec.analysis.reading.archive import show
 from pulsoid_rec.analysis.reading.database import read_frame
 from pulsoid_rec.recorder.contract.display import is_visible
-from pulsoid_rec.recorder.contract.tables import ARCHIVED_NAMES, MEMBER_EVENTS, ROOM_EVENTS, Table
+from pulsoid_rec.recorder.contract.tables import ARCHIVED_NAMES, LATEST_NAMED, MEMBER_EVENTS, ROOM_EVENTS, Table
 
-_LATEST = "arg_max(name, (occurred_at, received_at))"
+_NAME = LATEST_NAMED.format("name")
 
 
 def read_room_names(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -17,14 +17,14 @@ def read_room_names(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     A name that has no visible character is none.
     """
     events = events_with_notes(connection, ROOM_EVENTS)
-    sql = f"SELECT room_id, {_LATEST} AS name FROM ({events}) WHERE name IS NOT NULL GROUP BY ALL"
+    sql = f"SELECT room_id, {_NAME} AS name FROM ({events}) WHERE name IS NOT NULL GROUP BY ALL"
     return _only_visible(read_frame(connection, sql), "name")
 
 
 def read_config_names(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Read members' names: `room_id`, `profile_id`, and `config_name`, as of `read_room_names`."""
     events = events_with_notes(connection, MEMBER_EVENTS)
-    sql = f"SELECT room_id, profile_id, {_LATEST} AS config_name FROM ({events}) WHERE name IS NOT NULL GROUP BY ALL"
+    sql = f"SELECT room_id, profile_id, {_NAME} AS config_name FROM ({events}) WHERE name IS NOT NULL GROUP BY ALL"
     return _only_visible(read_frame(connection, sql), "config_name")
 
 

@@ -121,7 +121,8 @@ def _connect(path: Path, lock_timeout_s: float) -> duckdb.DuckDBPyConnection:
                 f"{path} is already open in this process, for writing or with other settings", "Close it first."
             ) from error
         except duckdb.Error as error:
-            if not is_lock_error(error) or time.monotonic() >= give_up_at:
+            is_passing = is_lock_error(error) or opened != _file_id(path)  # the WAL is of the file that replaced it
+            if not is_passing or time.monotonic() >= give_up_at:
                 raise storage_error(error, path, writing=False) from error
         time.sleep(random.uniform(*_RETRY_DELAY_S))  # noqa: S311 - so that two readers do not retry in step
 

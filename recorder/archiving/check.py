@@ -5,12 +5,11 @@ from collections.abc import Iterator
 import duckdb
 
 from pulsoid_rec.recorder.archiving.notes import Noted, Notes
-from pulsoid_rec.recorder.archiving.parquet import describe, fingerprint, parquet_sql, within
+from pulsoid_rec.recorder.archiving.parquet import fingerprint, parquet_sql
 from pulsoid_rec.recorder.archiving.store import ArchiveStore
-from pulsoid_rec.recorder.contract.archive_files import METADATA_PREFIX, ArchiveFile, table_of
+from pulsoid_rec.recorder.contract.archive_check import find_faults
+from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.ingest.database import CONFIG
-
-_SAME_AS_PATH = ("table", "day", "recorder", "batch")
 
 
 def check_archive(notes: Notes, store: ArchiveStore) -> Iterator[tuple[ArchiveFile, str]]:
@@ -52,29 +51,10 @@ def _find_fault(
     try:
         if noted and store.sha256_of(file) != noted.sha256:
             return "has other content than when it was written: its checksum differs"
-        return _find_fault_of_rows(connection, store.place.duckdb_path(file), file, noted)
+        path = store.place.duckdb_path(file)
+        for _, fault in find_faults(connection, [path]):
+            return fault
+        count, _ = fingerprint(connection, parquet_sql(path))  # which reads all of it
     except (duckdb.Error, OSError) as error:
         return f"cannot be read: {str(error).splitlines()[0]}"
-
-
-def _find_fault_of_rows(
-    connection: duckdb.DuckDBPyConnection, pattern: str, file: ArchiveFile, noted: Noted | None
-) -> str:
-    table = table_of(file)
-    metadata = connection.execute("SELECT key, value FROM parquet_kv_metadata(?)", [pattern]).fetchall()
-    found = {bytes(key).decode(errors="replace"): bytes(value).decode(errors="replace") for key, value in metadata}
-    for key in _SAME_AS_PATH:
-        name = METADATA_PREFIX + key
-        if found.get(name) != describe(file)[name]:
-            return f"is of the {key} {found.get(name)}, by its metadata"
-    rows = parquet_sql(pattern)
-    types = dict(row[:2] for row in connection.execute(f"DESCRIBE FROM {rows}").fetchall())
-    for column in table.columns:
-        expected = {"JSON": "VARCHAR", "TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}.get(column.type, column.type)
-        if types.get(column.name) != expected:
-            return f"has the column {column.name} as {types.get(column.name)}, and not as {expected}"
-    count, _ = fingerprint(connection, rows)  # which reads all of it
-    if noted and count != noted.rows:
-        return f"has {count:,} rows, and not {noted.rows:,}"
-    outside = connection.execute(f"SELECT count(*) FROM {rows} WHERE NOT ({within(table, file.day)})").fetchall()[0][0]
-    return f"has {outside:,} rows of other days" if outside else ""
+    return f"has {count:,} rows, and not {noted.rows:,}" if noted and count != noted.rows else ""

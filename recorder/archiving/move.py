@@ -19,13 +19,13 @@ from pulsoid_rec.recorder.contract.tables import (
     ARCHIVED_NAMES,
     CONNECTION_EVENTS,
     HEART_RATE,
+    LATEST_NAMED,
     MARKS,
     MEMBER_EVENTS,
     ROOM_EVENTS,
     Table,
 )
 
-_LATEST = "arg_max({}, (name IS NOT NULL, occurred_at, received_at))"
 _MEMBERS = {MEMBER_EVENTS.name: "profile_id", ROOM_EVENTS.name: "NULL"}
 """Who is named in the configs of a table: a member, or the room."""
 
@@ -50,8 +50,9 @@ def move_rows(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: A
         connection.execute("COMMIT")
         return None
     stored = store.put(file, partial(_write, connection, file, where, expected))
-    notes = read_notes(connection)
-    if notes.find_unknown(store.place.list_files(file.table, file.day)):
+    there = store.place.list_files(file.table, file.day)
+    notes = read_notes(connection, there)
+    if notes.find_unknown(there):
         # A copy of this database archives at the same time. Whoever wrote last finds the other's file.
         if not is_there:
             store.remove(file)
@@ -117,7 +118,7 @@ def _note_content(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, wher
         imported = f", count_if({IS_IMPORTED}) AS imported"
         notes.append((ARCHIVED_ACTIVITY, f"* FROM ({activity_sql(rows, more=imported)})"))
     elif member := _MEMBERS.get(file.table):
-        latest = ", ".join(map(_LATEST.format, ("name", "occurred_at", "received_at")))
+        latest = ", ".join(map(LATEST_NAMED.format, ("name", "occurred_at", "received_at")))
         notes.append((ARCHIVED_NAMES, f"room_id, {member}, {latest} FROM {rows} GROUP BY ALL"))
     if table is CONNECTION_EVENTS:
         notes.append((ARCHIVED_CONNECTIONS, f"room_id, connection_id, event, changed_at FROM {rows}"))

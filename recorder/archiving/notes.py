@@ -38,8 +38,8 @@ class Notes:
         return [file for file in files if file.recorder == self.recorder and file.batch not in known]
 
 
-def read_notes(connection: duckdb.DuckDBPyConnection) -> Notes:
-    """Read the notes; make their tables, and a name for the database, if there are none."""
+def read_notes(connection: duckdb.DuckDBPyConnection, files: Iterable[ArchiveFile] | None = None) -> Notes:
+    """Read the notes, of these files alone if any are given; make tables for them and a name, if there are none."""
     for table in ARCHIVE_NOTES:
         connection.execute(table.ddl)
     newest = f"SELECT recorder, place FROM {ARCHIVE_IDENTITY.name} ORDER BY noted_at DESC, rowid DESC LIMIT 1"
@@ -47,9 +47,11 @@ def read_notes(connection: duckdb.DuckDBPyConnection) -> Notes:
     recorder, place = found[0] if found else note_identity(connection)
     noted: dict[ArchiveFile, Noted] = {}
     intended: list[ArchiveFile] = []
-    batches = f'SELECT table_name, day, recorder, batch, "rows", bytes, sha256, noted_at FROM {ARCHIVE_BATCHES.name}'
-    for *names, rows, size, sha256, noted_at in connection.execute(f"{batches} ORDER BY begun_at").fetchall():
-        if noted_at is None:
+    columns = 'table_name, day, recorder, batch, "rows", bytes, sha256, noted_at IS NOT NULL'
+    batches = f"SELECT {columns} FROM {ARCHIVE_BATCHES.name} WHERE $1 IS NULL OR list_contains($1, batch)"
+    only = None if files is None else [file.batch for file in files]
+    for *names, rows, size, sha256, is_noted in connection.execute(f"{batches} ORDER BY begun_at", [only]).fetchall():
+        if not is_noted:
             intended.append(ArchiveFile(*names))
         else:
             noted[ArchiveFile(*names)] = Noted(rows, size, sha256)

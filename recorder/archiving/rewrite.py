@@ -12,10 +12,10 @@ from pulsoid_rec.recorder.archiving.access import open_when_free
 from pulsoid_rec.recorder.archiving.parquet import fingerprint
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, journal_folder
-from pulsoid_rec.recorder.contract.paths import duckdb_path, follow_link, sql_literal
+from pulsoid_rec.recorder.contract.paths import follow_link
 from pulsoid_rec.recorder.disk.lock_file import is_locked
 from pulsoid_rec.recorder.disk.replace import OWNER_ONLY, open_replacement
-from pulsoid_rec.recorder.ingest.database import NEW_FILE, NO_CHECKPOINT, translate_errors, wal_path
+from pulsoid_rec.recorder.ingest.database import NEW_FILE, NO_CHECKPOINT, quoted, translate_errors, wal_path
 
 _NEW = "rewritten"
 _ALL_ROWS: Mapping[str, str] = MappingProxyType({})
@@ -63,7 +63,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, database: Path, new: Path, kept
         raise StorageError(f"The newest rows of {database} stay in its WAL", "Run this again; nothing was changed.")
     _require_space(connection, database)
     new.unlink()  # DuckDB opens no empty file
-    connection.execute(f"ATTACH {sql_literal(duckdb_path(new))} AS {_NEW} (TYPE duckdb{NEW_FILE})")
+    connection.execute(f"ATTACH {quoted(new)} AS {_NEW} (TYPE duckdb{NEW_FILE})")
     new.chmod(OWNER_ONLY)
     [(name,)] = connection.execute("SELECT current_database()").fetchall()
     connection.execute(f"COPY FROM DATABASE {name} TO {_NEW} (SCHEMA)")

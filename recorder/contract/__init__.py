@@ -6,6 +6,7 @@ Imports nothing else of the project. Every package may import it; of the recorde
 - `version_1`: how an older recording reads as one of today's tables.
 - `activity`: how readings are counted by member and quarter of an hour.
 - `archive_files`, `archive_place`: names, metadata and place of an archive's files.
+- `archive_check`: whether a file is what its path says.
 - `errors`: the errors a user sees, with their exit codes.
 - `defaults`: the database and the server that are used unless others are named.
 - `journal_files`: where a database's journal is, and what its files are called.

@@ -221,6 +221,9 @@ ARCHIVED_NAMES = Table(
     ),
 )
 
+LATEST_NAMED = "arg_max({}, (name IS NOT NULL, occurred_at, received_at))"
+"""SQL: a column of that one of some events whose name counts: the latest with a name."""
+
 ARCHIVED_CONNECTIONS = Table(
     "archived_connections",
     "What became of a connection, among the rows archived in one batch.",

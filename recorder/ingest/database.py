@@ -15,7 +15,7 @@ import duckdb
 
 from pulsoid_rec.recorder.contract.duckdb_errors import storage_error
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
-from pulsoid_rec.recorder.contract.paths import duckdb_path, require_valid_path, sql_literal
+from pulsoid_rec.recorder.contract.paths import duckdb_path, require_valid_path
 from pulsoid_rec.recorder.contract.tables import BOOKKEEPING, SCHEMA_VERSION, SCHEMA_VERSIONS, TABLES
 from pulsoid_rec.recorder.disk.replace import OWNER_ONLY, open_replacement
 from pulsoid_rec.recorder.ingest.archive_identity import note_identity
@@ -123,7 +123,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path, options: str) -> 
     DuckDB opens it first and locks it then. If another process put a smaller copy in its place in between, what is
     written to the one that was opened would be gone with it.
     """
-    attach = f"ATTACH {sql_literal(duckdb_path(path))} AS {_NAME} (TYPE duckdb{options})"
+    attach = f"ATTACH {quoted(path)} AS {_NAME} (TYPE duckdb{options})"
     for _ in range(_ATTEMPTS):
         before = _identity_of(path)
         try:
@@ -145,6 +145,12 @@ def _identity_of(path: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
+
+
+def quoted(path: Path) -> str:
+    """Return a database's path as SQL's ATTACH takes it."""
+    literal = duckdb_path(path).replace("'", "''")
+    return f"'{literal}'"
 
 
 def _checkpoint(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

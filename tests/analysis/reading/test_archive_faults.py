@@ -14,8 +14,9 @@ from command import run_here
 from contract_archives import archive_days, write_file
 from recordings import make_recording, steady
 
+from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
-from pulsoid_rec.recorder.contract.errors import ExitCode
+from pulsoid_rec.recorder.contract.errors import ExitCode, StorageError
 from pulsoid_rec.recorder.contract.tables import HEART_RATE
 
 DAY_S = 86_400
@@ -126,6 +127,13 @@ def test_a_damaged_page_of_a_noted_file_is_told(archived: Archived) -> None:
     content[40:200] = bytes(160)
     archived.file(DAYS[1]).write_bytes(content)
     assert str(archived.folder) in archived.fails("--session", "all")
+
+
+def test_a_damaged_footer_is_told_of_which_duckdb_says_neither_file_nor_kind(archived: Archived) -> None:
+    content = archived.file(DAYS[1]).read_bytes()
+    archived.file(DAYS[1]).write_bytes(content[:-20] + bytes([15]) * 10 + content[-10:])
+    with pytest.raises(StorageError, match=re.escape(str(archived.folder))), Recording(archived.db).open_() as opened:
+        opened.execute("FROM heart_rate").fetchall()
 
 
 def rewrite(path: Path, columns: str, rows: str = "heart_rate") -> None:

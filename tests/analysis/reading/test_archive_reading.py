@@ -1,9 +1,12 @@
 """A recording reads the same whether its rows are in the database, in an archive, or in both."""
 
 import shutil
+import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from types import FrameType
 from typing import Any, NamedTuple
 
 import duckdb
@@ -17,9 +20,12 @@ from recordings import Reading, append_readings, at, make_recording, steady
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
+from pulsoid_rec.analysis.reading import database as database_module
 from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.analysis.reading.rejected import read_rejected
+from pulsoid_rec.recorder.archiving.rewrite import rewrite
 from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS, ROOM_EVENTS
+from pulsoid_rec.recorder.ingest.database import NO_CHECKPOINT, open_database
 
 DAY_S = 86_400
 ODD_ROOMS = st.sampled_from([("r1", "r2"), ("007", "7"), ("a/b'%2F", "\N{GREEK SMALL LETTER ALPHA} *?"), ("", "NULL")])
@@ -184,3 +190,35 @@ def test_a_copy_that_does_not_know_its_archive_is_a_warning_in_a_notebook(tmp_pa
         connection.execute("INSERT INTO archive_identity VALUES (?, NULL, now())", [file.name.split("-")[0]])
     with pytest.warns(UserWarning, match="the database is a copy, or an older state"):
         assert Recording(older, archive=tmp_path / "archive").summary()["duplicates"].to_list() == [60]
+
+
+def test_a_reader_that_opened_the_file_before_it_was_rewritten_reads_the_new_one(tmp_path: Path) -> None:
+    """It finds the WAL of the new file beside the old one, as it locks that too late."""
+    path = make_recording(tmp_path / "a.duckdb", steady("ann", 100, 0, 60))
+    old, new = (Path(shutil.copy(path, tmp_path / name)) for name in ("old.duckdb", "new.duckdb"))
+    rewrite(path)
+    with open_database(path, NO_CHECKPOINT) as connection:
+        connection.execute("DELETE FROM heart_rate WHERE bpm > 0 AND occurred_at < ?", [at(30)])
+    path.replace(new)
+    old.replace(path)
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        if frame.f_code is not database_module._connect.__code__:
+            return None
+        if event == "exception" and new.exists():
+            new.replace(path)
+        return trace
+
+    found: list[int] = []
+
+    def read() -> None:
+        sys.settrace(trace)
+        try:
+            found.extend(Recording(path).sessions()["readings"])
+        finally:
+            sys.settrace(None)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    reader.join()
+    assert found == [30]

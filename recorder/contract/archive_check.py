@@ -1,25 +1,28 @@
-"""Checks files of an archive that the database has no note of: whether each is what its path says."""
+"""Checks whether a file of an archive is what its path says, by what its end says of it: no rows are read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import duckdb
 
 from pulsoid_rec.recorder.contract.archive_files import METADATA_PREFIX, ArchiveFile, parse_archive_path, table_of
-from pulsoid_rec.recorder.contract.errors import StorageError
 
 _TYPES = {"JSON": "VARCHAR", "TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}
-_REMEDY = "Put the file back as it was written, or move it out of the archive."
+_SAME_AS_PATH = ("table", "day")
 
 
-def check_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> None:
-    """Raise `StorageError` unless these files are whole, and have the table, day and columns that their paths say.
+def find_faults(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Find files that are damaged, or lack the table, day and columns that their paths say.
 
     Parameters
     ----------
     connection
-        Any; the footers of the files are read.
+        Any; its time zone is UTC.
     paths
         As `read_parquet` has to be given them.
+
+    Yields
+    ------
+    The path of each, and what is wrong with it, such as `lacks the column ...`.
     """
     try:
         columns = connection.execute(
@@ -36,22 +39,24 @@ def check_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> 
             [paths],
         ).fetchall()
     except duckdb.Error as error:
-        if len(paths) > 1:
-            for path in paths:
-                check_files(connection, [path])  # which one it is
-        raise StorageError(f"{paths[0]} is damaged: {str(error).splitlines()[0]}", _REMEDY) from error
+        if len(paths) == 1:
+            yield paths[0], f"is damaged: {str(error).splitlines()[0]}"
+            return
+        for path in paths:
+            yield from find_faults(connection, [path])  # which one it is
+        return
     said = {(name, key): value for name, key, value in metadata}
     instants = {(name, column): (first, last) for name, column, first, last in ranges}
     for name, found in columns:
         file = _file_of(name)
-        says = {key: said.get((name, METADATA_PREFIX + key)) for key in ("table", "day")}
+        says = {key: said.get((name, METADATA_PREFIX + key)) for key in _SAME_AS_PATH}
         fault = _find_fault(file, found, says, instants.get((name, table_of(file).time_column), ()))
         if fault is not None:
-            raise StorageError(f"{name} {fault}", _REMEDY)
+            yield name, fault
 
 
 def _find_fault(
-    file: ArchiveFile, columns: list[str], says: dict[str, str | None], instants: Iterable[str | None]
+    file: ArchiveFile, columns: list[str], says: Mapping[str, str | None], instants: Iterable[str | None]
 ) -> str | None:
     """Return what is wrong with a file, by its columns, its metadata, and the first and last instant of its rows."""
     expected = {f"{column.name} {_TYPES.get(column.type, column.type)}" for column in table_of(file).columns}
@@ -59,7 +64,7 @@ def _find_fault(
         if odd:
             return f"{which} column {min(odd)}, unlike the table {file.table}"
     day = file.day.isoformat()
-    for key, value in (("table", file.table), ("day", day)):
+    for key, value in zip(_SAME_AS_PATH, (file.table, day), strict=True):
         if says[key] != value:
             return f"is of the {key} {says[key]}, by its metadata"
     others = [instant[:10] for instant in instants if instant is not None and not instant.startswith(day)]
