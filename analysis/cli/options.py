@@ -26,7 +26,8 @@ ArchiveOption = Annotated[
     str | None,
     typer.Option(
         metavar="DIR",
-        help="Where the archive is. Without --db, and with no database at its default place, it is read alone.",
+        help="The folder of the archive; or s3://BUCKET/FOLDER. Without --db, and with no database at its"
+        " default place, it is read alone.",
         show_default="the place noted in the database, if any",
     ),
 ]

@@ -18,13 +18,13 @@ def open_recording(database: Path, archive: str | None = None) -> Recording:
     It raises `StorageError` if a recorder has not made the database yet. Other faults show at a read.
     """
     if archive is not None and database == DEFAULT_DB and not database.exists():
-        return Recording(None, archive=archive, say=_print_sentence)
+        return Recording(None, archive=archive, warn=_print_sentence)
     if not database.exists() and _is_recorded_into(database):
         raise StorageError(
             f"There is no {database} yet: a recorder is running, but has stored no rows",
             "Try again when the room has sent something.",
         )
-    return Recording(database, archive=archive, say=_print_sentence)
+    return Recording(database, archive=archive, warn=_print_sentence)
 
 
 def _print_sentence(text: str) -> None:

@@ -30,15 +30,17 @@ _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",  # DuckDB wrote them, which has one calendar
     "spark.ui.showConsoleProgress": "false",
-    "spark.log.level": "OFF",  # what ends the job is said in a sentence
+    "spark.log.level": "OFF",  # an error is printed as one sentence
 }
 _WILDCARD = re.compile(r"[*?{}\[\]\\]")
 _REASON = re.compile(r"^pulsoid_rec\.[\w.]+: (.*)$|\[[A-Z_.]+\] (.*)$", re.MULTILINE)
-"""What a worker of ours raised, or Spark's own sentence, among traces of the stack."""
+"""What our code on a worker raised, or Spark's own sentence, among stack traces."""
 
 
 def summarize_archive(
-    archive: Annotated[str, typer.Argument(metavar="ARCHIVE", help="A folder of `pulsoid-rec archive`, or its URL.")],
+    archive: Annotated[
+        str, typer.Argument(metavar="ARCHIVE", help="The folder of the archive; or a URL that Spark can read.")
+    ],
     *,
     output: Annotated[
         Path,
@@ -74,7 +76,10 @@ def summarize_archive(
         assert isinstance(place, ArchiveFolder)
         if place.folder.resolve() in output.resolve().parents:
             raise UsageError(f"{output} is in the archive", "Choose another file with -o.")
-        place.list_files(HEART_RATE.name)  # which says what is wrong with the place
+        if not any(
+            file.table == HEART_RATE.name for file in place.list_files()
+        ):  # before Spark starts, which takes long
+            raise _no_readings(place.text)
         archive = f"file://{place.folder}"
     definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm, max_clock_error)
     export = Export(table="summary", wanted=Filter(), definitions=definitions, members=read_members(members))
@@ -121,14 +126,18 @@ def _summarize(session: "SparkSession", archive: str, export: "Export") -> "pl.D
 
     readings = _read_table(session, archive, HEART_RATE)
     if readings is None:
-        raise StorageError(f"There are no readings in {archive}", "Name the folder that `pulsoid-rec archive` wrote.")
+        raise _no_readings(archive)
     events = _read_table(session, archive, MEMBER_EVENTS)
     found = summarize(readings, events, export.members, export.definitions).toArrow()
     return pl.DataFrame(found).cast(SCHEMA).sort("room_id", "session", "name", "profile_id")
 
 
+def _no_readings(archive: str) -> StorageError:
+    return StorageError(f"There are no readings in {archive}", "Name the folder that `pulsoid-rec archive` wrote.")
+
+
 def _read_table(session: "SparkSession", archive: str, table: Table) -> "DataFrame | None":
-    """Read a table of an archive; None if it has no files. Only what is called as a file of an archive is read."""
+    """Read a table of an archive; None if it has no files. Only files with a name as in an archive are read."""
     from pyspark.errors import AnalysisException
 
     columns = ", ".join(f"{column.name} {_TYPES[column.type]}" for column in table.columns)

@@ -7,6 +7,7 @@ import polars as pl
 
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.session_events import session_bounds
+from pulsoid_rec.recorder.contract.paths import sql_literal
 from pulsoid_rec.recorder.contract.tables import HEART_RATE, Column, Table
 
 NAME = Column(
@@ -89,11 +90,6 @@ def excel_query(query: str, columns: Iterable[tuple[str, str]]) -> str:
             value = f"if(regexp_matches({value}, '^[{_BEGINS_FORMULA}]'), chr(39) || {value}, {value})"
         values.append(f'{value} AS "{"" if values else _BYTE_ORDER_MARK}{name}"')
     return f"SELECT {', '.join(values)} FROM ({query})"
-
-
-def sql_literal(text: str) -> str:
-    """Return a text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _value(column: Column) -> str:

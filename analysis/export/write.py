@@ -17,7 +17,6 @@ from pulsoid_rec.analysis.export.query import (
     excel_query,
     exported_columns,
     session_ranges,
-    sql_literal,
     table_query,
 )
 from pulsoid_rec.analysis.metrics.columns import SUMMARY
@@ -28,6 +27,7 @@ from pulsoid_rec.analysis.reading.archive import show
 from pulsoid_rec.analysis.reading.database import read_frame, write_temporary
 from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.paths import sql_literal
 from pulsoid_rec.recorder.contract.tables import TABLES as ALL_TABLES
 from pulsoid_rec.recorder.contract.tables import Table
 

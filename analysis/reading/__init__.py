@@ -9,6 +9,6 @@ May import `metrics`. A path goes in; frames, results and the summary come out.
 - `room_leads`: which readings are untimely, and so left out of all that is read.
 - `slices`, `packed`, `pipeline`: the one heavy pass over all readings; `results`: all that comes of it.
 - `rooms`: the same of rooms that an engine hands over in batches, whole or split among tasks.
-- `config_names`, `connections`: names, and what became of connections.
+- `config_names`, `connections`: names, and how connections ended.
 - `members_file`, `rejected`, `backlog`: the file `members.toml`, rejected messages, and what is still in the journal.
 """

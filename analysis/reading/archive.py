@@ -1,8 +1,8 @@
 """The archive of a recording: its files and the rows that are still in the database read as one table each.
 
-A temporary view takes the place of a table. It has the rows of the database, and those of the days that `show` was
-asked for last: each read says what it needs, since to open a file takes a tenth of a millisecond, and an archive may
-have thousands. What all days are needed for, such as the numbers of sessions, comes from what the database has noted.
+A temporary view takes the place of a table. It has the rows of the database, and those of the days of the last call of
+`show`: each read gives the days that it needs, since to open a file takes a tenth of a millisecond, and an archive may
+have thousands. What needs all days, such as the numbers of sessions, comes from what is noted in the database.
 
 Why no row is read twice: whoever archives has the database open for writing while it commits that it will write a file,
 and again while it notes the file and deletes its rows. Neither can happen while a reader has it open. So of the files
@@ -21,30 +21,19 @@ from pulsoid_rec.analysis.reading.database import database_sql
 from pulsoid_rec.recorder.contract.archive_check import find_faults
 from pulsoid_rec.recorder.contract.archive_place import ArchivePlace, open_place
 from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.paths import sql_literal
 from pulsoid_rec.recorder.contract.tables import ARCHIVE_NOTES, TABLES, Table
 
 
 @contextmanager
 def attach_archive(
-    connection: duckdb.DuckDBPyConnection, place: ArchivePlace, *, is_named: bool, say: Callable[[str], None]
+    connection: duckdb.DuckDBPyConnection, place: ArchivePlace, *, is_named: bool, warn: Callable[[str], None]
 ) -> Iterator[None]:
     """Attach an archive to an open database, until the block ends; its files are listed, and none is opened.
 
-    Parameters
-    ----------
-    connection
-        Open on a recording, as by `database.open_database`.
-    place
-        The archive.
-    is_named
-        Whether the user named the place. Else it may be gone: that is an error of the first read that needs a file.
-    say
-        Called with what the user should know of the files.
-
-    Raises
-    ------
-    StorageError
-        The place that the user named cannot be read; or a file cannot, in the block.
+    `warn` is called with what the user should know of the files. Raises `StorageError` if a place that the user named
+    (`is_named`) cannot be read, and in the block if a file cannot. A place that is only noted in the database may be
+    gone: the first read that needs a file of it fails.
     """
     database = database_sql(connection)
     for table in TABLES:
@@ -58,7 +47,7 @@ def attach_archive(
         except duckdb.CatalogException:  # nothing of this database was archived
             connection.execute(note.ddl.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
     connection.execute(f"CREATE TEMP TABLE archive_files ({COLUMNS})")
-    files = list_files(connection, place, is_named=is_named, say=say)
+    files = list_files(connection, place, is_named=is_named, warn=warn)
     if files:
         with connection.appender("temp.main.archive_files") as appender:
             appender.append_rows(files)
@@ -91,29 +80,11 @@ def show(
 ) -> bool:
     """Show the rows of a table that are still in the database, and the archived ones of some days.
 
-    Without an archive it does nothing.
+    These are the days with a part of the range from `since_us` to `until_us`, exclusive (microseconds since 1970), and
+    among `days`. With `unnoted` only files are shown that the database has no notes of: those of other recorders.
 
-    Parameters
-    ----------
-    connection
-        Open on a recording.
-    table
-        Which one.
-    since_us, until_us
-        In microseconds since 1970, the second exclusive: only days with a part of this range; None is no bound.
-    days
-        Only these.
-    unnoted
-        Only what the database has no notes of: the files of other recorders.
-
-    Returns
-    -------
-    Whether there is an archive.
-
-    Raises
-    ------
-    StorageError
-        A file of these days is missing or damaged, or is none of the archive's.
+    Returns whether there is an archive; without one it does nothing. Raises `StorageError` if a file of these days is
+    missing or damaged, or is none of the archive's.
     """
     if not has_archive(connection):
         return False
@@ -163,7 +134,7 @@ def days_of(buckets: pl.DataFrame) -> pl.Series:
 def _view(table: Table, paths: Iterable[str]) -> str:
     """Return the statement that makes the view of a table and these files."""
     live = f"FROM live_{table.name}"
-    literals = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+    literals = ", ".join(map(sql_literal, paths))
     columns = ", ".join(
         f'"{column.name}"::JSON AS "{column.name}"' if column.type == "JSON" else f'"{column.name}"'
         for column in table.columns

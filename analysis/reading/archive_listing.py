@@ -13,34 +13,25 @@ from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.tables import ARCHIVE_BATCHES, ARCHIVE_IDENTITY
 from pulsoid_rec.recorder.contract.wording import format_count
 
-PUT_BACK = "Put it back from a backup; `archive --check` finds all that differ."
+PUT_BACK = (
+    "Put it back from a backup, or name the place where the archive is; `pulsoid-rec archive --check` finds all that"
+    " differ."
+)
 _NEWEST_IDENTITY = f"SELECT {{}} FROM {ARCHIVE_IDENTITY.name} ORDER BY noted_at DESC, rowid DESC LIMIT 1"
 _MARGIN = timedelta(hours=1)  # what is just beside a range of time is read, too
 
 
 class Listed(NamedTuple):
-    """A file, by the parts of its path, and what is known of it.
-
-    Parameters
-    ----------
-    table_name, day, recorder, batch
-        As of `ArchiveFile`.
-    is_noted
-        Whether the database has notes of it.
-    is_checked
-        Whether its content is known to be what its path says.
-    fault, remedy
-        What is wrong with it, and what to do, as an error says it; None if nothing is.
-    """
+    """A file, by the parts of its path, and what is known of it."""
 
     table_name: str
     day: date
     recorder: str
     batch: str
-    is_noted: bool
-    is_checked: bool
-    fault: str | None = None
-    remedy: str | None = None
+    is_noted: bool  # whether the database has notes of it
+    is_checked: bool  # whether its content is known to be what its path says
+    fault: str | None = None  # what is wrong with it, as the message of an error; None if nothing is
+    remedy: str | None = None  # what to do then, as the hint of an error
 
     @property
     def file(self) -> ArchiveFile:
@@ -65,7 +56,7 @@ def find_place(connection: duckdb.DuckDBPyConnection) -> ArchivePlace | None:
 
 
 def list_files(
-    connection: duckdb.DuckDBPyConnection, place: ArchivePlace, *, is_named: bool, say: Callable[[str], None]
+    connection: duckdb.DuckDBPyConnection, place: ArchivePlace, *, is_named: bool, warn: Callable[[str], None]
 ) -> list[Listed]:
     """List the files with rows that are in a recording but not in its database.
 
@@ -91,9 +82,9 @@ def list_files(
         gone = error
     others = [file for file in there if file not in noted]
     if unknown := sum((file.recorder,) in names for file in others):
-        say(
+        warn(
             f"{format_count(unknown, 'file')} of the archive {place.text} {'is' if unknown == 1 else 'are'} under this"
-            " database's name, but not noted in it: it is a copy, or an older state. Their rows are included"
+            " database's name, but not noted in it: the database is a copy, or an older state. Their rows are included"
         )
     files = [
         Listed(each.table, each.day, each.recorder, each.batch, is_noted=False, is_checked=False) for each in others
@@ -133,7 +124,7 @@ def require_sound(files: Sequence[Listed]) -> None:
     days = str(first.day) if first.day == last.day else f"{first.day} to {last.day}"
     raise StorageError(
         str(first.fault),
-        f"{first.remedy} What does not touch {days} can be read without: choose with {' or '.join(options)}.",
+        f"{first.remedy} All but {days} can be read: choose it with {' or '.join(options)}.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What became of the recorders' connections, archived or not."""
+"""When the recorders' connections were opened, and how they ended, archived or not."""
 
 import duckdb
 import polars as pl
@@ -15,7 +15,7 @@ _RECEIVING = [
 def connections_sql(connection: duckdb.DuckDBPyConnection) -> str:
     """Return the SQL of all connection events, with what is noted of archived ones.
 
-    It has `room_id`, `connection_id`, `event`, `changed_at`, and may be used until the table is shown otherwise.
+    It has `room_id`, `connection_id`, `event`, `changed_at`, and is valid until the next `show` of the table.
     """
     columns = "SELECT room_id, connection_id, event, changed_at FROM"
     rows = f"{columns} {CONNECTION_EVENTS.name}"

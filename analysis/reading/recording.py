@@ -63,7 +63,7 @@ class Recording:
         How long each read may wait while a recorder has the file open, in seconds.
     archive
         Where the archive is; None for the place that is noted in the database, if one is.
-    say
+    warn
         Called with what a reader should know about the archive's files; by default that is a warning.
 
     Raises
@@ -81,7 +81,7 @@ class Recording:
         lock_timeout_s: float = LOCK_TIMEOUT_S,
         *,
         archive: Path | str | None = None,
-        say: Callable[[str], None] = warnings.warn,
+        warn: Callable[[str], None] = warnings.warn,
     ) -> None:
         self.archive = None if archive is None else open_place(archive)
         if path is None and self.archive is None:
@@ -89,7 +89,7 @@ class Recording:
         self._database = None if path is None else parse_path(path)
         self.path = self._database or Path(self.archive.text if self.archive else "")
         self.lock_timeout_s = lock_timeout_s
-        self._say = say
+        self._warn = warn
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._scans: dict[tuple[tuple[str, ...], Definitions], Scan] = {}
 
@@ -114,7 +114,7 @@ class Recording:
             if place is None:
                 yield connection
                 return
-            with attach_archive(connection, place, is_named=self.archive is not None, say=self._say):
+            with attach_archive(connection, place, is_named=self.archive is not None, warn=self._warn):
                 yield connection
 
     @contextmanager

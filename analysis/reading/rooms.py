@@ -10,7 +10,7 @@ split by the time of receipt.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -55,22 +55,11 @@ _EVENT = "room_id, profile_id, 'updated', name, NULL, occurred_at, received_at, 
 _BAD_ROWS = (duckdb.BinderException, duckdb.ConstraintException, duckdb.ConversionException, pa.ArrowInvalid)
 
 
-@dataclass(frozen=True, slots=True)
-class RoomScan:
-    """What of whole rooms is needed to summarize some of their members; few rows, of all scans of these rooms."""
-
-    sessions: pl.DataFrame
-    """`sessions.SCHEMA`, but that `members` is not their number."""
-
-    room_leads: pl.DataFrame
-    """As `room_leads.read_room_leads` returns them."""
-
-
 def summarize_rooms(
     batches: Iterable[pa.RecordBatch],
     members: pl.DataFrame = NOBODY,
     definitions: Definitions = USUAL,
-    scan: RoomScan | None = None,
+    scan: Scan | None = None,
     scratch: Path | None = None,
 ) -> pl.DataFrame:
     """Summarize rooms of which all readings are given; or with a `scan` of the rooms, members of whom all are given.
@@ -106,22 +95,22 @@ def summarize_rooms(
 def scan_rooms(
     batches: Iterable[pa.RecordBatch], definitions: Definitions = USUAL, scratch: Path | None = None
 ) -> pl.DataFrame:
-    """Scan rooms, of which all that was received in any quarter of an hour (UTC) is given or nothing: `SCAN`."""
+    """Scan rooms; of each quarter of an hour (UTC) all that was received is given, or nothing. Returns `SCAN`."""
     with _open_stored(batches, scratch) as connection:
         scan = scan_readings(connection, definitions)
     stretches = scan.sessions.rename({"started_at": "first_at", "ended_at": "last_at"}).drop("session", "members")
     return pl.concat([stretches, scan.room_leads], how="diagonal").select(*SCAN)
 
 
-def add_scans(scans: pl.DataFrame, definitions: Definitions = USUAL) -> RoomScan:
-    """Add up what `scan_rooms` returned for all parts of some rooms."""
+def add_scans(scans: pl.DataFrame, definitions: Definitions = USUAL) -> Scan:
+    """Add up what `scan_rooms` returned for all parts of some rooms, without buckets and numbers of members."""
     is_lead = pl.col("quarter").is_not_null()
     stretches = scans.filter(~is_lead).with_columns(profile_id=pl.lit(""))
     sessions = list_sessions(number_stretches(stretches, definitions.session_gap_us))
-    return RoomScan(sessions, scans.filter(is_lead).select("room_id", "quarter", "room_lead_us"))
+    return Scan((), stretches.clear(), sessions, scans.filter(is_lead).select("room_id", "quarter", "room_lead_us"))
 
 
-def _scan_members(connection: duckdb.DuckDBPyConnection, definitions: Definitions, scan: RoomScan) -> Scan:
+def _scan_members(connection: duckdb.DuckDBPyConnection, definitions: Definitions, scan: Scan) -> Scan:
     """Count the timely readings of the members that are here, and number them as the sessions of their rooms."""
     write_room_leads(connection, scan.room_leads)
     sent = read_frame(connection, activity_sql(timely_sql(definitions), buckets_of(definitions))).drop("quarter")
@@ -129,7 +118,7 @@ def _scan_members(connection: duckdb.DuckDBPyConnection, definitions: Definition
     sessions = scan.sessions.select("room_id", "first_received_at", first_at="started_at", last_at="ended_at")
     stretches = pl.concat([sent, sessions], how="diagonal")
     buckets = number_stretches(stretches, definitions.session_gap_us).filter(pl.col("profile_id").is_not_null())
-    return Scan((), buckets, scan.sessions, scan.room_leads)
+    return replace(scan, buckets=buckets)
 
 
 @contextmanager

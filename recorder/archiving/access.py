@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def only_run(database: Path) -> Iterator[None]:
-    """See that no other process archives from a database, or rewrites it, until the block ends.
+    """Keep other processes from archiving from a database, or rewriting it, until the block ends.
 
-    Sorting a large day goes to temporary files: to a folder of their own, which is gone at the end.
+    Sorting a large day needs temporary files. They are in a folder of their own, which is removed at the end.
     """
     database = follow_link(database)
     spill = spill_folder(database)
@@ -41,7 +41,7 @@ def only_run(database: Path) -> Iterator[None]:
             spill.mkdir(mode=0o700)
             yield
         finally:
-            stop_engines()  # which still have that folder
+            stop_engines()  # which still use that folder
             shutil.rmtree(spill, ignore_errors=True)
             lock.release()
 

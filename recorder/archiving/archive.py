@@ -1,4 +1,4 @@
-"""Archive all days that have ended, table by table, while a recorder has its turns with the database."""
+"""Archive all days before a date, table by table, and let recorders use the database in between."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,15 +9,17 @@ from pathlib import Path
 from pulsoid_rec.recorder.archiving.access import open_when_free
 from pulsoid_rec.recorder.archiving.move import move_rows
 from pulsoid_rec.recorder.archiving.notes import (
+    MOVE_FIRST,
     Noted,
     note_intent,
     note_new_identity,
+    note_place,
     read_notes,
-    settle_place,
 )
 from pulsoid_rec.recorder.archiving.parquet import days_before, has_rows
 from pulsoid_rec.recorder.archiving.store import ArchiveStore
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
+from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.contract.tables import TABLES
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
@@ -51,39 +53,27 @@ def archive(
 ) -> Archived:
     """Move all rows of the days before a date from a database to an archive.
 
-    Parameters
-    ----------
-    database
-        The DuckDB file; `only_run` keeps others from archiving it.
-    store
-        The archive.
-    until
-        The first day (UTC) that stays in the database.
-    new_identity
-        Whether the database, a copy, gets a name of its own first.
-    report
-        Called after each file, with the number of files done and to do, and what was archived so far.
-    timings
-        How long to wait for the database, and to leave it to others.
+    `only_run` keeps others from archiving the database. With `new_identity` it is a copy, and gets a name of its own
+    first. `report` is called now and then, with the number of files done and to do, and what was archived so far.
 
-    Raises
-    ------
-    DatabaseBusyError
-        Another process keeps the database open.
-    StorageError
-        The database or the archive cannot be used, or they do not belong together. What was not archived is in the
-        database as before; run it again.
+    Raises `DatabaseBusyError` if another process keeps the database open, and `StorageError` if the database or the
+    archive cannot be used, or they do not belong together. What was not archived is in the database as before.
     """
     with open_when_free(database, timings=timings) as connection:
         notes = read_notes(connection)
         if new_identity:
             note_new_identity(connection, notes)
-    if not notes.noted:  # else the folder must be there: it may be on a disk that is not connected now
+    if not notes.noted:  # else it must be there: its disk may not be connected now
         store.make()
-    files = store.place.list_files()
+    try:
+        files = store.place.list_files()
+    except StorageError as error:
+        if notes.place in {None, store.place.text}:
+            raise
+        raise StorageError(f"{error.message}. This database archives to {notes.place}", MOVE_FIRST) from error
     with open_when_free(database, timings=timings) as connection:
         notes = read_notes(connection)
-        settle_place(connection, notes, store.place, files)
+        note_place(connection, notes, store.place, files)
         waiting = {(file.table, file.day): file for file in notes.intended}
         for table in TABLES:
             for day in days_before(connection, table, until):
@@ -93,14 +83,14 @@ def archive(
     for done, archived in _move_in_turns(database, store, files_to_do, set(notes.intended), timings):
         report(done, len(files_to_do), archived)
     with open_when_free(database, 0, timings):
-        pass  # which makes a checkpoint
+        pass  # closing it makes a checkpoint
     return archived
 
 
 def _move_in_turns(
     database: Path, store: ArchiveStore, files: list[ArchiveFile], intended: set[ArchiveFile], timings: Timings
 ) -> Iterator[tuple[int, Archived]]:
-    """Move the rows of each file; others have their turn whenever it yields how many are done, and what was moved."""
+    """Move the rows of each file; yield how many are done, and what was moved, when the database is free for others."""
     archived = Archived()
     done = 0
     while done < len(files):

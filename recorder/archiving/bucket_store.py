@@ -5,14 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pulsoid_rec.recorder.archiving.store import ArchiveStore, Stored, sha256_of
+from pulsoid_rec.recorder.archiving.store import ArchiveStore, sha256_of
 from pulsoid_rec.recorder.contract.archive_bucket import ArchiveBucket
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.errors import StorageError
 
 _PART_BYTES = 16 * 2**20
-"""A file of twice as many bytes, which are in memory then, is sent at once; a larger one in parts, two at a time, which
-become an object together."""
+"""A file of up to twice as many bytes is sent at once; a larger one in parts, two at a time, so that as much is in
+memory. The parts become an object together."""
 
 
 class BucketStore(ArchiveStore):
@@ -24,23 +24,24 @@ class BucketStore(ArchiveStore):
         self._folder = folder
 
     def make(self) -> None:
-        """Do nothing: folders of a bucket come into being with their files. The bucket is its owner's to make."""
+        """Do nothing: a bucket has no folders, and its owner makes the bucket."""
 
-    def put(self, file: ArchiveFile, write: Callable[[Path], object]) -> Stored:
+    def put(self, file: ArchiveFile, write: Callable[[Path], object]) -> tuple[int, str]:
         """Write a file, and send it under its own name."""
         with TemporaryDirectory(dir=self._folder) as folder:
             path = Path(folder) / "new.parquet"
             write(path)
-            stored = Stored(path.stat().st_size, sha256_of(path))
+            size, sha256 = path.stat().st_size, sha256_of(path)
             name = self.place.name_of(file)
             with self._bucket.translate_errors():
                 self._bucket.files.put_file(str(path), name, chunksize=_PART_BYTES, max_concurrency=2)
                 arrived = self._bucket.files.info(name)["size"]
-            if arrived != stored.bytes:
+            if arrived != size:
                 raise StorageError(
-                    f"{name} has {arrived:,} bytes, and not {stored.bytes:,}", "Run this again: its rows are here."
+                    f"{name} has {arrived:,} bytes, and not {size:,}",
+                    "Run this again: its rows are still in the database.",
                 )
-        return stored
+        return size, sha256
 
     def sha256_of(self, file: ArchiveFile) -> str:
         """Return the SHA-256 of a file, which is fetched for it."""

@@ -10,19 +10,10 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def parse_before(text: str, now: datetime) -> date:
-    """Return the first day (UTC) that is not archived.
+    """Return the first day (UTC) that is not archived, at a time `now`.
 
-    Parameters
-    ----------
-    text
-        How long ago a day must have ended, such as `12h`, `1d` or `2w` (also `s` and `m`); or the date of that day.
-    now
-        The present, aware.
-
-    Raises
-    ------
-    UsageError
-        It is neither, or a date in the future.
+    The text is how long ago a day must have ended, such as `12h`, `1d` or `2w` (also `s` and `m`), or the date of that
+    first day. Raises `UsageError` if it is neither, or a date in the future.
     """
     text = text.strip()
     today = now.astimezone(UTC).date()

@@ -33,14 +33,9 @@ _MEMBERS = {MEMBER_EVENTS.name: "profile_id", ROOM_EVENTS.name: "NULL"}
 def move_rows(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: ArchiveStore) -> Noted | None:
     """Write a file that is intended, note it, and delete its rows; return what is noted, or None if there are no rows.
 
-    If there is too much of a day for one file, some of its rows are left for another.
-
-    Raises
-    ------
-    StorageError
-        The file cannot be written; or it shows that another database archives under the same name.
-    duckdb.Error
-        The database cannot be read or written. Whatever is raised, closing the connection leaves the rows as before.
+    If there is too much of a day for one file, some of its rows are left for another. Raises `StorageError` if the file
+    cannot be written, or the archive shows that another database archives under the same name; and `duckdb.Error` if
+    the database cannot be read or written. Closing the connection then leaves the rows as before.
     """
     # One transaction, whose view of the rows does not change: those deleted are those that were written.
     connection.execute("BEGIN")
@@ -62,7 +57,7 @@ def move_rows(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, store: A
         if not is_there:
             store.remove(file)
         raise copy_error(notes, store.place)
-    noted = Noted(rows, stored.bytes, stored.sha256)
+    noted = Noted(rows, *stored)
     _note_content(connection, file, where)
     note_file(connection, file, noted)
     deleted = connection.execute(f"DELETE FROM {table.name} WHERE {where}").fetchall()[0][0]
@@ -108,7 +103,7 @@ def _require_contained(
             raise
         raise StorageError(
             f"{store.place.name_of(file)} is damaged, or no file of this archive",
-            "Move it away, and run this again: its rows are here.",
+            "Move it away, and run this again: its rows are still in the database.",
         ) from error
     if not is_contained:
         raise copy_error(read_notes(connection), store.place)

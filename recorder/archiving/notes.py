@@ -1,4 +1,4 @@
-"""What a database knows of its archive; and whether it is the one that wrote it, or a copy."""
+"""What is noted in a database of its archive; and whether it is the database that wrote it, or a copy."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from pulsoid_rec.recorder.contract.archive_place import ArchivePlace
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.tables import ARCHIVE_BATCHES, ARCHIVE_IDENTITY, ARCHIVE_NOTES
 from pulsoid_rec.recorder.ingest.archive_identity import note_identity
+
+MOVE_FIRST = "Archive to that place; or move the whole archive first, and then name the new place."
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Notes:
 
 
 def read_notes(connection: duckdb.DuckDBPyConnection, files: Iterable[ArchiveFile] | None = None) -> Notes:
-    """Read the notes, made if there are none; of no other files than these, if any are given."""
+    """Read the notes, of these files alone if any are given; make tables for them and a name, if there are none."""
     for table in ARCHIVE_NOTES:
         connection.execute(table.ddl)
     newest = f"SELECT recorder, place FROM {ARCHIVE_IDENTITY.name} ORDER BY noted_at DESC, rowid DESC LIMIT 1"
@@ -57,7 +59,7 @@ def read_notes(connection: duckdb.DuckDBPyConnection, files: Iterable[ArchiveFil
 
 
 def note_new_identity(connection: duckdb.DuckDBPyConnection, notes: Notes) -> None:
-    """Give a copy a name of its own. What it intended under the old one is left to the original."""
+    """Give a copy a name of its own. Files that are intended under the old name are left to the original."""
     connection.execute("BEGIN")
     note_identity(connection, place=notes.place)
     connection.execute(f"DELETE FROM {ARCHIVE_BATCHES.name} WHERE noted_at IS NULL")
@@ -74,7 +76,7 @@ def note_intent(connection: duckdb.DuckDBPyConnection, file: ArchiveFile) -> Non
 
 
 def note_file(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, noted: Noted | None) -> None:
-    """Note what a file that was intended is; or forget the intent if there is no such file."""
+    """Note a file that was intended; or remove the intent if nothing was written."""
     own = f"{ARCHIVE_BATCHES.name} {{}} WHERE recorder = ? AND batch = ?"
     if noted is None:
         connection.execute(f"DELETE FROM {own.format('')}", [file.recorder, file.batch])
@@ -85,15 +87,12 @@ def note_file(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, noted: N
     )
 
 
-def settle_place(
+def note_place(
     connection: duckdb.DuckDBPyConnection, notes: Notes, place: ArchivePlace, files: Iterable[ArchiveFile]
 ) -> None:
-    """See that an archive with these files is this database's, and note its place.
+    """Note the place of an archive with these files, or raise `StorageError` if it cannot be this database's.
 
-    Raises
-    ------
-    StorageError
-        The database is a copy of the one that wrote there, or its archive is elsewhere.
+    That is so if the database is a copy of the one that wrote there, or its archive is elsewhere.
     """
     there = set(files)
     if notes.find_unknown(there):
@@ -110,7 +109,7 @@ def settle_place(
         raise StorageError(
             f"This database archives to {notes.place}: of its {len(notes.noted):,} files there {missing:,} are not in "
             f"{place.text}",
-            "Archive to that place; or move the whole archive, and then name the new place.",
+            MOVE_FIRST,
         )
     note_identity(connection, notes.recorder, place.text)
 
@@ -118,8 +117,8 @@ def settle_place(
 def copy_error(notes: Notes, place: ArchivePlace) -> StorageError:
     """Return the error for a database that is a copy of the one that archived."""
     return StorageError(
-        f"{place.text} has files of this database's name, {notes.recorder}, that it knows nothing of: it is a copy or "
-        "an older state of the database that wrote them. Nothing was archived",
-        "Archive from that database; or if it is lost, add --new-identity once: rows that are in both count as "
+        f"{place.text} has files under this database's name, {notes.recorder}, that are not noted in it: the database "
+        "is a copy, or an older state, of the one that wrote them. Nothing was archived",
+        "Archive from the original; if that is lost, add --new-identity once: rows that are in both count as "
         "duplicates then.",
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 
 from pulsoid_rec.recorder.contract.archive_files import METADATA_PREFIX, VERSION, ArchiveFile, table_of
+from pulsoid_rec.recorder.contract.paths import sql_literal
 from pulsoid_rec.recorder.contract.tables import Column, Table
 
 PORTION_ROWS = 5_000_000
@@ -30,7 +31,7 @@ def within(table: Table, day: date) -> str:
 def portion(connection: duckdb.DuckDBPyConnection, file: ArchiveFile) -> str:
     """Return the SQL condition for the rows that a file takes: all of its day, or the first if they are too many.
 
-    Those first stay the first, whatever comes in or goes meanwhile.
+    Rows that are inserted meanwhile come after these.
     """
     table = table_of(file)
     of_day = f"FROM {table.name} WHERE {within(table, file.day)}"
@@ -66,11 +67,11 @@ def write_parquet(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, wher
     columns = ", ".join(map(_value, table.columns))
     names = {column.name for column in table.columns}
     order = ", ".join([*(name for name in _SORTED_BY if name in names), "rowid"])
-    metadata = ", ".join(f"{_text(key)}: {_text(value)}" for key, value in describe(file).items())
+    metadata = ", ".join(f"{sql_literal(key)}: {sql_literal(value)}" for key, value in describe(file).items())
     connection.execute(
         f"COPY (SELECT {columns} FROM {table.name} WHERE {where} ORDER BY {order})"
-        f" TO {_text(str(path))} (FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP},"
-        f" USE_TMP_FILE false, KV_METADATA {{{metadata}}})"
+        f" TO {sql_literal(str(path))} (FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, USE_TMP_FILE false,"
+        f" ROW_GROUP_SIZE {_ROW_GROUP}, KV_METADATA {{{metadata}}})"
     )
 
 
@@ -90,7 +91,7 @@ def describe(file: ArchiveFile) -> dict[str, str]:
 def parquet_sql(pattern: str) -> str:
     """Return the SQL for the rows of a file, given as DuckDB takes it."""
     # No hive partitioning: it would add a column with the day of the folder's name.
-    return f"read_parquet({_text(pattern)}, hive_partitioning = false)"
+    return f"read_parquet({sql_literal(pattern)}, hive_partitioning = false)"
 
 
 def live_sql(table: Table, where: str) -> str:
@@ -113,9 +114,3 @@ def _microseconds(day: date, days: int = 0) -> int:
     """Return when a day begins, or one so many days later, in microseconds since 1970."""
     since = day - date(1970, 1, 1) + timedelta(days=days)
     return since // timedelta(microseconds=1)
-
-
-def _text(value: str) -> str:
-    """Return a text as an SQL literal."""
-    quoted = value.replace("'", "''")
-    return f"'{quoted}'"

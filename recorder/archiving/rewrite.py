@@ -1,4 +1,4 @@
-"""Copy a database into a new file that takes its place: in the old one deleted rows keep their space and bytes."""
+"""Copy a database into a new file that takes its place: the old one keeps the space and bytes of deleted rows."""
 
 import shutil
 import sys
@@ -30,21 +30,11 @@ _USED_BYTES = "SELECT used_blocks * block_size FROM pragma_database_size() WHERE
 def rewrite(database: Path, kept: Mapping[str, str] = _ALL_ROWS) -> tuple[int, int]:
     """Copy a database into a new file, compare both, and put that in its place; return its bytes before and after.
 
-    Recorders wait meanwhile. Killed at any instant, the one or the other is there as a whole.
+    Recorders wait meanwhile; `only_run` keeps others from rewriting it. Killed at any instant, the one or the other is
+    there as a whole. `kept` has, by table, an SQL condition for the rows that are kept; of the other tables all are.
 
-    Parameters
-    ----------
-    database
-        The DuckDB file; `only_run` keeps others from rewriting it.
-    kept
-        By table, an SQL condition for the rows that are kept; of tables that are not named all are.
-
-    Raises
-    ------
-    DatabaseBusyError
-        Another process keeps the database open.
-    StorageError
-        There is not enough space, or the copy differs. The database is unchanged.
+    Raises `DatabaseBusyError` if another process keeps the database open, and `StorageError` if there is not enough
+    space, or the copy differs. The database is unchanged then.
     """
     database = follow_link(database)
     _remove_leftovers(database)

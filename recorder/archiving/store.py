@@ -5,7 +5,6 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -19,14 +18,6 @@ from pulsoid_rec.recorder.disk.replace import open_replacement
 from pulsoid_rec.recorder.disk.sync import sync_folder
 
 
-@dataclass(frozen=True)
-class Stored:
-    """What lies in the archive: the size of a file, and its SHA-256 as hexadecimal digits."""
-
-    bytes: int
-    sha256: str
-
-
 class ArchiveStore(ABC):
     """An archive, to be written to."""
 
@@ -38,20 +29,11 @@ class ArchiveStore(ABC):
         """Make the place, readable only by its owner, if it is not there."""
 
     @abstractmethod
-    def put(self, file: ArchiveFile, write: Callable[[Path], object]) -> Stored:
-        """Write a file, and then give it its name; it replaces an earlier one of that name.
+    def put(self, file: ArchiveFile, write: Callable[[Path], object]) -> tuple[int, str]:
+        """Write a file, and then give it its name; return its size in bytes, and its SHA-256.
 
-        Parameters
-        ----------
-        file
-            Which one.
-        write
-            Writes it to a path, and reads it back; if it raises, the archive is as before.
-
-        Raises
-        ------
-        StorageError
-            The place has gone, has no space left, or cannot be written to.
+        It replaces an earlier file of that name. `write` writes it to a path, and reads it back; if it raises, the
+        archive is as before. Raises `StorageError` if the place has gone, has no space left, or cannot be written to.
         """
 
     @abstractmethod
@@ -77,7 +59,7 @@ class FolderStore(ArchiveStore):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             sync_folder(self._folder.parent)
 
-    def put(self, file: ArchiveFile, write: Callable[[Path], object]) -> Stored:
+    def put(self, file: ArchiveFile, write: Callable[[Path], object]) -> tuple[int, str]:
         """Write a file under a temporary name, sync it, and rename it."""
         path = self._path_of(file)
         with self._translate_errors():
@@ -86,7 +68,7 @@ class FolderStore(ArchiveStore):
                 leftover.unlink(missing_ok=True)
             with open_replacement(path, sync=True) as temporary:
                 write(temporary)
-                stored = Stored(temporary.stat().st_size, sha256_of(temporary))
+                stored = temporary.stat().st_size, sha256_of(temporary)
         return stored
 
     def sha256_of(self, file: ArchiveFile) -> str:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,23 +36,22 @@ def archive(
         str, typer.Option(metavar="TIME", help="How long ago a day must have ended, such as 12h or 2w; or a date.")
     ] = "1d",
     check: Annotated[
-        bool, typer.Option("--check", help="Archive nothing; compare the archive with what is noted of it.")
+        bool, typer.Option("--check", help="Archive nothing; check that each file is as it was written.")
     ] = False,
     compact: Annotated[
-        bool, typer.Option("--compact", help="Then write the database anew, so that its file gets smaller.")
+        bool, typer.Option("--compact", help="Then rewrite the database, so that its file gets smaller.")
     ] = False,
     new_identity: Annotated[
-        bool, typer.Option("--new-identity", help="Let a copy of a database that is lost archive under its own name.")
+        bool, typer.Option("--new-identity", help="Let a copy whose original is lost archive under a name of its own.")
     ] = False,
 ) -> None:
     """Move whole days (UTC) from the database to an archive of Parquet files.
 
     It may run while a recorder does, and be stopped at any time: each row is in the database or in the archive. Run it
-    again, from time to time, with the same folder. Several databases may archive to one.
+    again, from time to time, with the same folder. Several databases may share one. Reports and exports read it, too.
     """
     import logging
     import os
-    from datetime import UTC, datetime
 
     from pulsoid_rec.recorder.archiving.access import only_run, spill_folder
     from pulsoid_rec.recorder.archiving.archive import archive as archive_days
@@ -79,14 +79,15 @@ def archive(
     try:
         with only_run(db):
             archived = archive_days(db, store, until, new_identity=new_identity, report=_Progress().show_archived)
-            print(_format_archived(archived, store.place.text), file=sys.stderr)
+            print(_format_archived(archived, store.place.text, until), file=sys.stderr)
             if compact:
-                before_bytes, _ = rewrite(db)
-                print(f"{db} had {format_count(before_bytes, 'byte')}.", file=sys.stderr)
+                before_bytes, bytes_now = rewrite(db)
+                print(f"{db} had {before_bytes:,} bytes, and has {bytes_now:,} bytes now.", file=sys.stderr)
+            elif archived.files:
+                print(f"{db} has {db.stat().st_size:,} bytes. --compact makes it smaller.", file=sys.stderr)
     except KeyboardInterrupt:
         print("Stopped. What was not archived is in the database; run it again for the rest.", file=sys.stderr)
         raise
-    print(f"{db} has {format_count(db.stat().st_size, 'byte')} now.", file=sys.stderr)
 
 
 class _Progress:
@@ -105,21 +106,16 @@ class _Progress:
     def show_archived(self, done: int, to_do: int, archived: "Archived") -> None:
         """Print how much is archived."""
         rows = format_count(sum(archived.rows.values()), "row")
-        self.show(f"{done:,} of {format_count(to_do, 'file')}, {rows}")
+        self.show(f"{done:,} of {format_count(to_do, 'file')} archived, {rows}")
 
 
-def _format_archived(archived: "Archived", place: str) -> str:
+def _format_archived(archived: "Archived", place: str, until: date) -> str:
     if not archived.files:
-        return f"There was no whole day to archive to {place}."
-    rows, by_table = (
-        sum(archived.rows.values()),
-        ", ".join(f"{count:,} {name}" for name, count in archived.rows.items()),
-    )
-    days, files = format_count(len(archived.days), "day"), format_count(archived.files, "file")
-    return (
-        f"Archived {format_count(rows, 'row')} ({by_table}) of {days} to {place}: {files},"
-        f" {format_count(archived.bytes, 'byte')}."
-    )
+        return f"Nothing was archived to {place}: the database has no rows of days before {until} (UTC)."
+    by_table = ", ".join(f"{count:,} {name}" for name, count in archived.rows.items())
+    rows, days = format_count(sum(archived.rows.values()), "row"), format_count(len(archived.days), "day")
+    files = format_count(archived.files, "file")
+    return f"Archived {rows} ({by_table}) of {days} to {place}: {files}, {archived.bytes:,} bytes."
 
 
 def _check(db: Path, store: "ArchiveStore") -> None:
@@ -136,10 +132,8 @@ def _check(db: Path, store: "ArchiveStore") -> None:
         if fault:
             faults += 1
             print(f"{store.place.name_of(file)} {fault}.", file=sys.stderr)
-        progress.show(f"{format_count(files, 'file')} compared")
+        progress.show(f"{format_count(files, 'file')} checked")
+    checked = f"Checked {format_count(files, 'file')} in {store.place.text}"
     if faults:
-        raise StorageError(
-            f"{format_count(faults, 'file')} of {files:,} in {store.place.text} are not as they should be",
-            "Put them back from a backup.",
-        )
-    print(f"{format_count(files, 'file')} in {store.place.text}: all is well.", file=sys.stderr)
+        raise StorageError(f"{checked}: {format_count(faults, 'fault')}", "Put these files back from a backup.")
+    print(f"{checked}: no faults.", file=sys.stderr)

@@ -72,7 +72,7 @@ def simulate(
     ] = False,
     cors: Annotated[
         bool,
-        typer.Option("--cors", help="Admit pages in a browser: any page that is open then, if it knows the token."),
+        typer.Option("--cors", help="Admit pages in a browser: any that is open, if it knows the token."),
     ] = False,
     seed: Annotated[
         int, typer.Option(metavar="N", help="A number that other people and other faults follow from.")

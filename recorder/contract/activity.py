@@ -1,7 +1,7 @@
 """Activity: how many readings each member sent in each quarter of an hour, as SQL.
 
-Of the readings in a database it is counted when somebody asks; of those in an archive it was noted when they were moved
-there. Both by the same SQL, so that they add up.
+Readings in a database are counted when they are read; those in an archive were counted when they were moved there, and
+that was noted. Both are counted by the same SQL, so that they add up.
 """
 
 from dataclasses import dataclass
@@ -41,14 +41,8 @@ QUARTER = Cut(15 * 60 * 1_000_000)
 def activity_sql(source: str, buckets: Cut = QUARTER, more: str = "") -> str:
     """Return the SQL that counts readings by `room_id`, `profile_id`, `bucket` of time and `quarter` of receipt.
 
-    Parameters
-    ----------
-    source
-        Readings, as SQL; it may end with a condition.
-    buckets
-        How time is cut.
-    more
-        What else to compute of each group: `, count(*) AS many`.
+    `source` are readings, as SQL, which may end with a condition; `more` is what else to compute of each group, such as
+    `, count(*) AS many`.
     """
     return (
         f"SELECT room_id, profile_id, {buckets.sql('occurred_at')} AS bucket, {QUARTER.sql('received_at')} AS quarter,"

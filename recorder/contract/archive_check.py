@@ -66,7 +66,7 @@ def _find_fault(
     day = file.day.isoformat()
     for key, value in zip(_SAME_AS_PATH, (file.table, day), strict=True):
         if says[key] != value:
-            return f"says of itself that its {key} is {says[key] or 'unknown'}"
+            return f"is of the {key} {says[key]}, by its metadata"
     others = [instant[:10] for instant in instants if instant is not None and not instant.startswith(day)]
     return f"has rows of {others[0]}" if others else None
 

@@ -60,7 +60,7 @@ def day_folder(day: date) -> str:
 
 
 def parse_archive_path(path: str) -> ArchiveFile | None:
-    """Return what a path relative to the archive's folder says; None if it is no file of an archive."""
+    """Parse a path relative to the archive's folder; return None if it is not that of an archive's file."""
     match = _FILE.fullmatch(path)
     if match is None or match["table"] not in _TABLES:
         return None

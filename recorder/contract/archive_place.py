@@ -34,12 +34,8 @@ class ArchivePlace(ABC):
     def list_files(self, table: str | None = None, day: date | None = None) -> dict[ArchiveFile, int]:
         """List the files of the archive, or of one of its tables or days, each with its size in bytes.
 
-        Anything that is no file of an archive by its name is left out.
-
-        Raises
-        ------
-        StorageError
-            The place is not there, cannot be read, or, if all are listed, holds an archive of a newer version.
+        Anything that is no file of an archive by its name is left out. Raises `StorageError` if the place cannot be
+        read; and, if all files are listed, if it is not there, or holds an archive of a newer version.
         """
         for name in self._names() if table is None else ():
             version = _VERSION_FOLDER.fullmatch(name)
@@ -65,8 +61,7 @@ class ArchivePlace(ABC):
     def duckdb_path(self, file: ArchiveFile) -> str:
         """Return what DuckDB's `read_parquet` has to be given for this file alone."""
 
-    @abstractmethod
-    def register(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def register(self, connection: duckdb.DuckDBPyConnection) -> None:  # noqa: B027 - a folder needs none
         """Make the place known to a connection that is to read from it."""
 
     @abstractmethod
@@ -95,9 +90,6 @@ class ArchiveFolder(ArchivePlace):
     def duckdb_path(self, file: ArchiveFile) -> str:
         """Return the pattern that matches this file alone."""
         return duckdb_pattern(self.path_of(file))
-
-    def register(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Do nothing: a folder is known to all."""
 
     def path_of(self, file: ArchiveFile) -> Path:
         """Return where a file is."""
@@ -131,12 +123,9 @@ class ArchiveFolder(ArchivePlace):
 
 
 def open_place(text: str | Path) -> ArchivePlace:
-    """Return the place of an archive, by what a user wrote or a database has noted; nothing is looked at yet.
+    """Return the place of an archive, by what a user wrote or a database has noted; it is not opened yet.
 
-    Raises
-    ------
-    UsageError
-        It is empty, or a URL of another kind than `s3://`, or what that needs is not installed.
+    Raises `UsageError` if it is empty, a URL of another kind than `s3://`, or what that needs is not installed.
     """
     if text == "":  # as of a variable that is not set: it would be the folder that one is in
         raise UsageError("The archive has no name", "Name a folder, or a bucket as s3://BUCKET/FOLDER.")

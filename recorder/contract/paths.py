@@ -49,6 +49,11 @@ def duckdb_path(path: Path) -> str:
     return str(path.absolute())
 
 
+def sql_literal(text: str) -> str:
+    """Return a text, such as a path, as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def follow_link(path: Path) -> Path:
     """Return the file that a link leads to; any other path as it is."""
     return Path(os.path.realpath(path)) if path.is_symlink() else path

@@ -19,7 +19,7 @@ from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_SERVER
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.disk.replace import open_replacement
-from pulsoid_rec.recorder.pulsoid.known_secrets import remember
+from pulsoid_rec.recorder.pulsoid.known_secrets import add_secrets
 from pulsoid_rec.recorder.pulsoid.token_gate import require_permitted
 
 TOKEN_VARIABLE = "PULSOID_TOKEN"  # noqa: S105 - the name of a variable, not a token
@@ -86,7 +86,7 @@ class Credentials:
             refresh_token if isinstance(refresh_token, str) and refresh_token else None,
             {name: each for name, each in previous.items() if is_token(each)} if isinstance(previous, dict) else None,
         )
-        remember(*(pair.previous or {}).values(), pair.refresh_token, pair.token)
+        add_secrets(*(pair.previous or {}).values(), pair.refresh_token, pair.token)
         require_permitted(server_url, source, owner, allow_unencrypted=self.allow_unencrypted)
         return pair
 

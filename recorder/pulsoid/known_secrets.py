@@ -1,4 +1,4 @@
-"""Remove secrets from what a server says: tokens, old ones too, and the application's secret.
+"""Remove secrets from what a server sends: tokens, old ones too, and the application's secret.
 
 A server may repeat a token: in a message, a config, the reason for closing, a header. What is stored, logged and shown
 has `[secret]` in its place. A secret is found in any case, also where characters are percent-encoded or escaped as in
@@ -23,7 +23,7 @@ _ESCAPE = re.compile(r"%([0-9a-f]{2})|\\u00([0-9a-f]{2})|\\/", re.IGNORECASE)
 _known: dict[str, None] = {}  # in small letters; those used last are at the end
 
 
-def remember(*secrets: str | None) -> None:
+def add_secrets(*secrets: str | None) -> None:
     """Remove these from all texts from now on."""
     for secret in secrets:
         if secret is not None and len(secret) >= _SHORTEST:

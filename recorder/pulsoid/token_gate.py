@@ -1,6 +1,6 @@
 """Decide whether a token may be sent to a server: for the room, the check and the refresh alike. Pure.
 
-Whoever reads a token names the server it is for, and gets none that may not go there.
+A token is read for a named server, and is not returned if it may not be sent there.
 """
 
 from functools import lru_cache
@@ -15,29 +15,23 @@ _parse = lru_cache(parse_server_url)  # it loads the certificates of TLS, and a 
 
 
 def require_permitted(server_url: ServerUrl, source: str, owner: str | None, *, allow_unencrypted: bool) -> None:
-    """Raise `UsageError` unless a token may be sent to `server_url`, and all that belongs to it.
+    """Raise `UsageError` unless a token, and all that belongs to it, may be sent to `server_url`.
 
-    Parameters
-    ----------
-    source
-        Where the token was read from, for the message.
-    owner
-        URL of the only server that the token is for; None if it is for the one that its user named beside it.
-    allow_unencrypted
-        Whether the user accepts that others read it on the way. To this machine there is nobody on the way.
+    `source` is where the token was read from, for the message. `owner` is the URL of the only server that the token is
+    for; None if it is for the one that its user named beside it. With `allow_unencrypted` the user accepts that others
+    could read it on the way; a connection within this machine is always allowed.
     """
     if owner is not None:
         try:
             owner = _parse(owner).url
         except UsageError:
-            raise UsageError(
-                f'"server" in {source} is not the URL of a server', f"Give it as {DEFAULT_SERVER}."
-            ) from None
+            hint = f"Give it as {DEFAULT_SERVER} or ws://127.0.0.1:8765."
+            raise UsageError(f'"server" in {source} is not the URL of a server', hint) from None
         if server_url.url != owner:
             raise UsageError(
                 f"The token in {source} belongs to {owner}, and is not sent to {server_url.url}",
-                'Correct --server; or, if that server issued it, write it as JSON with "server": '
-                f'"{server_url.url}" beside "access_token".',
+                "Correct --server; or, if that server issued it, write the file as "
+                f'{{"access_token": "...", "server": "{server_url.url}"}}.',
             )
     if server_url.tls is None and not server_url.is_this_machine and not allow_unencrypted:
         raise UsageError(

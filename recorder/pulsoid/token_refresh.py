@@ -24,7 +24,7 @@ from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.disk.lock_file import LockFile
 from pulsoid_rec.recorder.pulsoid.credentials import Credentials, TokenPair, is_token
 from pulsoid_rec.recorder.pulsoid.http_client import request
-from pulsoid_rec.recorder.pulsoid.known_secrets import remember
+from pulsoid_rec.recorder.pulsoid.known_secrets import add_secrets
 from pulsoid_rec.recorder.pulsoid.token_check import InvalidTokenError, check_token
 from pulsoid_rec.recorder.pulsoid.token_gate import refresh_server
 
@@ -104,7 +104,7 @@ class TokenRefresh:
             raise CannotRefreshError("the server refuses the one it has just issued")
         pair = self._credentials.read(self._server_url)
         client = {"client_id": _read_env(CLIENT_ID_VARIABLE), "client_secret": _read_env(CLIENT_SECRET_VARIABLE)}
-        remember(client["client_secret"])
+        add_secrets(client["client_secret"])
         self._credentials.write({"access_token": refused})  # no change: if this fails, no token is lost
         for refresh_token in pair.refresh_tokens:  # that of the pair before only if the newer one is refused
             if refresh_token in self._refused:
@@ -161,7 +161,7 @@ class TokenRefresh:
     async def _check_and_save(self, answer: dict[str, Any], pair: TokenPair) -> None:
         """Save what can be a token, beside the last pair that has worked; wait while the disk fails."""
         new = {name: answer[name] for name in ("access_token", "refresh_token") if is_token(answer.get(name))}
-        remember(*new.values())
+        add_secrets(*new.values())
         previous = pair.previous or {"access_token": pair.token, "refresh_token": pair.refresh_token or ""}
         while new:
             try:

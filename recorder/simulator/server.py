@@ -102,7 +102,7 @@ class Server:
         now_s = trio.current_time()
         if "origin" in request.headers and not self._admits_pages:
             # Any page that somebody visits can connect to this machine, and only then does a browser send `Origin`.
-            return _refuse(HTTPStatus.FORBIDDEN, "pages in a browser are admitted with --cors")
+            return _refuse(HTTPStatus.FORBIDDEN, "pages in a browser are refused without --cors")
         if request.method == "OPTIONS" and self._admits_pages:  # what a browser asks before it sends `Authorization`
             return Response(HTTPStatus.OK, {})
         if match := _ROOM_PATH.fullmatch(request.path):

@@ -196,6 +196,10 @@ def test_what_is_no_archive_is_said_before_spark_starts(tmp_path: Path, archive:
     missing = run_spark(tmp_path / "none", "-o", tmp_path / "out.parquet")
     assert missing.returncode == ExitCode.STORAGE
     assert "none is not there" in missing.stderr
+    (tmp_path / "other").mkdir()
+    empty = run_spark(tmp_path / "other", "-o", tmp_path / "out.parquet")
+    assert empty.returncode == ExitCode.STORAGE
+    assert empty.stderr.startswith(f"pulsoid-rec: There are no readings in {tmp_path / 'other'}. Name the folder ")
     inside = run_spark(archive, "-o", archive / "v1" / "out.parquet")
     assert inside.returncode == ExitCode.USAGE
     assert "is in the archive" in inside.stderr

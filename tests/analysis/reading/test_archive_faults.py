@@ -171,8 +171,11 @@ COLUMNS = [f'"{column.name}"' for column in HEART_RATE.columns]
             ),
             "has rows of 2026-03-03",
         ),
-        (lambda path: path.rename(path.parents[1] / f"day={FIRST}" / path.name), "that its day is 2026-03-02"),
-        (write_other, "that its table is unknown"),
+        (
+            lambda path: path.rename(path.parents[1] / f"day={FIRST}" / path.name),
+            "is of the day 2026-03-02, by its metadata",
+        ),
+        (write_other, "is of the table None, by its metadata"),
     ],
     ids=[
         "cut off",
@@ -243,6 +246,6 @@ def test_what_a_copy_does_not_know_of_is_read_and_said(archived: Archived, tmp_p
     assert code == 0
     assert out == archived.plain_report("--session", "1").replace('"duplicates": 0', '"duplicates": 60')
     assert err == (
-        f"pulsoid-rec: 8 files of the archive {archived.folder} are under this database's name, but not noted in it: it"
-        " is a copy, or an older state. Their rows are included.\n"
+        f"pulsoid-rec: 8 files of the archive {archived.folder} are under this database's name, but not noted in it:"
+        " the database is a copy, or an older state. Their rows are included.\n"
     )

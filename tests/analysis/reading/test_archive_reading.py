@@ -188,7 +188,7 @@ def test_a_copy_that_does_not_know_its_archive_is_a_warning_in_a_notebook(tmp_pa
     [file] = archive_days(path, tmp_path / "archive", "b")
     with duckdb.connect(older) as connection:
         connection.execute("INSERT INTO archive_identity VALUES (?, NULL, now())", [file.name.split("-")[0]])
-    with pytest.warns(UserWarning, match="it is a copy, or an older state"):
+    with pytest.warns(UserWarning, match="the database is a copy, or an older state"):
         assert Recording(older, archive=tmp_path / "archive").summary()["duplicates"].to_list() == [60]
 
 

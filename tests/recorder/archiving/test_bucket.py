@@ -130,7 +130,7 @@ def test_a_copy_is_refused(tmp_path: Path, database: Path, bucket: Bucket) -> No
     copy = tmp_path / "copy.duckdb"
     shutil.copyfile(database, copy)
     archive_all(database, bucket.url)
-    with pytest.raises(StorageError, match="is a copy or an older state"):
+    with pytest.raises(StorageError, match="is a copy, or an older state"):
         archive_all(copy, bucket.url)
     assert sum(stored(copy).values()) == len(ROWS)
 

@@ -13,13 +13,13 @@ from journal_rows import as_stored, stored
 
 from pulsoid_rec.recorder.archiving.access import only_run
 from pulsoid_rec.recorder.archiving.archive import archive
-from pulsoid_rec.recorder.archiving.store import FolderStore, Stored
+from pulsoid_rec.recorder.archiving.store import FolderStore
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.archive_place import ArchiveFolder
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.ingest.database import stop_engines
 
-IS_COPY = "it is a copy or an older state of the database that wrote them"
+IS_COPY = "the database is a copy, or an older state, of the one that wrote them"
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ class _SlowStore(FolderStore):
         super().__init__(ArchiveFolder(folder))
         self._original: Path | None = original
 
-    def put(self, file: ArchiveFile, write: Callable[[Path], object]) -> Stored:
+    def put(self, file: ArchiveFile, write: Callable[[Path], object]) -> tuple[int, str]:
         if self._original:
             stop_engines()  # the original is in another process
             archive_all(self._original, self.place.text)

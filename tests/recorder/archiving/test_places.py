@@ -52,6 +52,15 @@ def test_an_archive_without_a_name_is_not_the_folder_that_one_is_in(
     assert [path.name for path in tmp_path.iterdir()] == ["t.duckdb"]
 
 
+def test_another_place_that_is_not_there_is_refused_and_the_noted_one_is_named(tmp_path: Path, database: Path) -> None:
+    archive_all(database, tmp_path / "old")
+    with pytest.raises(
+        StorageError, match=r"new is not there\. This database archives to .*old\. Archive to that place"
+    ):
+        archive_all(database, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 def test_another_place_is_refused_while_the_archive_is_elsewhere(tmp_path: Path, database: Path) -> None:
     archive_all(database, tmp_path / "old")
     append_rows(database, some_rows(100), "a-1")

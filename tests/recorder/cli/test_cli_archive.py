@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -34,16 +35,19 @@ def test_it_says_what_was_archived_and_how_large_the_file_is_now(tmp_path: Path,
     assert done.stderr == (
         "Archived 28 rows (13 heart_rate, 12 member_events, 1 room_events, 1 connection_events, 1 rejected_messages)"
         f" of 4 days to {tmp_path}/archive: 10 files, {size:,} bytes.\n"
-        f"{database} has {database.stat().st_size:,} bytes now.\n"
+        f"{database} has {database.stat().st_size:,} bytes. --compact makes it smaller.\n"
     )
     done = run_here("archive", tmp_path / "archive", "--db", database, "--check")
-    assert (done.returncode, done.stderr) == (0, f"10 files in {tmp_path}/archive: all is well.\n")
+    assert (done.returncode, done.stderr) == (0, f"Checked 10 files in {tmp_path}/archive: no faults.\n")
+    before, yesterday = database.stat().st_size, datetime.now(UTC).date() - timedelta(days=1)
     done = run_here("archive", tmp_path / "archive", "--db", database, "--compact")
     lines = done.stderr.splitlines()
     assert done.returncode == 0
-    assert lines[0] == f"There was no whole day to archive to {tmp_path}/archive."
-    assert lines[1].startswith(f"{database} had ")
-    assert lines[2] == f"{database} has {database.stat().st_size:,} bytes now."
+    assert lines[0] == (
+        f"Nothing was archived to {tmp_path}/archive: the database has no rows of days before {yesterday} (UTC)."
+    )
+    assert lines[1] == f"{database} had {before:,} bytes, and has {database.stat().st_size:,} bytes now."
+    assert len(lines) == 2
     assert all_rows(database, tmp_path / "archive") == ROWS
 
 
@@ -57,7 +61,7 @@ def test_what_is_wrong_with_an_archive_is_listed(tmp_path: Path, database: Path)
     lines = done.stderr.splitlines()
     assert [line.partition(" has ")[0] for line in lines[:2]] == list(map(str, paths))
     assert lines[2] == (
-        f"pulsoid-rec: 2 files of 10 in {tmp_path}/archive are not as they should be. Put them back from a backup."
+        f"pulsoid-rec: Checked 10 files in {tmp_path}/archive: 2 faults. Put these files back from a backup."
     )
 
 
@@ -83,11 +87,11 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert stored(database) == ROWS
 
 
-def test_a_url_is_no_folder(database: Path) -> None:
+def test_a_url_is_no_place(database: Path) -> None:
     done = run_here("archive", "ftp://host/archive", "--db", database)
     assert (done.returncode, done.stderr) == (
         2,
-        "pulsoid-rec: ftp://host/archive is not a folder. Name the folder of the archive.\n",
+        "pulsoid-rec: ftp://host/archive is no place for an archive. Name a folder, or a bucket as s3://BUCKET/FOLDER.\n",
     )
 
 

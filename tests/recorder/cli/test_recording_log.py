@@ -15,7 +15,7 @@ from pulsoid_rec.recorder.cli.recording_log import logs_folder, open_log
 from pulsoid_rec.recorder.contract.journal_files import journal_folder, lock_path
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 from pulsoid_rec.recorder.disk.lock_file import LockFile
-from pulsoid_rec.recorder.pulsoid.known_secrets import remember
+from pulsoid_rec.recorder.pulsoid.known_secrets import add_secrets
 
 log = logging.getLogger("pulsoid_rec.recorder.room")
 REPORT = "Cannot write the log"
@@ -59,7 +59,7 @@ def test_a_run_that_logs_nothing_makes_no_file(database: Path) -> None:
 
 
 def test_no_secret_is_logged_also_in_a_traceback(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    remember("t0ken-nobody-may-see")
+    add_secrets("t0ken-nobody-may-see")
     with open_log(database, "run", None):
         fault = ValueError("it has T0KEN-nobody-may-see")
         log.error("%s: it sent t0ken%%2Dnobody-may-see", "demo", exc_info=fault)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pulsoid_rec.recorder.connection.text_frames import LongText, Text
 from pulsoid_rec.recorder.pulsoid import known_secrets
-from pulsoid_rec.recorder.pulsoid.known_secrets import MARK, redact, redact_messages, redact_start, remember
+from pulsoid_rec.recorder.pulsoid.known_secrets import MARK, add_secrets, redact, redact_messages, redact_start
 
 SECRET = "t0ken/N0body+may=see"
 OLDER = "0lder-t0ken-2f9d"
@@ -26,7 +26,7 @@ OLDER = "0lder-t0ken-2f9d"
 def _known() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(known_secrets, "_known", {})
-        remember(OLDER, SECRET)
+        add_secrets(OLDER, SECRET)
         yield
 
 
@@ -97,17 +97,17 @@ def test_of_a_secret_that_is_cut_off_at_the_end_no_more_than_its_beginning_is_le
 
 
 def test_what_is_too_short_for_a_secret_is_none_and_those_used_last_are_kept() -> None:
-    remember("t", "", None, "bpm", "token")
+    add_secrets("t", "", None, "bpm", "token")
     assert redact('{"token":"bpm t"}') == '{"token":"bpm t"}'
     for number in range(30):
-        remember(f"token-number-{number}", SECRET)
+        add_secrets(f"token-number-{number}", SECRET)
     assert redact(f"{OLDER} {SECRET} token-number-29") == f"{OLDER} {MARK} {MARK}"
     assert len(known_secrets._known) == 12
 
 
 def test_a_long_secret_of_any_characters_is_found() -> None:
     for secret in (string.printable * 20, "gehe\u00efm-gehe\u00efm", "(((((((((["):
-        remember(secret)
+        add_secrets(secret)
         assert redact(f"<{secret}>") == f"<{MARK}>"
 
 
