@@ -4,7 +4,7 @@ They come from one quick scan of the table; the sessions, and the slices in whic
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import duckdb
 import polars as pl
@@ -13,7 +13,14 @@ from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.sessions import list_sessions, number_stretches
 from pulsoid_rec.analysis.reading.archive import days_of, has_archive, show
 from pulsoid_rec.analysis.reading.database import read_frame
-from pulsoid_rec.analysis.reading.room_leads import read_room_leads, timely_sql, write_room_leads
+from pulsoid_rec.analysis.reading.room_leads import (
+    ROOM_LEADS,
+    judge_buckets,
+    needed_for,
+    read_room_leads,
+    timely_sql,
+    write_room_leads,
+)
 from pulsoid_rec.recorder.contract.activity import QUARTER, Cut, activity_sql
 from pulsoid_rec.recorder.contract.ids import IS_IMPORTED
 from pulsoid_rec.recorder.contract.tables import ARCHIVED_ACTIVITY, HEART_RATE
@@ -47,11 +54,23 @@ class Scan:
     sessions: pl.DataFrame
     """As `sessions.list_sessions` gives them."""
 
-    room_leads: pl.DataFrame
-    """As `read_room_leads` gives them."""
+    room_leads: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ROOM_LEADS))
+    """As `read_room_leads` gives them, of the quarters of an hour that were looked at."""
+
+    suspects: pl.DataFrame = field(default_factory=pl.DataFrame)
+    """As `judge_buckets` gives them, of the quarters that have untimely readings and were not looked at."""
 
     lead_days: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.Date))
-    """The days of the readings, untimely ones too, that were received in these quarters of an hour."""
+    """The days of the readings, untimely ones too, that were received in the quarters of `room_leads`."""
+
+    def look_at(self, connection: duckdb.DuckDBPyConnection, chosen: pl.DataFrame, definitions: Definitions) -> "Scan":
+        """Look at the quarters that have to be known to read these sessions; the others are none of its suspects."""
+        needed = needed_for(self.suspects, chosen, self.sessions)
+        if needed.is_empty():
+            return replace(self, suspects=needed)
+        room_leads = pl.concat([self.room_leads, read_room_leads(connection, needed, definitions)])
+        days = pl.concat([self.lead_days, days_of(needed)]).unique()
+        return replace(self, room_leads=room_leads, suspects=needed.clear(), lead_days=days)
 
 
 def scan_readings(connection: duckdb.DuckDBPyConnection, definitions: Definitions, rooms: Sequence[str] = ()) -> Scan:
@@ -68,16 +87,21 @@ def scan_readings(connection: duckdb.DuckDBPyConnection, definitions: Definition
     """
     cut = buckets_of(definitions)
     buckets = _count_readings(connection, cut, rooms)
-    room_leads = read_room_leads(connection, buckets, definitions)
-    days = days_of(buckets.join(room_leads, on=["room_id", "quarter"], how="semi"))
+    key, quarter = ["room_id", "profile_id", "bucket", "quarter"], ["room_id", "quarter"]
+    judged = judge_buckets(buckets, definitions)
+    unclear = judged.filter(pl.col("is_timely").is_null().any().over(quarter))
+    suspects = judged.join(unclear, on=quarter, how="anti")
+    buckets = buckets.join(suspects.filter(~pl.col("is_timely")), on=key, how="anti")
+    room_leads = read_room_leads(connection, unclear, definitions)
+    days = days_of(buckets.join(room_leads, on=quarter, how="semi"))
     if not room_leads.is_empty():
         write_room_leads(connection, room_leads)
         show(connection, HEART_RATE, days=days)
         timely = f"{timely_sql(definitions, room_leads)} SEMI JOIN room_leads USING (room_id, quarter)"
         counted_anew = read_frame(connection, activity_sql(timely, cut, _IMPORTED))
-        buckets = pl.concat([buckets.join(room_leads, on=["room_id", "quarter"], how="anti"), counted_anew])
+        buckets = pl.concat([buckets.join(room_leads, on=quarter, how="anti"), counted_anew])
     buckets = number_stretches(buckets.drop("quarter"), definitions.session_gap_us)
-    return Scan(tuple(rooms), buckets, list_sessions(buckets), room_leads, days)
+    return Scan(tuple(rooms), buckets, list_sessions(buckets), room_leads, suspects, days)
 
 
 def _count_readings(connection: duckdb.DuckDBPyConnection, cut: Cut, rooms: Sequence[str]) -> pl.DataFrame:

@@ -95,6 +95,8 @@ def select(
     scan = scan or scan_readings(connection, definitions, wanted.rooms)
     buckets, sessions, in_session = scan.buckets, scan.sessions, ["room_id", "session"]
     recorded = None if scan.rooms else _bounds_of_members(buckets.select(MEMBER).unique(), sessions)
+    # Who took part in which session is known when all that is untimely was looked at.
+    scan = scan.look_at(connection, sessions if wanted.members else select_sessions(sessions, wanted), definitions)
     if not scan.room_leads.is_empty():
         show(connection, HEART_RATE, days=scan.lead_days)
     untimely = read_untimely(connection, scan.room_leads, sessions, definitions, wanted)

@@ -17,10 +17,55 @@ from pulsoid_rec.recorder.contract.activity import QUARTER
 from pulsoid_rec.recorder.contract.ids import IS_IMPORTED
 from pulsoid_rec.recorder.contract.tables import HEART_RATE
 
+ROOM_LEADS = pl.Schema({"room_id": pl.String(), "quarter": pl.Int64(), "room_lead_us": pl.Int64()})
+
 _MOST_ROWS = 5_000_000
 """Readings whose median is computed at once, which needs some 16 bytes for each."""
 
 _LEAD_US = f"CASE WHEN NOT {IS_IMPORTED} THEN epoch_us(occurred_at) - epoch_us(received_at) END"
+
+
+def judge_buckets(buckets: pl.DataFrame, definitions: Definitions) -> pl.DataFrame:
+    """Judge by first and last times alone which buckets are untimely.
+
+    All leads of a bucket lie between `first_at - last_received_at` and `last_at - first_received_at`. So the median of
+    a quarter's leads lies between the medians of these two, and a bucket that is far from both is judged without its
+    readings. Buckets are half an hour wide at most, and clocks are wrong by days: few are left.
+
+    Parameters
+    ----------
+    buckets
+        `room_id`, `quarter` (of receipt), `first_at`, `last_at`, `first_received_at`, `last_received_at`, `readings`,
+        `imported` (how many of them were imported).
+    definitions
+        Largest error of a clock.
+
+    Returns
+    -------
+    The rows of each room and quarter that may have untimely readings, with `is_timely`: null where only the readings
+    can tell.
+    """
+    most_us, quarter = definitions.max_clock_error_us, ["room_id", "quarter"]
+    low, high = pl.col("first_at") - pl.col("last_received_at"), pl.col("last_at") - pl.col("first_received_at")
+    weight = pl.col("readings") - pl.col("imported")
+    judged = buckets.with_columns(
+        low_us=low.dt.total_microseconds(), high_us=high.dt.total_microseconds(), weight=weight
+    ).filter(pl.col("weight") > 0)
+    spread_us = pl.col("high_us").max() - pl.col("low_us").min()
+    wide = judged.group_by(quarter).agg(spread_us.alias("spread_us")).filter(pl.col("spread_us") > most_us)
+    judged = judged.join(wide.drop("spread_us"), on=quarter, how="semi")
+    for edge in ("low_us", "high_us"):
+        is_half = 2 * pl.col("weight").cum_sum().over(quarter) >= pl.col("weight").sum().over(quarter)
+        medians = judged.sort(edge).filter(is_half).group_by(quarter).agg(pl.col(edge).min().alias(f"median_{edge}"))
+        judged = judged.join(medians, on=quarter)
+    off_by = pl.max_horizontal(pl.col("low_us") - pl.col("median_high_us"), pl.col("median_low_us") - pl.col("high_us"))
+    at_most = pl.max_horizontal(
+        pl.col("high_us") - pl.col("median_low_us"), pl.col("median_high_us") - pl.col("low_us")
+    )
+    is_whole = pl.col("imported") == 0  # imported ones are never untimely
+    is_timely = pl.when(at_most <= most_us).then(pl.lit(value=True)).when(is_whole & (off_by > most_us)).then(False)
+    judged = judged.select(*buckets.columns, is_timely=is_timely)
+    return judged.filter(~pl.col("is_timely").fill_null(value=False).all().over(quarter))
 
 
 def read_room_leads(
@@ -33,8 +78,7 @@ def read_room_leads(
     connection
         Open on a recording.
     buckets
-        `room_id`, `quarter` (of receipt), `first_at`, `last_at`, `first_received_at`, `last_received_at`, `readings`,
-        `imported` (how many of them were imported).
+        As `judge_buckets` returns them: only these quarters are looked at.
     definitions
         Largest error of a clock.
 
@@ -42,21 +86,14 @@ def read_room_leads(
     -------
     `room_id`, `quarter`, `room_lead_us` (the lower median, in microseconds).
     """
-    buckets = buckets.filter(pl.col("imported") < pl.col("readings"))
     most_us = definitions.max_clock_error_us
-    least_lead, most_lead = (
-        (pl.col("first_at") - pl.col("last_received_at")),
-        pl.col("last_at") - pl.col("first_received_at"),
-    )
-    spread = most_lead.max() - least_lead.min()
     suspects = (
         buckets.group_by("room_id", "quarter")
-        .agg(pl.col("readings").sum(), spread_us=spread.dt.total_microseconds())
-        .filter(pl.col("spread_us") > most_us)
+        .agg(pl.col("readings").sum())
         .sort("quarter", "room_id")
         .with_columns(part=pl.col("readings").cum_sum() // _MOST_ROWS)
     )
-    found = [pl.DataFrame(schema={"room_id": pl.String(), "quarter": pl.Int64(), "room_lead_us": pl.Int64()})]
+    found = [pl.DataFrame(schema=ROOM_LEADS)]
     for part in suspects.partition_by("part"):
         write_temporary(connection, "suspects", "room_id VARCHAR, quarter BIGINT", part.select("room_id", "quarter"))
         show(connection, HEART_RATE, days=days_of(buckets.join(part, on=["room_id", "quarter"], how="semi")))
@@ -69,6 +106,37 @@ def read_room_leads(
             )
         )
     return pl.concat(found)
+
+
+def needed_for(suspects: pl.DataFrame, chosen: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+    """Return the buckets of the quarters that have to be known to read some sessions, and to count what is untimely.
+
+    These are the quarters with a reading, timely or not, in a session's time, and those that were received in it.
+
+    Parameters
+    ----------
+    suspects
+        As `judge_buckets` returns them.
+    chosen
+        The sessions to be read: `sessions.SCHEMA`.
+    sessions
+        All sessions of these rooms: `sessions.SCHEMA`.
+    """
+    if suspects.is_empty():
+        return suspects
+    ranges = receipt_ranges(sessions).sort("room_id", "from_us")
+    ranges = ranges.with_columns(until_us=pl.col("from_us").shift(-1).over("room_id").fill_null(2**62))
+    of_chosen = (
+        ranges.join(chosen, on=["room_id", "session"], how="semi")
+        .group_by("room_id")
+        .agg(pl.col("from_us", "started_us").min(), pl.col("until_us", "ended_us").max())
+    )
+    start_us = pl.col("quarter") * QUARTER.width_us + QUARTER.start_us(0)
+    first_us, last_us = (pl.col(edge).dt.epoch("us") for edge in ("first_at", "last_at"))
+    is_received = (start_us < pl.col("until_us")) & (start_us + QUARTER.width_us > pl.col("from_us"))
+    is_within = (first_us <= pl.col("ended_us")) & (last_us >= pl.col("started_us"))
+    needed = suspects.join(of_chosen, on="room_id").filter(is_received | is_within)
+    return suspects.join(needed, on=["room_id", "quarter"], how="semi")
 
 
 def write_room_leads(connection: duckdb.DuckDBPyConnection, room_leads: pl.DataFrame) -> None:

@@ -98,6 +98,7 @@ def scan_rooms(
     """Scan rooms; of each quarter of an hour (UTC) all that was received is given, or nothing. Returns `SCAN`."""
     with _open_stored(batches, scratch) as connection:
         scan = scan_readings(connection, definitions)
+        scan = scan.look_at(connection, scan.sessions, definitions)
     stretches = scan.sessions.rename({"started_at": "first_at", "ended_at": "last_at"}).drop("session", "members")
     return pl.concat([stretches, scan.room_leads], how="diagonal").select(*SCAN)
 
