@@ -25,12 +25,25 @@ def find_concurrent(recorded: pl.DataFrame, shown: pl.DataFrame, imported: pl.Da
     Returns `room_id`, `session`, and `session_shown`, one of those; ordered by the first two.
     """
     recorded, shown = (sessions.join(imported, on=_SESSION, how="anti") for sessions in (recorded, shown))
-    pairs = recorded.join(shown, on=_SESSION, how="anti").join(shown, on="room_id", suffix="_shown")
-    meanwhile = pairs.filter(
-        (pl.col("first_received_at") < pl.col("last_received_at_shown"))
-        & (pl.col("last_received_at") > pl.col("first_received_at_shown"))
+    # Of those shown that began before another ended, the one that ended last: pairs of all would be millions.
+    until_at = pl.col("last_received_at").cum_max()
+    of_latest = pl.when(pl.col("last_received_at") == until_at).then("session").forward_fill()
+    begun = shown.sort("first_received_at").select(
+        "room_id",
+        begun_at="first_received_at",
+        until_at=until_at.over("room_id"),
+        session_shown=of_latest.over("room_id"),
     )
-    return meanwhile.select(*_SESSION, "session_shown").unique(_SESSION, keep="first").sort(_SESSION)
+    others = recorded.join(shown, on=_SESSION, how="anti").sort("last_received_at")
+    meanwhile = others.join_asof(
+        begun,
+        left_on="last_received_at",
+        right_on="begun_at",
+        by="room_id",
+        allow_exact_matches=False,
+        check_sortedness=False,
+    ).filter(pl.col("until_at") > pl.col("first_received_at"))
+    return meanwhile.select(*_SESSION, "session_shown").sort(_SESSION)
 
 
 def describe_concurrent(concurrent: pl.DataFrame, rooms: Mapping[str, str]) -> list[str]:

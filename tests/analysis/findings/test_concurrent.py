@@ -5,16 +5,20 @@ from datetime import timedelta
 from pathlib import Path
 
 import duckdb
+import hypothesis.strategies as st
 import polars as pl
 import pytest
 from command import run_here
+from hypothesis import given
 from recordings import Reading, at, make_recording, reading, steady
 
+from pulsoid_rec.analysis.findings.concurrent import find_concurrent
 from pulsoid_rec.analysis.findings.notes import report_notes, session_notes
 from pulsoid_rec.analysis.findings.report_data import ReportData, read_report
 from pulsoid_rec.analysis.findings.session_view import session_views
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter, Which
+from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.analysis.reading.recording import NOBODY, Recording
 
 WALKS = {"ada": 80, "bob": 100, "cy": 120, "dan": 140}
@@ -169,3 +173,27 @@ def test_readings_of_other_times_are_not_read(tmp_path: Path) -> None:
     quarter = at(7200)
     windows = read(later, Filter(session=2, since=quarter + timedelta(minutes=2))).checks.windows
     assert windows.filter(pl.col("first_received_at") < quarter).is_empty()
+
+
+RECEIVED = st.lists(
+    st.tuples(st.sampled_from(["r1", "r2"]), st.integers(0, 9), st.integers(0, 4), st.booleans(), st.booleans()),
+    max_size=12,
+)
+
+
+@given(drawn=RECEIVED)
+def test_concurrent_sessions_are_those_that_overlap_in_receipt(drawn: list[tuple[str, int, int, bool, bool]]) -> None:
+    rows = [(room, n, at(first), at(first + length)) for n, (room, first, length, _, _) in enumerate(drawn)]
+    schema = {"room_id": pl.String(), "session": pl.Int64(), "first_received_at": INSTANT, "last_received_at": INSTANT}
+    recorded = pl.DataFrame(rows, schema, orient="row")
+    shown, imported = ([row for row, choice in zip(rows, drawn, strict=True) if choice[i]] for i in (3, 4))
+    keys = pl.DataFrame(imported, schema, orient="row").select("room_id", "session")
+    found = find_concurrent(recorded, pl.DataFrame(shown, schema, orient="row"), keys)
+    allowed = {
+        (room, session): {other for of, other, begun, ended in shown if of == room and begun < last and ended > first}
+        - {other for _, other, *_ in imported}
+        for room, session, first, last in rows
+        if not any(session == other for _, other, *_ in (*shown, *imported))
+    }
+    assert [key for key, others in sorted(allowed.items()) if others] == [row[:2] for row in found.iter_rows()]
+    assert all(of in allowed[room, session] for room, session, of in found.iter_rows())
