@@ -76,9 +76,8 @@ def summarize_archive(
         assert isinstance(place, ArchiveFolder)
         if place.folder.resolve() in output.resolve().parents:
             raise UsageError(f"{output} is in the archive", "Choose another file with -o.")
-        if not any(
-            file.table == HEART_RATE.name for file in place.list_files()
-        ):  # before Spark starts, which takes long
+        # Before Spark starts, which takes long.
+        if not any(file.table == HEART_RATE.name for file in place.list_files()):
             raise _no_readings(place.text)
         archive = f"file://{place.folder}"
     definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm, max_clock_error)

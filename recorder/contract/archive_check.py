@@ -1,4 +1,4 @@
-"""Checks whether a file of an archive is what its path says, by what its end says of it: no rows are read."""
+"""Checks whether a file of an archive is what its path says, by its metadata and statistics: no rows are read."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -13,16 +13,8 @@ _SAME_AS_PATH = ("table", "day")
 def find_faults(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Find files that are damaged, or lack the table, day and columns that their paths say.
 
-    Parameters
-    ----------
-    connection
-        Any; its time zone is UTC.
-    paths
-        As `read_parquet` has to be given them.
-
-    Yields
-    ------
-    The path of each, and what is wrong with it, such as `lacks the column ...`.
+    `paths` are as `read_parquet` has to be given them; the time zone of `connection` is UTC. Yields the path of each
+    such file, and what is wrong with it, such as `lacks the column ...`.
     """
     try:
         columns = connection.execute(
@@ -45,11 +37,11 @@ def find_faults(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> 
         for path in paths:
             yield from find_faults(connection, [path])  # which one it is
         return
-    said = {(name, key): value for name, key, value in metadata}
+    values = {(name, key): value for name, key, value in metadata}
     instants = {(name, column): (first, last) for name, column, first, last in ranges}
     for name, found in columns:
         file = _file_of(name)
-        says = {key: said.get((name, METADATA_PREFIX + key)) for key in _SAME_AS_PATH}
+        says = {key: values.get((name, METADATA_PREFIX + key)) for key in _SAME_AS_PATH}
         fault = _find_fault(file, found, says, instants.get((name, table_of(file).time_column), ()))
         if fault is not None:
             yield name, fault
@@ -66,7 +58,7 @@ def _find_fault(
     day = file.day.isoformat()
     for key, value in zip(_SAME_AS_PATH, (file.table, day), strict=True):
         if says[key] != value:
-            return f"is of the {key} {says[key]}, by its metadata"
+            return f"is of the {key} {says[key]}, by its metadata" if says[key] else f"has no {key} in its metadata"
     others = [instant[:10] for instant in instants if instant is not None and not instant.startswith(day)]
     return f"has rows of {others[0]}" if others else None
 

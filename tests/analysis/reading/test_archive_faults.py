@@ -175,7 +175,7 @@ COLUMNS = [f'"{column.name}"' for column in HEART_RATE.columns]
             lambda path: path.rename(path.parents[1] / f"day={FIRST}" / path.name),
             "is of the day 2026-03-02, by its metadata",
         ),
-        (write_other, "is of the table None, by its metadata"),
+        (write_other, "has no table in its metadata"),
     ],
     ids=[
         "cut off",

@@ -91,7 +91,7 @@ def test_a_noted_file_that_is_not_as_it_was_is_named(
             lambda path: rewrite(path, "SELECT * REPLACE (occurred_at + INTERVAL 1 DAY AS occurred_at) FROM old"),
             "has rows of 1970-01-02",
         ),
-        (lambda path: rewrite(path, "FROM old", keeps_metadata=False), "says of itself that its table is unknown"),
+        (lambda path: rewrite(path, "FROM old", keeps_metadata=False), "has no table in its metadata"),
         (lambda path: rewrite(path, "SELECT *, NULL::INTEGER AS later FROM old"), "has a column later INTEGER"),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_file_that_was_moved_to_another_day_is_named(folder: Path, database: s
     moved = folder / file.path.replace("1970", "1980")
     moved.parent.mkdir()
     (folder / file.path).rename(moved)
-    assert "says of itself that its day is 1970-01-01" in faults_of(folder).values()
+    assert "is of the day 1970-01-01, by its metadata" in faults_of(folder).values()
 
 
 def test_a_file_of_this_name_that_is_not_noted_is_named(folder: Path) -> None:
