@@ -26,8 +26,9 @@ ArchiveOption = Annotated[
     str | None,
     typer.Option(
         metavar="DIR",
-        help="Where the archive is. Without --db, and with no database at its default place, it is read alone.",
-        show_default="the place noted in the database, if any",
+        help="Where the archive is; a bucket is read only if it is named. Without --db, and with no database at its "
+        "default place, the archive is read alone.",
+        show_default="the folder noted in the database, if any",
     ),
 ]
 SinceOption = Annotated[

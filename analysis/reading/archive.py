@@ -19,20 +19,18 @@ import duckdb
 import polars as pl
 
 from pulsoid_rec.analysis.reading.archive_check import check_files
-from pulsoid_rec.analysis.reading.database import database_sql
+from pulsoid_rec.analysis.reading.database import NEWEST_IDENTITY, database_sql
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.archive_place import ArchivePlace, open_place
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.tables import (
     ARCHIVE_BATCHES,
-    ARCHIVE_IDENTITY,
     ARCHIVE_NOTES,
     TABLES,
     Table,
 )
 from pulsoid_rec.recorder.contract.wording import format_count
 
-_NEWEST_IDENTITY = f"SELECT {{}} FROM {ARCHIVE_IDENTITY.name} ORDER BY noted_at DESC, rowid DESC LIMIT 1"
 _PUT_BACK = "Put it back from a backup; `archive --check` finds all that differ."
 _MARGIN = timedelta(hours=1)  # what is just beside a range of time is read, too
 
@@ -59,15 +57,6 @@ _COLUMNS = (
     "table_name VARCHAR, day DATE, recorder VARCHAR, batch VARCHAR, is_noted BOOLEAN, is_checked BOOLEAN,"
     " fault VARCHAR, remedy VARCHAR"
 )
-
-
-def find_place(connection: duckdb.DuckDBPyConnection) -> ArchivePlace | None:
-    """Return the place that a database has noted; None if nothing of it was archived."""
-    try:
-        places = connection.execute(_NEWEST_IDENTITY.format("place")).fetchall()
-    except duckdb.CatalogException:  # of an older version, and never archived
-        return None
-    return open_place(places[0][0]) if places and places[0][0] else None
 
 
 @contextmanager
@@ -108,7 +97,8 @@ def attach_archive(
     if files:
         with connection.appender("temp.main.archive_files") as appender:
             appender.append_rows(files)
-    place.register(connection)
+    if is_named or not place.is_remote:
+        place.register(connection)
     connection.execute("SET VARIABLE archive = ?", [place.text])
     try:
         yield
@@ -207,7 +197,7 @@ def days_of(buckets: pl.DataFrame) -> pl.Series:
 def _list_files(
     connection: duckdb.DuckDBPyConnection, place: ArchivePlace, is_named: bool, say: Callable[[str], None]
 ) -> list[_Listed]:
-    names = connection.execute(_NEWEST_IDENTITY.format("recorder")).fetchall()
+    names = connection.execute(NEWEST_IDENTITY.format("recorder")).fetchall()
     noted = {
         ArchiveFile(table, day, recorder, batch): size
         for table, day, recorder, batch, size in connection.execute(
@@ -218,7 +208,7 @@ def _list_files(
     gone: StorageError | None = None
     there: dict[ArchiveFile, int] = {}
     try:
-        there = place.list_files()
+        there = _list_trusted(place, {name for (name,) in names} | {file.recorder for file in noted}, is_named=is_named)
     except StorageError as error:
         if is_named:
             raise
@@ -258,6 +248,21 @@ def _list_files(
             )
         )
     return files
+
+
+def _list_trusted(place: ArchivePlace, recorders: set[str], *, is_named: bool) -> dict[ArchiveFile, int]:
+    """List the files of an archive, unless a recording from somebody else may have noted it to get at what is there.
+
+    A bucket would see requests that are signed with the user's keys. A folder may be the archive of the user's own
+    recordings; that it is this recording's shows in the names of its files, which nobody can guess.
+    """
+    remedy = f"If it is this recording's, name it: --archive {place.text}"
+    if place.is_remote and not is_named:
+        raise StorageError(f"The archive {place.text} is on another machine, and only the file names it", f"{remedy}.")
+    there = place.list_files()
+    if not is_named and there and not any(file.recorder in recorders for file in there):
+        raise StorageError(f"The archive {place.text} has nothing of this recording", f"{remedy}.")
+    return there
 
 
 def _require_sound(files: Sequence[_Listed]) -> None:

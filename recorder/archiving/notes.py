@@ -10,6 +10,7 @@ from pulsoid_rec.recorder.contract.archive_place import ArchivePlace
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.tables import ARCHIVE_BATCHES, ARCHIVE_IDENTITY, ARCHIVE_NOTES
 from pulsoid_rec.recorder.ingest.archive_identity import note_identity
+from pulsoid_rec.recorder.ingest.migration import SCHEMA
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Notes:
 def read_notes(connection: duckdb.DuckDBPyConnection) -> Notes:
     """Read the notes, made if there are none."""
     for table in ARCHIVE_NOTES:
-        connection.execute(table.ddl)
+        connection.execute(table.ddl_in(SCHEMA))
     newest = f"SELECT recorder, place FROM {ARCHIVE_IDENTITY.name} ORDER BY noted_at DESC, rowid DESC LIMIT 1"
     found = connection.execute(newest).fetchall()
     recorder, place = found[0] if found else note_identity(connection)
