@@ -68,6 +68,7 @@ def main() -> None:
 
 def run(app: typer.Typer, name: str) -> NoReturn:
     """Run a command line; an error ends with one line on stderr and its exit code."""
+    os.umask(0o077)  # files made from here on are readable only by their owner
     note_interrupts()
     gc.set_threshold(_COLLECT_AFTER)
     for stream in (sys.stdout, sys.stderr):

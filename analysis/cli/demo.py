@@ -53,7 +53,6 @@ def demo(
         f"Five people train for 20 minutes. At {SPEED:.0f} times the speed this takes {WORKOUT_S / SPEED:.0f} seconds.",
         file=sys.stderr,
     )
-    os.umask(0o077)  # files made from here on are readable by their owner alone
     folder.mkdir(parents=True)
     database = folder / "pulsoid.duckdb"
     members = format_members_toml(make_people(PEOPLE, SEED, ROOM))

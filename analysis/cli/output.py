@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pulsoid_rec.recorder.contract.archive_files import parse_archive_path
-from pulsoid_rec.recorder.contract.display import plain
+from pulsoid_rec.recorder.contract.display import plain, print_lines
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.paths import follow_link
@@ -125,4 +125,4 @@ def output_encoding(output: NewFile | None) -> str:
 
 def print_message(text: str) -> None:
     """Print a message, which is not data, to stderr."""
-    print(f"pulsoid-rec: {plain(text)}", file=sys.stderr, flush=True)
+    print_lines(f"pulsoid-rec: {plain(text)}")

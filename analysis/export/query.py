@@ -7,6 +7,7 @@ import polars as pl
 
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.session_events import session_bounds
+from pulsoid_rec.recorder.contract.display import CONTROLS
 from pulsoid_rec.recorder.contract.paths import sql_literal
 from pulsoid_rec.recorder.contract.tables import HEART_RATE, Column, Table
 
@@ -16,6 +17,7 @@ NAME = Column(
 
 MEMBER_KEY = "room_id || chr(10) || profile_id"  # SQL of both ids of a member, joined by a character that no id has
 _INSTANT = "TIMESTAMP WITH TIME ZONE"  # DuckDB's name of `TIMESTAMPTZ` in what DESCRIBE returns
+_CONTROLS = CONTROLS.pattern.replace("\x01-\x1f", "\x01-\x08\x0b\x0c\x0e-\x1f")
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _BEGINS_FORMULA = r"=+\-@\t\r\n"  # within a character class
 
@@ -79,7 +81,8 @@ def excel_query(query: str, columns: Iterable[tuple[str, str]]) -> str:
 
     The first heading begins with a byte order mark, without which Excel takes UTF-8 for an 8-bit code. Instants are UTC
     to the millisecond, in the form that it takes for a time. A text that it would take for a formula, by its first
-    character (OWASP, CSV injection), begins with an apostrophe.
+    character (OWASP, CSV injection), begins with an apostrophe. Controls are replaced, as on a terminal,
+    but for those that a cell may have: tabs and ends of lines.
     """
     values = list[str]()
     for name, kind in columns:
@@ -87,6 +90,7 @@ def excel_query(query: str, columns: Iterable[tuple[str, str]]) -> str:
         if kind == _INSTANT:
             value = f"strftime({value}, '%Y-%m-%d %H:%M:%S.%g')"
         elif kind == "VARCHAR":
+            value = f"regexp_replace({value}, {sql_literal(_CONTROLS)}, '\ufffd', 'g')"
             value = f"if(regexp_matches({value}, '^[{_BEGINS_FORMULA}]'), chr(39) || {value}, {value})"
         values.append(f'{value} AS "{"" if values else _BYTE_ORDER_MARK}{name}"')
     return f"SELECT {', '.join(values)} FROM ({query})"

@@ -67,7 +67,7 @@ def write_export(
         summary = recording.summary(export.wanted, export.definitions, export.members)
         return write_summary(summary, export, recording.path.name, path, format_, show_progress=show_progress)
     options = _options(export, recording.path.name, format_)
-    with recording.snapshot() as snapshot, snapshot.connect() as connection:
+    with recording.snapshot(path) as snapshot, snapshot.connect() as connection:
         query = _for_format(_query(snapshot, export), format_, connection)
         return _copy(connection, query, path, options, show_progress)
 

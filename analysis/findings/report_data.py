@@ -126,7 +126,7 @@ def _read(
     concurrent = find_concurrent(recorded, sessions, pl.DataFrame([*imported], _SESSION, orient="row"))
     return ReportData(
         generated_at=generated_at,
-        source=recording.path.name,
+        source=plain(recording.path.name),
         rooms={room_id: plain(room_names.get(room_id, room_id)) for room_id in room_ids},
         config_names={(room, profile): plain(name) for room, profile, name in results.config_names.iter_rows()},
         sessions=sessions,

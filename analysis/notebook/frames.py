@@ -239,7 +239,7 @@ class Frames:
         Raises
         ------
         duckdb.Error
-            The statement is wrong, or would write: the file is opened read-only.
+            The statement is wrong, would write, or gets at another file: a recording may be from somebody else.
 
         Examples
         --------

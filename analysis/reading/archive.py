@@ -51,7 +51,8 @@ def attach_archive(
     if files:
         with connection.appender("temp.main.archive_files") as appender:
             appender.append_rows(files)
-    place.register(connection)
+    if is_named or not place.is_remote:
+        place.register(connection)
     connection.execute("SET VARIABLE archive = ?", [place.text])
     try:
         yield

@@ -7,17 +7,17 @@ from typing import NamedTuple
 
 import duckdb
 
+from pulsoid_rec.analysis.reading.database import NEWEST_IDENTITY
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
-from pulsoid_rec.recorder.contract.archive_place import ArchivePlace, open_place
+from pulsoid_rec.recorder.contract.archive_place import ArchivePlace
 from pulsoid_rec.recorder.contract.errors import StorageError
-from pulsoid_rec.recorder.contract.tables import ARCHIVE_BATCHES, ARCHIVE_IDENTITY
+from pulsoid_rec.recorder.contract.tables import ARCHIVE_BATCHES
 from pulsoid_rec.recorder.contract.wording import format_count
 
 PUT_BACK = (
     "Put it back from a backup, or name the place where the archive is; `pulsoid-rec archive --check` finds all that"
     " differ."
 )
-_NEWEST_IDENTITY = f"SELECT {{}} FROM {ARCHIVE_IDENTITY.name} ORDER BY noted_at DESC, rowid DESC LIMIT 1"
 _MARGIN = timedelta(hours=1)  # what is just beside a range of time is read, too
 
 
@@ -46,15 +46,6 @@ COLUMNS = (
 """The fields of `Listed`, as the columns of a table."""
 
 
-def find_place(connection: duckdb.DuckDBPyConnection) -> ArchivePlace | None:
-    """Return the place that a database has noted; None if nothing of it was archived."""
-    try:
-        places = connection.execute(_NEWEST_IDENTITY.format("place")).fetchall()
-    except duckdb.CatalogException:  # of an older version, and never archived
-        return None
-    return open_place(places[0][0]) if places and places[0][0] else None
-
-
 def list_files(
     connection: duckdb.DuckDBPyConnection, place: ArchivePlace, *, is_named: bool, warn: Callable[[str], None]
 ) -> list[Listed]:
@@ -64,7 +55,7 @@ def list_files(
     not know are among these: it is then a copy, or an older state. Parameters and errors are those of
     `archive.attach_archive`.
     """
-    names = connection.execute(_NEWEST_IDENTITY.format("recorder")).fetchall()
+    names = connection.execute(NEWEST_IDENTITY.format("recorder")).fetchall()
     noted = {
         ArchiveFile(table, day, recorder, batch): size
         for table, day, recorder, batch, size in connection.execute(
@@ -75,7 +66,7 @@ def list_files(
     gone: StorageError | None = None
     there: dict[ArchiveFile, int] = {}
     try:
-        there = place.list_files()
+        there = _list_trusted(place, {name for (name,) in names} | {file.recorder for file in noted}, is_named=is_named)
     except StorageError as error:
         if is_named:
             raise
@@ -95,6 +86,21 @@ def list_files(
             names_ = each.table, each.day, each.recorder, each.batch
             files.append(Listed(*names_, is_noted=True, is_checked=True, fault=fault, remedy=remedy))
     return files
+
+
+def _list_trusted(place: ArchivePlace, recorders: set[str], *, is_named: bool) -> dict[ArchiveFile, int]:
+    """List the files of an archive, unless a recording from somebody else may have noted it to get at what is there.
+
+    A bucket would see requests that are signed with the user's keys. A folder may be the archive of the user's own
+    recordings; that it is this recording's shows in the names of its files, which nobody can guess.
+    """
+    remedy = f"If it is this recording's, name it: --archive {place.text}"
+    if place.is_remote and not is_named:
+        raise StorageError(f"The archive {place.text} is on another machine, and only the file names it", f"{remedy}.")
+    there = place.list_files()
+    if not is_named and there and not any(file.recorder in recorders for file in there):
+        raise StorageError(f"The archive {place.text} has nothing of this recording", f"{remedy}.")
+    return there
 
 
 def _find_fault(

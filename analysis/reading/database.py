@@ -1,7 +1,13 @@
-"""Opens the DuckDB file read-only for one read; waits while a recorder writes to it."""
+"""Opens the DuckDB file read-only for one read; waits while a recorder writes to it.
+
+The file may have come from somebody else, so that SQL gets at nothing but the file itself, its archive, and the file
+that an export writes; and its tables are checked before any is read.
+"""
 
 import contextlib
 import random
+import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,11 +18,14 @@ import duckdb
 import polars as pl
 
 from pulsoid_rec.analysis.reading.arrow_stream import ArrowStream
+from pulsoid_rec.recorder.contract.archive_place import ArchivePlace, open_place
 from pulsoid_rec.recorder.contract.duckdb_errors import is_lock_error, storage_error
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
+from pulsoid_rec.recorder.contract.owned_files import require_own_folder
 from pulsoid_rec.recorder.contract.paths import duckdb_path
-from pulsoid_rec.recorder.contract.tables import ARCHIVE_NOTES, SCHEMA_VERSION, SCHEMA_VERSIONS, TABLES
+from pulsoid_rec.recorder.contract.table_check import check_tables, prefer_builtin, quote_name
+from pulsoid_rec.recorder.contract.tables import ARCHIVE_IDENTITY, ARCHIVE_NOTES, SCHEMA_VERSION, TABLES
 from pulsoid_rec.recorder.contract.version_1 import ADDED, CHANGED, has_large_configs, parts_of, select_as_current
 
 LOCK_TIMEOUT_S = 30.0
@@ -28,6 +37,18 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
 }
 
+_CHANGEABLE = [
+    "TimeZone",
+    "threads",
+    "memory_limit",
+    "enable_progress_bar",
+    "enable_progress_bar_print",
+    "progress_bar_time",
+]
+NEWEST_IDENTITY = f"SELECT {{}} FROM {ARCHIVE_IDENTITY.name} ORDER BY noted_at DESC, rowid DESC LIMIT 1"
+
+_confining = threading.Lock()  # as threads that read one file share its settings
+
 _FEW_ROWS = 10_000
 _FEW_THREADS = 2  # each takes the names out of a part of large configs of version 1 at a time
 _RETRY_DELAY_S = (0.01, 0.1)
@@ -37,7 +58,13 @@ _FAULTS = (*_FILE_FAULTS, duckdb.OutOfMemoryException)
 
 
 @contextmanager
-def open_database(path: Path | None, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_database(
+    path: Path | None,
+    lock_timeout_s: float = LOCK_TIMEOUT_S,
+    *,
+    archive: ArchivePlace | None = None,
+    written: Path | None = None,
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a recording's file read-only, and close it at the end.
 
     Meanwhile recorders cannot write to the file, and keep what they receive in their journals.
@@ -48,14 +75,19 @@ def open_database(path: Path | None, lock_timeout_s: float = LOCK_TIMEOUT_S) -> 
         The database; None for one without rows, in memory.
     lock_timeout_s
         How long to wait, in seconds, while another process writes to it.
+    archive
+        What SQL may read besides; None for the place that is noted in the database, if one is.
+    written
+        A file that SQL may write; None for none.
 
     Raises
     ------
     StorageError
-        It does not exist, is not a DuckDB file, not a recording, of a newer version or damaged, is still locked after
-        `lock_timeout_s`, or DuckDB has not enough memory.
+        It does not exist, is not a DuckDB file, not a recording, of a newer version, damaged or not as pulsoid-rec
+        makes it, is still locked after `lock_timeout_s`, or DuckDB has not enough memory.
     """
     connection = duckdb.connect(config=CONFIG) if path is None else _connect(path, lock_timeout_s)
+    spill: Path | None = None
     try:
         connection.execute("SET TimeZone = 'UTC'")
         with contextlib.suppress(duckdb.InvalidInputException):  # Jupyter without ipywidgets has no bar
@@ -63,13 +95,22 @@ def open_database(path: Path | None, lock_timeout_s: float = LOCK_TIMEOUT_S) -> 
         if path is None:
             for table in (*TABLES, *ARCHIVE_NOTES):
                 connection.execute(table.ddl)
-        elif _read_version(connection, path) < SCHEMA_VERSION:
-            _hide_version_1(connection)
+        else:
+            version = _read_version(connection, path)
+            prefer_builtin(connection, database_name(connection))
+            if version < SCHEMA_VERSION:
+                _hide_version_1(connection)
+        spill = _make_spill_folder(path)
+        with _confining:
+            _confine(connection, archive or find_place(connection), written, spill)
         yield connection
     except _FAULTS as error:
         raise storage_error(error, path or Path("the archive"), writing=False) from error
     finally:
         connection.close()
+        with contextlib.suppress(OSError):  # another reader uses it
+            if spill is not None:
+                spill.rmdir()
 
 
 def read_frame(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any] = ()) -> pl.DataFrame:
@@ -78,11 +119,26 @@ def read_frame(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence
     return pl.DataFrame(ArrowStream(connection.sql(sql, params=list(values)).__arrow_c_stream__()))
 
 
+def database_name(connection: duckdb.DuckDBPyConnection) -> str:
+    """Return the name of the open database."""
+    [(name,)] = connection.execute(
+        "SELECT database_name FROM system.main.duckdb_databases() WHERE NOT internal"
+    ).fetchall()
+    return str(name)
+
+
 def database_sql(connection: duckdb.DuckDBPyConnection) -> str:
     """Return the name of the open database, as SQL."""
-    [(name,)] = connection.execute("SELECT current_database()").fetchall()
-    quoted = name.replace('"', '""')
-    return f'"{quoted}"'
+    return quote_name(database_name(connection))
+
+
+def find_place(connection: duckdb.DuckDBPyConnection) -> ArchivePlace | None:
+    """Return the place that a database has noted; None if nothing of it was archived."""
+    try:
+        places = connection.execute(NEWEST_IDENTITY.format("place")).fetchall()
+    except duckdb.CatalogException:  # of an older version, and never archived
+        return None
+    return open_place(places[0][0]) if places and places[0][0] else None
 
 
 def write_temporary(connection: duckdb.DuckDBPyConnection, name: str, columns: str, frame: pl.DataFrame) -> None:
@@ -135,10 +191,7 @@ def _file_id(path: Path) -> tuple[int, int]:
 
 def _read_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     """Return the version of the tables; raise `StorageError` if there is none, or a newer one."""
-    try:
-        found: int | None = connection.execute(f"SELECT max(version) FROM {SCHEMA_VERSIONS.name}").fetchall()[0][0]
-    except (duckdb.CatalogException, duckdb.BinderException):
-        found = None
+    found = check_tables(connection, database_name(connection), path)
     if found is None:
         raise StorageError(
             f"{path} is a DuckDB file, but not a recording of pulsoid-rec", "Choose another file with --db."
@@ -150,6 +203,31 @@ def _read_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
             "Install the newer pulsoid-rec.",
         )
     return found
+
+
+def _make_spill_folder(path: Path | None) -> Path:
+    """Make the folder for what does not fit into memory, the owner's alone: DuckDB would let others read it."""
+    folder = Path(".tmp" if path is None else f"{duckdb_path(path)}.tmp").absolute()
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        require_own_folder(folder)
+        folder.chmod(0o700)
+    except OSError:  # it is another user's, or the database is where nothing can be written
+        return Path(tempfile.mkdtemp(prefix="pulsoid-rec-"))
+    return folder
+
+
+def _confine(
+    connection: duckdb.DuckDBPyConnection, archive: ArchivePlace | None, written: Path | None, spill: Path
+) -> None:
+    """Let SQL get at no other files than these, for good."""
+    if connection.execute("SELECT current_setting('lock_configuration')").fetchall() == [(True,)]:
+        return  # as DuckDB shares what is open in one process
+    connection.execute("SET allowed_directories = ?", [archive.duckdb_folders() if archive else []])
+    connection.execute("SET allowed_paths = ?", [[str(written.absolute())] if written else []])
+    connection.execute("SET temp_directory = ?", [str(spill)])
+    connection.execute("SET allowed_configs = ?", [_CHANGEABLE])
+    connection.execute("SET enable_external_access = false; SET lock_configuration = true")
 
 
 def _hide_version_1(connection: duckdb.DuckDBPyConnection) -> None:

@@ -6,6 +6,7 @@ import polars as pl
 
 from pulsoid_rec.analysis.metrics.members import SCHEMA
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.owned_files import open_file
 
 FILE_NAME = "members.toml"
 """Its name, beside the database."""
@@ -34,7 +35,8 @@ def read_members(path: Path | None) -> pl.DataFrame:
     from pulsoid_rec.analysis.metrics.members_toml import parse_members  # noqa: PLC0415 - msgspec takes 25 ms
 
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with open(path, encoding="utf-8-sig", opener=open_file) as file:
+            text = file.read()
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text", "Save it as UTF-8.") from error
     except OSError as error:

@@ -19,15 +19,15 @@ from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.analysis.reading.archive import attach_archive, show, show_all
-from pulsoid_rec.analysis.reading.archive_listing import find_place
 from pulsoid_rec.analysis.reading.buckets import Scan, scan_readings
 from pulsoid_rec.analysis.reading.config_names import events_with_notes, read_config_names, read_room_names
 from pulsoid_rec.analysis.reading.connections import connections_sql, read_last_received
-from pulsoid_rec.analysis.reading.database import LOCK_TIMEOUT_S, open_database, read_frame
+from pulsoid_rec.analysis.reading.database import LOCK_TIMEOUT_S, find_place, open_database, read_frame
 from pulsoid_rec.analysis.reading.lazy import read_lazily
 from pulsoid_rec.analysis.reading.pipeline import Selection, select
 from pulsoid_rec.analysis.reading.results import Results, compute_results, describe_selected
 from pulsoid_rec.recorder.contract.archive_place import open_place
+from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.tables import MEMBER_EVENTS, ROOM_EVENTS, Table
@@ -98,36 +98,46 @@ class Recording:
 
     @contextmanager
     def open_(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the file for SQL of your own, read-only; recorders wait until you close it."""
+        """Open the file for SQL of your own, read-only; recorders wait until you close it.
+
+        As the file may have come from somebody else, SQL gets at no other: `COPY`, `ATTACH` and `read_csv` are refused,
+        and so are variables of Python, but for what you `register`. Results come out by `.pl()` and the like.
+        """
         with self.connect() as connection:
             show_all(connection)
             yield connection
 
     @contextmanager
-    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the file for a read that says itself which archived rows it needs, by `archive.show`."""
+    def connect(self, written: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the file for a read that says itself which archived rows it needs, by `archive.show`.
+
+        SQL may write to the file `written`, and to no other.
+        """
         if self._connection is not None:
             yield self._connection
             return
-        with open_database(self._database, self.lock_timeout_s) as connection:
+        with open_database(self._database, self.lock_timeout_s, archive=self.archive, written=written) as connection:
             place = self.archive or find_place(connection)
             if place is None:
                 yield connection
                 return
-            with attach_archive(connection, place, is_named=self.archive is not None, warn=self._warn):
+            with attach_archive(connection, place, is_named=self.archive is not None, warn=self._warn_plain):
                 yield connection
 
+    def _warn_plain(self, text: str) -> None:
+        self._warn(plain(text))
+
     @contextmanager
-    def snapshot(self) -> Iterator["Recording"]:
+    def snapshot(self, written: Path | None = None) -> Iterator["Recording"]:
         """Open the file once: all reads in the block are of one state of it, and sessions come from one scan.
 
-        Recorders wait until the block ends.
+        Recorders wait until the block ends. SQL may write to the file `written`, and to no other.
         """
         if self._connection is not None:
             yield self
             return
         snapshot = copy(self)
-        with self.connect() as connection:
+        with self.connect(written) as connection:
             snapshot._connection, snapshot._scans = connection, {}  # noqa: SLF001 - of the same class
             yield snapshot
 

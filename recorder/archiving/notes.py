@@ -10,6 +10,7 @@ from pulsoid_rec.recorder.contract.archive_place import ArchivePlace
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.tables import ARCHIVE_BATCHES, ARCHIVE_IDENTITY, ARCHIVE_NOTES
 from pulsoid_rec.recorder.ingest.archive_identity import note_identity
+from pulsoid_rec.recorder.ingest.migration import SCHEMA
 
 MOVE_FIRST = "Archive to that place; or move the whole archive first, and then name the new place."
 
@@ -41,7 +42,7 @@ class Notes:
 def read_notes(connection: duckdb.DuckDBPyConnection, files: Iterable[ArchiveFile] | None = None) -> Notes:
     """Read the notes, of these files alone if any are given; make tables for them and a name, if there are none."""
     for table in ARCHIVE_NOTES:
-        connection.execute(table.ddl)
+        connection.execute(table.ddl_in(SCHEMA))
     newest = f"SELECT recorder, place FROM {ARCHIVE_IDENTITY.name} ORDER BY noted_at DESC, rowid DESC LIMIT 1"
     found = connection.execute(newest).fetchall()
     recorder, place = found[0] if found else note_identity(connection)

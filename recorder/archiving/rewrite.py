@@ -16,15 +16,16 @@ from pulsoid_rec.recorder.contract.paths import follow_link
 from pulsoid_rec.recorder.disk.lock_file import is_locked
 from pulsoid_rec.recorder.disk.replace import OWNER_ONLY, open_replacement
 from pulsoid_rec.recorder.ingest.database import NEW_FILE, NO_CHECKPOINT, quoted, translate_errors, wal_path
+from pulsoid_rec.recorder.ingest.migration import NAME
 
 _NEW = "rewritten"
 _ALL_ROWS: Mapping[str, str] = MappingProxyType({})
 _REPLACES_OPEN_FILES = sys.platform != "win32"
 _TABLES = (
     "SELECT schema_name, table_name FROM duckdb_tables()"
-    " WHERE database_name = current_database() AND NOT internal AND NOT temporary ORDER BY ALL"
+    f" WHERE database_name = '{NAME}' AND NOT internal AND NOT temporary ORDER BY ALL"
 )
-_USED_BYTES = "SELECT used_blocks * block_size FROM pragma_database_size() WHERE database_name = current_database()"
+_USED_BYTES = f"SELECT used_blocks * block_size FROM pragma_database_size() WHERE database_name = '{NAME}'"
 
 
 def rewrite(database: Path, kept: Mapping[str, str] = _ALL_ROWS) -> tuple[int, int]:
@@ -58,18 +59,17 @@ def rewrite(database: Path, kept: Mapping[str, str] = _ALL_ROWS) -> tuple[int, i
 
 def _copy(connection: duckdb.DuckDBPyConnection, database: Path, new: Path, kept: Mapping[str, str]) -> int:
     """Copy the database that is in use, without a WAL afterwards, to a new file; return its bytes."""
-    connection.execute("CHECKPOINT")
+    connection.execute(f"CHECKPOINT {NAME}")
     if wal_path(database).exists():
         raise StorageError(f"The newest rows of {database} stay in its WAL", "Run this again; nothing was changed.")
     _require_space(connection, database)
     new.unlink()  # DuckDB opens no empty file
     connection.execute(f"ATTACH {quoted(new)} AS {_NEW} (TYPE duckdb{NEW_FILE})")
     new.chmod(OWNER_ONLY)
-    [(name,)] = connection.execute("SELECT current_database()").fetchall()
-    connection.execute(f"COPY FROM DATABASE {name} TO {_NEW} (SCHEMA)")
+    connection.execute(f"COPY FROM DATABASE {NAME} TO {_NEW} (SCHEMA)")
     for table in connection.execute(_TABLES).fetchall():
         place = ".".join('"' + part.replace('"', '""') + '"' for part in table)
-        source = f"(FROM {name}.{place} WHERE {kept.get(table[1], 'true')})"
+        source = f"(FROM {NAME}.{place} WHERE {kept.get(table[1], 'true')})"
         connection.execute(f"INSERT INTO {_NEW}.{place} FROM {source}")
         if fingerprint(connection, source) != fingerprint(connection, f"{_NEW}.{place}"):
             raise StorageError(f"The copy of {database} differs from it", "Check the disk. The database is unchanged.")

@@ -1,6 +1,5 @@
 """`pulsoid-rec archive`."""
 
-import sys
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from pulsoid_rec.recorder.cli.options import DbOption
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
+from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.contract.paths import follow_link, require_valid_path
 from pulsoid_rec.recorder.contract.wording import format_count
@@ -50,22 +50,15 @@ def archive(
     It may run while a recorder does, and be stopped at any time: each row is in the database or in the archive. Run it
     again, from time to time, with the same folder. Several databases may share one. Reports and exports read it, too.
     """
-    import logging
-    import os
-
     from pulsoid_rec.recorder.archiving.access import only_run, spill_folder
     from pulsoid_rec.recorder.archiving.archive import archive as archive_days
     from pulsoid_rec.recorder.archiving.cutoff import parse_before
     from pulsoid_rec.recorder.archiving.rewrite import rewrite
     from pulsoid_rec.recorder.archiving.store import open_store
-    from pulsoid_rec.recorder.cli.recording_log import PlainFormatter
+    from pulsoid_rec.recorder.cli.recording_log import log_to_stderr
     from pulsoid_rec.recorder.contract.archive_place import open_place
 
-    os.umask(0o077)  # files made from here on are readable only by their owner
-    handler = logging.StreamHandler()
-    handler.setFormatter(PlainFormatter("%(message)s"))
-    logging.basicConfig(handlers=[handler])
-    logging.getLogger("pulsoid_rec.recorder").setLevel(logging.INFO)  # of a migration, which may take long, too
+    log_to_stderr()
     until = parse_before(before, datetime.now(UTC))
     if check and (compact or new_identity):
         raise UsageError("--check changes nothing", "Leave out --compact and --new-identity.")
@@ -79,14 +72,14 @@ def archive(
     try:
         with only_run(db):
             archived = archive_days(db, store, until, new_identity=new_identity, report=_Progress().show_archived)
-            print(_format_archived(archived, store.place.text, until), file=sys.stderr)
+            print_lines(_format_archived(archived, store.place.text, until))
             if compact:
                 before_bytes, bytes_now = rewrite(db)
-                print(f"{db} had {before_bytes:,} bytes, and has {bytes_now:,} bytes now.", file=sys.stderr)
+                print_lines(f"{db} had {before_bytes:,} bytes, and has {bytes_now:,} bytes now.")
             elif archived.files:
-                print(f"{db} has {db.stat().st_size:,} bytes. --compact makes it smaller.", file=sys.stderr)
+                print_lines(f"{db} has {db.stat().st_size:,} bytes. --compact makes it smaller.")
     except KeyboardInterrupt:
-        print("Stopped. What was not archived is in the database; run it again for the rest.", file=sys.stderr)
+        print_lines("Stopped. What was not archived is in the database; run it again for the rest.")
         raise
 
 
@@ -101,7 +94,7 @@ class _Progress:
         now = time.monotonic()
         if now >= self._printed_at + _REPORT_EVERY_S:
             self._printed_at = now
-            print(f"{text} ...", file=sys.stderr)
+            print_lines(f"{text} ...")
 
     def show_archived(self, done: int, to_do: int, archived: "Archived") -> None:
         """Print how much is archived."""
@@ -131,9 +124,9 @@ def _check(db: Path, store: "ArchiveStore") -> None:
         files += 1
         if fault:
             faults += 1
-            print(f"{store.place.name_of(file)} {fault}.", file=sys.stderr)
+            print_lines(f"{store.place.name_of(file)} {fault}.")
         progress.show(f"{format_count(files, 'file')} checked")
     checked = f"Checked {format_count(files, 'file')} in {store.place.text}"
     if faults:
         raise StorageError(f"{checked}: {format_count(faults, 'fault')}", "Put these files back from a backup.")
-    print(f"{checked}: no faults.", file=sys.stderr)
+    print_lines(f"{checked}: no faults.")

@@ -1,6 +1,5 @@
 """`pulsoid-rec import`."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,7 @@ import typer
 from pulsoid_rec.recorder.cli.interrupts import run_in_trio
 from pulsoid_rec.recorder.cli.options import DbOption, check_room_ids
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
+from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.paths import parse_path, require_valid_path
 from pulsoid_rec.recorder.contract.wording import format_count, format_list
@@ -61,16 +61,13 @@ def import_(
     Lines that cannot be read are kept in rejected_messages, and the first of them are printed; the others are imported.
     Importing a file twice does no harm: duplicates are counted, and left out of all figures.
     """
-    import logging
-    import os
-
+    from pulsoid_rec.recorder.cli.recording_log import log_to_stderr
     from pulsoid_rec.recorder.importing.gather import open_gathered
     from pulsoid_rec.recorder.importing.instants import Instants, NoZoneError, parse_zone
     from pulsoid_rec.recorder.importing.parse import row_parser
     from pulsoid_rec.recorder.importing.source import open_source
 
-    os.umask(0o077)  # files made from here on are readable only by their owner
-    logging.basicConfig(format="%(message)s")
+    log_to_stderr()
     if room is not None:
         check_room_ids([room])
     require_valid_path(db)
@@ -80,7 +77,7 @@ def import_(
         with open_source(file, {meaning: name for meaning, name in named.items() if name}) as source:
             columns = source.columns
             _require_columns(columns, file.name, room, member)
-            print(f"{file.name}: {source.kind}.", file=sys.stderr)
+            print_lines(f"{file.name}: {source.kind}.")
             try:
                 gathered.fill(source, row_parser(columns, instants, room, member))
             except NoZoneError as error:
@@ -88,8 +85,7 @@ def import_(
                     f"{file.name}, {error}", "Add --zone with the time zone of the file, such as Europe/Berlin or UTC."
                 ) from None
         for line in _describe(gathered, columns, instants, room, member):
-            # Names come from the file, and so may hold what a terminal would obey.
-            print("".join(letter if letter.isprintable() else "?" for letter in line), file=sys.stderr)
+            print_lines(line)
         if not gathered.readings:
             raise UsageError(f"{file.name} has no reading that can be imported", "Nothing was imported.")
         if not dry_run:
@@ -143,9 +139,7 @@ def _store(gathered: "Gathered", file: str, room: str | None, db: Path) -> None:
     finally:
         stored = task.ingester.total
         rejected = f" and {format_count(stored.rejected, 'rejected line')}" if stored.rejected else ""
-        print(f"Imported {format_count(stored.readings, 'reading')}{rejected} into {db}.", file=sys.stderr)
+        print_lines(f"Imported {format_count(stored.readings, 'reading')}{rejected} into {db}.")
     if task.is_stopped:
-        print(
-            "Stopped. Import the file again for the rest: what is there already will be a duplicate.", file=sys.stderr
-        )
+        print_lines("Stopped. Import the file again for the rest: what is there already will be a duplicate.")
         raise KeyboardInterrupt

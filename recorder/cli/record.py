@@ -9,6 +9,7 @@ import typer
 from pulsoid_rec.recorder.cli.interrupts import note_interrupts, run_in_trio
 from pulsoid_rec.recorder.cli.options import DbOption, ServerOption, check_room_ids
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB, DEFAULT_SERVER
+from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS
@@ -94,7 +95,7 @@ def record(
         )
         _record(options)
     except KeyboardInterrupt:
-        print("Stopped before anything was recorded.", file=sys.stderr)
+        print_lines("Stopped before anything was recorded.")
 
 
 def _load_libraries() -> None:
@@ -123,12 +124,10 @@ def _parse_kinds(text: str | None) -> tuple[str, ...]:
 
 
 def _record(options: "Options") -> None:
-    import os
 
     from pulsoid_rec.recorder.cli.recording_log import open_log
     from pulsoid_rec.recorder.cli.screen import open_screen
 
-    os.umask(0o077)  # files made from here on are readable only by their owner
     console = open_console()
     with open_screen(), open_log(options.database, options.run_id, console):
         options.credentials.read(options.server_url)  # fails before any file is made
@@ -162,7 +161,7 @@ async def _run_recorder(options: "Options", console: "Console | None") -> None:
     finally:
         print_totals(recorder)
     if unconnected := recorder.describe_unconnected():
-        print(f"{unconnected}.", file=sys.stderr)
+        print_lines(f"{unconnected}.")
 
 
 def open_console() -> "Console | None":
@@ -198,4 +197,4 @@ def print_totals(recorder: "Recorder") -> None:
     if counted := " and ".join(format_count(count, noun) for count, noun in counts if count):
         parts.append(f"{counted} that another run had left in the journal")
     if parts:
-        print(f"Recorded {', and '.join(parts)}, into {recorder.options.database}.", file=sys.stderr)
+        print_lines(f"Recorded {', and '.join(parts)}, into {recorder.options.database}.")

@@ -16,6 +16,7 @@ from pulsoid_rec.recorder.cli.threaded_stream import ThreadedStream
 from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.journal_files import journal_folder, lock_path
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
+from pulsoid_rec.recorder.contract.owned_files import require_own_folder
 from pulsoid_rec.recorder.disk.lock_file import is_locked
 from pulsoid_rec.recorder.pulsoid.known_secrets import redact
 
@@ -32,6 +33,14 @@ log = logging.getLogger(__name__)
 def logs_folder(database: Path) -> Path:
     """Return the folder of a database's logs."""
     return database.with_name(database.name + ".logs")
+
+
+def log_to_stderr() -> None:
+    """Log a command that has no log file to stderr."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(message)s"))
+    logging.basicConfig(handlers=[handler])
+    logging.getLogger("pulsoid_rec.recorder").setLevel(logging.INFO)  # of a migration, which may take long, too
 
 
 @contextmanager
@@ -139,6 +148,7 @@ class _LogFile:
 
     def _open(self) -> int:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        require_own_folder(self._folder)
         file = os.open(self._path, _FLAGS, 0o600)
         with suppress(OSError):
             _remove_oldest(self._database, self._limits.logs_kept)

@@ -1,11 +1,11 @@
 """`pulsoid-rec recover`."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pulsoid_rec.recorder.cli.options import DbOption
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
+from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.wording import format_count
 
@@ -19,19 +19,12 @@ def recover(*, db: DbOption = DEFAULT_DB) -> None:
     `record` does this by itself when it starts; use this when there is nothing more to record. Segments that a running
     recorder is writing are not touched.
     """
-    import logging
-    import os
-
-    from pulsoid_rec.recorder.cli.recording_log import PlainFormatter
+    from pulsoid_rec.recorder.cli.recording_log import log_to_stderr
     from pulsoid_rec.recorder.ingest.recover import recover as recover_journal
 
-    os.umask(0o077)  # files made from here on are readable only by their owner
-    handler = logging.StreamHandler()
-    handler.setFormatter(PlainFormatter("%(message)s"))
-    logging.basicConfig(handlers=[handler])
-    logging.getLogger("pulsoid_rec.recorder").setLevel(logging.INFO)  # of a migration, which may take long, too
+    log_to_stderr()
     recovered = recover_journal(db)
-    print(_format_recovered(recovered, db), file=sys.stderr)
+    print_lines(_format_recovered(recovered, db))
     if recovered.ingested.skipped:
         raise StorageError(
             f"{format_count(len(recovered.ingested.skipped), 'segment')} of the journal could not be ingested",

@@ -3,7 +3,6 @@
 import math
 import os
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 
 from pulsoid_rec.recorder.cli.interrupts import run_in_trio
 from pulsoid_rec.recorder.cli.options import check_room_ids
+from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.wording import format_count
@@ -143,7 +143,7 @@ def _make_plays(
 
     replayed = read_replay(replay) if replay is not None else None
     if replayed is not None and replayed.holes:
-        print(f"Left out {format_count(replayed.holes, 'line')} of {replay} without bpm or time_s.", file=sys.stderr)
+        print_lines(f"Left out {format_count(replayed.holes, 'line')} of {replay} without bpm or time_s.")
     for room_id in rooms:
         play = replayed or play_people(members, seed, room_id)
         yield room_id, play if duration_s is None else play.first(duration_s)
@@ -170,13 +170,13 @@ async def _serve(config: "SimulatorConfig", shown_token: str, once: bool) -> Non
     started_at = trio.current_time()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with open_simulator(config) as simulator:
-            print(_format_start(simulator.url, config, shown_token), file=sys.stderr)
+            print_lines(_format_start(simulator.url, config, shown_token))
             async with trio.open_nursery() as nursery:
                 if once:
                     nursery.start_soon(_cancel_when_played, simulator, nursery.cancel_scope)
                 async for _ in signals:
                     nursery.cancel_scope.cancel()
-    print(_format_totals(simulator, trio.current_time() - started_at), file=sys.stderr)
+    print_lines(_format_totals(simulator, trio.current_time() - started_at))
 
 
 async def _cancel_when_played(simulator: "Simulator", scope: "trio.CancelScope") -> None:

@@ -11,6 +11,8 @@ Imports nothing else of the project. Every package may import it; of the recorde
 - `defaults`: the database and the server that are used unless others are named.
 - `journal_files`: where a database's journal is, and what its files are called.
 - `paths`: paths as a user writes them, and as DuckDB has to be given them.
+- `table_check`: whether a file's tables are ours, and run nobody's SQL.
+- `owned_files`: files and folders where others may write.
 - `ids`: ids of runs and connections.
 - `timings`, `limits`: every wait, timeout and size limit of the recorder.
 - `display`: texts that others wrote, as they may be displayed.

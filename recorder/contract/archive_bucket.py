@@ -31,6 +31,7 @@ class ArchiveBucket(ArchivePlace):
     def __init__(self, url: str) -> None:
         scheme, _, path = url.partition("://")
         super().__init__(f"{scheme.lower()}://{path.rstrip('/')}")
+        self.is_remote = True
         self.bucket = path.partition("/")[0]
         if not self.bucket or any(character in path for character in "*?["):
             raise UsageError(
@@ -46,6 +47,10 @@ class ArchiveBucket(ArchivePlace):
     def duckdb_path(self, file: ArchiveFile) -> str:
         """Return its URL, which has no wildcards."""
         return self.name_of(file)
+
+    def duckdb_folders(self) -> list[str]:
+        """Return its URL."""
+        return [f"{self.text}/"]
 
     def register(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Let the connection read from buckets."""

@@ -30,6 +30,8 @@ class ArchivePlace(ABC):
     def __init__(self, text: str) -> None:
         self.text = text
         """The place as it is noted in a database."""
+        self.is_remote = text.startswith(("//", "\\\\"))
+        """Whether reading it makes requests to another machine, with what tells who the user is."""
 
     def list_files(self, table: str | None = None, day: date | None = None) -> dict[ArchiveFile, int]:
         """List the files of the archive, or of one of its tables or days, each with its size in bytes.
@@ -61,6 +63,10 @@ class ArchivePlace(ABC):
     def duckdb_path(self, file: ArchiveFile) -> str:
         """Return what DuckDB's `read_parquet` has to be given for this file alone."""
 
+    @abstractmethod
+    def duckdb_folders(self) -> list[str]:
+        """Return the beginnings of what `duckdb_path` returns, and of the files' own paths."""
+
     def register(self, connection: duckdb.DuckDBPyConnection) -> None:  # noqa: B027 - a folder needs none
         """Make the place known to a connection that is to read from it."""
 
@@ -90,6 +96,10 @@ class ArchiveFolder(ArchivePlace):
     def duckdb_path(self, file: ArchiveFile) -> str:
         """Return the pattern that matches this file alone."""
         return duckdb_pattern(self.path_of(file))
+
+    def duckdb_folders(self) -> list[str]:
+        """Return the folder, and the pattern that matches it alone."""
+        return [str(self.folder), duckdb_pattern(self.folder)]
 
     def path_of(self, file: ArchiveFile) -> Path:
         """Return where a file is."""

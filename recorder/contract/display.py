@@ -6,6 +6,7 @@ draw nothing. What is stored and exported is what was sent; this is for what peo
 
 import codecs
 import re
+import sys
 import unicodedata
 
 _CONTROLS = "\x01-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"  # and those of the direction of text
@@ -34,6 +35,11 @@ def plain(text: str) -> str:
     selectors, the region of a flag.
     """
     return _REMOVED.sub(r"\1", CONTROLS.sub("\ufffd", text))
+
+
+def print_lines(text: str) -> None:
+    """Print a text of one or more lines, which is not data, to stderr."""
+    print("\n".join(map(plain, text.split("\n"))), file=sys.stderr, flush=True)  # noqa: T201 - for all commands
 
 
 def is_visible(text: str) -> bool:

@@ -22,11 +22,12 @@ def journal_folder(database: Path) -> Path:
 def segment_paths(folder: Path) -> list[Path]:
     """List the segments in a journal's folder, open and closed, by name; none if there is no such folder.
 
-    Only files: opening a pipe would block for ever.
+    Only files: opening a pipe would block for ever, and a link may lead anywhere.
     """
     names = (CLOSED_SUFFIX, OPEN_SUFFIX)
     try:
-        return sorted(path for path in folder.iterdir() if path.name.endswith(names) and path.is_file())
+        found = sorted(path for path in folder.iterdir() if path.name.endswith(names))
+        return [path for path in found if path.is_file() and not path.is_symlink()]
     except (FileNotFoundError, NotADirectoryError):
         return []
 

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from pulsoid_rec.recorder.contract.errors import StorageError
+from pulsoid_rec.recorder.contract.owned_files import is_foreign_link, is_special
 
 _WILDCARD = re.compile(r"[*?[]")
 
@@ -42,10 +43,18 @@ def duckdb_path(path: Path) -> str:
     """Return a database's path for DuckDB, which takes only an absolute one literally; raise as `require_valid_path`.
 
     In others it expands `~`, and `md:x`, `:memory:` or `sqlite:x` are no files to it. A link is followed, as DuckDB
-    looks for the newest rows, in the WAL, beside the name it is given.
+    looks for the newest rows, in the WAL, beside the name it is given; but none that another user made, and of the WAL
+    none at all.
     """
+    is_foreign = is_foreign_link(path)
     path = follow_link(path)
     require_valid_path(path)
+    wal = path.with_name(f"{path.name}.wal")
+    for file, is_bad in ((path, is_foreign or is_special(path)), (wal, wal.is_symlink() or is_special(wal))):
+        if is_bad:
+            raise StorageError(
+                f"{file} is no file, or behind a link that another user made", "Name the file itself with --db."
+            )
     return str(path.absolute())
 
 

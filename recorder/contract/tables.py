@@ -41,8 +41,12 @@ class Table:
     @property
     def ddl(self) -> str:
         """The statement that makes the table if it does not exist."""
+        return self.ddl_in("")
+
+    def ddl_in(self, schema: str) -> str:
+        """Return that statement for a schema, such as `recording.main.`."""
         columns = ", ".join(f'"{c.name}" {c.type}{"" if c.null else " NOT NULL"}' for c in self.columns)
-        return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns})"
+        return f"CREATE TABLE IF NOT EXISTS {schema}{self.name} ({columns})"
 
 
 _ROOM = Column("room_id", "VARCHAR", "the room, as named to `record`")

@@ -1,5 +1,7 @@
 """How a recording of version 1 of the tables reads as one of today's: SQL for migration, ingest and analysis alike."""
 
+from dataclasses import replace
+
 import duckdb
 
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
@@ -35,6 +37,12 @@ _VALUES = {
 def value_in_version_1(table: Table, column: Column) -> str:
     """Return the SQL of a column's value, from the columns of version 1."""
     return _VALUES.get((table, column.name), f'"{column.name}"')
+
+
+def table_in_version_1(table: Table) -> Table:
+    """Return a table with the columns that it had."""
+    had = ((column, value_in_version_1(table, column)) for column in table.columns)
+    return replace(table, columns=tuple(replace(c, name=value.strip('"')) for c, value in had if value.startswith('"')))
 
 
 def select_as_current(table: Table, source: str) -> str:

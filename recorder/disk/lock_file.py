@@ -9,7 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-_FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
+from pulsoid_rec.recorder.contract.owned_files import open_own
+
 _ATTEMPTS = 200
 _RETRY_S = 0.005
 
@@ -66,7 +67,7 @@ class LockFile:
 
 def _make(path: Path, attempts: int) -> int:
     for left in range(attempts, 0, -1):
-        file = os.open(path, _FLAGS | os.O_CREAT, 0o600)
+        file = open_own(path, os.O_RDWR | os.O_CREAT)
         # Before it is locked, `remove_stale_lock` of another process may lock or remove it.
         if _lock(file) and _is_same_file(file, path):
             return file
@@ -86,7 +87,7 @@ def _is_same_file(file: int, path: Path) -> bool:
 def is_locked(path: Path) -> bool:
     """Return whether a process holds a lock file; False if there is no such file."""
     try:
-        file = os.open(path, _FLAGS)
+        file = open_own(path, os.O_RDWR)
     except FileNotFoundError:
         return False
     try:
@@ -98,7 +99,7 @@ def is_locked(path: Path) -> bool:
 def remove_stale_lock(path: Path) -> None:
     """Remove a lock file that a crash left, unless a process holds it."""
     with contextlib.suppress(FileNotFoundError, PermissionError):
-        file = os.open(path, _FLAGS)
+        file = open_own(path, os.O_RDWR)
         try:
             if _lock(file) and _is_same_file(file, path) and sys.platform != "win32":
                 path.unlink()  # while it is locked, so that no other process can lock it

@@ -15,6 +15,7 @@ from typing import TextIO
 import duckdb
 
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.owned_files import open_file
 from pulsoid_rec.recorder.contract.paths import duckdb_pattern
 from pulsoid_rec.recorder.importing.columns import Columns, find_columns, no_columns_error
 from pulsoid_rec.recorder.ingest.database import CONFIG
@@ -34,7 +35,7 @@ def open_source(path: Path, named: Mapping[str, str]) -> "Iterator[CsvSource | P
     Raises `UsageError` if it cannot be read, or has no column for the time or the bpm.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=open_file) as file:
             start = file.read(len(_PARQUET))
         if not start:
             raise UsageError(f"{path} is empty", "Name a CSV or Parquet file.")

@@ -62,8 +62,8 @@ class Import:
         if database.exists():
             with contextlib.suppress(DatabaseBusyError), open_database(database, NO_CHECKPOINT):
                 pass  # else ingest would wait until it can be used
-        self._left_by_crashes = find_segments(self._folder)
         try:
+            self._left_by_crashes = find_segments(self._folder)
             self._journal = Journal(self._folder, self.run_id, limits=_LIMITS)
         except OSError as error:
             raise StorageError(

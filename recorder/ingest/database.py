@@ -6,6 +6,7 @@ file reads its WAL too.
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +16,13 @@ import duckdb
 
 from pulsoid_rec.recorder.contract.duckdb_errors import storage_error
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
+from pulsoid_rec.recorder.contract.owned_files import is_shared
 from pulsoid_rec.recorder.contract.paths import duckdb_path, require_valid_path
-from pulsoid_rec.recorder.contract.tables import BOOKKEEPING, SCHEMA_VERSION, SCHEMA_VERSIONS, TABLES
+from pulsoid_rec.recorder.contract.table_check import check_tables, prefer_builtin
+from pulsoid_rec.recorder.contract.tables import BOOKKEEPING, SCHEMA_VERSION, TABLES
 from pulsoid_rec.recorder.disk.replace import OWNER_ONLY, open_replacement
 from pulsoid_rec.recorder.ingest.archive_identity import note_identity
-from pulsoid_rec.recorder.ingest.migration import migrate, note_version
+from pulsoid_rec.recorder.ingest.migration import NAME, SCHEMA, migrate, note_version
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,  # recording should not slow the machine down
@@ -33,7 +36,11 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 NO_CHECKPOINT = 2**62
 """No WAL has so many bytes."""
 
-_NAME = "recording"
+_checked: dict[Path, tuple[int, int, int]] = {}
+"""The state of each file when its tables were checked last."""
+
+log = logging.getLogger(__name__)
+
 _engines: list[duckdb.DuckDBPyConnection] = []
 """Idle DuckDB instances without a file: starting one takes ten times as long as opening a file with it."""
 
@@ -102,7 +109,7 @@ def _attached(path: Path, wal_bytes: int, options: str = "") -> Iterator[duckdb.
     connection = _engines.pop() if _engines else _start_engine()
     try:
         _attach(connection, path, options)
-        connection.execute(f"USE {_NAME}")
+        prefer_builtin(connection, NAME)
         yield connection
         if is_checkpoint_due(path, wal_bytes):
             _checkpoint(connection, path)
@@ -110,7 +117,7 @@ def _attached(path: Path, wal_bytes: int, options: str = "") -> Iterator[duckdb.
             with contextlib.suppress(FileNotFoundError):
                 wal_path(path).chmod(OWNER_ONLY)
         connection.execute("USE memory")
-        connection.execute(f"DETACH {_NAME}")
+        connection.execute(f"DETACH {NAME}")
     except BaseException:
         connection.close()  # after some errors DuckDB refuses all further work
         raise
@@ -123,7 +130,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path, options: str) -> 
     DuckDB opens it first and locks it then. If another process put a smaller copy in its place in between, what is
     written to the one that was opened would be gone with it.
     """
-    attach = f"ATTACH {quoted(path)} AS {_NAME} (TYPE duckdb{options})"
+    attach = f"ATTACH {quoted(path)} AS {NAME} (TYPE duckdb{options})"
     for _ in range(_ATTEMPTS):
         before = _identity_of(path)
         try:
@@ -134,7 +141,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path, options: str) -> 
             continue
         if before in {None, _identity_of(path)}:
             return
-        connection.execute(f"DETACH {_NAME}")
+        connection.execute(f"DETACH {NAME}")
     raise DatabaseBusyError(f"{path} is being replaced again and again", "Retrying until that ends.")
 
 
@@ -155,7 +162,7 @@ def quoted(path: Path) -> str:
 
 def _checkpoint(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     try:
-        connection.execute("CHECKPOINT")
+        connection.execute(f"CHECKPOINT {NAME}")
     except duckdb.Error as error:
         if "could not allocate" in str(error) or isinstance(error, duckdb.OutOfMemoryException):
             _short_of_memory.add(path)
@@ -208,16 +215,17 @@ def _make(path: Path) -> None:
 
 
 def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Make the tables in a file without any, migrate older ones, and raise `StorageError` for newer ones."""
-    try:
-        found = connection.execute(f"SELECT max(version) FROM {SCHEMA_VERSIONS.name}").fetchall()[0][0]
-    except duckdb.CatalogException:  # there is no such table
-        tables = "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database()"
+    """Make the tables in a file without any, migrate older ones, and raise `StorageError` for newer or other ones."""
+    status = path.stat()
+    state = (status.st_dev, status.st_ino, status.st_mtime_ns)
+    if _checked.get(path) == state:
+        return
+    found = check_tables(connection, NAME, path)
+    if found is None:
+        tables = f"SELECT 1 FROM duckdb_tables() WHERE database_name = '{NAME}'"
         if not connection.execute(tables).fetchall():
             _make_tables(connection)
             return
-        found = None
-    if found is None:
         raise StorageError(
             f"{path} is a DuckDB file, but not a recording of pulsoid-rec", "Choose another file with --db."
         )
@@ -229,12 +237,15 @@ def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             f"{SCHEMA_VERSION})",
             "Install that newer pulsoid-rec, or choose another file with --db.",
         )
+    if path not in _checked and is_shared(path):
+        log.warning("Others can read %s. Protect it with: chmod 600 '%s'", path, path)
+    _checked[path] = state
 
 
 def _make_tables(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("BEGIN")
     for table in (*TABLES, *BOOKKEEPING):
-        connection.execute(table.ddl)
+        connection.execute(table.ddl_in(SCHEMA))
     note_version(connection)
     note_identity(connection)
     connection.execute("COMMIT")

@@ -10,6 +10,11 @@ import duckdb
 from pulsoid_rec.recorder.contract.tables import ARCHIVE_NOTES, SCHEMA_VERSION, SCHEMA_VERSIONS
 from pulsoid_rec.recorder.contract.version_1 import ADDED, CHANGED, parts_of, select_as_current
 
+NAME = "recording"
+"""The name under which a file is attached."""
+
+SCHEMA = f"{NAME}.main."
+
 log = logging.getLogger(__name__)
 
 
@@ -30,17 +35,17 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.execute("BEGIN")
     for table in CHANGED:
         new = replace(table, name=f"_migrated_{table.name}")
-        connection.execute(new.ddl)
+        connection.execute(new.ddl_in(SCHEMA))
         insert = f"INSERT INTO {new.name} {select_as_current(table, table.name)} WHERE rowid BETWEEN ? AND ?"
         for first_and_last in parts_of(connection, table, table.name):
             connection.execute(insert, first_and_last)
         connection.execute(f"DROP TABLE {table.name}")
         connection.execute(f"ALTER TABLE {new.name} RENAME TO {table.name}")
     for table in (*ADDED, *ARCHIVE_NOTES):
-        connection.execute(table.ddl)
+        connection.execute(table.ddl_in(SCHEMA))
     note_version(connection)
     connection.execute("COMMIT")
-    connection.execute("CHECKPOINT")  # rather than at each opening, from the WAL
+    connection.execute(f"CHECKPOINT {NAME}")  # rather than at each opening, from the WAL
 
 
 def note_version(connection: duckdb.DuckDBPyConnection) -> None:

@@ -17,6 +17,7 @@ import trio
 
 from pulsoid_rec.recorder.contract.journal_files import lock_path
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
+from pulsoid_rec.recorder.contract.owned_files import require_own_folder
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.disk.lock_file import LockFile
 from pulsoid_rec.recorder.disk.sync import sync_folder
@@ -244,6 +245,7 @@ def _create_lock(folder: Path, run_id: str) -> LockFile:
     for _ in range(_LOCK_ATTEMPTS):
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            require_own_folder(folder)
             return LockFile(lock_path(folder, run_id))
         except FileNotFoundError:
             pass  # a recorder that ends removes the folder if it is empty

@@ -14,6 +14,7 @@ from zlib import crc32
 import msgspec
 
 from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, lock_path, run_id_of, segment_paths
+from pulsoid_rec.recorder.contract.owned_files import require_own_folder
 from pulsoid_rec.recorder.disk.lock_file import is_locked, remove_stale_lock
 from pulsoid_rec.recorder.journal.rows import AnyRow
 
@@ -98,7 +99,11 @@ def _is_blank(line: bytes) -> bool:
 
 
 def find_segments(folder: Path) -> list[Path]:
-    """List the segments of recorders that have ended, oldest first; none if there is no such folder."""
+    """List the segments of recorders that have ended, oldest first; none if there is no such folder.
+
+    Raises `PermissionError` if others may have put some there: see `require_own_folder`.
+    """
+    require_own_folder(folder)
     runs = {run_id_of(path) for path in segment_paths(folder)}
     dead = {run for run in runs if not is_locked(lock_path(folder, run))}
     # Listed again: a run that has ended since may have closed a segment, and so renamed it.

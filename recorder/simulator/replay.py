@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.owned_files import open_file
 from pulsoid_rec.recorder.simulator.play import Play, Reading
 
 COLUMNS = ("time_s", "member", "bpm")
@@ -27,7 +28,7 @@ def read_replay(path: Path) -> Play:
     holds no reading, or has an invalid line.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with open(path, encoding="utf-8-sig", newline="", opener=open_file) as file:
             lines = list(_parse(file, path))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()

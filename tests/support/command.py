@@ -49,6 +49,8 @@ def run_main_here(
     handler, threshold, code = signal.getsignal(signal.SIGINT), gc.get_threshold(), 0
     with contextlib.ExitStack() as stack:
         stack.callback(signal.signal, signal.SIGINT, handler)
+        before = os.umask(0o077)  # which a command sets
+        stack.callback(os.umask, before)
         stack.callback(gc.set_threshold, *threshold)
         stack.callback(_set_time_zone)  # once the environment is what it was
         stack.enter_context(contextlib.chdir(cwd or Path.cwd()))

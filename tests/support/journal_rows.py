@@ -68,7 +68,7 @@ def reading(number: int, room_id: str = "room") -> HeartRateRow:
 
 
 def write_segment(folder: Path, name: str, content: Iterable[AnyRow], *, is_open: bool = False) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{name}.jsonl{'.open' if is_open else ''}"
     path.write_bytes(HEADER + b"".join(map(encode_line, content)))
     return path

@@ -25,7 +25,7 @@ from pulsoid_rec.recorder.archiving.parquet import portion, write_parquet
 from pulsoid_rec.recorder.archiving.store import open_store
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.archive_place import open_place
-from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
+from pulsoid_rec.recorder.contract.errors import ExitCode, StorageError, UsageError
 from pulsoid_rec.recorder.ingest.database import open_database
 
 ROWS = some_rows()[:2]
@@ -105,6 +105,16 @@ def test_rows_are_in_the_bucket_and_nowhere_else(tmp_path: Path, database: Path,
 def test_its_rows_are_read_back_as_they_were(database: Path, bucket: Bucket) -> None:
     archive_all(database, bucket.url)
     assert rows_of(bucket) == Counter(map(as_stored, ROWS))
+
+
+def test_a_report_reads_the_bucket_that_is_named_and_no_other(database: Path, bucket: Bucket) -> None:
+    before = run_here("report", "--session", "all", "--db", database)
+    archive_all(database, bucket.url)
+    options = ("report", "--session", "all", "--db", database)
+    assert run_here(*options, "--archive", bucket.url).stdout == before.stdout
+    done = run_here("export", "--db", database, "-o", database.with_name("out.csv"))
+    assert done.returncode == ExitCode.STORAGE
+    assert f"--archive {bucket.url}" in done.stderr
 
 
 def test_late_rows_make_a_second_object(database: Path, bucket: Bucket) -> None:

@@ -55,7 +55,7 @@ def _name(*parts: str) -> str:
 
 def test_all_tables_are_as_before_and_the_file_is_smaller(tmp_path: Path, database: Path) -> None:
     with open_database(database) as connection:
-        connection.execute('CREATE SCHEMA "my ""own"; CREATE TABLE "my ""own".notes AS SELECT 1 AS one')
+        connection.execute('USE recording; CREATE SCHEMA "my ""own"; CREATE TABLE "my ""own".notes AS SELECT 1 AS one')
         connection.execute("CREATE VIEW late AS SELECT * FROM heart_rate WHERE bpm > 3")
         large = "SELECT 'r', 'p', 60, make_timestamptz(i), make_timestamptz((hash(i) % 1000000)::BIGINT), i::VARCHAR"
         connection.execute(f"INSERT INTO heart_rate {large} FROM (SELECT range * 1 AS i FROM range(50000))")

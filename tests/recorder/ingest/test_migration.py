@@ -35,7 +35,9 @@ REAL_FILES = settings(
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    return Path(shutil.copy(RECORDING, tmp_path / "t.duckdb"))
+    path = Path(shutil.copy(RECORDING, tmp_path / "t.duckdb"))
+    path.chmod(0o600)
+    return path
 
 
 @pytest.fixture(scope="module")
