@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -10,15 +12,11 @@ from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.archive_place import ArchivePlace
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 
-try:
-    from botocore.exceptions import BotoCoreError, ClientError
+if TYPE_CHECKING:
     from s3fs import S3FileSystem
-except ImportError as missing:
-    raise UsageError(
-        "To archive in a bucket, s3fs is needed", "Install it with `pip install pulsoid-rec[s3]`."
-    ) from missing
 
-_FAULTS = (OSError, BotoCoreError, ClientError)
+_TIMEOUTS = {"connect_timeout": 10, "read_timeout": 20, "retries": {"max_attempts": 1}}
+_ATTEMPTS = 2  # of s3fs, each with the retries above: a bucket that does not answer is given up after two minutes
 
 
 class ArchiveBucket(ArchivePlace):
@@ -37,7 +35,19 @@ class ArchiveBucket(ArchivePlace):
             raise UsageError(
                 f"{url} is no place for an archive", "Name a bucket as s3://BUCKET/FOLDER, without *, ? or [."
             )
-        self.files = S3FileSystem(use_listings_cache=False, skip_instance_cache=True)
+
+    @cached_property
+    def files(self) -> "S3FileSystem":
+        """The files of the object store. Loaded when they are needed: a report of the latest session needs none."""
+        try:
+            from s3fs import S3FileSystem  # noqa: PLC0415
+        except ImportError as missing:
+            raise UsageError(
+                f"To use the archive {self.text}, s3fs is needed", "Install it with `pip install pulsoid-rec[s3]`."
+            ) from missing
+        files = S3FileSystem(use_listings_cache=False, skip_instance_cache=True, config_kwargs=_TIMEOUTS)
+        files.retries = _ATTEMPTS
+        return files
 
     def list_files(self, table: str | None = None, day: date | None = None) -> dict[ArchiveFile, int]:
         """List its files, as any place does."""
@@ -62,7 +72,9 @@ class ArchiveBucket(ArchivePlace):
         """Raise errors of the store as a `StorageError`."""
         try:
             yield
-        except _FAULTS as error:
+        except Exception as error:
+            if not isinstance(error, OSError) and not type(error).__module__.startswith("botocore."):
+                raise
             reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
             raise StorageError(
                 f"The archive {self.text} cannot be reached: {reason}",

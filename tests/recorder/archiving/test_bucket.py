@@ -1,11 +1,12 @@
 """An archive in a bucket, on a server of our own that speaks S3."""
 
+import json
 import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,6 +28,7 @@ from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.archive_place import open_place
 from pulsoid_rec.recorder.contract.errors import ExitCode, StorageError, UsageError
 from pulsoid_rec.recorder.ingest.database import open_database
+from pulsoid_rec.recorder.journal.rows import HeartRateRow
 
 ROWS = some_rows()[:2]
 LATE = some_rows(99)[:2]  # of the same day
@@ -204,7 +206,21 @@ def test_what_is_no_place_is_refused(url: str) -> None:
 
 
 def test_without_s3fs_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "pulsoid_rec.recorder.contract.archive_bucket", raising=False)
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(UsageError, match=r"pip install pulsoid-rec\[s3\]"):
-        open_place("s3://bucket/a")
+        open_place("s3://bucket/a").list_files()
+
+
+def test_the_latest_report_needs_neither_the_bucket_nor_s3fs(
+    database: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive_all(database, bucket.url)
+    at_us = int(datetime.now(UTC).timestamp() * 1e6)
+    append_rows(database, [HeartRateRow("007", "c", "p", 60, at_us, at_us, "raw")], "a-1")
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    done = run_here("report", "--db", str(database), "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)) == 1
+    archived = run_here("report", "--db", str(database), "--session", "all")
+    assert (archived.returncode, archived.stderr.count("\n")) == (4, 1)
+    assert f"--archive {bucket.url}" in archived.stderr
