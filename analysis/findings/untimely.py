@@ -1,5 +1,7 @@
 """Notes on untimely readings: a clock that is wrong by more than a day, and is left out of every figure."""
 
+import polars as pl
+
 from pulsoid_rec.analysis.findings.note import Note, make_note, merge_many
 from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.metrics.definitions import MICROSECONDS
@@ -9,7 +11,7 @@ from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 def untimely_notes(view: SessionView) -> list[Note]:
     """Describe each member's readings that were left out of a session because their time is wrong."""
     columns = ["profile_id", "untimely", "least_error_us", "most_error_us"]
-    rows = view.untimely.select(columns).sort("profile_id").rows()
+    rows = view.untimely.filter(pl.col("untimely") > 0).select(columns).sort("profile_id").rows()
     notes = [make_note(view, id_, "quality", _describe(count, least, most)) for id_, count, least, most in rows]
     total = int(view.untimely["untimely"].sum())
     return merge_many(notes, f"{format_count(total, 'reading')} of {len(notes)} members left out: their time is wrong")

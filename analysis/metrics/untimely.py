@@ -10,12 +10,13 @@ UNTIMELY = pl.Schema(
         "session": pl.Int64(),
         "profile_id": pl.String(),
         "untimely": pl.Int64(),
+        "duplicates": pl.Int64(),
         "least_error_us": pl.Int64(),
         "most_error_us": pl.Int64(),
     }
 )
-"""A member's untimely readings in a session: how many, and the least and most that their time is ahead of the room's
-(negative: behind), in microseconds.
+"""A member's untimely readings in a session: how many, how many more repeat an earlier one, and the least and most that
+their time is ahead of the room's (negative: behind), in microseconds.
 """
 
 _BEFORE_ALL_US = -(2**62)

@@ -149,7 +149,7 @@ def read_tally(selection: Selection, tally_rows: int = TALLY_ROWS) -> pl.DataFra
         if sum(tally.height for tally in tallies[1:]) > max(tally_rows, tallies[0].height):
             tallies = [add_tallies(tallies, _KEY)]
     tally = selection.members.join(add_tallies(tallies, _KEY), on="key").drop("key")
-    return pl.concat([tally, selection.untimely.select(*MEMBER, "untimely")], how="diagonal")
+    return pl.concat([tally, selection.untimely.select(*MEMBER, "untimely", "duplicates")], how="diagonal")
 
 
 def read_slices(selection: Selection, keys: pl.Series | None = None) -> Iterator[pl.DataFrame]:

@@ -195,13 +195,14 @@ def read_untimely(
     ]
     return read_frame(
         connection,
-        "SELECT untimely.room_id, session, profile_id, count(*) AS untimely,"
+        "SELECT room_id, session, profile_id, count_if(repeated = 1) AS untimely, count_if(repeated > 1) AS duplicates,"
         " min(lead_us - room_lead_us) AS least_error_us, max(lead_us - room_lead_us) AS most_error_us"
+        " FROM (SELECT untimely.*, session, started_us, ended_us, row_number() OVER (PARTITION BY untimely.room_id,"
+        " session, profile_id, occurred_at, bpm ORDER BY received_at) AS repeated"
         f" FROM (FROM {_received_sql(room_leads)} JOIN room_leads USING (room_id, quarter)"
         f" WHERE abs(lead_us - room_lead_us) > {definitions.max_clock_error_us}) AS untimely"
         " ASOF JOIN receipt_ranges ON untimely.room_id = receipt_ranges.room_id"
-        " AND epoch_us(received_at) >= from_us"
-        f" WHERE {' AND '.join(bounds) or 'true'} GROUP BY ALL",
+        f" AND epoch_us(received_at) >= from_us) WHERE {' AND '.join(bounds) or 'true'} GROUP BY ALL",
     ).cast(UNTIMELY)
 
 

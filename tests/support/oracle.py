@@ -174,24 +174,27 @@ def summarize(
 
     timely, untimely = tell_apart(rows, rules)
     sessions = find_sessions(timely, rules)
-    left_out: dict[Key, int] = defaultdict(int)
-    for one in untimely:
+    left_out, repeated, seen = defaultdict[Key, int](int), defaultdict[Key, int](int), set[tuple[Any, ...]]()
+    for one in sorted(untimely, key=lambda one: one.row.received_at):
         number = session_of_untimely(one.row.received_at, sessions[one.row.room_id])
         session = sessions[one.row.room_id][number - 1]
+        key = one.row.room_id, number, one.row.profile_id
+        which = *key, one.row.occurred_at, one.row.bpm
         if is_in(min(max(one.at, session.started_at), session.ended_at)):
-            left_out[one.row.room_id, number, one.row.profile_id] += 1
+            (repeated if which in seen else left_out)[key] += 1
+        seen.add(which)
     parts = take_apart(timely, rules)
     result = {}
-    for key in {**parts, **left_out}:
+    for key in {**parts, **left_out, **repeated}:
         part = parts.get(key, SessionView())
         readings = [one for one in part.readings if is_in(one.at)]
-        if not readings and key not in left_out:
+        if not readings and key not in left_out and key not in repeated:
             continue
         person = people.get(key[2], Person())
         hr_max_tenths, source = hr_max(person, sessions[key[0]][key[1] - 1].started_at.year)
         row = {
             "name": person.name or key[2][:8],
-            "duplicates": sum(is_in(at) for at in part.duplicates_at),
+            "duplicates": sum(is_in(at) for at in part.duplicates_at) + repeated.get(key, 0),
             "implausible": sum(not one.plausible for one in readings),
             "untimely": left_out.get(key, 0),
             "hr_max": None if hr_max_tenths is None else hr_max_tenths / 10,

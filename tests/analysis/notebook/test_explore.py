@@ -224,8 +224,8 @@ def test_events_are_told_by_session_and_name(whole: Excerpt) -> None:
     events = whole.member_events().collect()
     assert events.select("room_id", "session", "name").rows() == [
         ("r1", 1, "Ada"),
-        ("r2", 1, "<script>alert(1)</script>"),
         ("r1", 1, "Silent"),
+        ("r2", 1, "<script>alert(1)</script>"),
         ("r1", 2, "Bobby"),
     ]
     assert whole.only(room="r1", session=2).member_events().collect()["name"].to_list() == ["Bobby"]

@@ -66,6 +66,15 @@ def test_what_is_left_out_is_counted_and_noted_where_it_was_received(a_year_ahea
     ]
 
 
+def test_an_untimely_reading_that_two_recorders_received_is_one_and_a_duplicate(tmp_path: Path) -> None:
+    rows = [*steady("ann", 100, 0, 60), *wrong(steady("cid", 120, 0, 15), YEAR)]
+    of_the_other = [row._replace(received_at=row.received_at + timedelta(milliseconds=7)) for row in rows]
+    excerpt = excerpt_of(tmp_path, [*rows, *of_the_other])
+    found = excerpt.summary().select("profile_id", "readings", "duplicates", "untimely").rows()
+    assert found == [("ann", 60, 60, 0), ("cid", 0, 15, 15)]
+    assert excerpt.notes()["text"].str.contains("cid: 15 readings whose time is 365 d ahead").any()
+
+
 def test_a_member_of_whom_all_is_untimely_can_be_chosen(a_year_ahead: Path) -> None:
     part = explore(a_year_ahead).only(member="dan")
     assert part.members().select("profile_id", "readings", "first_at").rows() == [("dan", 0, None)]
