@@ -417,13 +417,13 @@ def _time_to_read_the_command_line() -> float:
 
 
 async def _start_and_interrupt(server: NumberedServer, database: Path, by: int, after_s: float | None) -> None:
-    """Start a recorder, and interrupt it so long after it began; None: once it is connected."""
+    """Start a recorder, and interrupt it so long after it began; None: once a reading was sent."""
     connections = len(server.connections)
     process = start_recorder(database, server, announced=True)
     assert process.stdout is not None
     await trio.to_thread.run_sync(process.stdout.readline)
     if after_s is None:
-        await until(lambda: len(server.connections) > connections)
+        await until_sent(server, 1)
     else:
         await trio.sleep(after_s)
     for sent in server.connections[connections:]:
