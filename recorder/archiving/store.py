@@ -110,7 +110,7 @@ def open_store(place: ArchivePlace, database: Path, spill: Path) -> ArchiveStore
     """
     if not isinstance(place, ArchiveFolder):
         from pulsoid_rec.recorder.archiving.bucket_store import BucketStore  # noqa: PLC0415 - an extra
-        from pulsoid_rec.recorder.contract.archive_bucket import ArchiveBucket  # noqa: PLC0415
+        from pulsoid_rec.recorder.contract.archive_bucket import ArchiveBucket  # noqa: PLC0415 - an extra, too
 
         assert isinstance(place, ArchiveBucket)
         return BucketStore(place, spill)

@@ -40,7 +40,7 @@ class ArchiveBucket(ArchivePlace):
     def files(self) -> "S3FileSystem":
         """The files of the object store. Loaded when they are needed: a report of the latest session needs none."""
         try:
-            from s3fs import S3FileSystem  # noqa: PLC0415
+            from s3fs import S3FileSystem  # noqa: PLC0415 - an extra, and slow to load
         except ImportError as missing:
             raise UsageError(
                 f"To use the archive {self.text}, s3fs is needed", "Install it with `pip install pulsoid-rec[s3]`."
