@@ -116,6 +116,7 @@ def parse_definitions(
 
 def read_members_beside(database: Path, members: Path | None) -> "pl.DataFrame":
     """Read the members file given, else the one beside the database; raise `UsageError` if it is missing or invalid."""
-    from pulsoid_rec.analysis.reading.members_file import find_members_file, read_members
+    from pulsoid_rec.analysis.reading.members_file import read_members
+    from pulsoid_rec.recorder.contract.members_file import find_members_file
 
     return read_members(find_members_file(database, members))

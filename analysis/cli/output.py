@@ -56,8 +56,8 @@ class NewFile:
 
     def _find_recorded(self) -> str | None:
         """Return what of the recording is at the path, by whatever name, link or spelling; None if nothing is."""
-        from pulsoid_rec.analysis.reading.members_file import FILE_NAME  # loads polars
         from pulsoid_rec.recorder.cli.recording_log import logs_folder
+        from pulsoid_rec.recorder.contract.members_file import FILE_NAME  # loads msgspec
 
         database = follow_link(self.database)
         files = {

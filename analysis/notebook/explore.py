@@ -15,8 +15,8 @@ from pulsoid_rec.analysis.metrics.filters import Which
 from pulsoid_rec.analysis.notebook.charts import Charts
 from pulsoid_rec.analysis.notebook.repr import describe_excerpt, render_excerpt
 from pulsoid_rec.analysis.notebook.select import Ids, Time, choose_ids, choose_range, choose_session
-from pulsoid_rec.analysis.reading.members_file import find_members_file
 from pulsoid_rec.analysis.reading.recording import EVERYTHING, USUAL, Recording
+from pulsoid_rec.recorder.contract.members_file import find_members_file
 from pulsoid_rec.recorder.contract.paths import parse_path
 
 

@@ -10,5 +10,5 @@ May import `metrics`. A path goes in; frames, results and the summary come out.
 - `slices`, `packed`, `pipeline`: the one heavy pass over all readings; `results`: all that comes of it.
 - `rooms`: the same of rooms that an engine hands over in batches, whole or split among tasks.
 - `config_names`, `connections`: names, and how connections ended.
-- `members_file`, `rejected`, `backlog`: the file `members.toml`, rejected messages, and what is still in the journal.
+- `members_file`, `rejected`, `backlog`: `members.toml` as a frame, rejected messages, and what is still in the journal.
 """
