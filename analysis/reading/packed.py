@@ -18,6 +18,8 @@ from pulsoid_rec.analysis.reading.slices import Slice
 _BITS = 63
 _AFTER_ALL = 1 << 62
 """A position after all others."""
+_LOWEST_BPM, _HIGHEST_BPM = 0, 254
+"""The least range of bpm that are told apart, in 8 bits: most of what sensors send that is not plausible is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Packing:
         Bits for the time: one more than it needs, so that the step from a member's last reading to another member's
         first is always longer than any step within a member.
     definitions
-        What is plausible, and how long readings hold. All implausible values are packed alike.
+        What is plausible, and how long readings hold. All bpm far from plausible are packed alike.
     """
 
     slice_: Slice
@@ -45,12 +47,20 @@ class Packing:
 
     @property
     def bpm_bits(self) -> int:
-        """Bits for bpm, counted from the lowest plausible one; the code after the highest means implausible."""
-        return self._implausible.bit_length()
+        """Bits for bpm, counted from the lowest; the code after the highest means any other."""
+        return self._other.bit_length()
 
     @property
-    def _implausible(self) -> int:
-        return self.definitions.max_bpm - self.definitions.min_bpm + 1
+    def _lowest(self) -> int:
+        return min(self.definitions.min_bpm, _LOWEST_BPM)
+
+    @property
+    def _highest(self) -> int:
+        return max(self.definitions.max_bpm, _HIGHEST_BPM)
+
+    @property
+    def _other(self) -> int:
+        return self._highest - self._lowest + 1
 
     @property
     def _codes(self) -> int:
@@ -77,15 +87,14 @@ class Packing:
     @property
     def sql(self) -> str:
         """The number, as SQL over `member` (that is `member_sql`), `occurred_at` and `bpm`."""
-        lowest, highest = self.definitions.min_bpm, self.definitions.max_bpm
-        code = f"CASE WHEN bpm BETWEEN {lowest} AND {highest} THEN bpm::BIGINT - {lowest} ELSE {self._implausible} END"
+        lowest, highest = self._lowest, self._highest
+        code = f"CASE WHEN bpm BETWEEN {lowest} AND {highest} THEN bpm::BIGINT - {lowest} ELSE {self._other} END"
         return f"member + ((epoch_us(occurred_at) - {self.slice_.from_us}) << {self.bpm_bits}) + ({code})"
 
     def pack(self, readings: pl.DataFrame) -> pl.Series:
         """Pack readings (`key`, `occurred_at`, `bpm`) as `sql` does, in their order."""
-        lowest, highest = self.definitions.min_bpm, self.definitions.max_bpm
         bpm = pl.col("bpm").cast(pl.Int64)
-        code = pl.when(bpm.is_between(lowest, highest)).then(bpm - lowest).otherwise(self._implausible)
+        code = pl.when(bpm.is_between(self._lowest, self._highest)).then(bpm - self._lowest).otherwise(self._other)
         time_us = pl.col("occurred_at").dt.epoch("us") - pl.col("base_us")
         member = pl.col("key").cast(pl.Int64) - self._lowest_key
         packed = (member * (1 << self.time_bits) + time_us) * self._codes + code
@@ -99,7 +108,13 @@ class Packing:
     @property
     def is_plausible(self) -> pl.Expr:
         """Whether the number's bpm is plausible."""
-        return pl.col("packed") % self._codes != self._implausible
+        return self._bpm.is_between(self.definitions.min_bpm, self.definitions.max_bpm)
+
+    @property
+    def is_repeat(self) -> pl.Expr:
+        """Whether the number is that of a duplicate of the one before, in their order."""
+        is_told_apart = pl.col("packed") % self._codes != self._other
+        return (pl.col("packed") == pl.col("packed").shift(1)).fill_null(value=False) & is_told_apart
 
     @property
     def without_time(self) -> pl.Expr:
@@ -115,8 +130,11 @@ class Packing:
     @property
     def bpm(self) -> pl.Expr:
         """The bpm, of the number; null where it is not plausible."""
-        bpm = pl.col("packed") % self._codes + self.definitions.min_bpm
-        return pl.when(self.is_plausible).then(bpm).cast(TALLY["bpm"])
+        return pl.when(self.is_plausible).then(self._bpm).cast(TALLY["bpm"])
+
+    @property
+    def _bpm(self) -> pl.Expr:
+        return pl.col("packed") % self._codes + self._lowest
 
     @property
     def time_us(self) -> pl.Expr:
@@ -173,7 +191,7 @@ def tally_slice(
         if there are none.
     read
         Reads the slice: `key`, `occurred_at`, `received_at`, `bpm`. Called if a member has two readings at one
-        instant: their order is that of receipt, which the numbers do not contain.
+        instant, and they are no duplicates: their order is that of receipt, which the numbers do not contain.
 
     Returns
     -------
@@ -183,8 +201,11 @@ def tally_slice(
     tallies = [pl.DataFrame(schema={"key": pl.UInt32(), **TALLY})]
     steps = _steps(packed, packing)
     if steps["step_us"].min() == 0:
-        readings, duplicates = sort_and_deduplicate(read(), ("key",))
-        steps = _steps(packing.pack(readings.sort("key", maintain_order=True)), packing)
+        packed, duplicates = _remove_repeats(packed, packing)
+        steps = _steps(packed, packing)
+        if steps["step_us"].min() == 0:
+            readings, duplicates = sort_and_deduplicate(read(), ("key",))
+            steps = _steps(packing.pack(readings.sort("key", maintain_order=True)), packing)
         tallies.append(duplicates)
     counted = (
         steps.lazy()
@@ -199,6 +220,13 @@ def tally_slice(
     firsts = firsts if later is None else pl.concat([firsts, later])
     following = firsts.group_by("key").agg(pl.col("occurred_at").min(), pl.col("plausible_at").min())
     return pl.concat(tallies, how="diagonal"), following
+
+
+def _remove_repeats(packed: pl.Series, packing: Packing) -> tuple[pl.Series, pl.DataFrame]:
+    """Remove duplicates, as far as the numbers show them; return the others, and `key` and `duplicates`."""
+    rows = pl.DataFrame({"packed": packed}).with_columns(is_repeat=packing.is_repeat)
+    repeats = rows.filter("is_repeat").group_by(packing.key.alias("key")).agg(duplicates=pl.len().cast(pl.Int64))
+    return rows.filter(~pl.col("is_repeat"))["packed"], repeats
 
 
 def _steps(packed: pl.Series, packing: Packing) -> pl.DataFrame:

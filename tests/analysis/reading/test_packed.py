@@ -62,7 +62,7 @@ ROWS = st.lists(
     st.tuples(
         st.sampled_from(KEYS),
         st.one_of(st.integers(0, LENGTH_US - 1), st.sampled_from([0, 1, 5_000_000, 10_000_000, LENGTH_US - 1])),
-        st.sampled_from([-(2**31), 0, 29, 30, 80, 230, 231, 1022, 1023, 1024, 2**31 - 1]),
+        st.sampled_from([-(2**31), -1, 0, 29, 30, 80, 230, 231, 254, 255, 256, 1022, 1023, 1024, 2**31 - 1]),
     ),
     max_size=30,
 )
@@ -126,6 +126,20 @@ def test_packed_tally_equals_the_reference(
     assert by_bpm(tally).equals(by_bpm(expected))
     assert by_member(tally).equals(by_member(expected))
     assert following.sort("key").equals(expected_next.sort("key"))
+
+
+def test_duplicates_alone_do_not_have_the_slice_read_again(opened: list[duckdb.DuckDBPyConnection]) -> None:
+    """Where two recorders heard one room, half of all readings are such; reading them in order takes five times as long."""
+    parts = parts_of({0: (0, LENGTH_US), 1: (0, LENGTH_US)})
+    [packing] = plan_packings(parts, [Slice(FROM_US, FROM_US + LENGTH_US)], Definitions())
+    rows = frame([(key, time_us, bpm) for key in (0, 1) for time_us, bpm in ((0, 80), (1, 0), (2, 231))] * 2)
+
+    def read() -> pl.DataFrame:
+        raise AssertionError("it was read again")
+
+    tally, _ = tally_slice(packed(opened, rows, packing, parts), packing, None, read)
+    counted = tally.group_by("key").agg(pl.col("duplicates", "readings").sum()).sort("key")
+    assert counted.rows() == [(0, 3, 3), (1, 3, 3)]
 
 
 def test_members_last_and_anothers_first_reading_are_no_neighbours(opened: list[duckdb.DuckDBPyConnection]) -> None:
