@@ -129,7 +129,7 @@ def test_packed_tally_equals_the_reference(
 
 
 def test_duplicates_alone_do_not_have_the_slice_read_again(opened: list[duckdb.DuckDBPyConnection]) -> None:
-    """Where two recorders heard one room, half of all readings are such; reading them in order takes five times as long."""
+    """Where two recorders heard one room, half of all readings are such; reading them in order takes long."""
     parts = parts_of({0: (0, LENGTH_US), 1: (0, LENGTH_US)})
     [packing] = plan_packings(parts, [Slice(FROM_US, FROM_US + LENGTH_US)], Definitions())
     rows = frame([(key, time_us, bpm) for key in (0, 1) for time_us, bpm in ((0, 80), (1, 0), (2, 231))] * 2)
