@@ -143,7 +143,6 @@ def _read(
         filter=str(selection.wanted),
         rejected=read_rejected(recording, selection.wanted, selection.definitions),
         concurrent=[] if _is_part(selection.wanted) else describe_concurrent(concurrent, room_names),
-        # The last, as it selects anew on this connection.
         unmatched=_find_unmatched(recording, selection, members, results.config_names),
     )
 

@@ -63,6 +63,9 @@ class Scan:
     lead_days: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.Date))
     """The days of the readings, untimely ones too, that were received in the quarters of `room_leads`."""
 
+    profile_ids: frozenset[str] = frozenset()
+    """Of all who sent a reading, timely or not."""
+
     def look_at(self, connection: duckdb.DuckDBPyConnection, chosen: pl.DataFrame, definitions: Definitions) -> "Scan":
         """Look at the quarters that have to be known to read these sessions; the others are none of its suspects."""
         needed = needed_for(self.suspects, chosen, self.sessions)
@@ -87,6 +90,7 @@ def scan_readings(connection: duckdb.DuckDBPyConnection, definitions: Definition
     """
     cut = buckets_of(definitions)
     buckets = _count_readings(connection, cut, rooms)
+    profile_ids = frozenset(buckets["profile_id"].unique())
     key, quarter = ["room_id", "profile_id", "bucket", "quarter"], ["room_id", "quarter"]
     judged = judge_buckets(buckets, definitions)
     unclear = judged.filter(pl.col("is_timely").is_null().any().over(quarter))
@@ -101,7 +105,7 @@ def scan_readings(connection: duckdb.DuckDBPyConnection, definitions: Definition
         counted_anew = read_frame(connection, activity_sql(timely, cut, _IMPORTED))
         buckets = pl.concat([buckets.join(room_leads, on=quarter, how="anti"), counted_anew])
     buckets = number_stretches(buckets.drop("quarter"), definitions.session_gap_us)
-    return Scan(tuple(rooms), buckets, list_sessions(buckets), room_leads, suspects, days)
+    return Scan(tuple(rooms), buckets, list_sessions(buckets), room_leads, suspects, days, profile_ids)
 
 
 def _count_readings(connection: duckdb.DuckDBPyConnection, cut: Cut, rooms: Sequence[str]) -> pl.DataFrame:

@@ -222,6 +222,24 @@ def tally_slice(
     return pl.concat(tallies, how="diagonal"), following
 
 
+def unpack(packed: pl.Series, packing: Packing) -> pl.DataFrame | None:
+    """Return the readings of a slice without duplicates; None if only their receipt tells the order of some.
+
+    `packed` are the slice's readings, sorted. Returns `key`, `occurred_at`, `bpm` (null where it is not plausible),
+    ordered by key and time.
+    """
+    numbers, _ = _remove_repeats(packed, packing)
+    if (pl.DataFrame({"packed": numbers}).select(packing.place.diff() == 0)).to_series().any():
+        return None
+    return (
+        pl.LazyFrame({"packed": numbers})
+        .select(packing.key.alias("key"), packing.bpm.alias("bpm"), time_us=packing.time_us)
+        .join(packing.base.lazy(), on="key", maintain_order="left")
+        .select("key", (pl.col("base_us") + pl.col("time_us")).cast(INSTANT).alias("occurred_at"), "bpm")
+        .collect()
+    )
+
+
 def _remove_repeats(packed: pl.Series, packing: Packing) -> tuple[pl.Series, pl.DataFrame]:
     """Remove duplicates, as far as the numbers show them; return the others, and `key` and `duplicates`."""
     rows = pl.DataFrame({"packed": packed}).with_columns(is_repeat=packing.is_repeat)

@@ -15,11 +15,11 @@ from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions
 from pulsoid_rec.analysis.metrics.holds import MEMBER, sort_and_deduplicate
 from pulsoid_rec.analysis.metrics.recovery import SCHEMA as RECOVERY
-from pulsoid_rec.analysis.metrics.recovery import find_falls, largest_falls, margins_us
+from pulsoid_rec.analysis.metrics.recovery import find_falls, largest_falls, margins_us, may_have_effort
 from pulsoid_rec.analysis.metrics.time_at_bpm import TALLY, add_tallies
 from pulsoid_rec.analysis.reading.archive import show
 from pulsoid_rec.analysis.reading.buckets import Scan, buckets_of, scan_readings
-from pulsoid_rec.analysis.reading.packed import Packing, plan_packings, tally_slice
+from pulsoid_rec.analysis.reading.packed import Packing, plan_packings, tally_slice, unpack
 from pulsoid_rec.analysis.reading.room_leads import read_untimely, timely_sql
 from pulsoid_rec.analysis.reading.slices import SLICE_ROWS, Slice, SliceReader, plan_slices, read_ahead
 from pulsoid_rec.recorder.contract.tables import HEART_RATE
@@ -179,7 +179,7 @@ def read_in_order(selection: Selection) -> pl.DataFrame:
     return pl.concat(slices).sort("key", maintain_order=True)
 
 
-def read_recovery(selection: Selection, people: pl.DataFrame) -> pl.DataFrame:
+def read_recovery(selection: Selection, people: pl.DataFrame, tally: pl.DataFrame) -> pl.DataFrame:
     """Compute the recovery of members whose HRmax is known, from efforts that end within the selection.
 
     Parameters
@@ -188,18 +188,28 @@ def read_recovery(selection: Selection, people: pl.DataFrame) -> pl.DataFrame:
         What to read.
     people
         `room_id`, `session`, `profile_id`, `hr_max`.
+    tally
+        As `read_tally` returns it.
 
     Returns
     -------
     `recovery.SCHEMA`, a row for each member with an effort, in no order.
     """
     definitions = selection.definitions
+    if selection.wanted.since_us is None:  # else an effort may have begun before it
+        people = may_have_effort(tally, people, definitions)
     known = selection.members.join(people, on=MEMBER).filter(pl.col("hr_max").is_not_null()).select("key", "hr_max")
     of_known = replace(selection, buckets=selection.buckets.join(known, on="key", how="semi"))
-    reader = of_known.reader()
+    reader, bounds = of_known.reader(), of_known.bounded_members.sort("key")
 
     def read(slice_: Slice) -> tuple[Slice, pl.DataFrame]:
-        return slice_, sort_and_deduplicate(reader.read(slice_.widen(*margins_us(definitions))), _KEY)[0]
+        wide = slice_.widen(*margins_us(definitions))
+        packings = list(plan_packings(bounds, [wide], definitions))
+        readings = None
+        if len(packings) == 1:  # else its readings do not fit into numbers
+            [packing] = packings
+            readings = unpack(reader.read_packed(wide, packing.sql, packing.member_sql), packing)
+        return slice_, sort_and_deduplicate(reader.read(wide), _KEY)[0] if readings is None else readings
 
     ended_us, falls = pl.col("ended_at").dt.epoch("us"), []
     for slice_, readings in read_ahead(read, of_known.slices()):

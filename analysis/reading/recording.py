@@ -205,10 +205,10 @@ class Recording:
 
     def profile_ids(self, definitions: Definitions = USUAL) -> set[str]:
         """Read the ids of all who sent a reading, or of whom there is an event."""
-        with self.selection(EVERYTHING, definitions) as selection:
-            events = events_with_notes(selection.connection, MEMBER_EVENTS)
-            with_events = read_frame(selection.connection, f"SELECT DISTINCT profile_id FROM ({events})")
-            return {*selection.present["profile_id"], *with_events["profile_id"]}
+        with self.connect() as connection:
+            events = events_with_notes(connection, MEMBER_EVENTS)
+            with_events = read_frame(connection, f"SELECT DISTINCT profile_id FROM ({events})")
+            return {*self._scan(connection, (), definitions).profile_ids, *with_events["profile_id"]}
 
     def results(
         self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY

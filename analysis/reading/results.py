@@ -55,5 +55,5 @@ def compute_results(selection: Selection, members: pl.DataFrame) -> Results:
     """Compute all results of what is selected; `members` is what is known of them: `members.SCHEMA`."""
     tally, config_names = read_tally(selection), read_config_names(selection.connection)
     people = describe_selected(selection, config_names, members)
-    recovery = read_recovery(selection, people)
+    recovery = read_recovery(selection, people, tally)
     return Results(selection.sessions, people, config_names, tally, recovery, selection.untimely)

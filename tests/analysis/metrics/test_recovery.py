@@ -3,9 +3,11 @@
 import polars as pl
 import pytest
 from recordings import at, reading, readings_frame
+from reference_tally import tally_readings
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
-from pulsoid_rec.analysis.metrics.recovery import find_falls, largest_falls
+from pulsoid_rec.analysis.metrics.holds import MEMBER, hold_readings, sort_and_deduplicate
+from pulsoid_rec.analysis.metrics.recovery import find_falls, largest_falls, may_have_effort
 
 BY = ("profile_id",)
 HR_MAX = 200.0  # so that an effort is at or above 140
@@ -76,3 +78,14 @@ def test_largest_fall_counts() -> None:
 def test_nobody_whose_hr_max_is_unknown_has_a_recovery() -> None:
     frame = readings_frame([reading(second, 160 if second < 150 else 100) for second in range(300)])
     assert find_falls(frame.with_columns(hr_max=pl.lit(None, pl.Float64)), Definitions(), BY).is_empty()
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(range(0, 121, 5), 1), (range(0, 120, 5), 0)])
+def test_who_has_too_few_high_readings_for_an_effort_is_not_looked_at(seconds: range, expected: int) -> None:
+    """The fewest in two minutes are 25, at 0, 5, ..., 120 s."""
+    rows = [*(reading(second, 160) for second in seconds), reading(121, 139), reading(180, 100)]
+    readings = readings_frame(rows).with_columns(room_id=pl.lit("r"), session=pl.lit(1, pl.Int64), hr_max=HR_MAX)
+    tally = tally_readings(hold_readings(readings, Definitions()), sort_and_deduplicate(readings)[1])
+    people = readings.select(*MEMBER, "hr_max").unique()
+    assert find_falls(readings, Definitions()).height == expected
+    assert may_have_effort(tally, people, Definitions()).height == expected

@@ -78,7 +78,8 @@ def summarize_in_slices(
     starts = selection.sessions.select("room_id", "session", "started_at")
     present = selection.present.join(starts, on=["room_id", "session"])
     people = describe_members(present, NO_NAMES, members_frame(PEOPLE))
-    return summarize(read_tally(selection, tally_rows), people, read_recovery(selection, people))
+    tally = read_tally(selection, tally_rows)
+    return summarize(tally, people, read_recovery(selection, people, tally))
 
 
 DEFINITIONS = st.one_of(
