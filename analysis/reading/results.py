@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.members import describe_members
 from pulsoid_rec.analysis.metrics.summary import summarize
-from pulsoid_rec.analysis.metrics.time_at_bpm import time_at_bpm
+from pulsoid_rec.analysis.metrics.time_at_bpm import add_tallies, time_at_bpm
 from pulsoid_rec.analysis.reading.config_names import read_config_names
 from pulsoid_rec.analysis.reading.pipeline import Selection, read_recovery, read_tally
 
@@ -33,6 +34,13 @@ class Results:
     untimely: pl.DataFrame
     """`untimely.UNTIMELY`."""
 
+    phases: pl.DataFrame | None = None
+    """`phases.PHASES` of these sessions, if results are wanted by phase."""
+
+    tally_by_phase: pl.DataFrame | None = None
+    recovery_by_phase: pl.DataFrame | None = None
+    """The same as above with `phase`, if so."""
+
     @property
     def time_at_bpm(self) -> pl.DataFrame:
         """The time at bpm: `time_at_bpm.SCHEMA`."""
@@ -43,6 +51,13 @@ class Results:
         """The summary: `summary.SCHEMA`."""
         return summarize(self.tally, self.people, self.recovery)
 
+    @property
+    def summary_by_phase(self) -> pl.DataFrame | None:
+        """The summary by phase: `summary.BY_PHASE`; None unless there are phases."""
+        if self.phases is None or self.tally_by_phase is None or self.recovery_by_phase is None:
+            return None
+        return summarize(self.tally_by_phase, self.people, self.recovery_by_phase, self.phases)
+
 
 def describe_selected(selection: Selection, config_names: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
     """Describe the selected members, as `members.describe_members` does."""
@@ -51,9 +66,25 @@ def describe_selected(selection: Selection, config_names: pl.DataFrame, members:
     return describe_members(present, config_names, members)
 
 
-def compute_results(selection: Selection, members: pl.DataFrame) -> Results:
-    """Compute all results of what is selected; `members` is what is known of them: `members.SCHEMA`."""
-    tally, config_names = read_tally(selection), read_config_names(selection.connection)
+def compute_results(selection: Selection, members: pl.DataFrame, phases: pl.DataFrame | None = None) -> Results:
+    """Compute all results of what is selected; `members` is what is known of them: `members.SCHEMA`.
+
+    With `phases` (`phases.PHASES`, of all these sessions) also by phase, in the same pass over the readings.
+    """
+    tally, config_names = read_tally(selection, phases=phases), read_config_names(selection.connection)
     people = describe_selected(selection, config_names, members)
-    recovery = read_recovery(selection, people)
-    return Results(selection.sessions, people, config_names, tally, recovery, selection.untimely)
+    recovery = read_recovery(selection, people, phases)
+    if phases is None:
+        return Results(selection.sessions, people, config_names, tally, recovery, selection.untimely)
+    whole = recovery.group_by(MEMBER).agg(pl.col("hrr60").max())
+    return Results(
+        selection.sessions,
+        people,
+        config_names,
+        add_tallies([tally.drop("phase")]),
+        whole,
+        selection.untimely,
+        phases,
+        tally,
+        recovery,
+    )

@@ -5,12 +5,14 @@ A mark's id is made from what it says: so importing a file twice changes nothing
 
 import csv
 import hashlib
-from collections.abc import Callable, Sequence
+import io
+from collections.abc import Callable, Collection, Sequence
 from datetime import tzinfo
 from pathlib import Path
 
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.owned_files import open_file
+from pulsoid_rec.recorder.contract.wording import format_list
 from pulsoid_rec.recorder.importing.instants import Instants
 from pulsoid_rec.recorder.journal.rows import MarkRow
 from pulsoid_rec.recorder.marking.mark import make_marks
@@ -27,12 +29,15 @@ COLUMNS = {
 _MOST_BYTES = 16 * 2**20
 _SEPARATORS = ",;\t"
 _ID_CHARS = 24
+_NAMED = 8
 
 FindMember = Callable[[str, Sequence[str]], tuple[str, str]]
 """Finds a member, given by id or name, in rooms: returns the room and the profile id, or raises `UsageError`."""
 
 
-def read_marks(path: Path, zone: tzinfo, rooms: Sequence[str], find: FindMember) -> list[MarkRow]:
+def read_marks(
+    path: Path, zone: tzinfo, rooms: Sequence[str], known: Collection[str], find: FindMember
+) -> list[MarkRow]:
     """Read marks from a file with the columns `time` and `label`, and `member`, `kind` and `room` if it has them.
 
     Parameters
@@ -43,6 +48,8 @@ def read_marks(path: Path, zone: tzinfo, rooms: Sequence[str], find: FindMember)
         The time zone of times that have none.
     rooms
         The rooms of lines that name none.
+    known
+        All rooms that there are.
     find
         See `FindMember`.
 
@@ -55,9 +62,9 @@ def read_marks(path: Path, zone: tzinfo, rooms: Sequence[str], find: FindMember)
     UsageError
         The file cannot be read, lacks a column, or has a line that is no mark; it names the line.
     """
-    lines = _read_lines(path)
-    separator = max(_SEPARATORS, key=lines[0].count)
-    reader = csv.reader(lines, delimiter=separator, strict=True)
+    text = _read_text(path)
+    separator = max(_SEPARATORS, key=text.partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     places = _find_columns(path.name, next(reader))
     instants, found = Instants(zone, None, None), dict[tuple[str, str], MarkRow]()
     while True:
@@ -65,7 +72,7 @@ def read_marks(path: Path, zone: tzinfo, rooms: Sequence[str], find: FindMember)
             if (cells := next(reader, None)) is None:
                 break
             if any(cell.strip() for cell in cells):
-                for row in _make_rows(cells, places, instants, rooms, find):
+                for row in _make_rows(cells, places, instants, (rooms, known), find):
                     found[row.room_id, row.mark_id] = row
         except (ValueError, csv.Error) as error:
             raise UsageError(f"{path.name}, line {reader.line_num}: {error}", "Nothing was imported.") from None
@@ -76,21 +83,21 @@ def read_marks(path: Path, zone: tzinfo, rooms: Sequence[str], find: FindMember)
     return list(found.values())
 
 
-def _read_lines(path: Path) -> list[str]:
+def _read_text(path: Path) -> str:
     try:
         with open(path, "rb", opener=open_file) as file:
-            text = file.read(_MOST_BYTES + 1)
-        if len(text) > _MOST_BYTES:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
             raise UsageError(f"{path.name} is larger than {_MOST_BYTES // 2**20} MiB", "Is it a file of marks?")
-        lines = text.decode("utf-8-sig").splitlines(keepends=True)
+        text = content.decode("utf-8-sig")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"Cannot read {path}: {reason}", "Name a CSV file.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path.name} is not UTF-8 text", "Save it as UTF-8.") from error
-    if not lines:
+    if not text.strip():
         raise UsageError(f"{path.name} is empty", "Name a CSV file with the columns time and label.")
-    return lines
+    return text
 
 
 def _find_columns(file: str, header: Sequence[str]) -> dict[str, int]:
@@ -107,7 +114,11 @@ def _find_columns(file: str, header: Sequence[str]) -> dict[str, int]:
 
 
 def _make_rows(
-    cells: Sequence[str], places: dict[str, int], instants: Instants, rooms: Sequence[str], find: FindMember
+    cells: Sequence[str],
+    places: dict[str, int],
+    instants: Instants,
+    rooms: tuple[Sequence[str], Collection[str]],
+    find: FindMember,
 ) -> list[MarkRow]:
     if len(cells) <= max(places.values()):
         raise ValueError("it has fewer cells than the first line")
@@ -115,8 +126,10 @@ def _make_rows(
     def cell(meaning: str) -> str:
         return cells[places[meaning]].strip() if meaning in places else ""
 
-    profile_id = None
-    chosen = (cell("room"),) if cell("room") else tuple(rooms)
+    profile_id, (usual, known) = None, rooms
+    chosen = (cell("room"),) if cell("room") else tuple(usual)
+    if unknown := set(chosen).difference(known):
+        raise UsageError(f"there is no room {min(unknown)!r}", f"There are {format_list(list(known), _NAMED)}.")
     if not chosen:
         raise UsageError("it names no room, and there are several", "Add --room, or a column room.")
     if member := cell("member"):
