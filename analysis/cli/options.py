@@ -40,6 +40,9 @@ SinceOption = Annotated[
     ),
 ]
 UntilOption = Annotated[str | None, typer.Option(metavar="TIME", help="Only before this time.", show_default=False)]
+ByPhaseOption = Annotated[
+    bool, typer.Option("--by-phase", help="Figures of each phase of a session, as marked by `mark --phase`.")
+]
 MembersOption = Annotated[
     Path | None,
     typer.Option(

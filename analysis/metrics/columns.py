@@ -45,6 +45,8 @@ _effort = partial(SummaryColumn, topic="Effort", is_optional=True, why_null=NO_H
 PHASE = (
     SummaryColumn("phase", _INTEGER, "number of the session's phase; 0 is what comes before the first mark of one"),
     SummaryColumn("phase_label", _TEXT, "the label of the phase's mark; null for phase 0"),
+    SummaryColumn("phase_started_at", INSTANT, "when the phase began, UTC, by the clock of the readings"),
+    SummaryColumn("phase_ended_at", INSTANT, "when it ended; what occurred at this instant is not in it"),
 )
 """Columns after `session` of a summary by phase."""
 

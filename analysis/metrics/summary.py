@@ -32,9 +32,8 @@ def summarize(
     known = plausible.join(people.filter(pl.col("hr_max").is_not_null()), on=MEMBER)
     rows = people.join(tally.select(by).unique(), on=MEMBER)
     if phases is not None:
-        rows = rows.join(
-            phases.select("room_id", "session", "phase", "phase_label"), on=["room_id", "session", "phase"]
-        )
+        times = phases.rename({"started_at": "phase_started_at", "ended_at": "phase_ended_at"})
+        rows = rows.join(times, on=["room_id", "session", "phase"])
     for results in (
         _count_readings(tally, by),
         bpm_statistics(plausible, by),

@@ -77,6 +77,8 @@ def _show_sessions(report: ReportData, console: Console, zone: tzinfo | None) ->
         if index:
             console.print()
         console.print(_heading(view, report.rooms[view.room_id]))
+        if report.by_phase is not None:
+            _show_phases(view, console)
         console.print(
             _members_table(view.summary.with_columns(pl.Series("name", list(view.names.values()), pl.String())))
         )
@@ -85,11 +87,30 @@ def _show_sessions(report: ReportData, console: Console, zone: tzinfo | None) ->
             console.print(Padding(Text(plain(note.text)), (0, 1)))
 
 
+def _show_phases(view: SessionView, console: Console) -> None:
+    """Print a table for each phase of a session, and a heading for the session as a whole."""
+    of_phase = view.by_phase.partition_by("phase", as_dict=True)
+    for phase in view.phases.iter_rows(named=True):
+        rows = of_phase.get((phase["phase"],))
+        begin, end = view.clock(phase["started_at"]), view.clock(phase["ended_at"])
+        lasted = format_duration((phase["ended_at"] - phase["started_at"]).total_seconds())
+        title = Text.assemble((view.phase_label(phase), "bold"), f"  {begin} to {end}, {lasted}")
+        console.print(Padding(Group(title, *([] if rows is not None else [Text("No readings.")])), (1, 1, 0, 1)))
+        if rows is not None:
+            labels = pl.Series("name", [view.label(id_) for id_ in rows["profile_id"]], pl.String())
+            console.print(_members_table(rows.with_columns(labels)))
+    if not view.phases["phase"].sum():
+        console.print(Padding(Text("No phase was marked: `pulsoid-rec mark LABEL --phase` begins one."), (0, 1)))
+    console.print(Padding(Text("The whole session", style="bold"), (1, 1, 0, 1)))
+
+
 def _show_season(report: ReportData, console: Console, zone: tzinfo | None) -> None:
     """Print a line for each session, and one for each member over all of them."""
     console.print(FittingTable(_room_column(), season_columns(zone), season_sessions(report)))
     room = [_room_column()] if len(report.rooms) > 1 else []
     console.print(_members_table(season_members(report), *room))
+    if report.by_phase is not None:
+        console.print(Padding(Text("Phases of so many sessions are in --format json alone."), (0, 1)))
     console.print(Padding(Text(REMARK), (0, 1)))
 
 
