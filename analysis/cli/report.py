@@ -79,9 +79,9 @@ def report(
         file.check()
     elif format_ == "html" and sys.stdout.isatty():
         raise UsageError("A page cannot be shown on a terminal", "Choose a file with -o report.html.")
-    wanted = options.parse_filter(room, session, since, until, default_session="latest")
     definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm, max_clock_error)
     recording = open_recording(db, archive)
+    wanted = options.parse_filter(room, session, since, until, recording=recording, default_session="latest")
     if format_ == "html":
         prepare_scripts()
     known = options.read_members_beside(db, members)

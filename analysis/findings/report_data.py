@@ -14,7 +14,7 @@ from pulsoid_rec.analysis.findings.unmatched_members import describe_unmatched
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.holds import MEMBER
-from pulsoid_rec.analysis.metrics.phases import IN_SESSION, PHASES, PLACED_MARKS, find_phases
+from pulsoid_rec.analysis.metrics.phases import IN_SESSION, PHASES, PLACED_MARKS, find_phases, select_marks
 from pulsoid_rec.analysis.reading.marks import read_marks
 from pulsoid_rec.analysis.reading.pipeline import Selection, read_in_order, read_slices
 from pulsoid_rec.analysis.reading.recording import READINGS as RECORDED
@@ -106,15 +106,12 @@ def read_report(
     """
     with recording.snapshot() as snapshot, snapshot.selection(wanted, definitions) as selection:
         marks = read_marks(snapshot, wanted.rooms, definitions)
-        if wanted.members:
-            marks = marks.filter(pl.col("profile_id").is_in(wanted.members) | pl.col("profile_id").is_null())
         phases = find_phases(marks, selection.sessions)
         results = compute_results(selection, members, phases if by_phase else None)
         report = _read(snapshot, selection, members, results, at_most=at_most, most_sessions=most_sessions)
-        in_report = [
-            frame.join(report.sessions, on=IN_SESSION, how="semi", maintain_order="left") for frame in (marks, phases)
-        ]
-        return replace(report, marks=in_report[0], phases=in_report[1], by_phase=results.summary_by_phase)
+        shown = phases.join(report.sessions, on=IN_SESSION, how="semi", maintain_order="left")
+        marks = select_marks(marks, wanted, report.sessions)
+        return replace(report, marks=marks, phases=shown, by_phase=results.by_phase)
 
 
 def _read(

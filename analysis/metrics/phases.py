@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
+from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.session_events import number_events
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
 
@@ -93,6 +94,18 @@ def place_marks(
         .cast(PLACED_MARKS)
         .sort(*IN_SESSION, "occurred_at", "marked_at", "mark_id")
     )
+
+
+def select_marks(marks: pl.DataFrame, wanted: Filter, sessions: pl.DataFrame) -> pl.DataFrame:
+    """Select those of `PLACED_MARKS` that are of some sessions, and of a filter's members, if any, and range of time."""
+    marks = marks.join(sessions, on=IN_SESSION, how="semi", maintain_order="left")
+    if wanted.since is not None:
+        marks = marks.filter(pl.col("occurred_at") >= wanted.since)
+    if wanted.until is not None:
+        marks = marks.filter(pl.col("occurred_at") < wanted.until)
+    if wanted.members:
+        marks = marks.filter(pl.col("profile_id").is_in(wanted.members) | pl.col("profile_id").is_null())
+    return marks
 
 
 def find_phases(marks: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.members import describe_members
+from pulsoid_rec.analysis.metrics.recovery import largest_falls
 from pulsoid_rec.analysis.metrics.summary import summarize
 from pulsoid_rec.analysis.metrics.time_at_bpm import add_tallies, time_at_bpm
 from pulsoid_rec.analysis.reading.config_names import read_config_names
@@ -34,12 +34,8 @@ class Results:
     untimely: pl.DataFrame
     """`untimely.UNTIMELY`."""
 
-    phases: pl.DataFrame | None = None
-    """`phases.PHASES` of these sessions, if results are wanted by phase."""
-
-    tally_by_phase: pl.DataFrame | None = None
-    recovery_by_phase: pl.DataFrame | None = None
-    """The same as above with `phase`, if so."""
+    by_phase: pl.DataFrame | None = None
+    """The summary by phase, if it is wanted: `summary.BY_PHASE`."""
 
     @property
     def time_at_bpm(self) -> pl.DataFrame:
@@ -50,13 +46,6 @@ class Results:
     def summary(self) -> pl.DataFrame:
         """The summary: `summary.SCHEMA`."""
         return summarize(self.tally, self.people, self.recovery)
-
-    @property
-    def summary_by_phase(self) -> pl.DataFrame | None:
-        """The summary by phase: `summary.BY_PHASE`; None unless there are phases."""
-        if self.phases is None or self.tally_by_phase is None or self.recovery_by_phase is None:
-            return None
-        return summarize(self.tally_by_phase, self.people, self.recovery_by_phase, self.phases)
 
 
 def describe_selected(selection: Selection, config_names: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
@@ -76,15 +65,12 @@ def compute_results(selection: Selection, members: pl.DataFrame, phases: pl.Data
     recovery = read_recovery(selection, people, phases)
     if phases is None:
         return Results(selection.sessions, people, config_names, tally, recovery, selection.untimely)
-    whole = recovery.group_by(MEMBER).agg(pl.col("hrr60").max())
     return Results(
         selection.sessions,
         people,
         config_names,
         add_tallies([tally.drop("phase")]),
-        whole,
+        largest_falls(recovery.rename({"hrr60": "fall_bpm"})),
         selection.untimely,
-        phases,
-        tally,
-        recovery,
+        summarize(tally, people, recovery, phases),
     )

@@ -32,6 +32,8 @@ _LEGEND = (
     "highest held for 5 s, it or higher. Zones 1 to 5 begin at 50, 60, 70, 80, 90 % of HRmax."
 )
 
+_MOST_MARKS = 12
+
 PLAIN_WIDTH = 160  # width in characters for a file or a pipe: enough for all columns
 
 
@@ -83,8 +85,15 @@ def _show_sessions(report: ReportData, console: Console, zone: tzinfo | None) ->
             _members_table(view.summary.with_columns(pl.Series("name", list(view.names.values()), pl.String())))
         )
         console.print(Padding(Text(plain(_describe_hr_max(view)), style="dim"), (0, 1)))
+        if not view.marks.is_empty():
+            console.print(Padding(Text(_describe_marks(view)), (0, 1)))
         for note in session_notes(view):
             console.print(Padding(Text(plain(note.text)), (0, 1)))
+
+
+def _describe_marks(view: SessionView) -> str:
+    marks = [f"{view.clock(row['occurred_at'])} {view.mark_label(row)}" for row in view.marks.iter_rows(named=True)]
+    return f"Marks: {format_list(marks, _MOST_MARKS)}."
 
 
 def _show_phases(view: SessionView, console: Console) -> None:
