@@ -46,8 +46,16 @@ def mark_rules(source: Source, *, has_labels: bool = True) -> alt.LayerChart:
     rules = alt.Chart().mark_rule(stroke=light("muted"), strokeWidth=1, aria=False)
     layers = [rules.encode(x=time_axis("at"), strokeDash=dashes)]
     if has_labels:
-        text = alt.Chart().mark_text(
-            angle=270, align="right", baseline="top", dx=-2, dy=2, fontSize=10, limit=_LABEL_PX, fill=light("ink")
-        )
-        layers.append(text.encode(x=time_axis("at"), y=alt.value(0), text=alt.Text("label:N")))
+        place = {
+            "angle": 270,
+            "align": "right",
+            "baseline": "top",
+            "dx": -2,
+            "dy": 2,
+            "fontSize": 10,
+            "limit": _LABEL_PX,
+        }
+        for look in ({"stroke": light("paper"), "strokeWidth": 3}, {"fill": light("ink")}):  # over any line
+            text = alt.Chart().mark_text(**place, **look, aria=False)
+            layers.append(text.encode(x=time_axis("at"), y=alt.value(0), text=alt.Text("label:N")))
     return alt.LayerChart(layer=layers, data=source.data("marks"))

@@ -97,7 +97,7 @@ def place_marks(
 
 
 def select_marks(marks: pl.DataFrame, wanted: Filter, sessions: pl.DataFrame) -> pl.DataFrame:
-    """Select those of `PLACED_MARKS` that are of some sessions, and of a filter's members, if any, and range of time."""
+    """Select those of `PLACED_MARKS` that are of some sessions, and of a filter's members and range of time, if any."""
     marks = marks.join(sessions, on=IN_SESSION, how="semi", maintain_order="left")
     if wanted.since is not None:
         marks = marks.filter(pl.col("occurred_at") >= wanted.since)

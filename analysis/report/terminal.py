@@ -25,7 +25,7 @@ from pulsoid_rec.analysis.report.terminal_columns import (
 )
 from pulsoid_rec.analysis.report.text_table import FittingTable
 from pulsoid_rec.recorder.contract.display import plain
-from pulsoid_rec.recorder.contract.wording import format_count, format_duration, format_list
+from pulsoid_rec.recorder.contract.wording import format_count, format_duration, format_list, shorten
 
 _LEGEND = (
     "Means and quantiles are weighted by time. Floor: the lowest heart rate held for 60 s, it or lower; peak: the "
@@ -33,6 +33,7 @@ _LEGEND = (
 )
 
 _MOST_MARKS = 12
+_LABEL_CHARS = 40
 
 PLAIN_WIDTH = 160  # width in characters for a file or a pipe: enough for all columns
 
@@ -92,7 +93,10 @@ def _show_sessions(report: ReportData, console: Console, zone: tzinfo | None) ->
 
 
 def _describe_marks(view: SessionView) -> str:
-    marks = [f"{view.clock(row['occurred_at'])} {view.mark_label(row)}" for row in view.marks.iter_rows(named=True)]
+    marks = [
+        f"{view.clock(row['occurred_at'])} {shorten(view.mark_label(row), _LABEL_CHARS)}"
+        for row in view.marks.iter_rows(named=True)
+    ]
     return f"Marks: {format_list(marks, _MOST_MARKS)}."
 
 

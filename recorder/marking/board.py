@@ -43,13 +43,21 @@ class MarkBoard:
         self._append = append
         self._clock = clock
         self._rows: dict[tuple[str, str, bool], MarkRow] = {}
+        self._shown: tuple[int, list[MarkRow]] = (0, [])
         self.changes = 0
         """How often something was added: whoever shows the marks looks anew when it has changed."""
 
     @property
     def marks(self) -> list[MarkRow]:
         """The marks that were not undone, in the order of time."""
-        return not_undone(self._rows.values())
+        if self._shown[0] != self.changes:
+            self._shown = self.changes, not_undone(self._rows.values())
+        return self._shown[1]
+
+    @property
+    def latest(self) -> MarkRow | None:
+        """The latest mark that was not undone; None if there is none."""
+        return self.marks[-1] if self.marks else None
 
     def mark(
         self, label: str, *, kind: str = "mark", room: str | None = None, member: str | None = None, source: Source
