@@ -1,5 +1,7 @@
 """Marks and phases in charts over time: bands behind the lines, and rules with labels over them."""
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
@@ -11,6 +13,9 @@ from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
 
 _LABEL_PX = 130  # of a label that is drawn; it runs upwards beside its rule
+
+_TEXT: dict[str, Any] = {"angle": 270, "align": "right", "baseline": "top", "dx": -2, "dy": 2, "fontSize": 10}
+_LOOKS: list[dict[str, Any]] = [{"stroke": light("paper"), "strokeWidth": 3}, {"fill": light("ink")}]  # over any line
 
 
 def mark_datasets(view: SessionView, profile_id: str | None = None) -> dict[str, str]:
@@ -46,16 +51,6 @@ def mark_rules(source: Source, *, has_labels: bool = True) -> alt.LayerChart:
     rules = alt.Chart().mark_rule(stroke=light("muted"), strokeWidth=1, aria=False)
     layers = [rules.encode(x=time_axis("at"), strokeDash=dashes)]
     if has_labels:
-        place = {
-            "angle": 270,
-            "align": "right",
-            "baseline": "top",
-            "dx": -2,
-            "dy": 2,
-            "fontSize": 10,
-            "limit": _LABEL_PX,
-        }
-        for look in ({"stroke": light("paper"), "strokeWidth": 3}, {"fill": light("ink")}):  # over any line
-            text = alt.Chart().mark_text(**place, **look, aria=False)
-            layers.append(text.encode(x=time_axis("at"), y=alt.value(0), text=alt.Text("label:N")))
+        texts = alt.Chart().encode(x=time_axis("at"), y=alt.value(0), text=alt.Text("label:N"))
+        layers += [texts.mark_text(**_TEXT, **look, limit=_LABEL_PX, aria=False) for look in _LOOKS]
     return alt.LayerChart(layer=layers, data=source.data("marks"))

@@ -51,7 +51,7 @@ class Selection:
     source: str
     """Timely readings, as SQL."""
 
-    count_untimely: Callable[[list[int]], pl.DataFrame]
+    count_untimely: Callable[[list[int] | None], pl.DataFrame]
     """Counts `untimely` between instants, as `room_leads.read_untimely` does with `cuts`."""
 
     recorded: pl.DataFrame | None
@@ -103,13 +103,13 @@ def select(
     scan = scan.look_at(connection, sessions if wanted.members else select_sessions(sessions, wanted), definitions)
     all_sessions = sessions
 
-    def count_untimely(cuts: list[int]) -> pl.DataFrame:
+    def count_untimely(cuts: list[int] | None) -> pl.DataFrame:
         if not scan.room_leads.is_empty():
             show(connection, HEART_RATE, days=scan.lead_days)
         found = read_untimely(connection, scan.room_leads, all_sessions, definitions, wanted, cuts=cuts)
         return found.filter(pl.col("profile_id").is_in(wanted.members)) if wanted.members else found
 
-    untimely = count_untimely([])
+    untimely = count_untimely(None)
     if wanted.members:
         buckets = buckets.filter(pl.col("profile_id").is_in(wanted.members))
         took_part = pl.concat([buckets.select(in_session), untimely.select(in_session)])

@@ -174,7 +174,7 @@ def read_untimely(
     definitions: Definitions,
     wanted: Filter,
     *,
-    cuts: Sequence[int] = (),
+    cuts: Sequence[int] | None = None,
 ) -> pl.DataFrame:
     """Count the untimely readings of each member, in the session that was being received when they came.
 
@@ -198,7 +198,7 @@ def read_untimely(
     -------
     `UNTIMELY`, in no order; with `cuts` also `cut_us`, the last one up to then, or null.
     """
-    schema = UNTIMELY if not cuts else pl.Schema(UNTIMELY | {"cut_us": pl.Int64()})
+    schema = UNTIMELY if cuts is None else pl.Schema(UNTIMELY | {"cut_us": pl.Int64()})
     if room_leads.is_empty():
         return pl.DataFrame(schema=schema)
     write_room_leads(connection, room_leads)
@@ -210,7 +210,11 @@ def read_untimely(
         *([f"{at_us} >= {wanted.since_us}"] if wanted.since_us is not None else []),
         *([f"{at_us} < {wanted.until_us}"] if wanted.until_us is not None else []),
     ]
-    cut = f", list_max(list_filter({list(cuts)}::BIGINT[], lambda cut: cut <= {at_us})) AS cut_us" if cuts else ""
+    cut = (
+        f", list_max(list_filter({list(cuts)}::BIGINT[], lambda cut: cut <= {at_us}))::BIGINT AS cut_us"
+        if cuts is not None
+        else ""
+    )
     return read_frame(
         connection,
         "SELECT room_id, session, profile_id, count_if(repeated = 1) AS untimely, count_if(repeated > 1) AS duplicates,"
