@@ -18,6 +18,7 @@ class Limits:
     raw_bytes: int = 64 * 2**10  # kept of a rejected message
     http_head_bytes: int = 64 * 2**10  # kept of the head of the server's answer to the upgrade
     name_chars: int = 64  # shown of a name
+    label_chars: int = 200  # of a mark's label; a longer one is refused
     members: int = 10_000  # of a room that are shown; above it those whose last reading is oldest are left out
     import_members: int = 100_000  # of a file that is imported; if there are more, the file is refused
 

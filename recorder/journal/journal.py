@@ -9,10 +9,11 @@ and TCP's flow control stops the server. Nothing is dropped.
 import contextlib
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import trio
 
 from pulsoid_rec.recorder.contract.journal_files import lock_path
@@ -34,18 +35,24 @@ log = logging.getLogger(__name__)
 class Journal:
     """The journal of one run of the recorder, whose `run_id` is unique.
 
+    While it runs, its lock file names the `rooms` that it records.
     Creates the folder, readable only by its owner; raises `OSError` if it cannot be created or written to.
     """
 
     def __init__(
-        self, folder: Path, run_id: str, timings: Timings = DEFAULT_TIMINGS, limits: Limits = DEFAULT_LIMITS
+        self,
+        folder: Path,
+        run_id: str,
+        timings: Timings = DEFAULT_TIMINGS,
+        limits: Limits = DEFAULT_LIMITS,
+        rooms: Sequence[str] = (),
     ) -> None:
         self._folder = folder
         self.run_id = run_id
         self._timings = timings
         self._limits = limits
         self._made = [path for path in (folder, *folder.parents) if not path.exists()]
-        self._lock = _create_lock(folder, run_id)
+        self._lock = create_lock(folder, run_id, rooms)
         remove_stale_locks(folder)
         sync_folder(folder.parent)
         self.close_after_s = timings.segment_age_s
@@ -241,12 +248,14 @@ class Journal:
         return await trio.to_thread.run_sync(work, *arguments, limiter=self._limiter)
 
 
-def _create_lock(folder: Path, run_id: str) -> LockFile:
+def create_lock(folder: Path, run_id: str, rooms: Sequence[str] = ()) -> LockFile:
+    """Make the lock file of a run, and the journal's folder if there is none; `OSError` if that cannot be done."""
+    content = msgspec.json.encode(rooms) if rooms else b""
     for _ in range(_LOCK_ATTEMPTS):
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             require_own_folder(folder)
-            return LockFile(lock_path(folder, run_id))
+            return LockFile(lock_path(folder, run_id), content=content)
         except FileNotFoundError:
             pass  # a recorder that ends removes the folder if it is empty
         except FileExistsError:
