@@ -171,10 +171,9 @@ def summaries(
     phases = find_phases(pl.DataFrame(marked, PLACED_MARKS, orient="row"), selection.sessions)
     starts = selection.sessions.select("room_id", "session", "started_at")
     people = describe_members(selection.present.join(starts, on=["room_id", "session"]), NO_NAMES, KNOWN)
-    by_phase = summarize(
-        read_tally(selection, tally_rows, phases), people, read_recovery(selection, people, phases), phases
-    )
-    whole = summarize(read_tally(selection), people, read_recovery(selection, people))
+    of_phases, tally = read_tally(selection, tally_rows, phases), read_tally(selection)
+    by_phase = summarize(of_phases, people, read_recovery(selection, people, of_phases, phases), phases)
+    whole = summarize(tally, people, read_recovery(selection, people, tally))
     return phases, by_phase, whole
 
 
