@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
 
@@ -30,8 +31,8 @@ _SESSION = {"room_id": pl.String(), "session": pl.Int64()}
 class ReportData:
     """A report's content: what the filter selected, without duplicates. Empty frames have their columns, too."""
 
-    generated_at: datetime  # when the recording was read (aware, UTC)
-    source: str  # the database's file name, without its folder
+    generated_at: datetime | None  # when the recording was read (aware, UTC); None where times are moved
+    source: str  # the database's file name, without its folder; with pseudonyms not even that
     rooms: Mapping[str, str]
     """Each room's display name by `room_id`: its latest config's text `name`, else the id. Plain text, not escaped."""
 
@@ -92,7 +93,17 @@ def read_report(
     all are, slice by slice, which notes need. `members` is what is known of them: `metrics.members.SCHEMA`.
     """
     with recording.snapshot() as snapshot, snapshot.selection(wanted, definitions) as selection:
-        return _read(snapshot, selection, members, at_most=at_most, most_sessions=most_sessions)
+        data = _read(snapshot, selection, members, at_most=at_most, most_sessions=most_sessions)
+    if recording.pseudonyms is None or not recording.pseudonyms.shift_times:
+        return data
+    checks = replace(data.checks, **_move_frames(recording, data.checks))
+    return replace(data, generated_at=None, checks=checks, **_move_frames(recording, data))
+
+
+def _move_frames(recording: Recording, data: "ReportData | Checks") -> dict[str, Any]:
+    """Move the instants of all frames; figures do not change, as they were computed of the times recorded."""
+    frames = ((each.name, getattr(data, each.name)) for each in fields(data))
+    return {name: recording.move(frame) for name, frame in frames if isinstance(frame, pl.DataFrame)}
 
 
 def _read(
@@ -126,7 +137,7 @@ def _read(
     concurrent = find_concurrent(recorded, sessions, pl.DataFrame([*imported], _SESSION, orient="row"))
     return ReportData(
         generated_at=generated_at,
-        source=plain(recording.path.name),
+        source=plain(recording.title),
         rooms={room_id: plain(room_names.get(room_id, room_id)) for room_id in room_ids},
         config_names={(room, profile): plain(name) for room, profile, name in results.config_names.iter_rows()},
         sessions=sessions,

@@ -5,14 +5,17 @@ from pathlib import Path
 import polars as pl
 
 from pulsoid_rec.analysis.metrics.members import SCHEMA
+from pulsoid_rec.analysis.reading.pseudonyms import Pseudonyms
+from pulsoid_rec.recorder.contract.errors import UsageError
 
 
-def read_members(path: Path | None) -> pl.DataFrame:
+def read_members(path: Path | None, pseudonyms: Pseudonyms | None = None) -> pl.DataFrame:
     """Read a members file; None gives no rows.
 
     Returns
     -------
-    `members.SCHEMA`, one row a member in the file's order, null for keys that are missing.
+    `members.SCHEMA`, one row a member in the file's order, null for keys that are missing. With pseudonyms these are in
+    place of ids, names are left out, and rows are in their order.
 
     Raises
     ------
@@ -23,6 +26,12 @@ def read_members(path: Path | None) -> pl.DataFrame:
         return pl.DataFrame(schema=SCHEMA)
     from pulsoid_rec.recorder.contract.members_file import read_members_file  # noqa: PLC0415 - msgspec takes 25 ms
 
-    members = read_members_file(path).items()
+    try:
+        members = read_members_file(path).items()
+    except UsageError:
+        if pseudonyms is None:
+            raise
+        raise UsageError(f"{path} cannot be used", "Without pseudonyms the message says why.") from None  # with an id
     rows = [(id_, m.name and m.name.strip(), m.birth_year, m.sex, m.hr_max, m.hr_rest) for id_, m in members]
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    return frame if pseudonyms is None else pseudonyms.hide_members(frame)
