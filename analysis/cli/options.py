@@ -149,3 +149,13 @@ def read_members_beside(database: Path, members: Path | None, pseudonyms: "Pseud
     from pulsoid_rec.recorder.contract.members_file import find_members_file
 
     return read_members(find_members_file(database, members), pseudonyms)
+
+
+def read_withdrawn_beside(
+    database: Path, members: Path | None, pseudonyms: "Pseudonyms | None" = None
+) -> dict[str, str]:
+    """Read whose consent is withdrawn, by that file: `members_file.read_withdrawn`."""
+    from pulsoid_rec.analysis.reading.members_file import read_withdrawn
+    from pulsoid_rec.recorder.contract.members_file import find_members_file
+
+    return read_withdrawn(find_members_file(database, members), pseudonyms)

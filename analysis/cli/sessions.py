@@ -1,5 +1,6 @@
 """`pulsoid-rec sessions`."""
 
+from contextlib import suppress
 from typing import Annotated, Literal
 
 import typer
@@ -15,9 +16,11 @@ from pulsoid_rec.analysis.cli.options import (
     ShiftTimesOption,
     parse_definitions,
     parse_filter,
+    read_withdrawn_beside,
 )
 from pulsoid_rec.recorder.cli.options import DbOption
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
+from pulsoid_rec.recorder.contract.errors import UsageError
 
 
 def sessions(
@@ -44,7 +47,8 @@ def sessions(
 
     from pulsoid_rec.analysis.cli.output import output_encoding, print_message, write_text
     from pulsoid_rec.analysis.cli.recording import open_pseudonyms, open_recording, print_no_match
-    from pulsoid_rec.analysis.findings.rejected import describe_unplaced
+    from pulsoid_rec.analysis.findings.rejected import describe_unplaced, describe_withheld
+    from pulsoid_rec.analysis.findings.withdrawn import describe_withdrawn
     from pulsoid_rec.analysis.metrics.durations import in_seconds
     from pulsoid_rec.analysis.reading.rejected import read_rejected
     from pulsoid_rec.analysis.report.json_rows import rows_json
@@ -59,7 +63,11 @@ def sessions(
             found = selection.sessions
             left_out = selection.untimely.group_by("room_id", "session").agg(pl.col("untimely").sum())
         rejected = read_rejected(snapshot, wanted, definitions)
-    for counts in (left_out, rejected.select("room_id", "session", rejected="messages")):
+        withdrawn: dict[str, str] = {}
+        with suppress(UsageError):  # a mistake in the members file: no name of it is needed here
+            withdrawn = read_withdrawn_beside(db, None, hidden)
+        recorded = snapshot.profile_ids(definitions) if withdrawn else set()
+    for counts in (left_out, rejected.select("room_id", "session", rejected=pl.col("messages") + pl.col("withheld"))):
         found = found.join(counts, on=["room_id", "session"], how="left", maintain_order="left")
     found = (
         recording.move(found)
@@ -73,7 +81,8 @@ def sessions(
     )
     if found.is_empty():
         print_no_match(recording, wanted, definitions)
-    for text in describe_unplaced(rejected, {}):
+    hint = describe_withdrawn(withdrawn, recorded, is_hidden=hidden is not None)
+    for text in filter(None, [*describe_unplaced(rejected, {}), *describe_withheld(rejected), hint]):
         print_message(f"{text}.")
     if format_ == "json":
         write_text(rows_json(found, output_encoding(None)), None)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,7 @@ import polars as pl
 from pulsoid_rec.analysis.findings.checks import SLICE_ROWS, Checks, make_checks
 from pulsoid_rec.analysis.findings.concurrent import describe_concurrent, find_concurrent, read_windows_beside
 from pulsoid_rec.analysis.findings.unmatched_members import describe_unmatched
+from pulsoid_rec.analysis.findings.withdrawn import describe_withdrawn
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.holds import MEMBER
@@ -24,6 +26,7 @@ from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.tables import MEMBER_EVENTS
 
 READINGS = pl.Schema(RECORDED | {"name": pl.String(), "plausible": pl.Boolean()})
+NOBODY: Mapping[str, str] = MappingProxyType({})
 _SESSION = {"room_id": pl.String(), "session": pl.Int64()}
 
 
@@ -72,6 +75,9 @@ class ReportData:
     unmatched: str | None = None
     """Who of the members file is nobody in the recording, as text; None if all are, or only a part was read."""
 
+    withdrawn: str | None = None
+    """Whose consent is withdrawn, and how to remove them, as text; None if nobody's who is in the recording."""
+
     definitions: Definitions  # what counted as plausible, held and one session
     filter: str
     """The filter as text, such as `room r1, session 3, since 2026-01-02 10:00 UTC`; empty when there was none."""
@@ -85,15 +91,20 @@ def read_report(
     *,
     at_most: int = 0,
     most_sessions: int = sys.maxsize,
+    withdrawn: Mapping[str, str] = NOBODY,
 ) -> ReportData:
     """Read everything that a report shows, from one state of the file; raise `StorageError` if that is impossible.
 
     `at_most` so many readings are loaded one by one, for charts; if there are more, `readings` is empty, and none is
     checked. 0 loads none, and checks all. Nor is any reading loaded or checked of more than `most_sessions`; of fewer
-    all are, slice by slice, which notes need. `members` is what is known of them: `metrics.members.SCHEMA`.
+    all are, slice by slice, which notes need. `members` is what is known of them: `metrics.members.SCHEMA`;
+    `withdrawn` are the names by id of those whose consent is.
     """
     with recording.snapshot() as snapshot, snapshot.selection(wanted, definitions) as selection:
         data = _read(snapshot, selection, members, at_most=at_most, most_sessions=most_sessions)
+        if withdrawn:
+            recorded, is_hidden = snapshot.profile_ids(definitions), recording.pseudonyms is not None
+            data = replace(data, withdrawn=describe_withdrawn(withdrawn, recorded, is_hidden=is_hidden))
     if recording.pseudonyms is None or not recording.pseudonyms.shift_times:
         return data
     checks = replace(data.checks, **_move_frames(recording, data.checks))

@@ -22,7 +22,7 @@ from pulsoid_rec.analysis.metrics.session_events import numbered_schema, select_
 from pulsoid_rec.analysis.metrics.time_at_bpm import SCHEMA as TIME_AT_BPM
 from pulsoid_rec.analysis.reading.grid_reading import read_grid
 from pulsoid_rec.analysis.reading.lazy import read_lazily
-from pulsoid_rec.analysis.reading.members_file import read_members
+from pulsoid_rec.analysis.reading.members_file import read_members, read_withdrawn
 from pulsoid_rec.analysis.reading.recording import EVERYTHING, READINGS, Recording
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS, ROOM_EVENTS, Table
@@ -283,7 +283,16 @@ class Frames:
     def _read_report(self, *, at_most: int, checks: bool) -> ReportData:
         known = self.known_members()
         most = sys.maxsize if checks else 0
-        report = read_report(self.recording, self.wanted, known, self.definitions, at_most=at_most, most_sessions=most)
+        withdrawn = read_withdrawn(self.members_file, self.recording.pseudonyms)
+        report = read_report(
+            self.recording,
+            self.wanted,
+            known,
+            self.definitions,
+            at_most=at_most,
+            most_sessions=most,
+            withdrawn=withdrawn,
+        )
         if report.summary.is_empty():
             raise UsageError(
                 "; ".join([f"There are no readings{self._of}", *report_notes(report)]),

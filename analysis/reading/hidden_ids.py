@@ -13,6 +13,7 @@ from pulsoid_rec.analysis.reading.archive import RECORDED, has_archive, show
 from pulsoid_rec.analysis.reading.database import database_sql, read_frame, write_temporary
 from pulsoid_rec.analysis.reading.pseudonyms import Kind, Pseudonyms
 from pulsoid_rec.recorder.contract.ids import IMPORT_PREFIX, IS_IMPORTED
+from pulsoid_rec.recorder.contract.paths import sql_literal
 from pulsoid_rec.recorder.contract.tables import (
     ARCHIVED_ACTIVITY,
     ARCHIVED_CONNECTIONS,
@@ -22,6 +23,7 @@ from pulsoid_rec.recorder.contract.tables import (
     Column,
     Table,
 )
+from pulsoid_rec.recorder.contract.withheld import PATTERN
 
 _NOTES = (ARCHIVED_ACTIVITY, ARCHIVED_NAMES, ARCHIVED_CONNECTIONS)
 _KINDS: dict[str, Kind] = {
@@ -31,7 +33,8 @@ _KINDS: dict[str, Kind] = {
     "label": "label",
     "mark_id": "mark",
 }
-_LEFT_OUT = {"name": "NULL", "config": "NULL", "reason": "'reason left out'", "raw": "''"}
+_REASON = f"if(regexp_matches(reason, {sql_literal(PATTERN)}), reason, 'reason left out')"
+_LEFT_OUT = {"name": "NULL", "config": "NULL", "reason": _REASON, "raw": "''"}
 """SQL in place of texts in which an id or a name may be."""
 
 

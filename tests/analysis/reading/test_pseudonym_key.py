@@ -57,7 +57,7 @@ def test_another_file_is_no_key_and_stays_as_it_is(tmp_path: Path, content: byte
 
 
 def test_a_key_that_cannot_be_made_is_an_error_that_says_why(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="Cannot use the key .*no such file or directory"):
+    with pytest.raises(UsageError, match=r"Cannot use the key .*no such file or directory"):
         read_or_make_key(tmp_path / "none" / "a.key", lambda _: None)
     (tmp_path / "folder.key").mkdir()
     with pytest.raises(UsageError, match=r"Cannot use the key .*folder.key"):
