@@ -60,14 +60,14 @@ class RoomStatus:
             self._update_member(row)
 
     def withhold(self, profile_id: str) -> None:
-        """Count a message of a member without consent, who is not shown."""
+        """Count a message of a member without consent, who is not shown, or not any more."""
         self.messages += 1
         self.withheld += 1
         if len(self.withheld_members) < self.most_members:
             self.withheld_members.add(profile_id)
-        self.latest.pop(profile_id, None)  # consent was withdrawn just now
-        self.names.pop(profile_id, None)
-        self.removed.discard(profile_id)
+        if profile_id in self.latest:  # consent was withdrawn just now
+            self.removed.add(profile_id)
+            self.names.pop(profile_id, None)
 
     def describe_withheld(self) -> str:
         """Return what was withheld, such as `12 messages of 2 members`."""

@@ -6,7 +6,6 @@ recording = pr.explore("data/pulsoid.duckdb")
 recording.timeline()
 """
 
-import warnings
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from pulsoid_rec.analysis.notebook.select import Ids, Time, choose_ids, choose_r
 from pulsoid_rec.analysis.reading.pseudonym_key import FILE_NAME, read_or_make_key
 from pulsoid_rec.analysis.reading.pseudonyms import Pseudonyms
 from pulsoid_rec.analysis.reading.recording import EVERYTHING, USUAL, Recording
+from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.members_file import find_members_file
 from pulsoid_rec.recorder.contract.paths import parse_path
@@ -82,7 +82,7 @@ def explore(
     recording = Recording(path, archive=archive)
     if pseudonyms or shift_times:
         key = recording.path.with_name(FILE_NAME) if isinstance(pseudonyms, bool) else parse_path(pseudonyms)
-        recording.pseudonyms = Pseudonyms(read_or_make_key(key, warnings.warn), shift_times)
+        recording.pseudonyms = Pseudonyms(read_or_make_key(key, lambda text: print_lines(f"{text}.")), shift_times)
     with recording.connect():  # raises if anything is wrong with the file
         pass
     members_file = find_members_file(recording.path, None if members is None else parse_path(members))

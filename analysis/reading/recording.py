@@ -106,7 +106,9 @@ class Recording:
     @property
     def title(self) -> str:
         """What a reader sees as its name: the file's, which with pseudonyms is left out, as a name may be in it."""
-        return self.path.name if self.pseudonyms is None else "a recording with pseudonyms"
+        if self.pseudonyms is None:
+            return self.path.name
+        return f"a recording with pseudonyms{' and moved times' if self.pseudonyms.shift_times else ''}"
 
     def move(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Move the instants of a result as `Pseudonyms.move` does; without pseudonyms it is returned as it is."""

@@ -170,8 +170,7 @@ def test_the_key_is_not_written_over_and_in_no_output(db: Path, tmp_path: Path) 
 @pytest.fixture(scope="module")
 def excerpt(option: str, db: Path, tmp_path_factory: pytest.TempPathFactory) -> Excerpt:
     key = tmp_path_factory.mktemp("key") / "a.key"
-    with pytest.warns(UserWarning, match="Made"):
-        return pr.explore(db, pseudonyms=key, shift_times=option == "--shift-times")
+    return pr.explore(db, pseudonyms=key, shift_times=option == "--shift-times")
 
 
 def shown(excerpt: Excerpt) -> Iterator[tuple[str, Any]]:
@@ -224,3 +223,9 @@ def test_moved_rows_are_ordered_by_room_so_that_their_order_gives_nothing_away(d
     rooms = pl.read_csv(tmp_path / "a.csv")["room_id"]
     assert rooms.is_sorted()
     assert rooms.n_unique() == 2
+
+
+def test_a_notebook_says_where_it_made_the_key(db: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pr.explore(db, pseudonyms=tmp_path / "a.key")
+    pr.explore(db, pseudonyms=tmp_path / "a.key")
+    assert capsys.readouterr().err.count(f"Made {tmp_path / 'a.key'}, the key of these pseudonyms.") == 1

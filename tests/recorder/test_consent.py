@@ -29,7 +29,7 @@ from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE, Credentials
 from pulsoid_rec.recorder.pulsoid.messages import KINDS
 from pulsoid_rec.recorder.recorder import Options, Recorder
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
-from pulsoid_rec.recorder.status import RoomStatus
+from pulsoid_rec.recorder.status import RoomStatus, count_members
 
 pytestmark = pytest.mark.process
 
@@ -165,7 +165,7 @@ async def test_consent_that_is_given_or_withdrawn_counts_within_a_moment_without
         write(members, "[bob]\nconsent = 'withdrawn'\n")
         await until(lambda: not consent.allows(heart_rate("bob")))
         await simulator.send_heart_rate("demo", "bob", 63)
-        await until(lambda: "bob" not in status.latest)
+        await until(lambda: "bob" in status.removed)
     assert rows(database, "SELECT bpm FROM heart_rate ORDER BY rowid") == [(61,), (62,)]
 
 
@@ -265,7 +265,8 @@ def test_whoever_withdraws_is_no_longer_shown(tmp_path: Path) -> None:
     status = RoomStatus("r", latest={"bob": (80, 1)}, names={"bob": "Bob"})
     gate = ConsentGate(make_consent(tmp_path / "members.toml"), status, FAST, DEFAULT_LIMITS)
     assert gate.drops(heart_rate("bob"))
-    assert (status.latest, status.names, status.describe_withheld()) == ({}, {}, "1 message of 1 member")
+    assert (status.present, status.names, status.describe_withheld()) == (0, {}, "1 message of 1 member")
+    assert count_members([status]) == "1 member"  # of whom there are readings
 
 
 @pytest.mark.parametrize(
