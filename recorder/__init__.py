@@ -6,6 +6,7 @@ The rooms of this package, highest first; each may import those below it, and no
 - `archiving`: whole days, from the database to Parquet files.
 - `importing`: files of other programs, through the journal into the database.
 - `recorder`: one run of the recorder. `room` records one room; `status` counts what a display shows.
+- `consent`: who may be recorded, by the members file.
 - `suspension`: notices that the process was stopped. `clock`: stamps rows in the order of their receipt.
 - `marking`: marks, made by a page, by a command, or noted elsewhere.
 - `ingest`: inserts the journal into the DuckDB file, exactly once; `recover` does so after a crash.

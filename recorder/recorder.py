@@ -12,6 +12,7 @@ import trio
 from pulsoid_rec.recorder.clock import ReceiptClock
 from pulsoid_rec.recorder.connection.poller import Poller
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
+from pulsoid_rec.recorder.consent import Consent
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, PulsoidRecError, RefusedError, StorageError
 from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
@@ -47,6 +48,7 @@ class Options:
     kinds: tuple[str, ...]
     duration_s: float | None = None
     keep_journal: bool = False
+    consent_file: Path | None = None  # the members file by which only who consented is recorded; None: everybody is
     run_id: str = field(default_factory=new_id)
 
 
@@ -70,6 +72,7 @@ class Recorder:
         self.stop = trio.Event()
         self.is_ending = False
         self._timings = timings
+        self.consent = None if options.consent_file is None else Consent(options.consent_file, timings)
         folder = journal_folder(options.database)
         try:
             self._left_by_crashes = find_segments(folder)
@@ -106,6 +109,7 @@ class Recorder:
                 limits=limits,
                 clock=clock,
                 suspensions=self._suspensions,
+                consent=self.consent,
             )
             for room_id in options.rooms
         ]
@@ -126,6 +130,9 @@ class Recorder:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._watch_signals, nursery.cancel_scope)
                 nursery.start_soon(self._suspensions.run)
+                if self.consent is not None:
+                    log.log(logging.INFO if self.consent.is_given else logging.WARNING, "%s", self.consent)
+                    nursery.start_soon(self.consent.run)
                 try:
                     await self._check()
                     if show is not None:

@@ -21,6 +21,7 @@ from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.connection.text_frames import Text
 from pulsoid_rec.recorder.connection.watched_stream import WatchedStream
 from pulsoid_rec.recorder.connection.websocket import CannotConnectError, ReaderTask, open_stream, open_websocket
+from pulsoid_rec.recorder.consent import Consent, ConsentGate
 from pulsoid_rec.recorder.contract.errors import RefusedError, UsageError
 from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.contract.limits import Limits
@@ -45,7 +46,8 @@ class Room:
 
     `refresh` has the token; `on_refused` is called at each refusal, with the error for the user; `clock` and
     `suspensions` are those of the run. Secrets are removed from all that the server says, before anything is done with
-    it.
+    it. With `consent`, of members without it nothing is stored but how many messages they sent, and of a message that
+    cannot be parsed nothing but why.
     """
 
     room_id: str
@@ -60,6 +62,7 @@ class Room:
     limits: Limits
     clock: ReceiptClock
     suspensions: SuspensionWatch
+    consent: Consent | None = None  # None: everybody is recorded
 
     def __post_init__(self) -> None:
         """Start without a connection."""
@@ -72,6 +75,7 @@ class Room:
         self._is_lost = False
         self._failure: Exception | None = None  # the first error of ours about a message of this connection
         self._has_failed = trio.Event()
+        self._gate = ConsentGate(self.consent, self.status, self.timings, self.limits)
         self._reading_since = -math.inf  # on trio's clock; infinite while the journal is full
 
     async def run(self) -> None:
@@ -196,20 +200,32 @@ class Room:
         received_at = self.clock.next_us(len(texts))
         for text in redact_messages(texts):
             try:
-                row = parse_message(text, room_id=room_id, connection_id=connection_id, received_at=received_at)
+                row = parse_message(
+                    text,
+                    room_id=room_id,
+                    connection_id=connection_id,
+                    received_at=received_at,
+                    raw_bytes=self._gate.raw_bytes,
+                )
             except Exception as error:  # noqa: BLE001 - an error of ours must not cost the messages behind this one
                 self._fail(error)
-                row = reject(
-                    room_id, connection_id, received_at, _INTERNAL_ERROR.format(type(error).__name__), str(text)
-                )
+                reason = _INTERNAL_ERROR.format(type(error).__name__)
+                row = reject(room_id, connection_id, received_at, reason, str(text), most_bytes=self._gate.raw_bytes)
+            received_at += 1
+            if self._gate.drops(row):
+                self._append_count(received_at - 1)
+                continue
             journal.append(row)
             try:
                 status.update(row)
             except Exception as error:  # noqa: BLE001 - as above
                 self._fail(error)
-            received_at += 1
         self._stored_at = received_at - 1
         return not journal.is_full
+
+    def _append_count(self, at: int, *, is_last: bool = False) -> None:
+        if (counted := self._gate.take_count(self._connection_id, at, is_last=is_last)) is not None:
+            self.journal.append(counted)
 
     def _fail(self, error: Exception) -> None:
         """End the connection for an error of ours, after what the system has received."""
@@ -245,7 +261,8 @@ class Room:
         """Store the last bytes of a connection that sent invalid data, since there is no message to store."""
         raw = redact_start(stream.last_bytes.decode("utf-8", "backslashreplace"))
         reason = f"{end.reason}; these are the last bytes of that connection"
-        self.journal.append(reject(self.room_id, self._connection_id, self.clock.next_us(), reason, raw))
+        at = self.clock.next_us()
+        self.journal.append(reject(self.room_id, self._connection_id, at, reason, raw, most_bytes=self._gate.raw_bytes))
 
     def _record_opened(self) -> None:
         self.status.reconnects += self.connection.was_live
@@ -258,6 +275,7 @@ class Room:
 
     def _record_end(self, end: Disconnect) -> None:
         """Record the end in `connection_events`; of attempts that fail alike, only the first."""
+        self._append_count(self.clock.next_us(), is_last=True)
         if self.connection.state is not State.LIVE:
             if end == self._last_failure or end.event is Event.SUSPENDED:
                 return

@@ -22,6 +22,9 @@ class RoomStatus:
     messages: int = 0
     readings: int = 0
     rejected: int = 0
+    withheld: int = 0  # messages of members without consent
+    withheld_rows: int = 0  # of `rejected_messages`, that count them
+    withheld_members: set[str] = field(default_factory=set)  # who sent them, up to `most_members`
     most_members: int = DEFAULT_LIMITS.members  # above it whoever was heard longest ago is left out
     evicted: int = 0
     latest: dict[str, tuple[int, int]] = field(default_factory=dict)  # profile -> bpm, received_at
@@ -55,6 +58,21 @@ class RoomStatus:
             self.rejected += 1
         elif isinstance(row, MemberEventRow):
             self._update_member(row)
+
+    def withhold(self, profile_id: str) -> None:
+        """Count a message of a member without consent, who is not shown, or not any more."""
+        self.messages += 1
+        self.withheld += 1
+        if len(self.withheld_members) < self.most_members:
+            self.withheld_members.add(profile_id)
+        if profile_id in self.latest:  # consent was withdrawn just now
+            self.removed.add(profile_id)
+            self.names.pop(profile_id, None)
+
+    def describe_withheld(self) -> str:
+        """Return what was withheld, such as `12 messages of 2 members`."""
+        members = format_count(len(self.withheld_members), "member")
+        return f"{format_count(self.withheld, 'message')} of {members}"
 
     def _update_member(self, row: MemberEventRow) -> None:
         if row.config is None:

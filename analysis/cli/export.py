@@ -46,6 +46,9 @@ def export(
     until: options.UntilOption = None,
     by_phase: options.ByPhaseOption = False,
     members: options.MembersOption = None,
+    pseudonyms: options.PseudonymsOption = False,
+    pseudonym_key: options.PseudonymKeyOption = None,
+    shift_times: options.ShiftTimesOption = False,
     max_hold: options.MaxHoldOption = options.DEFAULTS.max_hold_s,
     min_bpm: options.MinBpmOption = options.DEFAULTS.min_bpm,
     max_bpm: options.MaxBpmOption = options.DEFAULTS.max_bpm,
@@ -62,7 +65,7 @@ def export(
     with =, +, -, @, a tab or a line break has an apostrophe before it, and times are to the millisecond.
     """
     from pulsoid_rec.analysis.cli.output import NewFile, print_message
-    from pulsoid_rec.analysis.cli.recording import open_recording, print_no_match
+    from pulsoid_rec.analysis.cli.recording import open_pseudonyms, open_recording, print_no_match
     from pulsoid_rec.analysis.export.write import Export, write_export
 
     format_ = format_ or _infer_format(output)
@@ -70,12 +73,13 @@ def export(
         raise UsageError("--excel is for CSV files", "Leave it out, or choose --format csv.")
     if by_phase and table != "summary":
         raise UsageError("--by-phase is for the summary", "Add --table summary.")
-    file = NewFile(path=output, force=force, database=db, members=members)
+    file = NewFile(path=output, force=force, database=db, members=members, key=pseudonym_key)
     file.check()
-    recording = open_recording(db, archive)
+    hidden = open_pseudonyms(db, pseudonym_key, wanted=pseudonyms, shift_times=shift_times)
+    recording = open_recording(db, archive, hidden)
     wanted = options.parse_filter(room, session, since, until, recording=recording)
     definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm, max_clock_error)
-    known = options.read_members_beside(db, members)
+    known = options.read_members_beside(db, members, hidden)
     content = Export(table=table, wanted=wanted, definitions=definitions, members=known, by_phase=by_phase)
     with file.open_() as temporary, _open_progress(output.name) as show:
         rows = write_export(recording, content, temporary, "excel" if excel else format_, show)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from pulsoid_rec.analysis.metrics.filters import Filter
+    from pulsoid_rec.analysis.reading.pseudonyms import Pseudonyms
     from pulsoid_rec.analysis.reading.recording import Recording
 
 DEFAULTS = Definitions()
@@ -69,6 +70,28 @@ MaxClockErrorOption = Annotated[
     float,
     typer.Option(metavar="SECONDS", min=0, help="How far a clock may be wrong before its readings are left out."),
 ]
+PseudonymsOption = Annotated[
+    bool,
+    typer.Option(
+        "--pseudonyms", help="Put pseudonyms in place of ids and names, and leave out configs and names of rooms."
+    ),
+]
+PseudonymKeyOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        parser=parse_path,
+        help="The key that pseudonyms are made with; it is made if there is none. Implies --pseudonyms.",
+        show_default="pseudonyms.key beside the database",
+    ),
+]
+ShiftTimesOption = Annotated[
+    bool,
+    typer.Option(
+        "--shift-times",
+        help="Move the times of each room back by some weeks that only the key gives away. Implies --pseudonyms.",
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 
 
@@ -83,7 +106,8 @@ def parse_filter(
 ) -> "Filter":
     """Make a filter from the options; without `--session` and a range of time it selects `default_session`.
 
-    It raises `UsageError` if one of them cannot be parsed, there is no such mark in `recording`, or the range is empty.
+    With pseudonyms, rooms may be named by theirs or by their ids. It raises `UsageError` if an option cannot be parsed,
+    there is no such mark in `recording`, the range is empty, or would give away by how much times are moved.
     """
     from pulsoid_rec.analysis.metrics.filters import MARK_PREFIX, Filter, parse_instant, parse_session
 
@@ -97,6 +121,11 @@ def parse_filter(
         return find_mark(recording, text.removeprefix(MARK_PREFIX), tuple(rooms or ()), option)
 
     has_range = since is not None or until is not None
+    pseudonyms = recording.pseudonyms
+    if pseudonyms is not None:
+        if has_range and pseudonyms.shift_times:
+            raise UsageError("--since and --until give away what --shift-times hides", "Choose by --session instead.")
+        rooms = [pseudonyms.choose("room", room) for room in rooms or ()]
     return Filter(
         rooms=tuple(dict.fromkeys(rooms or ())),
         session=parse_session(session or ("all" if has_range else default_session), "--session"),
@@ -128,9 +157,19 @@ def parse_definitions(
     )
 
 
-def read_members_beside(database: Path, members: Path | None) -> "pl.DataFrame":
+def read_members_beside(database: Path, members: Path | None, pseudonyms: "Pseudonyms | None" = None) -> "pl.DataFrame":
     """Read the members file given, else the one beside the database; raise `UsageError` if it is missing or invalid."""
     from pulsoid_rec.analysis.reading.members_file import read_members
     from pulsoid_rec.recorder.contract.members_file import find_members_file
 
-    return read_members(find_members_file(database, members))
+    return read_members(find_members_file(database, members), pseudonyms)
+
+
+def read_withdrawn_beside(
+    database: Path, members: Path | None, pseudonyms: "Pseudonyms | None" = None
+) -> dict[str, str]:
+    """Read whose consent is withdrawn, by that file: `members_file.read_withdrawn`."""
+    from pulsoid_rec.analysis.reading.members_file import read_withdrawn
+    from pulsoid_rec.recorder.contract.members_file import find_members_file
+
+    return read_withdrawn(find_members_file(database, members), pseudonyms)

@@ -25,6 +25,7 @@ class NewFile:
     force: bool  # whether another file there is overwritten; what was recorded never is
     database: Path
     members: Path | None = None  # None: that beside the database
+    key: Path | None = None  # of pseudonyms, likewise
 
     def check(self) -> None:
         """Raise `UsageError` unless a file may be written there."""
@@ -56,6 +57,7 @@ class NewFile:
 
     def _find_recorded(self) -> str | None:
         """Return what of the recording is at the path, by whatever name, link or spelling; None if nothing is."""
+        from pulsoid_rec.analysis.reading import pseudonym_key
         from pulsoid_rec.recorder.cli.recording_log import logs_folder
         from pulsoid_rec.recorder.contract.members_file import FILE_NAME  # loads msgspec
 
@@ -65,6 +67,8 @@ class NewFile:
             database.with_name(f"{database.name}.wal"): "the file of the recording's newest rows",
             self.database.with_name(FILE_NAME): "the members file",
             self.members: "the members file",
+            self.database.with_name(pseudonym_key.FILE_NAME): "the key of pseudonyms",
+            self.key: "the key of pseudonyms",
         }
         for file, what in files.items():
             if file is not None and _is_same_file(self.path, file):

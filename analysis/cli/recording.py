@@ -6,25 +6,37 @@ from pulsoid_rec.analysis.cli.output import print_message
 from pulsoid_rec.analysis.findings.what_exists import no_match_error
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
+from pulsoid_rec.analysis.reading.pseudonym_key import FILE_NAME, read_or_make_key
+from pulsoid_rec.analysis.reading.pseudonyms import Pseudonyms
 from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 
 
-def open_recording(database: Path, archive: str | None = None) -> Recording:
+def open_pseudonyms(database: Path, key: Path | None, *, wanted: bool, shift_times: bool) -> Pseudonyms | None:
+    """Return what gives pseudonyms, by the key named or the one beside the database, made if there is none yet.
+
+    None if no option asks for any. Raises `UsageError` if the key cannot be used.
+    """
+    if not (wanted or shift_times or key is not None):
+        return None
+    return Pseudonyms(read_or_make_key(key or database.with_name(FILE_NAME), _print_sentence), shift_times)
+
+
+def open_recording(database: Path, archive: str | None = None, pseudonyms: Pseudonyms | None = None) -> Recording:
     """Return a recording, of an archive alone if one is named and there is no database at the default place.
 
     It raises `StorageError` if a recorder has not made the database yet. Other faults show at a read.
     """
     if archive is not None and database == DEFAULT_DB and not database.exists():
-        return Recording(None, archive=archive, warn=_print_sentence)
+        return Recording(None, archive=archive, warn=_print_sentence, pseudonyms=pseudonyms)
     if not database.exists() and _is_recorded_into(database):
         raise StorageError(
             f"There is no {database} yet: a recorder is running, but has stored no rows",
             "Try again when the room has sent something.",
         )
-    return Recording(database, archive=archive, warn=_print_sentence)
+    return Recording(database, archive=archive, warn=_print_sentence, pseudonyms=pseudonyms)
 
 
 def _print_sentence(text: str) -> None:
@@ -35,8 +47,9 @@ def print_no_match(recording: Recording, wanted: Filter, definitions: Definition
     """Print why a filter matches nothing, and what the recording holds. This is not an error."""
     with recording.snapshot() as now:
         rooms = {room: name or room for room, name in now.rooms(definitions).iter_rows()}
-        sessions = now.sessions(definitions=definitions)
-    found = no_match_error(wanted, rooms, sessions, str(recording.path))
+        sessions = now.move(now.sessions(definitions=definitions))
+    where = str(recording.path) if recording.pseudonyms is None else recording.title
+    found = no_match_error(wanted, rooms, sessions, where)
     if sessions.is_empty() and _is_recorded_into(recording.path):
         found.hint = "A recorder is running: try again when the room has sent some."
     print_message(str(found))

@@ -38,6 +38,9 @@ def report(
     until: options.UntilOption = None,
     by_phase: options.ByPhaseOption = False,
     members: options.MembersOption = None,
+    pseudonyms: options.PseudonymsOption = False,
+    pseudonym_key: options.PseudonymKeyOption = None,
+    shift_times: options.ShiftTimesOption = False,
     max_hold: options.MaxHoldOption = options.DEFAULTS.max_hold_s,
     min_bpm: options.MinBpmOption = options.DEFAULTS.min_bpm,
     max_bpm: options.MaxBpmOption = options.DEFAULTS.max_bpm,
@@ -66,7 +69,7 @@ def report(
     unknown.
     """
     from pulsoid_rec.analysis.cli.output import NewFile, print_message
-    from pulsoid_rec.analysis.cli.recording import open_recording, print_no_match
+    from pulsoid_rec.analysis.cli.recording import open_pseudonyms, open_recording, print_no_match
     from pulsoid_rec.analysis.findings.notes import report_notes
     from pulsoid_rec.analysis.findings.rejected import describe_rejected
     from pulsoid_rec.analysis.findings.report_data import read_report
@@ -74,20 +77,33 @@ def report(
     from pulsoid_rec.analysis.report.vega import prepare_scripts
 
     format_ = format_ or _infer_format(output)
-    file = None if output is None else NewFile(path=output, force=force, database=db, members=members)
+    file = (
+        None if output is None else NewFile(path=output, force=force, database=db, members=members, key=pseudonym_key)
+    )
     if file is not None:
         file.check()
     elif format_ == "html" and sys.stdout.isatty():
         raise UsageError("A page cannot be shown on a terminal", "Choose a file with -o report.html.")
     definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm, max_clock_error)
-    recording = open_recording(db, archive)
+    hidden = open_pseudonyms(db, pseudonym_key, wanted=pseudonyms, shift_times=shift_times)
+    recording = open_recording(db, archive, hidden)
     wanted = options.parse_filter(room, session, since, until, recording=recording, default_session="latest")
     if format_ == "html":
         prepare_scripts()
-    known = options.read_members_beside(db, members)
+    known = options.read_members_beside(db, members, hidden)
     at_most = MOST_READINGS if format_ == "html" else 0
     most = 0 if format_ == "json" else MOST_SESSIONS
-    data = read_report(recording, wanted, known, definitions, at_most=at_most, most_sessions=most, by_phase=by_phase)
+    withdrawn = options.read_withdrawn_beside(db, members, hidden)
+    data = read_report(
+        recording,
+        wanted,
+        known,
+        definitions,
+        at_most=at_most,
+        most_sessions=most,
+        by_phase=by_phase,
+        withdrawn=withdrawn,
+    )
     _print_backlog(recording)
     if data.summary.is_empty():
         print_no_match(recording, wanted, definitions)

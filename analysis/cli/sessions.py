@@ -1,5 +1,6 @@
 """`pulsoid-rec sessions`."""
 
+from contextlib import suppress
 from typing import Annotated, Literal
 
 import typer
@@ -8,13 +9,18 @@ from pulsoid_rec.analysis.cli.options import (
     DEFAULTS,
     ArchiveOption,
     MaxClockErrorOption,
+    PseudonymKeyOption,
+    PseudonymsOption,
     RoomOption,
     SessionGapOption,
+    ShiftTimesOption,
     parse_definitions,
     parse_filter,
+    read_withdrawn_beside,
 )
 from pulsoid_rec.recorder.cli.options import DbOption
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
+from pulsoid_rec.recorder.contract.errors import UsageError
 
 
 def sessions(
@@ -24,6 +30,9 @@ def sessions(
     room: RoomOption = None,
     session_gap: SessionGapOption = DEFAULTS.session_gap_s,
     max_clock_error: MaxClockErrorOption = DEFAULTS.max_clock_error_s,
+    pseudonyms: PseudonymsOption = False,
+    pseudonym_key: PseudonymKeyOption = None,
+    shift_times: ShiftTimesOption = False,
     format_: Annotated[
         Literal["table", "json"], typer.Option("--format", help="A table for people, or JSON for programs.")
     ] = "table",
@@ -37,32 +46,43 @@ def sessions(
     import polars as pl
 
     from pulsoid_rec.analysis.cli.output import output_encoding, print_message, write_text
-    from pulsoid_rec.analysis.cli.recording import open_recording, print_no_match
-    from pulsoid_rec.analysis.findings.rejected import describe_unplaced
+    from pulsoid_rec.analysis.cli.recording import open_pseudonyms, open_recording, print_no_match
+    from pulsoid_rec.analysis.findings.rejected import describe_unplaced, describe_withheld
+    from pulsoid_rec.analysis.findings.withdrawn import describe_withdrawn
     from pulsoid_rec.analysis.metrics.durations import in_seconds
     from pulsoid_rec.analysis.reading.rejected import read_rejected
     from pulsoid_rec.analysis.report.json_rows import rows_json
     from pulsoid_rec.analysis.report.terminal import open_terminal, sessions_text, show_sessions
 
     definitions = parse_definitions(session_gap, max_clock_error=max_clock_error)
-    recording = open_recording(db, archive)
+    hidden = open_pseudonyms(db, pseudonym_key, wanted=pseudonyms, shift_times=shift_times)
+    recording = open_recording(db, archive, hidden)
     wanted = parse_filter(room, recording=recording)
     with recording.snapshot() as snapshot:
         with snapshot.selection(wanted, definitions) as selection:
             found = selection.sessions
             left_out = selection.untimely.group_by("room_id", "session").agg(pl.col("untimely").sum())
         rejected = read_rejected(snapshot, wanted, definitions)
-    for counts in (left_out, rejected.select("room_id", "session", rejected="messages")):
+        withdrawn: dict[str, str] = {}
+        with suppress(UsageError):  # a mistake in the members file: no name of it is needed here
+            withdrawn = read_withdrawn_beside(db, None, hidden)
+        recorded = snapshot.profile_ids(definitions) if withdrawn else set()
+    for counts in (left_out, rejected.select("room_id", "session", rejected=pl.col("messages") + pl.col("withheld"))):
         found = found.join(counts, on=["room_id", "session"], how="left", maintain_order="left")
-    found = found.with_columns(
-        pl.col("untimely", "rejected").fill_null(0),
-        duration_s=in_seconds((pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds()),
-    ).select(
-        "room_id", "session", "started_at", "ended_at", "duration_s", "members", "readings", "untimely", "rejected"
+    found = (
+        recording.move(found)
+        .with_columns(
+            pl.col("untimely", "rejected").fill_null(0),
+            duration_s=in_seconds((pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds()),
+        )
+        .select(
+            "room_id", "session", "started_at", "ended_at", "duration_s", "members", "readings", "untimely", "rejected"
+        )
     )
     if found.is_empty():
         print_no_match(recording, wanted, definitions)
-    for text in describe_unplaced(rejected, {}):
+    hint = describe_withdrawn(withdrawn, recorded, is_hidden=hidden is not None)
+    for text in filter(None, [*describe_unplaced(rejected, {}), *describe_withheld(rejected), hint]):
         print_message(f"{text}.")
     if format_ == "json":
         write_text(rows_json(found, output_encoding(None)), None)

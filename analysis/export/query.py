@@ -7,6 +7,7 @@ import polars as pl
 
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.session_events import session_bounds
+from pulsoid_rec.analysis.reading.hidden_ids import moved_sql
 from pulsoid_rec.recorder.contract.display import CONTROLS
 from pulsoid_rec.recorder.contract.paths import sql_literal
 from pulsoid_rec.recorder.contract.tables import HEART_RATE, Column, Table
@@ -40,8 +41,10 @@ def exported_columns(table: Table) -> list[Column]:
     return columns
 
 
-def table_query(table: Table, wanted: Filter, ranges: Sequence[Range] | None) -> str:
+def table_query(table: Table, wanted: Filter, ranges: Sequence[Range] | None, *, move: bool = False) -> str:
     """Return the SQL of a table's export, which streams its rows and keeps their order.
+
+    With `move`, times are moved, and rows are ordered by room: their order would give away when which room sent what.
 
     It looks up names by a type `member`, the ENUM of all `MEMBER_KEY`, and a variable `names`, the list of names in its
     order: a join keeps no order, and a MAP is searched from the beginning for each row. Of `wanted` it heeds rooms and
@@ -51,8 +54,9 @@ def table_query(table: Table, wanted: Filter, ranges: Sequence[Range] | None) ->
     condition = _within_any(table, selected)
     if ranges is not None:
         condition += f" AND {_within_any(table, ranges)}"
-    columns = ", ".join(_value(column) for column in exported_columns(table))
-    return f"SELECT {columns} FROM {table.name} WHERE {condition}"
+    columns = ", ".join(_value(column, move=move) for column in exported_columns(table))
+    order = f' ORDER BY {table.name}.room_id, {table.name}."{table.time_column}"' if move else ""
+    return f"SELECT {columns} FROM {table.name} WHERE {condition}{order}"
 
 
 def session_ranges(selected: pl.DataFrame, sessions: pl.DataFrame, table: Table) -> list[Range]:
@@ -96,7 +100,9 @@ def excel_query(query: str, columns: Iterable[tuple[str, str]]) -> str:
     return f"SELECT {', '.join(values)} FROM ({query})"
 
 
-def _value(column: Column) -> str:
+def _value(column: Column, *, move: bool) -> str:
+    if move and column.type == "TIMESTAMPTZ":
+        return f'{moved_sql(column.name)} AS "{column.name}"'
     if column is NAME:
         return f"getvariable('names')[1 + enum_code(({MEMBER_KEY})::member)] AS name"
     # JSON is exported as text: other programs read Parquet's JSON as bytes.

@@ -67,9 +67,9 @@ def write_export(
     """
     if export.table == "summary":
         read = read_summary_by_phase if export.by_phase else Recording.summary
-        summary = read(recording, export.wanted, export.definitions, export.members)
-        return write_summary(summary, export, recording.path.name, path, format_, show_progress=show_progress)
-    options = _options(export, recording.path.name, format_)
+        summary = recording.move(read(recording, export.wanted, export.definitions, export.members))
+        return write_summary(summary, export, recording.title, path, format_, show_progress=show_progress)
+    options = _options(export, recording.title, format_)
     with recording.snapshot(path) as snapshot, snapshot.connect() as connection:
         query = _for_format(_query(snapshot, export), format_, connection)
         return _copy(connection, query, path, options, show_progress)
@@ -105,7 +105,8 @@ def _query(recording: Recording, export: Export) -> str:
         show(connection, table, None if None in firsts else min(firsts), None if None in ends else max(ends))
         if NAME in exported_columns(table):
             _set_names(connection, table, config_names, export.members)
-    return table_query(table, wanted, ranges)
+    is_moved = recording.pseudonyms is not None and recording.pseudonyms.shift_times
+    return table_query(table, wanted, ranges, move=is_moved)
 
 
 def _set_names(

@@ -24,7 +24,8 @@ def session_notes(view: SessionView) -> list[Note]:
 def report_notes(report: ReportData) -> list[str]:
     """Gather what is to be known of a report beyond its sessions.
 
-    That is rejected messages of no session, sessions received at the same time, and members that are unknown.
+    That is rejected messages of no session, sessions received at the same time, members that are unknown, and those
+    whose consent is withdrawn.
     """
-    unmatched = [] if report.unmatched is None else [report.unmatched]
-    return describe_unplaced(report.rejected, report.rooms) + report.concurrent + unmatched
+    of_members = [text for text in (report.unmatched, report.withdrawn) if text is not None]
+    return describe_unplaced(report.rejected, report.rooms) + report.concurrent + of_members

@@ -3,14 +3,17 @@
 import sys
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
 
 import polars as pl
 
 from pulsoid_rec.analysis.findings.checks import SLICE_ROWS, Checks, make_checks
 from pulsoid_rec.analysis.findings.concurrent import describe_concurrent, find_concurrent, read_windows_beside
 from pulsoid_rec.analysis.findings.unmatched_members import describe_unmatched
+from pulsoid_rec.analysis.findings.withdrawn import describe_withdrawn
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.holds import MEMBER
@@ -25,6 +28,7 @@ from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.tables import MEMBER_EVENTS
 
 READINGS = pl.Schema(RECORDED | {"name": pl.String(), "plausible": pl.Boolean()})
+NOBODY: Mapping[str, str] = MappingProxyType({})
 _SESSION = {"room_id": pl.String(), "session": pl.Int64()}
 
 
@@ -32,8 +36,8 @@ _SESSION = {"room_id": pl.String(), "session": pl.Int64()}
 class ReportData:
     """A report's content: what the filter selected, without duplicates. Empty frames have their columns, too."""
 
-    generated_at: datetime  # when the recording was read (aware, UTC)
-    source: str  # the database's file name, without its folder
+    generated_at: datetime | None  # when the recording was read (aware, UTC); None where times are moved
+    source: str  # the database's file name, without its folder; with pseudonyms not even that
     rooms: Mapping[str, str]
     """Each room's display name by `room_id`: its latest config's text `name`, else the id. Plain text, not escaped."""
 
@@ -82,6 +86,9 @@ class ReportData:
     unmatched: str | None = None
     """Who of the members file is nobody in the recording, as text; None if all are, or only a part was read."""
 
+    withdrawn: str | None = None
+    """Whose consent is withdrawn, and how to remove them, as text; None if nobody's who is in the recording."""
+
     definitions: Definitions  # what counted as plausible, held and one session
     filter: str
     """The filter as text, such as `room r1, session 3, since 2026-01-02 10:00 UTC`; empty when there was none."""
@@ -96,22 +103,36 @@ def read_report(
     at_most: int = 0,
     most_sessions: int = sys.maxsize,
     by_phase: bool = False,
+    withdrawn: Mapping[str, str] = NOBODY,
 ) -> ReportData:
     """Read everything that a report shows, from one state of the file; raise `StorageError` if that is impossible.
 
     `at_most` so many readings are loaded one by one, for charts; if there are more, `readings` is empty, and none is
     checked. 0 loads none, and checks all. Nor is any reading loaded or checked of more than `most_sessions`; of fewer
-    all are, slice by slice, which notes need. `members` is what is known of them: `metrics.members.SCHEMA`.
-    `by_phase` adds the summary by phase.
+    all are, slice by slice, which notes need. `members` is what is known of them: `metrics.members.SCHEMA`;
+    `withdrawn` are the names by id of those whose consent is. `by_phase` adds the summary by phase.
     """
     with recording.snapshot() as snapshot, snapshot.selection(wanted, definitions) as selection:
         marks = read_marks(snapshot, wanted.rooms, definitions)
         phases = find_phases(marks, selection.sessions)
         results = compute_results(selection, members, phases if by_phase else None)
-        report = _read(snapshot, selection, members, results, at_most=at_most, most_sessions=most_sessions)
-        shown = phases.join(report.sessions, on=IN_SESSION, how="semi", maintain_order="left")
-        marks = select_marks(marks, wanted, report.sessions)
-        return replace(report, marks=marks, phases=shown, by_phase=results.by_phase)
+        data = _read(snapshot, selection, members, results, at_most=at_most, most_sessions=most_sessions)
+        shown = phases.join(data.sessions, on=IN_SESSION, how="semi", maintain_order="left")
+        marks = select_marks(marks, wanted, data.sessions)
+        data = replace(data, marks=marks, phases=shown, by_phase=results.by_phase)
+        if withdrawn:
+            recorded, is_hidden = snapshot.profile_ids(definitions), recording.pseudonyms is not None
+            data = replace(data, withdrawn=describe_withdrawn(withdrawn, recorded, is_hidden=is_hidden))
+    if recording.pseudonyms is None or not recording.pseudonyms.shift_times:
+        return data
+    checks = replace(data.checks, **_move_frames(recording, data.checks))
+    return replace(data, generated_at=None, checks=checks, **_move_frames(recording, data))
+
+
+def _move_frames(recording: Recording, data: "ReportData | Checks") -> dict[str, Any]:
+    """Move the instants of all frames; figures do not change, as they were computed of the times recorded."""
+    frames = ((each.name, getattr(data, each.name)) for each in fields(data))
+    return {name: recording.move(frame) for name, frame in frames if isinstance(frame, pl.DataFrame)}
 
 
 def _read(
@@ -150,7 +171,7 @@ def _read(
     concurrent = find_concurrent(recorded, sessions, pl.DataFrame([*imported], _SESSION, orient="row"))
     return ReportData(
         generated_at=generated_at,
-        source=plain(recording.path.name),
+        source=plain(recording.title),
         rooms={room_id: plain(room_names.get(room_id, room_id)) for room_id in room_ids},
         config_names={(room, profile): plain(name) for room, profile, name in results.config_names.iter_rows()},
         sessions=sessions,

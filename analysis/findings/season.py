@@ -35,14 +35,14 @@ def season_sessions(report: ReportData) -> pl.DataFrame:
     pl.DataFrame
         `room_id`, `session`, `started_at`, `ended_at`, `duration_s`, `members`, and of the readings in the report
         `observed_s`, `coverage`, `readings`, `left_out`, `bpm_mean` (over the members' time) and `bpm_peak` (the
-        highest of theirs); `rejected` (messages, or null); in the order of `report.sessions`.
+        highest of theirs); `rejected` (messages not stored, or null); in the order of `report.sessions`.
     """
     mean = (pl.col("bpm_mean") * pl.col("observed_s")).sum() / pl.col("observed_s").sum()
     by = ["room_id", "session"]
     figures = _add_up(report.summary, by, bpm_mean=mean.fill_nan(None), bpm_peak=pl.col("bpm_peak").max())
     duration_s = (pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds() / 1e6
     sessions = report.sessions.select(*by, "started_at", "ended_at", "members", duration_s=duration_s)
-    rejected = report.rejected.select(*by, rejected="messages")
+    rejected = report.rejected.select(*by, rejected=pl.col("messages") + pl.col("withheld"))
     sessions = sessions.join(figures, on=by, how="left", maintain_order="left")
     return sessions.join(rejected, on=by, how="left", maintain_order="left")
 

@@ -16,7 +16,11 @@ from pulsoid_rec.analysis.notebook.charts import Charts
 from pulsoid_rec.analysis.notebook.repr import describe_excerpt, render_excerpt
 from pulsoid_rec.analysis.notebook.select import Ids, Time, choose_ids, choose_phase, choose_range, choose_session
 from pulsoid_rec.analysis.reading.marks import find_mark
+from pulsoid_rec.analysis.reading.pseudonym_key import FILE_NAME, read_or_make_key
+from pulsoid_rec.analysis.reading.pseudonyms import Pseudonyms
 from pulsoid_rec.analysis.reading.recording import EVERYTHING, USUAL, Recording
+from pulsoid_rec.recorder.contract.display import print_lines
+from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.members_file import find_members_file
 from pulsoid_rec.recorder.contract.paths import parse_path
 
@@ -27,6 +31,8 @@ def explore(
     archive: Path | str | None = None,
     members: Path | str | None = None,
     definitions: Definitions = USUAL,
+    pseudonyms: bool | Path | str = False,
+    shift_times: bool = False,
 ) -> "Excerpt":
     """Open a recording, finished or still being recorded.
 
@@ -43,6 +49,12 @@ def explore(
         What is known of the members, a TOML file; by default `members.toml` beside the recording, if there is one.
     definitions
         What counts as plausible, held and one session.
+    pseudonyms
+        Whether pseudonyms take the place of ids and names, and configs are left out. A path is that of the key that
+        they are made with; otherwise it is `pseudonyms.key` beside the recording. It is made if there is none.
+    shift_times
+        Whether the times of each room are moved back by some weeks that only the key gives away. There are pseudonyms
+        then, too.
 
     Returns
     -------
@@ -55,7 +67,8 @@ def explore(
         The file does not exist, is not a recording, is damaged, or is locked by another process; or the archive named
         is not there.
     UsageError
-        There is neither a file nor an archive; or the members file cannot be read, or has an invalid value.
+        There is neither a file nor an archive; or the members file cannot be read, or has an invalid value; or the
+        key cannot be used.
 
     Examples
     --------
@@ -65,8 +78,12 @@ def explore(
     >>> recording.only(session=2, member="Ada").readings().collect()
     >>> pr.explore("data/pulsoid.duckdb", definitions=pr.Definitions(max_hold_s=10))
     >>> pr.explore(archive="data/archive").summary()
+    >>> pr.explore("data/pulsoid.duckdb", pseudonyms=True).summary()
     """
     recording = Recording(path, archive=archive)
+    if pseudonyms or shift_times:
+        key = recording.path.with_name(FILE_NAME) if isinstance(pseudonyms, bool) else parse_path(pseudonyms)
+        recording.pseudonyms = Pseudonyms(read_or_make_key(key, lambda text: print_lines(f"{text}.")), shift_times)
     with recording.connect():  # raises if anything is wrong with the file
         pass
     members_file = find_members_file(recording.path, None if members is None else parse_path(members))
@@ -111,6 +128,7 @@ class Excerpt(Charts):
             A session's number, or `"latest"`: each room's last one, as of each read.
         member
             A member's name or profile id, or a list of several. Sessions that none of them took part in are left out.
+            With pseudonyms, rooms and members are chosen by these or by their ids, not by names.
         since, until
             Range of time, the first inclusive, the second exclusive: a `datetime`, a `date`, or text such as
             `"2026-01-31 20:15"`, `"2h"` for two hours ago, or `"mark:LABEL"`. Local time, unless it has an offset.
@@ -134,10 +152,12 @@ class Excerpt(Charts):
         >>> recording.only(session="latest", phase="match 1").summary()
         >>> recording.only(session="latest").only(member="Ada").readings().collect()
         """
-        wanted, where = self.wanted, str(self.recording.path)
+        wanted, where, hidden = self.wanted, self.where, self.recording.pseudonyms
+        if self.is_moved and any(bound is not None for bound in (since, until, phase)):
+            raise UsageError("A range of time gives away what shift_times hides", "Choose by session= instead.")
         if room is not None:
             names = {id_: name or id_ for id_, name in self.rooms().select("room_id", "name").iter_rows()}
-            wanted = replace(wanted, rooms=choose_ids(room, names, "room", where))
+            wanted = replace(wanted, rooms=choose_ids(room, names, "room", where, hidden))
         if session is not None:
             which = choose_session(session, replace(self, wanted=wanted).sessions, where)
             if isinstance(which, int) or wanted.session == "all":
@@ -145,7 +165,7 @@ class Excerpt(Charts):
         if member is not None:
             names = dict(replace(self, wanted=wanted).members().select("profile_id", "name").iter_rows())
             within = f"{wanted} of {where}" if str(wanted) else where
-            wanted = replace(wanted, members=choose_ids(member, names, "member", within))
+            wanted = replace(wanted, members=choose_ids(member, names, "member", within, hidden))
         since, until = (self._at_mark(bound, wanted, name) for name, bound in (("since", since), ("until", until)))
         since_at, until_at = choose_range(since, until, wanted, datetime.now(UTC))
         chosen = replace(self, wanted=replace(wanted, since=since_at, until=until_at))

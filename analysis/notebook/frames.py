@@ -23,7 +23,7 @@ from pulsoid_rec.analysis.metrics.time_at_bpm import SCHEMA as TIME_AT_BPM
 from pulsoid_rec.analysis.reading.grid_reading import read_grid
 from pulsoid_rec.analysis.reading.lazy import read_lazily
 from pulsoid_rec.analysis.reading.marks import read_summary_by_phase
-from pulsoid_rec.analysis.reading.members_file import read_members
+from pulsoid_rec.analysis.reading.members_file import read_members, read_withdrawn
 from pulsoid_rec.analysis.reading.recording import EVERYTHING, READINGS, Recording
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS, ROOM_EVENTS, Table
@@ -55,7 +55,17 @@ class Frames:
 
     def known_members(self) -> pl.DataFrame:
         """Read the members file: `members.SCHEMA`; no rows without a file."""
-        return read_members(self.members_file)
+        return read_members(self.members_file, self.recording.pseudonyms)
+
+    @property
+    def where(self) -> str:
+        """What the recording is called in a message."""
+        return str(self.recording.path) if self.recording.pseudonyms is None else self.recording.title
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether times are moved."""
+        return self.recording.pseudonyms is not None and self.recording.pseudonyms.shift_times
 
     @contextmanager
     def snapshot(self) -> Iterator[Self]:
@@ -95,7 +105,7 @@ class Frames:
             `last_received_at`, ordered by room and number; of whole sessions. They are numbered by their first receipt,
             and the latest is the one that was received last.
         """
-        return self.recording.sessions(self.wanted, self.definitions)
+        return self.recording.move(self.recording.sessions(self.wanted, self.definitions))
 
     def members(self) -> pl.DataFrame:
         """List the members.
@@ -110,7 +120,7 @@ class Frames:
         return members.agg(sessions=pl.len().cast(pl.Int64), **_TOTALS).sort("room_id", "name", "profile_id")
 
     def _members_by_session(self) -> pl.DataFrame:
-        return self.recording.members(self.wanted, self.definitions, self.known_members())
+        return self.recording.move(self.recording.members(self.wanted, self.definitions, self.known_members()))
 
     def readings(self) -> pl.LazyFrame:
         """Read the readings as they were recorded, duplicates and implausible ones too.
@@ -127,7 +137,10 @@ class Frames:
         --------
         >>> recording.only(session="latest").readings().filter(pl.col("bpm") >= 150).collect()
         """
-        return self._named(self.recording.readings(self.wanted, self.definitions), READINGS)
+        readings = self.recording.readings(self.wanted, self.definitions)
+        if self.is_moved:
+            readings = readings.map_batches(self.recording.move, schema=READINGS)
+        return self._named(readings, READINGS)
 
     def time_at_bpm(self) -> pl.LazyFrame:
         """Compute how long each member's heart was at each rate: mean, quantiles, zones and loads come from it.
@@ -155,9 +168,8 @@ class Frames:
             `summary.SCHEMA`, one row per room, session and member, ordered by room, session and name; docs/figures.md
             explains the columns. Zones and loads are null without the members' data in `members.toml`.
         """
-        if by_phase:
-            return read_summary_by_phase(self.recording, self.wanted, self.definitions, self.known_members())
-        return self.recording.summary(self.wanted, self.definitions, self.known_members())
+        read = read_summary_by_phase if by_phase else Recording.summary
+        return self.recording.move(read(self.recording, self.wanted, self.definitions, self.known_members()))
 
     def grid(self, *, every_s: int = 1) -> pl.DataFrame:
         """Sample the readings on a grid of time: a row a second, a column a member.
@@ -182,7 +194,8 @@ class Frames:
         if isinstance(every_s, bool) or not isinstance(every_s, int) or every_s < 1:
             raise UsageError(f"every_s cannot be {every_s!r}", "It is a whole number of seconds, at least 1.")
         with self.snapshot() as now:
-            return read_grid(now.recording, self.wanted, self.definitions, column_names(now.members()), every_s)
+            columns = column_names(now.members())
+            return now.recording.move(read_grid(now.recording, self.wanted, self.definitions, columns, every_s))
 
     def member_events(self) -> pl.LazyFrame:
         """Read who was added, changed or removed: the table `member_events`, with `session` and `name`.
@@ -206,7 +219,7 @@ class Frames:
                 selected = now.sessions(replace(self.wanted, members=()), self.definitions)
                 rooms, since, until = self.wanted.rooms or None, self.wanted.since, self.wanted.until
                 events = now.events(table, rooms, since, until, with_configs=True)
-            return [select_events(events, table.time_column, self.wanted, sessions, selected)]
+            return [self.recording.move(select_events(events, table.time_column, self.wanted, sessions, selected))]
 
         schema = numbered_schema(table)
         events = read_lazily(schema, read)
@@ -248,11 +261,15 @@ class Frames:
         ------
         duckdb.Error
             The statement is wrong, would write, or gets at another file: a recording may be from somebody else.
+        UsageError
+            Times are moved: SQL would find them as recorded.
 
         Examples
         --------
         >>> recording.sql("SELECT profile_id, max(bpm) FROM heart_rate WHERE bpm < ? GROUP BY ALL", [231])
         """
+        if self.is_moved:
+            raise UsageError("SQL finds times as they were recorded", "Use the frames, or leave out shift_times.")
         with self.recording.open_() as connection:
             frame: pl.DataFrame = connection.sql(query, params=list(values)).pl()
             return frame
@@ -273,7 +290,16 @@ class Frames:
     def _read_report(self, *, at_most: int, checks: bool) -> ReportData:
         known = self.known_members()
         most = sys.maxsize if checks else 0
-        report = read_report(self.recording, self.wanted, known, self.definitions, at_most=at_most, most_sessions=most)
+        withdrawn = read_withdrawn(self.members_file, self.recording.pseudonyms)
+        report = read_report(
+            self.recording,
+            self.wanted,
+            known,
+            self.definitions,
+            at_most=at_most,
+            most_sessions=most,
+            withdrawn=withdrawn,
+        )
         if report.summary.is_empty():
             raise UsageError(
                 "; ".join([f"There are no readings{self._of}", *report_notes(report)]),

@@ -29,7 +29,8 @@ class MarkFrames(Frames):
         with self.snapshot() as now:
             marks = read_marks(now.recording, self.wanted.rooms, self.definitions)
             marks = select_marks(marks, self.wanted, now.sessions())
-            return now._named(marks.lazy(), PLACED_MARKS).collect()  # noqa: SLF001 - of another excerpt
+            named = now._named(marks.lazy(), PLACED_MARKS).collect()  # noqa: SLF001 - of another excerpt
+            return now.recording.move(named)
 
     def phases(self) -> pl.DataFrame:
         """List the phases of the sessions: what `pulsoid-rec mark --phase` divided them into.
@@ -45,4 +46,5 @@ class MarkFrames(Frames):
         >>> recording.only(session="latest").phases()
         """
         with self.snapshot() as now:
-            return find_phases(read_marks(now.recording, self.wanted.rooms, self.definitions), now.sessions())
+            marks = read_marks(now.recording, self.wanted.rooms, self.definitions)
+            return now.recording.move(find_phases(marks, now.recording.sessions(self.wanted, self.definitions)))

@@ -20,7 +20,7 @@ _CELL = "text-align:left;vertical-align:top;white-space:normal"
 
 def describe_excerpt(excerpt: Frames) -> str:
     """Describe an excerpt's contents in one line."""
-    name = f"Excerpt of {excerpt.recording.path}"
+    name = f"Excerpt of {excerpt.where}"
     try:
         with excerpt.snapshot() as now:
             rooms, members = now.rooms(), now.members()
@@ -31,7 +31,7 @@ def describe_excerpt(excerpt: Frames) -> str:
 
 def render_excerpt(excerpt: Frames) -> str:
     """Render an excerpt's contents, or why they cannot be read, as HTML with a row for each room; names are escaped."""
-    head = f"<b>{escape(excerpt.recording.path.name)}</b>"
+    head = f"<b>{escape(excerpt.recording.title)}</b>"
     try:
         with excerpt.snapshot() as now:
             rooms, members = now.rooms(), now.members()

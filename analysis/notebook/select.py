@@ -8,6 +8,7 @@ import polars as pl
 
 from pulsoid_rec.analysis.findings.what_exists import MOST_NAMES, describe_ids, describe_sessions, no_id_error
 from pulsoid_rec.analysis.metrics.filters import Filter, Which, parse_instant, parse_session
+from pulsoid_rec.analysis.reading.pseudonyms import Pseudonyms
 from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.wording import format_list
@@ -17,13 +18,19 @@ Time = str | date | datetime
 """An instant: a `datetime` or `date` (local time, unless it has an offset), or text as the commands take it."""
 
 
-def choose_ids(typed: Ids, known: Mapping[str, str], noun: str, where: str) -> tuple[str, ...]:
+def choose_ids(
+    typed: Ids, known: Mapping[str, str], noun: str, where: str, pseudonyms: Pseudonyms | None = None
+) -> tuple[str, ...]:
     """Find rooms or members (`noun`) by id, or by a name in any case; return their ids in the order typed, each once.
+
+    With pseudonyms they are found, and listed, by these alone; an id that was typed is replaced by its own.
 
     `known` has the names by id, of what exists in `where`. A `UsageError` lists it if none has that id or name, or if
     several have the name.
     """
     several = [typed] if isinstance(typed, str) else typed
+    if pseudonyms is not None:
+        several = [pseudonyms.choose("room" if noun == "room" else "profile", str(each)) for each in several]
     if not several:
         raise UsageError(f"{noun}= is empty", f"Leave it out to choose all. {describe_ids(known, noun)}")
     return tuple(dict.fromkeys(_choose_id(str(each), known, noun, where) for each in several))

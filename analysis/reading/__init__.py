@@ -9,6 +9,7 @@ May import `metrics`. A path goes in; frames, results and the summary come out.
 - `room_leads`: which readings are untimely, and so left out of all that is read.
 - `slices`, `packed`, `pipeline`: the one heavy pass over all readings; `results`: all that comes of it.
 - `rooms`: the same of rooms that an engine hands over in batches, whole or split among tasks.
+- `pseudonyms`, `pseudonym_key`, `hidden_ids`: pseudonyms in place of ids, in all that is read; moved times.
 - `config_names`, `connections`: names, and how connections ended.
 - `members_file`, `rejected`, `backlog`: `members.toml` as a frame, rejected messages, and what is still in the journal.
 """

@@ -24,6 +24,9 @@ from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.paths import sql_literal
 from pulsoid_rec.recorder.contract.tables import ARCHIVE_NOTES, TABLES, Table
 
+RECORDED = "recorded_"
+"""What the names of views begin with that have the rows as recorded, where others have pseudonyms."""
+
 
 @contextmanager
 def attach_archive(
@@ -101,16 +104,17 @@ def show(
             conditions.append(condition.format(f"${len(values)}"))
     where = " AND ".join(conditions)
     order = "day, recorder, batch"
-    found = connection.execute(f"FROM archive_files WHERE {where} ORDER BY {order}", values).fetchall()
-    files = [Listed(*row) for row in found]
+    listed = connection.execute(f"FROM archive_files WHERE {where} ORDER BY {order}", values).fetchall()
+    files = [Listed(*row) for row in listed]
     require_sound(files)
-    [(text,)] = connection.execute("SELECT getvariable('archive')").fetchall()
+    variables = "SELECT getvariable('archive'), getvariable('view_prefix')"
+    [(text, prefix)] = connection.execute(variables).fetchall()
     place = open_place(text)
     if unchecked := [place.duckdb_path(each.file) for each in files if not each.is_checked]:
         for path, fault in find_faults(connection, unchecked):
             raise StorageError(f"{path} {fault}", "Put the file back as it was written, or move it out of the archive.")
         connection.execute(f"UPDATE archive_files SET is_checked = true WHERE {where}", values)
-    connection.execute(_view(table, [place.duckdb_path(each.file) for each in files]))
+    connection.execute(_view(table, [place.duckdb_path(each.file) for each in files], prefix or ""))
     return True
 
 
@@ -132,8 +136,8 @@ def days_of(buckets: pl.DataFrame) -> pl.Series:
     return pl.concat([buckets["first_at"].dt.date(), buckets["last_at"].dt.date()]).unique()
 
 
-def _view(table: Table, paths: Iterable[str]) -> str:
-    """Return the statement that makes the view of a table and these files."""
+def _view(table: Table, paths: Iterable[str], prefix: str = "") -> str:
+    """Return the statement that makes the view of a table and these files; its name begins with `prefix`."""
     live = f"FROM live_{table.name}"
     literals = ", ".join(map(sql_literal, paths))
     columns = ", ".join(
@@ -143,4 +147,4 @@ def _view(table: Table, paths: Iterable[str]) -> str:
     archived = (
         f"SELECT {columns} FROM read_parquet([{literals}], hive_partitioning = false, union_by_name = false) UNION ALL "
     )
-    return f"CREATE OR REPLACE TEMP VIEW {table.name} AS {archived if literals else ''}{live}"
+    return f"CREATE OR REPLACE TEMP VIEW {prefix}{table.name} AS {archived if literals else ''}{live}"

@@ -58,6 +58,7 @@ def find_mark(
     Raises `UsageError`, with what marks there are, if there is none; `option` is what it was given for.
     """
     marks = read_marks(recording, rooms, definitions)
+    label = label if recording.pseudonyms is None else recording.pseudonyms.choose("label", label)
     found = marks.filter(pl.col("label") == label).sort("marked_at", "occurred_at")["occurred_at"].to_list()
     if not found:
         labels = [plain(each) for each in marks.sort("marked_at", descending=True)["label"].unique(maintain_order=True)]

@@ -5,7 +5,7 @@ The file is opened read-only for each read and closed again, so that recorders c
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from datetime import datetime
 from pathlib import Path
@@ -23,8 +23,10 @@ from pulsoid_rec.analysis.reading.buckets import Scan, scan_readings
 from pulsoid_rec.analysis.reading.config_names import events_with_notes, read_config_names, read_room_names
 from pulsoid_rec.analysis.reading.connections import connections_sql, read_last_received
 from pulsoid_rec.analysis.reading.database import LOCK_TIMEOUT_S, find_place, open_database, read_frame
+from pulsoid_rec.analysis.reading.hidden_ids import hide_ids
 from pulsoid_rec.analysis.reading.lazy import read_lazily
 from pulsoid_rec.analysis.reading.pipeline import Selection, select
+from pulsoid_rec.analysis.reading.pseudonyms import Pseudonyms
 from pulsoid_rec.analysis.reading.results import Results, compute_results, describe_selected
 from pulsoid_rec.recorder.contract.archive_place import open_place
 from pulsoid_rec.recorder.contract.display import plain
@@ -65,6 +67,9 @@ class Recording:
         Where the archive is; None for the place that is noted in the database, if one is.
     warn
         Called with what a reader should know about the archive's files; by default that is a warning.
+    pseudonyms
+        Given in place of ids, by every read; names and configs are then left out. None for ids and names as recorded.
+        Times are as recorded: `move` moves those of a result, where that is wanted.
 
     Raises
     ------
@@ -82,6 +87,7 @@ class Recording:
         *,
         archive: Path | str | None = None,
         warn: Callable[[str], None] = warnings.warn,
+        pseudonyms: Pseudonyms | None = None,
     ) -> None:
         self.archive = None if archive is None else open_place(archive)
         if path is None and self.archive is None:
@@ -90,11 +96,23 @@ class Recording:
         self.path = self._database or Path(self.archive.text if self.archive else "")
         self.lock_timeout_s = lock_timeout_s
         self._warn = warn
+        self.pseudonyms = pseudonyms
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._scans: dict[tuple[tuple[str, ...], Definitions], Scan] = {}
 
     def __repr__(self) -> str:
         return f"Recording({str(self.path)!r})"
+
+    @property
+    def title(self) -> str:
+        """What a reader sees as its name: the file's, which with pseudonyms is left out, as a name may be in it."""
+        if self.pseudonyms is None:
+            return self.path.name
+        return f"a recording with pseudonyms{' and moved times' if self.pseudonyms.shift_times else ''}"
+
+    def move(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Move the instants of a result as `Pseudonyms.move` does; without pseudonyms it is returned as it is."""
+        return frame if self.pseudonyms is None else self.pseudonyms.move(frame)
 
     @contextmanager
     def open_(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -118,10 +136,13 @@ class Recording:
             return
         with open_database(self._database, self.lock_timeout_s, archive=self.archive, written=written) as connection:
             place = self.archive or find_place(connection)
-            if place is None:
-                yield connection
-                return
-            with attach_archive(connection, place, is_named=self.archive is not None, warn=self._warn_plain):
+            archive: AbstractContextManager[None] = nullcontext()
+            if place is not None:
+                is_named = self.archive is not None
+                archive = attach_archive(connection, place, is_named=is_named, warn=self._warn_plain)
+            with archive:
+                if self.pseudonyms is not None:
+                    hide_ids(connection, self.pseudonyms)
                 yield connection
 
     def _warn_plain(self, text: str) -> None:
@@ -208,7 +229,7 @@ class Recording:
         with self.connect() as connection:
             events = events_with_notes(connection, MEMBER_EVENTS)
             with_events = read_frame(connection, f"SELECT DISTINCT profile_id FROM ({events})")
-            return {*self._scan(connection, (), definitions).profile_ids, *with_events["profile_id"]}
+            return {*self.scan(connection, (), definitions).profile_ids, *with_events["profile_id"]}
 
     def results(
         self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY

@@ -12,12 +12,15 @@ from pulsoid_rec.analysis.reading.archive import has_files, show
 from pulsoid_rec.analysis.reading.database import read_frame, write_temporary
 from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.recorder.contract.tables import REJECTED_MESSAGES
+from pulsoid_rec.recorder.contract.withheld import PATTERN
 
 REJECTED = pl.Schema(
     {
         "room_id": pl.String(),
         "session": pl.Int64(),
         "messages": pl.Int64(),
+        "withheld": pl.Int64(),
+        "withheld_members": pl.Int64(),
         "reason": pl.String(),
         "of_reason": pl.Int64(),
         "first_at": INSTANT,
@@ -29,10 +32,11 @@ _FIRST_INSTANT = datetime(1, 1, 1, tzinfo=UTC)
 _DETAIL = r" \(byte \d+\)|; (it has|of) [\d,]+ bytes.*"
 """What differs between messages that were rejected for the same reason: where the fault is, and how long they were."""
 
+_NUMBER = "TRY_CAST(replace(regexp_extract(reason, '{}', {}), ',', '') AS BIGINT)"
 _COUNT = f"""
     WITH placed AS (
-        SELECT message.room_id, session, reason, count(*) AS messages,
-            min(received_at) AS first_at, max(received_at) AS last_at
+        SELECT message.room_id, session, reason, count(*) AS rows, min(received_at) AS first_at,
+            max(received_at) AS last_at
         FROM rejected_messages AS message ASOF LEFT JOIN rejected_bounds AS bound
             ON message.room_id = bound.room_id AND message.received_at >= bound.from_at
         WHERE (len($1::VARCHAR[]) = 0 OR list_contains($1::VARCHAR[], message.room_id))
@@ -40,13 +44,21 @@ _COUNT = f"""
             AND ($3::BIGINT IS NULL OR received_at < make_timestamptz($3::BIGINT))
             AND (session IS NOT NULL OR $4::BIGINT IS NULL OR received_at >= make_timestamptz($4::BIGINT))
         GROUP BY ALL
+    ), parsed AS (
+        SELECT *, {_NUMBER.format(PATTERN, 1)} AS withheld, {_NUMBER.format(PATTERN, 2)} AS members,
+            CASE WHEN withheld IS NULL THEN regexp_replace(reason, '{_DETAIL}', '', 'g') END AS why
+        FROM placed
     ), counted AS (
-        SELECT room_id, session, regexp_replace(reason, '{_DETAIL}', '', 'g') AS reason, sum(messages) AS messages,
-            min(first_at) AS first_at, max(last_at) AS last_at
-        FROM placed GROUP BY room_id, session, 3
+        SELECT room_id, session, why, coalesce(sum(rows) FILTER (why IS NOT NULL), 0) AS messages,
+            sum(withheld * rows) AS withheld, max(members) AS members, min(first_at) AS first_at,
+            max(last_at) AS last_at
+        FROM parsed GROUP BY room_id, session, why
     )
-    SELECT room_id, session, sum(messages)::BIGINT AS messages, arg_max(reason, (messages, reason)) AS reason,
-        max(messages)::BIGINT AS of_reason, min(first_at) AS first_at, max(last_at) AS last_at
+    SELECT room_id, session, sum(messages)::BIGINT AS messages, coalesce(sum(withheld), 0)::BIGINT AS withheld,
+        coalesce(max(members), 0)::BIGINT AS withheld_members, arg_max(why, (messages, why)) AS reason,
+        max(messages)::BIGINT AS of_reason,
+        coalesce(min(first_at) FILTER (why IS NOT NULL), min(first_at)) AS first_at,
+        coalesce(max(last_at) FILTER (why IS NOT NULL), max(last_at)) AS last_at
     FROM counted GROUP BY ALL ORDER BY ALL
 """
 
@@ -67,8 +79,9 @@ def read_rejected(recording: Recording, wanted: Filter, definitions: Definitions
 
     Returns
     -------
-    `REJECTED`, ordered by room and session: `messages`, of which `of_reason` were rejected for the commonest `reason`,
-    and the first and last receipt. `session` is null for those of a room without a selected session; `room_id` is null
+    `REJECTED`, ordered by room and session: `messages`, of which `of_reason` were rejected for the commonest `reason`
+    (null if none was rejected), and the first and last receipt; `withheld` messages were of members without consent, up
+    to `withheld_members` at a time. `session` is null for those of a room without a selected session; `room_id` is null
     for damaged lines of the journal. Of these, a report of the latest sessions has those received since they began.
     """
     with recording.snapshot() as now, now.connect() as connection:

@@ -107,9 +107,11 @@ def _draw_head(status: RoomStatus) -> Text:
         head.append(f"  {format_count(status.reconnects, 'reconnect')}", "yellow")
     if status.rejected:
         head.append(f"  {format_count(status.rejected, 'rejected message')}", "yellow")
+    if status.withheld:
+        head.append(f"  {status.describe_withheld()} without consent not recorded", "yellow")
     if status.problem and status.state is not State.LIVE:
         head.append(f"  {status.problem}", "yellow")
-    if status.state is State.LIVE and not status.latest:
+    if status.state is State.LIVE and not (status.latest or status.withheld):
         head.append("  silent: nobody sends a heart rate", "dim")
     head.no_wrap, head.overflow = True, "ellipsis"
     return head

@@ -13,7 +13,7 @@ from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS
-from pulsoid_rec.recorder.contract.wording import format_count
+from pulsoid_rec.recorder.contract.wording import format_count, format_list
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pulsoid_rec.recorder.recorder import Options, Recorder
+
+_MOST_ROOMS = 20
 
 
 def record(
@@ -58,6 +60,23 @@ def record(
             "forge the heart rates.",
         ),
     ] = False,
+    only_consented: Annotated[
+        bool,
+        typer.Option(
+            "--only-consented",
+            help="Record only members whose consent is in the members file. Nothing of others reaches the disk but how "
+            "many messages they sent.",
+        ),
+    ] = False,
+    members: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            parser=parse_path,
+            help="The members file of --only-consented. It is read again whenever it changes.",
+            show_default="members.toml beside the database",
+        ),
+    ] = None,
     keep_journal: Annotated[
         bool, typer.Option("--keep-journal", help="Keep every message word for word, compressed, beside the database.")
     ] = False,
@@ -84,6 +103,8 @@ def record(
         from pulsoid_rec.recorder.pulsoid.credentials import Credentials
         from pulsoid_rec.recorder.recorder import Options
 
+        if members is not None and not only_consented:
+            raise UsageError("--members is for --only-consented", "Add --only-consented, or leave --members out.")
         options = Options(
             rooms=check_room_ids(rooms),
             database=db,
@@ -92,6 +113,7 @@ def record(
             kinds=_parse_kinds(kinds),
             duration_s=duration,
             keep_journal=keep_journal,
+            consent_file=_find_consent(db, members) if only_consented else None,
         )
         _record(options)
     except KeyboardInterrupt:
@@ -109,6 +131,15 @@ def _load_libraries() -> None:
 
     if "duckdb" not in sys.modules:
         gc.freeze()
+
+
+def _find_consent(database: Path, members: Path | None) -> Path:
+    """Return the members file named, which must be there, else the one beside the database, which need not."""
+    from pulsoid_rec.recorder.contract.members_file import FILE_NAME, read_members_file
+
+    if members is not None:
+        read_members_file(members)
+    return members or database.with_name(FILE_NAME)
 
 
 def _parse_kinds(text: str | None) -> tuple[str, ...]:
@@ -191,10 +222,14 @@ def print_totals(recorder: "Recorder") -> None:
     if connected := sum(room.connection.was_live for room in recorder.rooms):
         members = count_members(room.status for room in recorder.rooms)
         parts.append(f"{format_count(own.readings, 'reading')} of {members} in {format_count(connected, 'room')}")
-        if own.rejected:
-            parts.append(format_count(own.rejected, "rejected message"))
+        if rejected := own.rejected - sum(room.status.withheld_rows for room in recorder.rooms):
+            parts.append(format_count(rejected, "rejected message"))
     counts = ((left.readings, "reading"), (left.rejected, "rejected message"))
     if counted := " and ".join(format_count(count, noun) for count, noun in counts if count):
         parts.append(f"{counted} that another run had left in the journal")
     if parts:
         print_lines(f"Recorded {', and '.join(parts)}, into {recorder.options.database}.")
+    withheld = [room.status for room in recorder.rooms if room.status.withheld]
+    if withheld:
+        by_room = [f"{status.describe_withheld()} in {status.room_id}" for status in withheld]
+        print_lines(f"Not recorded, for want of consent: {format_list(by_room, _MOST_ROOMS)}.")

@@ -119,13 +119,14 @@ CONNECTION_EVENTS = Table(
 
 REJECTED_MESSAGES = Table(
     "rejected_messages",
-    "A message that could not be parsed or stored or was above a limit, or a damaged line of the journal.",
+    "A message that could not be parsed or stored or was above a limit, or a damaged line of the journal; or a count of"
+    " messages of members without consent, in `reason`.",
     (
         Column("room_id", "VARCHAR", "the room; NULL for a damaged line of the journal", null=True),
         Column("connection_id", "VARCHAR", "the connection; NULL for a damaged line of the journal", null=True),
         Column("received_at", "TIMESTAMPTZ", "when it arrived, by the recorder's own clock"),
         Column("reason", "VARCHAR", "why it was rejected"),
-        Column("raw", "VARCHAR", "the message, word for word, up to 64 KiB"),
+        Column("raw", "VARCHAR", "the message, word for word, up to 64 KiB; empty with `--only-consented`"),
     ),
 )
 

@@ -45,6 +45,9 @@ class Timings:
     last_checkpoint_timeout_s: float = 0.5  # that the last checkpoint waits for a locked database
     housekeeping_interval_s: float = 10.0  # between looks for segments of dead recorders, and at the disk's free space
 
+    consent_interval_s: float = 1.0  # between looks at the members file; a change counts once it is that old
+    withheld_interval_s: float = 10.0  # between rows that count messages of members without consent
+
     refresh_interval_s: float = 600.0  # between two refreshes of a token
     refresh_timeout_s: float = 2.5  # for a refresh to finish once the recorder ends
     token_lock_retry_s: float = 0.1  # between checks whether another process still refreshes the token

@@ -101,13 +101,19 @@ _decode_leniently = msgspec.json.Decoder(
 ).decode
 
 
-def parse_message(frame: Text, *, room_id: str, connection_id: str, received_at: int) -> MessageRow:
+def parse_message(
+    frame: Text, *, room_id: str, connection_id: str, received_at: int, raw_bytes: int = DEFAULT_LIMITS.raw_bytes
+) -> MessageRow:
     """Parse a text message, received at `received_at` (microseconds since 1970, UTC), into the row to store.
 
-    What cannot be parsed gives a `RejectedMessageRow` with the reason; nothing is raised.
+    What cannot be parsed gives a `RejectedMessageRow` with the reason and up to `raw_bytes` of the message; with 0 the
+    reason quotes nothing of it either. Nothing is raised.
     """
     if isinstance(frame, LongText):
-        return reject(room_id, connection_id, received_at, frame.reason, frame.start, size_bytes=frame.size_bytes)
+        size = frame.size_bytes
+        return reject(
+            room_id, connection_id, received_at, frame.reason, frame.start, size_bytes=size, most_bytes=raw_bytes
+        )
     try:
         try:
             return _row(_decode(frame), frame, room_id, connection_id, received_at)
@@ -120,8 +126,8 @@ def parse_message(frame: Text, *, room_id: str, connection_id: str, received_at:
     except OverflowError:
         reason = "`timestamp` is outside the years 1 to 9999"
     except ValueError as error:
-        reason = _format_reason(str(error)) if frame else "it is empty"
-    return reject(room_id, connection_id, received_at, reason, frame)
+        reason = _format_reason(str(error), may_quote=raw_bytes > 0) if frame else "it is empty"
+    return reject(room_id, connection_id, received_at, reason, frame, most_bytes=raw_bytes)
 
 
 # Escapes in JSON's texts: all up to the next half of a surrogate pair, or that.
@@ -174,6 +180,8 @@ def _json_object(config: Raw) -> str:
     return data.decode()
 
 
+_NO_KIND = "there is no kind {0!r}"
+
 # Errors of msgspec, and reasons for the user: groups are filled in, types by their names below.
 _REASONS = [
     (re.compile(pattern), reason)
@@ -182,7 +190,7 @@ _REASONS = [
         ("JSON is malformed: (.*)", "it is not JSON: {0}"),
         (r"Expected `object`, got `(\w+)`", "it is {0}, not an object"),
         (r"Expected `str`(?:, got `\w+`)? - at `\$\.kind`", "`kind` is not a text"),
-        ("Invalid value '(.*)' - at `\\$\\.kind`", "there is no kind {0!r}"),
+        ("Invalid value '(.*)' - at `\\$\\.kind`", _NO_KIND),
         (r"Object missing required field `(\w+)`", "`{0}` is missing"),
         (r"Object missing required field `(\w+)` - at `\$\.(\S+)`", "`{1}.{0}` is missing"),
         (r"Invalid RFC3339 encoded datetime - at `\$\.(\S+)`", "`{0}` is not an instant such as 2024-01-15T10:30:00Z"),
@@ -206,9 +214,11 @@ _TYPE_NAMES = {
 _LONGEST_REASON = 200
 
 
-def _format_reason(fault: str) -> str:
+def _format_reason(fault: str, *, may_quote: bool) -> str:
     """Return what is wrong with a message, from msgspec's error."""
     for pattern, reason in _REASONS:
         if found := pattern.fullmatch(fault):
+            if reason == _NO_KIND and not may_quote:
+                return "there is no such kind"
             return reason.format(*(_TYPE_NAMES.get(group, group) for group in found.groups()))[:_LONGEST_REASON]
-    return fault[:_LONGEST_REASON]
+    return fault[:_LONGEST_REASON] if may_quote else "it is not as documented"

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
+from command import run_here
 from recordings import at, make_recording, steady
 
 import pulsoid_rec.analysis as pr
@@ -22,6 +23,7 @@ from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.analysis.reading.rejected import read_rejected
 from pulsoid_rec.analysis.report.html import render_report
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.withheld import withheld_reason
 
 YEAR = timedelta(days=365)
 LONG = "`config` has more than 65,536 bytes; it has 70,000 bytes, of which the first 65,536 are kept"
@@ -184,3 +186,34 @@ def test_notes_in_a_notebook_have_them_too(db: Path) -> None:
         ("r1", 1, "rejected"),
         ("r1", 2, "rejected"),
     ]
+
+
+@pytest.fixture
+def withheld(tmp_path: Path) -> Path:
+    """Record a rejected message and counts of messages without consent, and a room of nothing else."""
+    path = make_recording(tmp_path / "a.duckdb", steady("ann", 90, 0, 60))
+    counts = [("r1", 1, 1, 1), ("r1", 11, 1200, 2), ("r1", 21, 99, 3), ("r2", 5, 7, 1)]
+    with duckdb.connect(path) as connection:
+        for room, seconds, messages, members in counts:
+            reason = withheld_reason(messages, members)
+            connection.execute("INSERT INTO rejected_messages VALUES (?, 'c1', ?, ?, '')", [room, at(seconds), reason])
+        connection.execute("INSERT INTO rejected_messages VALUES ('r1', 'c1', ?, 'it is empty', '')", [at(2)])
+    return path
+
+
+@pytest.mark.parametrize("options", [(), ("--pseudonyms",)])
+def test_messages_without_consent_are_counted_where_the_figures_stand(withheld: Path, options: tuple[str]) -> None:
+    rows = read_rejected(Recording(withheld), Filter(), Definitions()).rows(named=True)
+    numbers = [(row["room_id"], row["messages"], row["withheld"], row["withheld_members"]) for row in rows]
+    assert numbers == [("r1", 1, 1300, 3), ("r2", 0, 7, 1)]
+    done = run_here("report", "--db", withheld, *options)
+    text = " ".join((done.stdout + done.stderr).split())
+    assert "1,300 messages by members without consent (up to 3 members at a time) were not recorded, and are in" in text
+    assert "1 message was rejected at" in text
+    of_json = run_here("report", "--db", withheld, "--format", "json", *options)
+    assert "1,300 messages of room" in of_json.stderr
+    listed = run_here("sessions", "--db", withheld, "--format", "json", *options)
+    assert [row["rejected"] for row in json.loads(listed.stdout)] == [1301]
+    assert "1,300 messages of 1 session by members without consent were not recorded, and are in no" in listed.stderr
+    assert "7 messages of room " in listed.stderr
+    assert "by members without consent (up to 1 member at a time) were not recorded" in listed.stderr

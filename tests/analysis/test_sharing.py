@@ -1,0 +1,231 @@
+"""With pseudonyms no id and no name is in any byte of what a command or a notebook puts out."""
+
+import json
+from base64 import b64decode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from command import run_here
+from recordings import Reading, at, make_recording, steady
+
+import pulsoid_rec.analysis as pr
+from pulsoid_rec.analysis.notebook.explore import Excerpt
+from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.tables import TABLES
+
+MEMBERS = ("zoe-4711", "profile-of-yann-0815", "ida-x-2")
+NAMES = ("Zo\u00eb Quux", "Yann Plugh", "Ida Xyzzy")
+ROOM, ROOM_NAME, OTHER_ROOM = "gym-of-frobnitz", "Frobnitz Foobarium", "track-waldo"
+CONNECTIONS = ("20260301T175959-deadbeef", "20260301T175959-cafebabe")
+SECRETS = (*MEMBERS, *NAMES, ROOM, ROOM_NAME, OTHER_ROOM, *CONNECTIONS, "kickoff-of-Zo", "Grault", "thud-place")
+PARTS = sorted({part for text in SECRETS for part in (text, text[:8], text.split()[-1])} - {"profile-"})
+DAY = "2026-03-01"
+"""When it was recorded, which no output has where times are moved."""
+
+
+pytestmark = [pytest.mark.process, pytest.mark.slow]  # pages and pictures are drawn
+
+
+@pytest.fixture(scope="module", params=["--pseudonyms", "--shift-times"])
+def option(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def db(option: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Record three members in two rooms, with all that gives rise to notes, and texts that name them."""
+    from contract_archives import archive_days  # noqa: PLC0415
+
+    zoe, yann, ida = MEMBERS
+    readings = [
+        *steady(zoe, 120, 0, 900, ROOM),
+        *steady(zoe, 0, 900, 960, ROOM),
+        *steady(yann, 90, 100, 400, ROOM),
+        *steady(yann, 140, 600, 800, ROOM),
+        *steady(ida, 100, 0, 300, OTHER_ROOM),
+        Reading(ROOM, ida, 77, at(-40 * 86_400), at(30)),
+    ]
+    path = make_recording(
+        tmp_path_factory.mktemp("thud-place") / "Grault.duckdb",
+        readings,
+        member_events=[
+            [ROOM, zoe, "updated", json.dumps({"name": NAMES[0], "x": "Grault"}), at(0), at(0), CONNECTIONS[0]],
+            [ROOM, zoe, "removed", None, at(500), at(500), CONNECTIONS[0]],
+            [ROOM, ida, "updated", json.dumps({"name": NAMES[2]}), at(1), at(1), CONNECTIONS[0]],
+        ],
+        room_events=[[ROOM, json.dumps({"name": ROOM_NAME}), at(0), at(0), CONNECTIONS[0]]],
+        connection_events=[
+            [ROOM, CONNECTIONS[0], "opened", at(0), None, None],
+            [ROOM, CONNECTIONS[0], "lost", at(420), 1006, f"lost {MEMBERS[0]}"],
+            [ROOM, CONNECTIONS[1], "opened", at(480), None, None],
+        ],
+    )
+    with duckdb.connect(path) as connection:
+        connection.execute(
+            "INSERT INTO rejected_messages VALUES (?, ?, ?, ?, ?), (NULL, NULL, ?, 'damaged', ?)",
+            [ROOM, CONNECTIONS[0], at(200), f"there is no kind {NAMES[1]!r}", NAMES[1], at(5), NAMES[2]],
+        )
+        label = "kickoff-of-Zo"
+        connection.execute("INSERT INTO marks VALUES (?, ?, ?, 'phase', ?, 'm1', 'cli')", [ROOM, zoe, label, at(9)])
+    tables = [f'["{id_}"]\nname = "{name}"\nbirth_year = 1990\n' for id_, name in zip(MEMBERS, NAMES, strict=True)]
+    path.with_name("members.toml").write_text("\n".join([*tables, '[Grault]\nname = "Grault"']), encoding="utf-8")
+    if option == "--shift-times":
+        archive_days(path, path.parent / "archive", "b", lambda table, _: table.name != "marks")
+    return path
+
+
+def assert_no_secret(data: bytes | str, *also: str) -> None:
+    """Look for every id and name, and for the first and last part of each, as text and as escaped JSON."""
+    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+    for part in (*PARTS, *also):
+        for form in {part, json.dumps(part)[1:-1]}:
+            place = text.casefold().find(form.casefold())
+            assert place < 0, f"{form!r} in ...{text[max(0, place - 80) : place + 80]!r}"
+
+
+def run(*arguments: str | Path, expected: int = 0) -> str:
+    """Run a command, and check what it prints."""
+    ended = run_here(*arguments, TZ="UTC")
+    assert ended.returncode == expected, ended.stderr
+    # Its own paths are in messages to the owner, and in no file.
+    told = "\n".join(line for line in ended.stderr.splitlines() if not ("Wrote" in line or "Made" in line))
+    assert_no_secret(ended.stdout + told, *([DAY] if "--shift-times" in arguments else []))
+    return ended.stdout
+
+
+@pytest.mark.parametrize("format_", ["table", "json", "html"])
+def test_no_report_has_an_id_or_a_name(db: Path, tmp_path: Path, option: str, format_: str) -> None:
+    for more in ((), ("--session", "all")):
+        shown = run("report", "--db", db, option, *more, "--format", format_)
+        assert "P" in shown
+        output = tmp_path / f"out{len(more)}"
+        run("report", "--db", db, option, *more, "--format", format_, "-o", output)
+        assert_no_secret(output.read_bytes(), *([DAY] if option == "--shift-times" else []))
+
+
+def test_no_list_of_sessions_has_one(db: Path, option: str) -> None:
+    for format_ in ("table", "json"):
+        assert "R" in run("sessions", "--db", db, option, "--format", format_)
+
+
+@pytest.mark.parametrize("table", [*(table.name for table in TABLES), "summary"])
+def test_no_export_has_one(db: Path, tmp_path: Path, option: str, table: str) -> None:
+    day = [DAY] if option == "--shift-times" else []
+    for name, more in (("a.csv", ()), ("b.csv", ("--excel",)), ("c.parquet", ())):
+        output = tmp_path / name
+        run("export", "--db", db, option, "--table", table, *more, "-o", output)
+        assert_no_secret(output.read_bytes(), *day)
+    rows = pq.read_table(tmp_path / "c.parquet")  # whose pages are compressed
+    assert rows.num_rows > 0
+    assert_no_secret(f"{rows.to_pylist()} {rows.schema.metadata}".encode())
+    assert_no_secret(pl.read_parquet(tmp_path / "c.parquet").write_csv(), *day)
+
+
+def test_a_pseudonym_is_the_same_in_every_output_and_chooses_as_the_id_does(db: Path, tmp_path: Path) -> None:
+    rows = json.loads(run("report", "--db", db, "--pseudonyms", "--session", "all", "--format", "json"))
+    run("export", "--db", db, "--pseudonyms", "-o", tmp_path / "a.csv")
+    exported = pl.read_csv(tmp_path / "a.csv")
+    assert {row["profile_id"] for row in rows} == set(exported["profile_id"])
+    assert {row["profile_id"] for row in rows} == {row["name"] for row in rows}
+    [room] = {row["room_id"] for row in rows if row["name"] not in {r["name"] for r in rows if r["session"] > 1}} & {
+        str(exported.filter(pl.col("bpm") == 140)["room_id"][0])
+    }
+    for typed in (room, ROOM):
+        chosen = json.loads(run("sessions", "--db", db, "--pseudonyms", "--room", typed, "--format", "json"))
+        assert {row["room_id"] for row in chosen} == {room}
+    other = json.loads(run("sessions", "--db", db, "--pseudonym-key", tmp_path / "other.key", "--format", "json"))
+    assert not {row["room_id"] for row in other} & {row["room_id"] for row in rows}
+
+
+def test_what_is_not_found_is_not_said_back_by_its_name(db: Path) -> None:
+    for room in ("Waldo Street", ROOM_NAME):
+        assert_no_secret(run("report", "--db", db, "--pseudonyms", "--room", room))
+    run("report", "--db", db, "--shift-times", "--session", "99")
+    run("report", "--db", db, "--shift-times", "--since", "2h", expected=2)
+
+
+def test_a_members_file_with_a_mistake_is_refused_without_saying_whose(db: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text(f'["{MEMBERS[0]}"]\nnaem = "{NAMES[0]}"\n', encoding="utf-8")
+    run("report", "--db", db, "--pseudonyms", "--members", broken, expected=2)
+
+
+def test_the_key_is_not_written_over_and_in_no_output(db: Path, tmp_path: Path) -> None:
+    key = tmp_path / "a.key"
+    run("report", "--db", db, "--pseudonym-key", key)
+    content = key.read_text("ascii").strip()
+    page = run("report", "--db", db, "--pseudonym-key", key, "--format", "html")
+    assert content not in page
+    ended = run_here("report", "--db", db, "--pseudonym-key", key, "-o", key, "--force")
+    assert ended.returncode == 2
+    assert "is the key of pseudonyms" in ended.stderr
+    assert key.read_text("ascii").strip() == content
+
+
+@pytest.fixture(scope="module")
+def excerpt(option: str, db: Path, tmp_path_factory: pytest.TempPathFactory) -> Excerpt:
+    key = tmp_path_factory.mktemp("key") / "a.key"
+    return pr.explore(db, pseudonyms=key, shift_times=option == "--shift-times")
+
+
+def shown(excerpt: Excerpt) -> Iterator[tuple[str, Any]]:
+    frames = ("rooms", "sessions", "members", "summary", "notes", "grid", "readings", "time_at_bpm")
+    for name in (*frames, "member_events", "room_events", "connection_events"):
+        frame = getattr(excerpt, name)()
+        frame = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
+        assert not frame.is_empty(), name
+        yield name, frame.write_json() + frame._repr_html_()
+    yield "repr", f"{excerpt!r} {excerpt._repr_html_()} {excerpt.recording.pseudonyms!r}"
+
+
+def test_no_frame_of_a_notebook_has_one(excerpt: Excerpt) -> None:
+    for name, text in shown(excerpt):
+        assert_no_secret(f"{name} {text}", *([DAY] if excerpt.is_moved else []))
+
+
+@pytest.mark.parametrize("chart", ["timeline", "zone_bars", "distribution", "small_multiples", "calendar", "history"])
+def test_no_chart_of_a_notebook_has_one(excerpt: Excerpt, chart: str) -> None:
+    pr.show_offline()
+    drawn = getattr(excerpt.only(member=MEMBERS[0]) if chart == "history" else excerpt, chart)()
+    assert_no_secret(drawn.to_json(), *([DAY] if excerpt.is_moved else []))
+    bundle = drawn._repr_mimebundle_()
+    outputs, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+    assert_no_secret(json.dumps([{kind: str(of) for kind, of in outputs.items()}, metadata], ensure_ascii=False))
+    assert_no_secret(b64decode(outputs["image/png"]))
+
+
+def test_a_part_is_chosen_by_pseudonym_or_id_and_an_error_lists_pseudonyms(excerpt: Excerpt) -> None:
+    [who] = excerpt.only(member=MEMBERS[1]).members()["profile_id"].unique()
+    assert excerpt.only(member=who).members()["name"].unique().to_list() == [who]
+    for choice in ({"member": NAMES[0]}, {"room": ROOM_NAME}):
+        with pytest.raises(UsageError) as caught:
+            excerpt.only(**choice)
+        assert_no_secret(str(caught.value))
+
+
+def test_with_moved_times_neither_sql_nor_a_range_gives_the_true_ones_away(excerpt: Excerpt) -> None:
+    if excerpt.is_moved:
+        with pytest.raises(UsageError, match="SQL finds times as they were recorded"):
+            excerpt.sql("FROM heart_rate")
+        with pytest.raises(UsageError, match="A range of time gives away"):
+            excerpt.only(since=DAY)
+    else:
+        assert_no_secret(excerpt.sql("FROM heart_rate").write_csv() + excerpt.sql("FROM member_events").write_csv())
+
+
+def test_moved_rows_are_ordered_by_room_so_that_their_order_gives_nothing_away(db: Path, tmp_path: Path) -> None:
+    run("export", "--db", db, "--shift-times", "-o", tmp_path / "a.csv")
+    rooms = pl.read_csv(tmp_path / "a.csv")["room_id"]
+    assert rooms.is_sorted()
+    assert rooms.n_unique() == 2
+
+
+def test_a_notebook_says_where_it_made_the_key(db: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pr.explore(db, pseudonyms=tmp_path / "a.key")
+    pr.explore(db, pseudonyms=tmp_path / "a.key")
+    assert capsys.readouterr().err.count(f"Made {tmp_path / 'a.key'}, the key of these pseudonyms.") == 1
