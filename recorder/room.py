@@ -197,20 +197,15 @@ class Room:
     def _store(self, texts: list[Text]) -> bool:
         """Append messages to the journal; return whether there is space for more."""
         journal, status, room_id, connection_id = self.journal, self.status, self.room_id, self._connection_id
-        received_at = self.clock.next_us(len(texts))
+        received_at, most_bytes = self.clock.next_us(len(texts)), self._gate.raw_bytes
+        parse = partial(parse_message, room_id=room_id, raw_bytes=most_bytes)
         for text in redact_messages(texts):
             try:
-                row = parse_message(
-                    text,
-                    room_id=room_id,
-                    connection_id=connection_id,
-                    received_at=received_at,
-                    raw_bytes=self._gate.raw_bytes,
-                )
+                row = parse(text, connection_id=connection_id, received_at=received_at)
             except Exception as error:  # noqa: BLE001 - an error of ours must not cost the messages behind this one
                 self._fail(error)
                 reason = _INTERNAL_ERROR.format(type(error).__name__)
-                row = reject(room_id, connection_id, received_at, reason, str(text), most_bytes=self._gate.raw_bytes)
+                row = reject(room_id, connection_id, received_at, reason, str(text), most_bytes=most_bytes)
             received_at += 1
             if self._gate.drops(row):
                 self._append_count(received_at - 1)

@@ -48,8 +48,7 @@ def print_no_match(recording: Recording, wanted: Filter, definitions: Definition
     with recording.snapshot() as now:
         rooms = {room: name or room for room, name in now.rooms(definitions).iter_rows()}
         sessions = now.move(now.sessions(definitions=definitions))
-    where = str(recording.path) if recording.pseudonyms is None else recording.title
-    found = no_match_error(wanted, rooms, sessions, where)
+    found = no_match_error(wanted, rooms, sessions, recording.where)
     if sessions.is_empty() and _is_recorded_into(recording.path):
         found.hint = "A recorder is running: try again when the room has sent some."
     print_message(str(found))

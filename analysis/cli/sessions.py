@@ -67,7 +67,7 @@ def sessions(
         with suppress(UsageError):  # a mistake in the members file: no name of it is needed here
             withdrawn = read_withdrawn_beside(db, None, hidden)
         recorded = snapshot.profile_ids(definitions) if withdrawn else set()
-    for counts in (left_out, rejected.select("room_id", "session", rejected=pl.col("messages") + pl.col("withheld"))):
+    for counts in (left_out, rejected.select("room_id", "session", rejected=pl.sum_horizontal("messages", "withheld"))):
         found = found.join(counts, on=["room_id", "session"], how="left", maintain_order="left")
     found = (
         recording.move(found)

@@ -105,8 +105,7 @@ def _query(recording: Recording, export: Export) -> str:
         show(connection, table, None if None in firsts else min(firsts), None if None in ends else max(ends))
         if NAME in exported_columns(table):
             _set_names(connection, table, config_names, export.members)
-    is_moved = recording.pseudonyms is not None and recording.pseudonyms.shift_times
-    return table_query(table, wanted, ranges, move=is_moved)
+    return table_query(table, wanted, ranges, move=recording.is_moved)
 
 
 def _set_names(

@@ -123,7 +123,7 @@ def read_report(
         if withdrawn:
             recorded, is_hidden = snapshot.profile_ids(definitions), recording.pseudonyms is not None
             data = replace(data, withdrawn=describe_withdrawn(withdrawn, recorded, is_hidden=is_hidden))
-    if recording.pseudonyms is None or not recording.pseudonyms.shift_times:
+    if not recording.is_moved:
         return data
     checks = replace(data.checks, **_move_frames(recording, data.checks))
     return replace(data, generated_at=None, checks=checks, **_move_frames(recording, data))

@@ -42,7 +42,7 @@ def season_sessions(report: ReportData) -> pl.DataFrame:
     figures = _add_up(report.summary, by, bpm_mean=mean.fill_nan(None), bpm_peak=pl.col("bpm_peak").max())
     duration_s = (pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds() / 1e6
     sessions = report.sessions.select(*by, "started_at", "ended_at", "members", duration_s=duration_s)
-    rejected = report.rejected.select(*by, rejected=pl.col("messages") + pl.col("withheld"))
+    rejected = report.rejected.select(*by, rejected=pl.sum_horizontal("messages", "withheld"))
     sessions = sessions.join(figures, on=by, how="left", maintain_order="left")
     return sessions.join(rejected, on=by, how="left", maintain_order="left")
 

@@ -152,8 +152,8 @@ class Excerpt(Charts):
         >>> recording.only(session="latest", phase="match 1").summary()
         >>> recording.only(session="latest").only(member="Ada").readings().collect()
         """
-        wanted, where, hidden = self.wanted, self.where, self.recording.pseudonyms
-        if self.is_moved and any(bound is not None for bound in (since, until, phase)):
+        wanted, where, hidden = self.wanted, self.recording.where, self.recording.pseudonyms
+        if self.recording.is_moved and any(bound is not None for bound in (since, until, phase)):
             raise UsageError("A range of time gives away what shift_times hides", "Choose by session= instead.")
         if room is not None:
             names = {id_: name or id_ for id_, name in self.rooms().select("room_id", "name").iter_rows()}

@@ -57,16 +57,6 @@ class Frames:
         """Read the members file: `members.SCHEMA`; no rows without a file."""
         return read_members(self.members_file, self.recording.pseudonyms)
 
-    @property
-    def where(self) -> str:
-        """What the recording is called in a message."""
-        return str(self.recording.path) if self.recording.pseudonyms is None else self.recording.title
-
-    @property
-    def is_moved(self) -> bool:
-        """Whether times are moved."""
-        return self.recording.pseudonyms is not None and self.recording.pseudonyms.shift_times
-
     @contextmanager
     def snapshot(self) -> Iterator[Self]:
         """Open the file once: all reads in the block are of one state of it, and sessions come from one scan."""
@@ -138,7 +128,7 @@ class Frames:
         >>> recording.only(session="latest").readings().filter(pl.col("bpm") >= 150).collect()
         """
         readings = self.recording.readings(self.wanted, self.definitions)
-        if self.is_moved:
+        if self.recording.is_moved:
             readings = readings.map_batches(self.recording.move, schema=READINGS)
         return self._named(readings, READINGS)
 
@@ -268,7 +258,7 @@ class Frames:
         --------
         >>> recording.sql("SELECT profile_id, max(bpm) FROM heart_rate WHERE bpm < ? GROUP BY ALL", [231])
         """
-        if self.is_moved:
+        if self.recording.is_moved:
             raise UsageError("SQL finds times as they were recorded", "Use the frames, or leave out shift_times.")
         with self.recording.open_() as connection:
             frame: pl.DataFrame = connection.sql(query, params=list(values)).pl()
@@ -290,16 +280,8 @@ class Frames:
     def _read_report(self, *, at_most: int, checks: bool) -> ReportData:
         known = self.known_members()
         most = sys.maxsize if checks else 0
-        withdrawn = read_withdrawn(self.members_file, self.recording.pseudonyms)
-        report = read_report(
-            self.recording,
-            self.wanted,
-            known,
-            self.definitions,
-            at_most=at_most,
-            most_sessions=most,
-            withdrawn=withdrawn,
-        )
+        read = partial(read_report, withdrawn=read_withdrawn(self.members_file, self.recording.pseudonyms))
+        report = read(self.recording, self.wanted, known, self.definitions, at_most=at_most, most_sessions=most)
         if report.summary.is_empty():
             raise UsageError(
                 "; ".join([f"There are no readings{self._of}", *report_notes(report)]),

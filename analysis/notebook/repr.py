@@ -20,7 +20,7 @@ _CELL = "text-align:left;vertical-align:top;white-space:normal"
 
 def describe_excerpt(excerpt: Frames) -> str:
     """Describe an excerpt's contents in one line."""
-    name = f"Excerpt of {excerpt.where}"
+    name = f"Excerpt of {excerpt.recording.where}"
     try:
         with excerpt.snapshot() as now:
             rooms, members = now.rooms(), now.members()

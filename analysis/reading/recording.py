@@ -108,7 +108,17 @@ class Recording:
         """What a reader sees as its name: the file's, which with pseudonyms is left out, as a name may be in it."""
         if self.pseudonyms is None:
             return self.path.name
-        return f"a recording with pseudonyms{' and moved times' if self.pseudonyms.shift_times else ''}"
+        return f"a recording with pseudonyms{' and moved times' if self.is_moved else ''}"
+
+    @property
+    def where(self) -> str:
+        """What it is called in an error: the path, or as `title`."""
+        return str(self.path) if self.pseudonyms is None else self.title
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether the instants of results are to be moved."""
+        return self.pseudonyms is not None and self.pseudonyms.shift_times
 
     def move(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Move the instants of a result as `Pseudonyms.move` does; without pseudonyms it is returned as it is."""
