@@ -16,6 +16,7 @@ from pulsoid_rec.analysis.cli.output import print_message
 from pulsoid_rec.analysis.cli.report import report
 from pulsoid_rec.analysis.cli.sessions import sessions
 from pulsoid_rec.recorder.cli.archive import archive
+from pulsoid_rec.recorder.cli.forget import forget
 from pulsoid_rec.recorder.cli.import_ import import_
 from pulsoid_rec.recorder.cli.interrupts import note_interrupts
 from pulsoid_rec.recorder.cli.record import record
@@ -33,7 +34,18 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (record, recover, report, sessions, export, import_, archive, simulate, demo)  # in the order of `--help`
+COMMANDS = (
+    record,
+    recover,
+    report,
+    sessions,
+    export,
+    import_,
+    archive,
+    forget,
+    simulate,
+    demo,
+)  # in the order of `--help`
 for command in COMMANDS:
     app.command(command.__name__)(command)
 
