@@ -29,6 +29,9 @@ from pulsoid_rec.recorder.forgetting.texts import Texts
 from pulsoid_rec.recorder.ingest.database import translate_errors
 
 
+_OTHERS = "others with the id in a text"
+
+
 @dataclass(frozen=True)
 class Plan:
     """Who goes, and what is known before: counts by table, and of lines and places in files."""
@@ -134,22 +137,23 @@ class Forgetting:
             if not files.wait_for_recorders(self.database, forgotten):
                 done.left.append(Finding(f"{self.database}.journal", "what a running recorder has not stored yet"))
             done.received_since = files.count_waiting(self.database, texts)
-            done.left += self._search(texts)
+            done.left += self._search(texts, done.at_us)
         files.intent_path(self.database).unlink(missing_ok=True)
         return done
 
     def _count(self, texts: Texts) -> Counter[str]:
         with translate_errors(self.database), open_when_free(self.database) as connection:
             counts, named = database_module.count_rows(connection, texts)
-            counts["others with the id in a text"] = named.total()
+            counts[_OTHERS] = named.total()
             counts.update(files.clean_kept_journal(self.database, texts, dry=True))
             counts.update(files.clean_others(self.database, self.members_file, texts, dry=True))
             counts["in the journal"] = files.count_waiting(self.database, texts)
             if self._store is not None:
                 self._store.place.register(connection)
                 for file in self._notes.noted:
-                    own, _ = archived.count_rows(connection, self._store, file, texts)
+                    own, others = archived.count_rows(connection, self._store, file, texts)
                     counts[file.table] += own
+                    counts[_OTHERS] += others
         return counts
 
     def _forget_archived(self, texts: Texts) -> Counter[str]:
@@ -173,8 +177,8 @@ class Forgetting:
             noted = list(read_notes(connection).noted)
         yield from noted
 
-    def _search(self, texts: Texts) -> Iterator[Finding]:
-        yield from search.search_files(files.files_around(self.database, self.members_file), texts)
+    def _search(self, texts: Texts, at_us: int) -> Iterator[Finding]:
+        yield from search.search_files(files.files_around(self.database, self.members_file), texts, at_us)
         if self._store is not None:
             with open_when_free(self.database) as connection:
                 self._store.place.register(connection)

@@ -1,8 +1,8 @@
 """Look for ids and names in the bytes of all files of a recording and around it, once members were taken out."""
 
-import contextlib
 import gzip
 import mmap
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from pulsoid_rec.recorder.contract.archive_place import ArchiveFolder
 from pulsoid_rec.recorder.forgetting.rows import named_sql, own_sql
 from pulsoid_rec.recorder.forgetting.texts import Texts
 
+_RECEIVED = re.compile(rb'"received_at":(\d+)')
 _BLOCK = 2**20
 _OVERLAP = 2**12  # more than an id or a name has, however it is written
 
@@ -40,30 +41,38 @@ def find_bytes(path: Path, texts: Texts) -> bool:
 
 
 def find_text(path: Path, texts: Texts) -> bool:
-    """Return whether a file has an id or a name in it; of a compressed one, what it was."""
+    """Return whether a file, be it a text or not, has an id or a name in it."""
     before = b""
-    with contextlib.ExitStack() as stack:
-        opened = gzip.open if path.suffix == ".gz" else open
-        file = stack.enter_context(opened(path, "rb"))
+    with path.open("rb") as file:
         while block := file.read(_BLOCK):
             content = before + block
             if b"\0" in content:
-                return find_bytes(path, texts) if path.suffix != ".gz" else _is_in(content, texts)
+                return find_bytes(path, texts)
             if texts.regex.search(content.decode(errors="replace")):
                 return True
             before = content[-_OVERLAP:]
     return False
 
 
-def _is_in(content: bytes, texts: Texts) -> bool:
-    return any(form in content for form in texts.in_bytes)
+def find_compressed(path: Path, texts: Texts, at_us: int) -> bool:
+    """Return whether a compressed file has an id or a name in a line that was not received later than an instant."""
+    with gzip.open(path) as file:
+        for line in file:
+            if texts.regex.search(line.decode(errors="replace")):
+                received = _RECEIVED.search(line)
+                if received is None or int(received[1]) <= at_us:
+                    return True
+    return False
 
 
-def search_files(paths: Iterator[Path], texts: Texts) -> Iterator[Finding]:
-    """Look into files, and yield those that have an id or a name in them, or cannot be read."""
+def search_files(paths: Iterator[Path], texts: Texts, at_us: int) -> Iterator[Finding]:
+    """Look into files, and yield those that have an id or a name in them, or cannot be read.
+
+    What a recorder has kept of the members since `at_us` is not looked at: it is new.
+    """
     for path in paths:
         try:
-            is_found = find_text(path, texts)
+            is_found = find_compressed(path, texts, at_us) if path.suffix == ".gz" else find_text(path, texts)
         except FileNotFoundError:  # a recorder has removed it
             continue
         except (OSError, EOFError) as error:
