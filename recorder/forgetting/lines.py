@@ -123,6 +123,4 @@ def _without_table(text: str, key: str) -> str:
     left = tomlkit.dumps(document)
     same = next((at for at, (one, other) in enumerate(zip(text, left, strict=False)) if one != other), len(left))
     at = left.rfind("\n", 0, same) + 1  # where its header began
-    if left[:at].endswith("\n\n") or not at:
-        behind = behind.lstrip("\r\n")
-    return left[:at] + behind + left[at:]
+    return left[:at] + (behind.lstrip("\r\n") if "#" in behind else "") + left[at:]
