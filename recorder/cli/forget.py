@@ -25,7 +25,7 @@ _BACKUPS = "Backups, snapshots and copies elsewhere are out of reach: delete the
 def forget(
     members: Annotated[
         list[str] | None,
-        typer.Argument(metavar="MEMBER...", help="Their ids, or names that only they have.", show_default=False),
+        typer.Argument(metavar="MEMBER", help="Their ids, or names that only they have.", show_default=False),
     ] = None,
     *,
     db: DbOption = DEFAULT_DB,
