@@ -28,7 +28,6 @@ from pulsoid_rec.recorder.forgetting.search import Finding
 from pulsoid_rec.recorder.forgetting.texts import Texts
 from pulsoid_rec.recorder.ingest.database import translate_errors
 
-
 _OTHERS = "others with the id in a text"
 
 

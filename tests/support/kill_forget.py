@@ -78,7 +78,7 @@ def main(folder: Path, seed: int, trials: int) -> None:
         assert beside == {"archive", "members.toml", *(f"t.duckdb{part}" for part in parts)}, beside
         inside = [path.name for path in there.rglob("*") if path.name.endswith((".part", ".repaired"))]
         assert inside == [], inside
-        for path in folder.glob(f"{trial}*"):
+        for path in (there, *folder.glob(f"{trial}-killed-*")):
             shutil.rmtree(path)
     sys.stdout.write(f"{lines_}\n")
 

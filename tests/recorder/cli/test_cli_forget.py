@@ -22,6 +22,7 @@ from recorder_process import end, start_recorder
 from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow
 
 RECORDING = Recording(1)
+DELETE = "Where it means this member, delete it there, and run this again."
 OTHER = "3f0c9c1e-6f0b-4a53-9a52-2d5a0c7c3d110"
 
 
@@ -101,8 +102,7 @@ def test_what_is_left_is_listed_with_exit_code_4(tmp_path: Path, database: Path)
     assert done.returncode == 4
     assert done.stderr.splitlines()[-2:] == [
         f"{tmp_path}/report.html: an id or a name",
-        "pulsoid-rec: An id or a name is still in 1 place. Where it means this member, delete it there, and run this "
-        "again.",
+        f"pulsoid-rec: An id or a name is still in 1 place. {DELETE}",
     ]
     assert "no id, no name" not in done.stderr
     (tmp_path / "report.html").unlink()
@@ -166,7 +166,7 @@ def test_all_that_is_older_goes(tmp_path: Path, database: Path) -> None:
 
 @pytest.mark.process
 def test_on_a_terminal_it_asks(database: Path) -> None:
-    import pty  # noqa: PLC0415 - not on Windows
+    import pty
 
     for answer, code in ((b"n\n", 130), (b"y\n", 0)):
         terminal, stdin = pty.openpty()
