@@ -51,33 +51,31 @@ class Recording:
             self.rows.append((member, MemberEventRow("room", "c", member, "updated", name, config, 0, number, "raw")))
         received = len(NAMES)
         for number in range(days * each):
-            member = rng.choice([*NAMES, None])
+            whose = rng.choice([*NAMES, None])
             at = number // each * DAY_US + rng.randrange(3) * 1_000_000
             received = max(received + 1, at + rng.randrange(5))
-            self.rows.append((member, self._row(rng, member, at, received)))
+            self.rows.append((whose, self._row(rng, whose, at, received)))
 
     def _row(self, rng: random.Random, member: str | None, at: int, received: int) -> AnyRow:
         if member is None:
-            return rng.choice(
-                [
-                    RoomEventRow("room", "c", "A room", '{"name":"A room"}', at, received, "raw"),
-                    ConnectionEventRow("room", "c", "lost", received, None, "no answer"),
-                    RejectedMessageRow("room", "c", received, "not JSON", "\x00 nonsense"),
-                ]
-            )
+            choices: list[AnyRow] = [
+                RoomEventRow("room", "c", "A room", '{"name":"A room"}', at, received, "raw"),
+                ConnectionEventRow("room", "c", "lost", received, None, "no answer"),
+                RejectedMessageRow("room", "c", received, "not JSON", "\x00 nonsense"),
+            ]
+            return rng.choice(choices)
         name = NAMES[member]
         message = json.dumps({"profile_id": member, "bpm": 60}, ensure_ascii=rng.random() < 0.5)
         config = json.dumps({"name": name, "age": 3}, ensure_ascii=False)
-        return rng.choice(
-            [
-                HeartRateRow("room", "c", member, rng.choice([60, 61]), at, received, message),
-                HeartRateRow("room", "c", member, 62, at, received, message),
-                MemberEventRow("room", "c", member, "updated", name, config, at, received, message),
-                MemberEventRow("room", "c", member, "removed", None, None, at, received, message),
-                RejectedMessageRow("room", "c", received, "bpm is a text", message),
-                RejectedMessageRow("room", "c", received, "no id", config),
-            ]
-        )
+        own: list[AnyRow] = [
+            HeartRateRow("room", "c", member, rng.choice([60, 61]), at, received, message),
+            HeartRateRow("room", "c", member, 62, at, received, message),
+            MemberEventRow("room", "c", member, "updated", name, config, at, received, message),
+            MemberEventRow("room", "c", member, "removed", None, None, at, received, message),
+            RejectedMessageRow("room", "c", received, "bpm is a text", message),
+            RejectedMessageRow("room", "c", received, "no id", config),
+        ]
+        return rng.choice(own)
 
     def all(self) -> list[AnyRow]:
         return [row for _, row in self.rows]

@@ -11,7 +11,7 @@ from journal_rows import reading, write_segment
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.forgetting.lines import clean_log, clean_members_file, clean_segment
 from pulsoid_rec.recorder.forgetting.texts import Texts
-from pulsoid_rec.recorder.journal.rows import HeartRateRow, RejectedMessageRow, RoomEventRow
+from pulsoid_rec.recorder.journal.rows import AnyRow, HeartRateRow, RejectedMessageRow, RoomEventRow
 from pulsoid_rec.recorder.journal.segment import has_valid_checksum
 
 TEXTS = Texts((ADA,), ("Ada Lovelace",))
@@ -35,7 +35,7 @@ name = "Cy"
 
 
 def test_lines_of_a_segment_are_taken_out_or_masked_and_the_others_are_as_before(tmp_path: Path) -> None:
-    rows = [
+    rows: list[AnyRow] = [
         reading(1),
         HeartRateRow("room", "c", ADA, 60, 1, 2, "raw"),
         RoomEventRow("room", "c", None, json.dumps({"owner": ADA}), 1, 2, f'{{"by":"{ADA}"}}'),
