@@ -56,6 +56,7 @@ def main() -> int:
     say(f"twice killed at one of {kill_at_lines(seed, trials)} lines of code, nothing lost", trials)
     say("twice killed at each line of a migration, nothing lost", kill_at_lines(seed, 0, "migration"))
     say("twice killed while archiving, each row in one place", kill_at_lines(seed, trials, script="kill_archive.py"))
+    say("twice killed while forgetting, nothing lost", kill_at_lines(seed, trials, script="kill_forget.py"))
     what = "killed at each line of making a file smaller, nothing lost"
     say(what, kill_at_lines(seed, 0, "compact", script="kill_archive.py"))
     say("took, in seconds", f"{time.monotonic() - began_at:.0f}")

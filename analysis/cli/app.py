@@ -21,6 +21,7 @@ from pulsoid_rec.analysis.cli.output import print_message
 from pulsoid_rec.analysis.cli.report import report
 from pulsoid_rec.analysis.cli.sessions import sessions
 from pulsoid_rec.recorder.cli.archive import archive
+from pulsoid_rec.recorder.cli.forget import forget
 from pulsoid_rec.recorder.cli.import_ import import_
 from pulsoid_rec.recorder.cli.interrupts import note_interrupts
 from pulsoid_rec.recorder.cli.record import record
@@ -47,6 +48,7 @@ COMMANDS = (
     export,
     import_,
     archive,
+    forget,
     simulate,
     demo,
 )  # in the order of `--help`

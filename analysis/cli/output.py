@@ -59,12 +59,14 @@ class NewFile:
         """Return what of the recording is at the path, by whatever name, link or spelling; None if nothing is."""
         from pulsoid_rec.analysis.reading import pseudonym_key
         from pulsoid_rec.recorder.cli.recording_log import logs_folder
+        from pulsoid_rec.recorder.contract.forgotten import key_path
         from pulsoid_rec.recorder.contract.members_file import FILE_NAME  # loads msgspec
 
         database = follow_link(self.database)
         files = {
             database: "the recording itself",
             database.with_name(f"{database.name}.wal"): "the file of the recording's newest rows",
+            key_path(database): "the key of those forgotten",
             self.database.with_name(FILE_NAME): "the members file",
             self.members: "the members file",
             self.database.with_name(pseudonym_key.FILE_NAME): "the key of pseudonyms",

@@ -10,7 +10,7 @@ that a reader lists once it has opened the database, those that are noted have l
 yet the rows are still in it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import duckdb
@@ -18,6 +18,7 @@ import polars as pl
 
 from pulsoid_rec.analysis.reading.archive_listing import COLUMNS, PUT_BACK, Listed, list_files, require_sound
 from pulsoid_rec.analysis.reading.database import database_sql
+from pulsoid_rec.analysis.reading.left_out import left_out_sql, note_forgotten
 from pulsoid_rec.recorder.contract.archive_check import find_faults
 from pulsoid_rec.recorder.contract.archive_place import ArchivePlace, open_place
 from pulsoid_rec.recorder.contract.errors import StorageError
@@ -57,6 +58,7 @@ def attach_archive(
     if is_named or not place.is_remote:
         place.register(connection)
     connection.execute("SET VARIABLE archive = ?", [place.text])
+    note_forgotten(connection, warn)
     try:
         yield
     except (duckdb.Error, pl.exceptions.ComputeError) as error:  # the second where polars reads what DuckDB streams
@@ -114,7 +116,12 @@ def show(
         for path, fault in find_faults(connection, unchecked):
             raise StorageError(f"{path} {fault}", "Put the file back as it was written, or move it out of the archive.")
         connection.execute(f"UPDATE archive_files SET is_checked = true WHERE {where}", values)
-    connection.execute(_view(table, [place.duckdb_path(each.file) for each in files], prefix or ""))
+    noted, others = (
+        [place.duckdb_path(each.file) for each in files if each.is_noted == is_noted] for is_noted in (True, False)
+    )
+    left_out = left_out_sql(connection, table, others)
+    paths = (noted, others, left_out) if left_out else ([*noted, *others],)
+    connection.execute(_view(table, *paths, prefix=prefix or ""))
     return True
 
 
@@ -136,15 +143,21 @@ def days_of(buckets: pl.DataFrame) -> pl.Series:
     return pl.concat([buckets["first_at"].dt.date(), buckets["last_at"].dt.date()]).unique()
 
 
-def _view(table: Table, paths: Iterable[str], prefix: str = "") -> str:
-    """Return the statement that makes the view of a table and these files; its name begins with `prefix`."""
-    live = f"FROM live_{table.name}"
-    literals = ", ".join(map(sql_literal, paths))
+def _view(
+    table: Table, paths: Sequence[str], others: Sequence[str] = (), left_out: str = "", *, prefix: str = ""
+) -> str:
+    """Return the statement that makes the view of a table and these files, and others without the rows left out.
+
+    The view's name begins with `prefix`.
+    """
     columns = ", ".join(
         f'"{column.name}"::JSON AS "{column.name}"' if column.type == "JSON" else f'"{column.name}"'
         for column in table.columns
     )
-    archived = (
-        f"SELECT {columns} FROM read_parquet([{literals}], hive_partitioning = false, union_by_name = false) UNION ALL "
-    )
-    return f"CREATE OR REPLACE TEMP VIEW {prefix}{table.name} AS {archived if literals else ''}{live}"
+    sources = [f"FROM live_{table.name}"]
+    for files, where in ((others, f" WHERE NOT coalesce({left_out}, false)"), (paths, "")):
+        if files:
+            literals = ", ".join(map(sql_literal, files))
+            source = f"read_parquet([{literals}], hive_partitioning = false, union_by_name = false)"
+            sources.insert(0, f"SELECT {columns} FROM {source}{where}")
+    return f"CREATE OR REPLACE TEMP VIEW {prefix}{table.name} AS {' UNION ALL '.join(sources)}"

@@ -15,6 +15,7 @@ from pulsoid_rec.recorder.archiving.notes import (
     note_new_identity,
     note_place,
     read_notes,
+    remove_leaving,
 )
 from pulsoid_rec.recorder.archiving.parquet import days_before, has_rows
 from pulsoid_rec.recorder.archiving.store import ArchiveStore
@@ -74,6 +75,7 @@ def archive(
     with open_when_free(database, timings=timings) as connection:
         notes = read_notes(connection)
         note_place(connection, notes, store.place, files)
+        remove_leaving(connection, store)
         waiting = {(file.table, file.day): file for file in notes.intended}
         for table in TABLES:
             for day in days_before(connection, table, until):

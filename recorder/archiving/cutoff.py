@@ -9,8 +9,8 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhdw])", re.IGNORECASE | re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def parse_before(text: str, now: datetime) -> date:
-    """Return the first day (UTC) that is not archived, at a time `now`.
+def parse_before(text: str, now: datetime, option: str = "--before") -> date:
+    """Return the first day (UTC) that is not archived, or forgotten, at a time `now`.
 
     The text is how long ago a day must have ended, such as `12h`, `1d` or `2w` (also `s` and `m`), or the date of that
     first day. Raises `UsageError` if it is neither, or a date in the future.
@@ -24,8 +24,8 @@ def parse_before(text: str, now: datetime) -> date:
         until = date.fromisoformat(text)
     except (ValueError, OverflowError) as error:
         raise UsageError(
-            f"--before cannot be {text!r}", "Write how long ago a day must have ended, such as 12h or 1d, or a date."
+            f"{option} cannot be {text!r}", "Write how long ago a day must have ended, such as 12h or 1d, or a date."
         ) from error
     if until > today:
-        raise UsageError(f"--before cannot be {text}, which is in the future", "A day that goes on is not archived.")
+        raise UsageError(f"{option} cannot be {text}, which is in the future", "A day that goes on is not archived.")
     return until

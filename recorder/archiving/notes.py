@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from pulsoid_rec.recorder.archiving.store import ArchiveStore
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.archive_place import ArchivePlace
 from pulsoid_rec.recorder.contract.errors import StorageError
@@ -26,16 +27,17 @@ class Noted:
 
 @dataclass(frozen=True)
 class Notes:
-    """A database's name, the place of its archive, and its files: noted, or intended."""
+    """A database's name, the place of its archive, and its files: noted, intended, or to be removed."""
 
     recorder: str
     place: str | None
     noted: dict[ArchiveFile, Noted]
     intended: tuple[ArchiveFile, ...]
+    leaving: tuple[ArchiveFile, ...] = ()
 
     def find_unknown(self, files: Iterable[ArchiveFile]) -> list[ArchiveFile]:
         """Return the files of this database's name that it has neither noted nor intended."""
-        known = {file.batch for file in (*self.noted, *self.intended)}
+        known = {file.batch for file in (*self.noted, *self.intended, *self.leaving)}
         return [file for file in files if file.recorder == self.recorder and file.batch not in known]
 
 
@@ -48,15 +50,16 @@ def read_notes(connection: duckdb.DuckDBPyConnection, files: Iterable[ArchiveFil
     recorder, place = found[0] if found else note_identity(connection)
     noted: dict[ArchiveFile, Noted] = {}
     intended: list[ArchiveFile] = []
+    leaving: list[ArchiveFile] = []
     columns = 'table_name, day, recorder, batch, "rows", bytes, sha256, noted_at IS NOT NULL'
     batches = f"SELECT {columns} FROM {ARCHIVE_BATCHES.name} WHERE $1 IS NULL OR list_contains($1, batch)"
     only = None if files is None else [file.batch for file in files]
     for *names, rows, size, sha256, is_noted in connection.execute(f"{batches} ORDER BY begun_at", [only]).fetchall():
-        if not is_noted:
-            intended.append(ArchiveFile(*names))
-        else:
+        if is_noted:
             noted[ArchiveFile(*names)] = Noted(rows, size, sha256)
-    return Notes(recorder, place, noted, tuple(intended))
+        else:
+            (intended if rows is None else leaving).append(ArchiveFile(*names))
+    return Notes(recorder, place, noted, tuple(intended), tuple(leaving))
 
 
 def note_new_identity(connection: duckdb.DuckDBPyConnection, notes: Notes) -> None:
@@ -67,13 +70,29 @@ def note_new_identity(connection: duckdb.DuckDBPyConnection, notes: Notes) -> No
     connection.execute("COMMIT")
 
 
-def note_intent(connection: duckdb.DuckDBPyConnection, file: ArchiveFile) -> None:
-    """Note that a file will be written."""
-    values = [file.recorder, file.batch, file.table, file.day]
+def note_intent(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, rows: int | None = None) -> None:
+    """Note that a file will be written, from rows of the database; with `rows` from another file.
+
+    A file that is not noted and has `rows` is removed by whoever comes next: its rows are not in the database.
+    """
+    values = [file.recorder, file.batch, file.table, file.day, rows]
+    columns = "recorder, batch, table_name, day, rows, begun_at"
+    connection.execute(f"INSERT INTO {ARCHIVE_BATCHES.name} ({columns}) VALUES (?, ?, ?, ?, ?, now())", values)
+
+
+def note_leaving(connection: duckdb.DuckDBPyConnection, file: ArchiveFile) -> None:
+    """Note that a file will be removed: from now on nobody reads it."""
     connection.execute(
-        f"INSERT INTO {ARCHIVE_BATCHES.name} (recorder, batch, table_name, day, begun_at) VALUES (?, ?, ?, ?, now())",
-        values,
+        f"UPDATE {ARCHIVE_BATCHES.name} SET noted_at = NULL WHERE recorder = ? AND batch = ?",
+        [file.recorder, file.batch],
     )
+
+
+def remove_leaving(connection: duckdb.DuckDBPyConnection, store: ArchiveStore) -> None:
+    """Remove the files of which that is noted, and the notes."""
+    for file in read_notes(connection).leaving:
+        store.remove(file)
+        note_file(connection, file, None)
 
 
 def note_file(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, noted: Noted | None) -> None:

@@ -23,7 +23,7 @@ _UNITS = {"TIMESTAMPTZ": "; microseconds since 1970 (UTC)"}
 
 def within(table: Table, day: date) -> str:
     """Return the SQL condition for a table's rows of a day (UTC)."""
-    from_us, until_us = (_microseconds(day, days) for days in (0, 1))
+    from_us, until_us = (day_us(day, days) for days in (0, 1))
     at = table.time_column
     return f"{at} >= make_timestamptz({from_us}) AND {at} < make_timestamptz({until_us})"
 
@@ -49,7 +49,7 @@ def portion(connection: duckdb.DuckDBPyConnection, file: ArchiveFile) -> str:
 def days_before(connection: duckdb.DuckDBPyConnection, table: Table, until: date) -> list[date]:
     """List the days before another one of which a table has rows."""
     at = table.time_column
-    range_ = f"{at} >= make_timestamptz({_microseconds(date.min)}) AND {at} < make_timestamptz({_microseconds(until)})"
+    range_ = f"{at} >= make_timestamptz({day_us(date.min)}) AND {at} < make_timestamptz({day_us(until)})"
     days = f"SELECT DISTINCT make_timestamp(epoch_us({at}))::DATE FROM {table.name} WHERE {range_} ORDER BY ALL"
     return [day for (day,) in connection.execute(days).fetchall()]
 
@@ -67,9 +67,14 @@ def write_parquet(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, wher
     columns = ", ".join(map(_value, table.columns))
     names = {column.name for column in table.columns}
     order = ", ".join([*(name for name in _SORTED_BY if name in names), "rowid"])
+    copy_to_parquet(connection, file, f"SELECT {columns} FROM {table.name} WHERE {where} ORDER BY {order}", path)
+
+
+def copy_to_parquet(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, select: str, path: Path) -> None:
+    """Write what a query selects to a path, as a file of the archive."""
     metadata = ", ".join(f"{sql_literal(key)}: {sql_literal(value)}" for key, value in describe(file).items())
     connection.execute(
-        f"COPY (SELECT {columns} FROM {table.name} WHERE {where} ORDER BY {order})"
+        f"COPY ({select})"
         f" TO {sql_literal(str(path))} (FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, USE_TMP_FILE false,"
         f" ROW_GROUP_SIZE {_ROW_GROUP}, KV_METADATA {{{metadata}}})"
     )
@@ -110,7 +115,7 @@ def _value(column: Column) -> str:
     return f"{column.name}::VARCHAR AS {column.name}" if column.type == "JSON" else column.name
 
 
-def _microseconds(day: date, days: int = 0) -> int:
+def day_us(day: date, days: int = 0) -> int:
     """Return when a day begins, or one so many days later, in microseconds since 1970."""
     since = day - date(1970, 1, 1) + timedelta(days=days)
     return since // timedelta(microseconds=1)

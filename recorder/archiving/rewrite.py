@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,7 +19,7 @@ from pulsoid_rec.recorder.ingest.database import NEW_FILE, NO_CHECKPOINT, quoted
 from pulsoid_rec.recorder.ingest.migration import NAME
 
 _NEW = "rewritten"
-_ALL_ROWS: Mapping[str, str] = MappingProxyType({})
+_NONE: Mapping[str, str] = MappingProxyType({})
 _REPLACES_OPEN_FILES = sys.platform != "win32"
 _TABLES = (
     "SELECT schema_name, table_name FROM duckdb_tables()"
@@ -28,16 +28,44 @@ _TABLES = (
 _USED_BYTES = f"SELECT used_blocks * block_size FROM pragma_database_size() WHERE database_name = '{NAME}'"
 
 
-def rewrite(database: Path, kept: Mapping[str, str] = _ALL_ROWS) -> tuple[int, int]:
+def rewrite(
+    database: Path,
+    kept: Mapping[str, str] = _NONE,
+    *,
+    changed: Mapping[str, str] = _NONE,
+    add: Callable[[duckdb.DuckDBPyConnection, str], object] = lambda *_: None,
+    inspect: Callable[[Path], object] = lambda _: None,
+) -> tuple[int, int]:
     """Copy a database into a new file, compare both, and put that in its place; return its bytes before and after.
 
     Recorders wait meanwhile; `only_run` keeps others from rewriting it. Killed at any instant, the one or the other is
-    there as a whole. `kept` has, by table, an SQL condition for the rows that are kept; of the other tables all are.
+    there as a whole.
 
-    Raises `DatabaseBusyError` if another process keeps the database open, and `StorageError` if there is not enough
-    space, or the copy differs. The database is unchanged then.
+    Parameters
+    ----------
+    database
+        The file, or a link to it.
+    kept
+        By table, an SQL condition for the rows that are kept; of the other tables all are.
+    changed
+        By table, what SQL selects of these rows instead of `*`.
+    add
+        Called with the connection and the new file's schema, as `new.main.`, once all rows are copied and compared.
+    inspect
+        Called with the path of the new file when it is complete, before it takes the old one's place.
+
+    Raises
+    ------
+    DatabaseBusyError
+        Another process keeps the database open. It is unchanged.
+    StorageError
+        There is not enough space, or the copy differs. The database is unchanged.
     """
     database = follow_link(database)
+
+    def select(name: str, place: str) -> str:
+        return f"(SELECT {changed.get(name, '*')} FROM {place} WHERE {kept.get(name, 'true')})"
+
     _remove_leftovers(database)
     if _REPLACES_OPEN_FILES:
         # It is replaced before it is closed: no recorder can write to the old one in between.
@@ -45,19 +73,27 @@ def rewrite(database: Path, kept: Mapping[str, str] = _ALL_ROWS) -> tuple[int, i
             open_when_free(database, NO_CHECKPOINT) as connection,
             open_replacement(database, sync=True) as new,
         ):
-            before = _copy(connection, database, new, kept)
+            before = _copy(connection, database, new, select, add)
+            inspect(new)
     else:
         _require_no_recorder(database)
         with translate_errors(database), open_replacement(database, sync=True) as new:
             with open_when_free(database, NO_CHECKPOINT) as connection:
-                before = _copy(connection, database, new, kept)
+                before = _copy(connection, database, new, select, add)
+                inspect(new)
                 written_at = database.stat().st_mtime_ns
             if wal_path(database).exists() or database.stat().st_mtime_ns != written_at:
                 raise StorageError(f"A recorder wrote to {database} meanwhile", "Run this again when it has ended.")
     return before, database.stat().st_size
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, database: Path, new: Path, kept: Mapping[str, str]) -> int:
+def _copy(
+    connection: duckdb.DuckDBPyConnection,
+    database: Path,
+    new: Path,
+    select: Callable[[str, str], str],
+    add: Callable[[duckdb.DuckDBPyConnection, str], object],
+) -> int:
     """Copy the database that is in use, without a WAL afterwards, to a new file; return its bytes."""
     connection.execute(f"CHECKPOINT {NAME}")
     if wal_path(database).exists():
@@ -69,10 +105,11 @@ def _copy(connection: duckdb.DuckDBPyConnection, database: Path, new: Path, kept
     connection.execute(f"COPY FROM DATABASE {NAME} TO {_NEW} (SCHEMA)")
     for table in connection.execute(_TABLES).fetchall():
         place = ".".join('"' + part.replace('"', '""') + '"' for part in table)
-        source = f"(FROM {NAME}.{place} WHERE {kept.get(table[1], 'true')})"
+        source = select(table[1], f"{NAME}.{place}")
         connection.execute(f"INSERT INTO {_NEW}.{place} FROM {source}")
         if fingerprint(connection, source) != fingerprint(connection, f"{_NEW}.{place}"):
             raise StorageError(f"The copy of {database} differs from it", "Check the disk. The database is unchanged.")
+    add(connection, f"{_NEW}.main.")
     connection.execute(f"CHECKPOINT {_NEW}")
     connection.execute(f"DETACH {_NEW}")
     return database.stat().st_size

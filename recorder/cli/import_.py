@@ -140,6 +140,8 @@ def _store(gathered: "Gathered", file: str, room: str | None, db: Path) -> None:
         stored = task.ingester.total
         rejected = f" and {format_count(stored.rejected, 'rejected line')}" if stored.rejected else ""
         print_lines(f"Imported {format_count(stored.readings, 'reading')}{rejected} into {db}.")
+        if stored.forgotten:
+            print_lines(f"{format_count(stored.forgotten, 'row')} of forgotten members left out.")
     if task.is_stopped:
         print_lines("Stopped. Import the file again for the rest: what is there already will be a duplicate.")
         raise KeyboardInterrupt

@@ -40,4 +40,6 @@ def _format_recovered(recovered: "Recovered", db: Path) -> str:
         text = f"Recovered {rows} ({readings}) from {format_count(ingested.segments, 'segment')} into {db}"
         if rejected := ingested.rejected:
             text += f"; {format_count(rejected, 'row')} went into rejected_messages"
+    if ingested.forgotten:
+        text += f"; {format_count(ingested.forgotten, 'row')} of forgotten members left out"
     return f"{text}; a recorder is still writing to its journal." if recovered.is_recording else f"{text}."

@@ -12,6 +12,7 @@ Imports nothing else of the project. Every package may import it; of the recorde
 - `journal_files`: where a database's journal is, and what its files are called.
 - `paths`: paths as a user writes them, and as DuckDB has to be given them.
 - `table_check`: whether a file's tables are ours, and run nobody's SQL.
+- `forgotten`: whom a database has forgotten.
 - `members_file`: `members.toml`, and what it may say of a member.
 - `withheld`: how messages of members without consent are counted.
 - `owned_files`: files and folders where others may write.

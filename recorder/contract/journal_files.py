@@ -11,6 +11,8 @@ from pulsoid_rec.recorder.contract.paths import follow_link
 CLOSED_SUFFIX = ".jsonl"
 OPEN_SUFFIX = ".jsonl.open"
 LOCK_SUFFIX = ".lock"
+KEPT = "kept"
+"""The folder, in the journal's, of segments that are kept after they were ingested."""
 
 
 def journal_folder(database: Path) -> Path:

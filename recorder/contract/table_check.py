@@ -10,7 +10,7 @@ import duckdb
 
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.tables import (
-    ARCHIVE_NOTES,
+    ADDED_LATER,
     INGESTED_SEGMENTS,
     SCHEMA_VERSION,
     SCHEMA_VERSIONS,
@@ -25,7 +25,7 @@ _TYPES = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}
 def check_tables(connection: duckdb.DuckDBPyConnection, database: str, path: Path) -> int | None:
     """Check the tables of an open database, and return their version; None if it is not one of pulsoid-rec.
 
-    Those of a newer version are not looked at. The tables of the archive's notes may be missing.
+    Those of a newer version are not looked at. Tables that were added later may be missing.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ def check_tables(connection: duckdb.DuckDBPyConnection, database: str, path: Pat
     version: int | None = max((number for (number,) in versions if number is not None), default=None)
     if version is None or version > SCHEMA_VERSION:
         return version
-    for table in (*TABLES, INGESTED_SEGMENTS, *ARCHIVE_NOTES):
-        is_optional = table in ARCHIVE_NOTES or (version < SCHEMA_VERSION and table in ADDED)
+    for table in (*TABLES, INGESTED_SEGMENTS, *ADDED_LATER):
+        is_optional = table in ADDED_LATER or (version < SCHEMA_VERSION and table in ADDED)
         if table.name in made or not is_optional:
             _check(table if version == SCHEMA_VERSION else table_in_version_1(table), made, path)
     return version

@@ -244,5 +244,19 @@ ARCHIVED_CONNECTIONS = Table(
 ARCHIVE_NOTES = (ARCHIVE_IDENTITY, ARCHIVE_BATCHES, ARCHIVED_ACTIVITY, ARCHIVED_NAMES, ARCHIVED_CONNECTIONS)
 """What a database knows of its archive. Files made by older versions get them with the first archiving."""
 
-BOOKKEEPING = (INGESTED_SEGMENTS, SCHEMA_VERSIONS, *ARCHIVE_NOTES)
+FORGOTTEN = Table(
+    "forgotten",
+    "What `pulsoid-rec forget` took out, and when; without ids and names.",
+    (
+        Column("forgotten_at", "TIMESTAMPTZ", "when: of a member, what came until then does not come back"),
+        Column("hash", "VARCHAR", "HMAC-SHA256 of the member's id; NULL for all rows before a day", null=True),
+        Column("before", "DATE", "the day before which all rows were removed; NULL for a member", null=True),
+        Column("removed", "JSON", "what was removed: rows by table, lines and files"),
+    ),
+)
+
+ADDED_LATER = (*ARCHIVE_NOTES, FORGOTTEN)
+"""Tables that a file of an older program may lack, whatever its version."""
+
+BOOKKEEPING = (INGESTED_SEGMENTS, SCHEMA_VERSIONS, *ADDED_LATER)
 """The recorder's own tables."""

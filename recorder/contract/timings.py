@@ -42,6 +42,7 @@ class Timings:
     mark_timeout_s: float = 1.5  # that `mark` waits for a locked database, with the mark in the journal
     archive_timeout_s: float = 600.0  # that `archive` waits for a locked database
     archive_turn_s: float = 0.25  # that `archive` holds the database for small days before others have their turn
+    forget_timeout_s: float = 30.0  # that `forget` waits for running recorders to be done with what came before
     last_checkpoint_timeout_s: float = 0.5  # that the last checkpoint waits for a locked database
     housekeeping_interval_s: float = 10.0  # between looks for segments of dead recorders, and at the disk's free space
 

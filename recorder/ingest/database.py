@@ -16,6 +16,7 @@ import duckdb
 
 from pulsoid_rec.recorder.contract.duckdb_errors import storage_error
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
+from pulsoid_rec.recorder.contract.forgotten import Forgotten, read_forgotten
 from pulsoid_rec.recorder.contract.owned_files import is_shared
 from pulsoid_rec.recorder.contract.paths import duckdb_path, require_valid_path
 from pulsoid_rec.recorder.contract.table_check import check_tables, prefer_builtin
@@ -38,6 +39,9 @@ NO_CHECKPOINT = 2**62
 
 _checked: dict[Path, tuple[int, int, int]] = {}
 """The state of each file when its tables were checked last."""
+
+_forgotten: dict[Path, Forgotten] = {}
+"""Whom each file has forgotten, as read with that check: a file is replaced when that changes."""
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +78,11 @@ def is_checkpoint_due(path: Path, wal_bytes: int) -> bool:
         return wal_path(path).stat().st_size >= wal_bytes
     except FileNotFoundError:
         return False
+
+
+def forgotten_in(path: Path) -> Forgotten:
+    """Return whom a database has forgotten, which is open, or was last."""
+    return _forgotten.get(path, Forgotten())
 
 
 @contextmanager
@@ -225,6 +234,7 @@ def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         tables = f"SELECT 1 FROM duckdb_tables() WHERE database_name = '{NAME}'"
         if not connection.execute(tables).fetchall():
             _make_tables(connection)
+            _forgotten.pop(path, None)
             return
         raise StorageError(
             f"{path} is a DuckDB file, but not a recording of pulsoid-rec", "Choose another file with --db."
@@ -239,6 +249,7 @@ def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         )
     if path not in _checked and is_shared(path):
         log.warning("Others can read %s. Protect it with: chmod 600 '%s'", path, path)
+    _forgotten[path] = read_forgotten(connection, path)
     _checked[path] = state
 
 

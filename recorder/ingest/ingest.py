@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from pulsoid_rec.recorder.contract.journal_files import (
+    KEPT,
     journal_folder,
     lock_path,
     run_id_of,
@@ -26,12 +27,14 @@ from pulsoid_rec.recorder.contract.tables import INGESTED_SEGMENTS
 from pulsoid_rec.recorder.disk.lock_file import is_locked
 from pulsoid_rec.recorder.disk.sync import sync_folder
 from pulsoid_rec.recorder.ingest.database import (
+    forgotten_in,
     is_checkpoint_due,
     open_database,
     stop_engines,
     translate_errors,
     wal_path,
 )
+from pulsoid_rec.recorder.ingest.forgotten_lines import without_forgotten
 from pulsoid_rec.recorder.ingest.kept import keep_segment
 from pulsoid_rec.recorder.ingest.segment_ingest import PIECE, Ingested, NotStoredError, SegmentIngest
 
@@ -103,6 +106,7 @@ def ingest(
             with contextlib.suppress(NotStoredError):
                 removable: list[Path] = []
                 with open_database(database, wal_bytes) as connection:
+                    segment_ingest.forgotten = forgotten_in(database)
                     while segments:
                         check_cancelled()
                         _ingest_segment(connection, segments[0], segment_ingest, keep=keep)
@@ -144,7 +148,7 @@ def _ingest_segment(
     else:
         if keep and is_stored:
             with contextlib.suppress(FileNotFoundError):  # another recorder, or a person, was faster
-                keep_segment(segment, segment.parent / "kept")
+                keep_segment(segment, segment.parent / KEPT, without_forgotten(segment, segment_ingest.forgotten))
 
 
 def _find_notes(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:

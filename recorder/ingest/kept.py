@@ -5,9 +5,12 @@ and the member's length: so a member that a crash cut off is found and removed, 
 process that has the database open writes here.
 """
 
+import gzip
 import os
+import shutil
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,13 +35,14 @@ class _Known:
 
     end: int = 0
     names: set[str] = field(default_factory=set)
+    inode: int = 0
 
 
 _known: dict[Path, _Known] = {}
 
 
-def keep_segment(segment: Path, folder: Path) -> None:
-    """Append a segment to the file of the day it was last written on, and sync it to the disk.
+def keep_segment(segment: Path, folder: Path, content: bytes | None = None) -> None:
+    """Append a segment to the file of the day it was last written on, and sync it to the disk; or another content.
 
     Not if it is there already, by a recorder that crashed before it removed the segment.
     """
@@ -52,7 +56,7 @@ def keep_segment(segment: Path, folder: Path) -> None:
         known = _find_members(file, path)
         if name not in known.names:
             file.seek(0, os.SEEK_END)
-            file.write(_compress(name, segment.read_bytes()))
+            file.write(_compress(name, segment.read_bytes() if content is None else content))
             file.flush()
             sync_file(file.fileno())
             known.names.add(name)
@@ -61,13 +65,42 @@ def keep_segment(segment: Path, folder: Path) -> None:
         sync_folder(folder)
 
 
+def filter_kept(source: BinaryIO, target: BinaryIO, keep: Callable[[bytes], bytes | None]) -> int:
+    """Copy a kept file, line by line, as `keep` returns each; None leaves it out. Return how many are not as they were.
+
+    What is not ours is copied unchanged, from there to the end.
+    """
+    changed = 0
+    size = source.seek(0, os.SEEK_END)
+    at = 0
+    while at < size:
+        source.seek(at)
+        head = source.read(_HEADER.size + _NAME_BYTES)
+        length = _HEADER.unpack_from(head)[-1] if len(head) >= _HEADER.size else size
+        source.seek(at)
+        if not head.startswith(_MAGIC) or at + length > size:
+            shutil.copyfileobj(source, target)
+            break
+        member = source.read(length)
+        lines = gzip.decompress(member).splitlines(keepends=True)
+        kept = [keep(line) for line in lines]
+        if kept != lines:
+            changed += sum(new != line for new, line in zip(kept, lines, strict=True))
+            name = head[_HEADER.size :].partition(b"\0")[0].decode("latin-1")
+            member = _compress(name, b"".join(line for line in kept if line is not None))
+        target.write(member)
+        at += length
+    return changed
+
+
 def _find_members(file: BinaryIO, path: Path) -> _Known:
     """Read on from where this process stopped; cut off what another left incomplete."""
     size = file.seek(0, os.SEEK_END)
     known = _known.get(path)
-    if known is None or known.end > size:
-        _known.clear()  # of another day, or somebody moved the file away
-        known = _known[path] = _Known()
+    inode = os.fstat(file.fileno()).st_ino
+    if known is None or known.inode != inode or known.end > size:
+        _known.clear()  # of another day, or the file was moved away or replaced
+        known = _known[path] = _Known(inode=inode)
     while known.end < size:
         file.seek(known.end)
         head = file.read(_HEADER.size + _NAME_BYTES)

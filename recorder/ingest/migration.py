@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from pulsoid_rec.recorder.contract.tables import ARCHIVE_NOTES, SCHEMA_VERSION, SCHEMA_VERSIONS
+from pulsoid_rec.recorder.contract.tables import ADDED_LATER, SCHEMA_VERSION, SCHEMA_VERSIONS
 from pulsoid_rec.recorder.contract.version_1 import ADDED, CHANGED, parts_of, select_as_current
 
 NAME = "recording"
@@ -41,7 +41,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             connection.execute(insert, first_and_last)
         connection.execute(f"DROP TABLE {table.name}")
         connection.execute(f"ALTER TABLE {new.name} RENAME TO {table.name}")
-    for table in (*ADDED, *ARCHIVE_NOTES):
+    for table in (*ADDED, *ADDED_LATER):
         connection.execute(table.ddl_in(SCHEMA))
     note_version(connection)
     connection.execute("COMMIT")

@@ -17,15 +17,20 @@ from pathlib import Path
 import duckdb
 
 from pulsoid_rec.recorder.contract.duckdb_errors import is_about_rows
+from pulsoid_rec.recorder.contract.forgotten import Forgotten
 from pulsoid_rec.recorder.contract.journal_files import segment_name
 from pulsoid_rec.recorder.contract.tables import HEART_RATE, INGESTED_SEGMENTS, REJECTED_MESSAGES, TABLES
 from pulsoid_rec.recorder.contract.wording import format_count
+from pulsoid_rec.recorder.ingest.forgotten_lines import has_forgotten, has_older_rows, is_forgotten
 from pulsoid_rec.recorder.ingest.rejected_lines import reject_damaged, reject_refused
 from pulsoid_rec.recorder.ingest.segment_rows import insert_file
 from pulsoid_rec.recorder.journal.segment import FORMAT_VERSION, Header, Scan, encode_line, read_lines, scan
 
 PIECE = "@"
 """In `ingested_segments`, between a segment's name and how many of its lines are ingested while not all are."""
+
+KEY_MISSING = "the file DATABASE.forgotten.key is put back"
+"""What has to be done where it cannot be seen who was forgotten."""
 
 # On Windows a file may be denied for a moment.
 _UNREADABLE = {errno.EIO, errno.EACCES, errno.EPERM} if os.name == "posix" else {errno.EIO}
@@ -37,11 +42,15 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Ingested:
-    """What was ingested, in rows by table; and the segments that were skipped: unreadable, or of a newer version."""
+    """What was ingested, in rows by table; and the segments that were skipped: unreadable, or of a newer version.
+
+    `forgotten` are rows that were left out, since they came of a member before they were forgotten.
+    """
 
     rows: dict[str, int] = field(default_factory=lambda: {table.name: 0 for table in TABLES})
     segments: int = 0
     skipped: list[Path] = field(default_factory=list)
+    forgotten: int = 0
 
     def add(self, rows: dict[str, int]) -> None:
         """Count rows."""
@@ -83,6 +92,8 @@ class SegmentIngest:
 
     def __init__(self, total: Ingested) -> None:
         self._total = total
+        self.forgotten = Forgotten()
+        """Of whom older rows are left out."""
         self._pieces: dict[Path, _Pieces] = {}
 
     def ingest(self, connection: duckdb.DuckDBPyConnection, segment: Path, notes: list[str]) -> bool:
@@ -103,12 +114,17 @@ class SegmentIngest:
             return self._skip(segment, f"cannot be read ({os.strerror(error.errno)}); it is kept as it is")
         if found.version > FORMAT_VERSION:
             return self._skip(segment, "was written by a newer pulsoid-rec; it is kept until you install that")
+        if self.forgotten and self.forgotten.key is None and has_older_rows(segment, self.forgotten):
+            return self._skip(segment, f"is from before a member was forgotten; it is kept until {KEY_MISSING}")
         name = segment_name(segment)
         try:
             if notes or segment in self._pieces:
                 self._ingest_pieces(connection, segment, found, notes)
-            elif found.damaged or not found.has_header:
-                self._total.add(_insert_lines(connection, name, segment, found, _storable_lines(segment)))
+            elif found.damaged or not found.has_header or has_forgotten(segment, self.forgotten):
+                lines = list(_storable_lines(segment))
+                left = self._left_of(lines)
+                self._total.add(_insert_lines(connection, name, segment, found, left))
+                self._total.forgotten += len(lines) - len(left)
             else:
                 self._total.add(insert_file(connection, name, segment, found))
         except duckdb.Error as error:
@@ -116,8 +132,8 @@ class SegmentIngest:
             raise NotStoredError from error
         self._total.segments += 1
         if found.damaged:
-            lines = format_count(found.damaged, "damaged line")
-            log.warning("%s: %s stored in %s.", segment.name, lines, REJECTED_MESSAGES.name)
+            damaged = format_count(found.damaged, "damaged line")
+            log.warning("%s: %s stored in %s.", segment.name, damaged, REJECTED_MESSAGES.name)
         return True
 
     def _skip(self, segment: Path, why: str) -> bool:
@@ -135,12 +151,17 @@ class SegmentIngest:
         pieces = self._pieces.setdefault(segment, _Pieces(1))
         while piece := list(islice(lines, pieces.lines)):
             pieces.lines = len(piece)
-            if pieces.why:
-                piece = [encode_line(reject_refused(piece[0], pieces.why))]
             done += len(piece)
-            self._total.add(_insert_lines(connection, f"{name}{PIECE}{done}", segment, found, piece))
+            left = self._left_of(piece)
+            if pieces.why:
+                left = [encode_line(reject_refused(line, pieces.why)) for line in left]
+            self._total.add(_insert_lines(connection, f"{name}{PIECE}{done}", segment, found, left))
+            self._total.forgotten += len(piece) - len(left)
             pieces.lines, pieces.why = 2 * pieces.lines, ""
         connection.execute(f"INSERT INTO {INGESTED_SEGMENTS.name} VALUES (?, ?, now())", [name, done])
+
+    def _left_of(self, lines: Iterable[bytes]) -> list[bytes]:
+        return [line for line in lines if not is_forgotten(line, self.forgotten)]
 
     def _make_smaller(self, segment: Path, rows: int, error: duckdb.Error) -> None:
         """Choose the next piece after an error; raise it if the rows are not at fault."""

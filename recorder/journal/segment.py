@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -28,7 +29,7 @@ class Header(msgspec.Struct, tag_field="table", tag="journal"):
     version: int
 
 
-def encode_line(content: AnyRow | Header) -> bytes:
+def encode_line(content: AnyRow | Header | dict[str, Any]) -> bytes:
     """Encode a row as a line: JSON, with the checksum of everything before it as the last field."""
     text = _encode(content)[:-1]  # without the brace
     return b'%b,"crc32":%d}\n' % (text, crc32(text))

@@ -224,3 +224,18 @@ def test_the_latest_report_needs_neither_the_bucket_nor_s3fs(
     archived = run_here("report", "--db", str(database), "--session", "all")
     assert (archived.returncode, archived.stderr.count("\n")) == (4, 1)
     assert f"--archive {bucket.url}" in archived.stderr
+
+
+def test_a_member_is_taken_out_of_a_bucket_that_is_named(database: Path, bucket: Bucket) -> None:
+    rows = [HeartRateRow("007", "c", member, 60, at, at + 1, "raw") for at in range(3) for member in ("anna", "bert")]
+    append_rows(database, rows, "a-1")
+    archive_all(database, bucket.url)
+    done = run_here("forget", "anna", "--db", database, "--yes")
+    assert done.returncode == ExitCode.USAGE
+    assert f"--archive {bucket.url}" in done.stderr
+    done = run_here("forget", "anna", "--db", database, "--yes", "--archive", bucket.url)
+    assert done.returncode == ExitCode.DONE, done.stderr
+    assert rows_of(bucket) == Counter(map(as_stored, [*ROWS, *rows[1::2]]))
+    assert run_here("archive", bucket.url, "--db", database, "--check").returncode == ExitCode.DONE
+    assert run_here("forget", "--older-than", "1d", "--db", database, "--yes", "--archive", bucket.url).returncode == 0
+    assert bucket.objects() == []

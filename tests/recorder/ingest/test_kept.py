@@ -109,7 +109,7 @@ def test_what_a_crash_cut_off_is_removed_and_kept_whole(
         kept_module.keep_segment(segment, path.parent)
         assert kept(database) == {path.name: first + second}
         path.write_bytes(whole)
-        kept_module._known[path] = kept_module._Known(len(whole), {"run-1"})
+        kept_module._known[path] = kept_module._Known(len(whole), {"run-1"}, path.stat().st_ino)
 
 
 def test_two_recorders_share_a_file(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
