@@ -10,6 +10,7 @@ import { Tile, columnsFor } from "./tiles.js";
 import { lengthOf, preciseTimeOf, put, timeOf } from "./words.js";
 
 const GAP = 8; // between tiles, as in live.css
+const ROOMY = 210; // width of a tile that has room for words
 const parameters = new URLSearchParams(location.search);
 const key = parameters.get("key");
 const withKey = (path) => (key === null ? path : `${path}?key=${encodeURIComponent(key)}`);
@@ -57,12 +58,14 @@ class Page {
     this.#showRooms(now);
     const members = [...recording.members.values()].filter((member) => this.#isShown(member.room)).sort(byName);
     const here = members.filter((member) => member.bpm !== null);
-    this.#showTiles(here, now);
     const absent = members.filter((member) => member.bpm === null).map((member) => member.name);
-    byId("absent").hidden = absent.length === 0;
-    put(byId("absent"), `Expected, and without a reading so far: ${absent.join(", ")}`);
+    byId("absent").hidden = absent.length + recording.moreMembers === 0;
+    const more = recording.moreMembers ? `; and ${recording.moreMembers} members more, who are not shown` : "";
+    put(byId("absent"), `Expected, and without a reading so far: ${absent.join(", ") || "nobody"}${more}`);
+    this.#showTiles(here, now);
     const { mean, count } = recording.lostAt === null ? meanOf(here, now) : { mean: null, count: 0 };
-    put(byId("mean"), mean === null ? "No fresh reading" : `Mean ${Math.round(mean)} bpm of ${count} with a fresh reading`);
+    const meanText = mean === null ? "No fresh reading" : `Mean ${Math.round(mean)} bpm of ${count} with a fresh reading`;
+    put(byId("mean"), here.length === 1 || recording.lostAt !== null ? "" : meanText);
     this.#chart.draw({
       members: here, chosen: new Set(this.#pointed === null ? this.#chosen : [...this.#chosen, this.#pointed]), now, minutes: Number(byId("window").value),
       marks: [...recording.marks.values()].filter((mark) => this.#isShown(mark.room)).sort((a, b) => a.at - b.at).map(withWhom),
@@ -114,9 +117,10 @@ class Page {
       this.#arrange(sortMembers(members, byId("sort").value, this.#order, now).map((member) => member.member));
       this.#orderedAt = now;
     }
+    const lost = recording.lostAt !== null;
     for (const [place, member] of members.entries()) {
       const swatch = lineClass(place, members.length);
-      this.#tiles.get(member.member).show(member, now, { chosen: this.#chosen.has(member.member), swatch });
+      this.#tiles.get(member.member).show(member, now, { chosen: this.#chosen.has(member.member), swatch, lost });
     }
   }
 
@@ -168,7 +172,13 @@ class Page {
     const { width, height } = byId("people").getBoundingClientRect();
     const columns = count ? columnsFor(count, width, height - (byId("absent").hidden ? 0 : 32), GAP) : 1;
     root.classList.toggle("fits", columns !== null && innerWidth >= 800);
-    byId("tiles").style.setProperty("--columns", columns ?? "auto-fill");
+    const { style, classList, firstChild } = byId("tiles");
+    style.setProperty("--columns", columns ?? "auto-fill");
+    const tile = firstChild?.getBoundingClientRect();
+    if (!tile) return;
+    style.setProperty("--across", `${tile.width / 100}px`);
+    style.setProperty("--down", `${tile.height / 100}px`);
+    classList.toggle("roomy", tile.width >= ROOMY);
   }
 
   #orderAnew() {
@@ -179,7 +189,7 @@ class Page {
 
   #redraw() {
     if (recording.startedAt === null) return;
-    this.#layOut(recording.members.size);
+    this.#layOut(this.#order.length);
     for (const tile of this.#tiles.values()) tile.forget();
     this.#chart.forget();
     this.show();

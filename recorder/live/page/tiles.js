@@ -6,6 +6,8 @@ import { lengthOf, percentOf, put } from "./words.js";
 
 const LINE_MS = 300_000;
 const LEAST_SPAN_BPM = 40; // of a line's height, so that a resting heart is no mountain range
+const LEAST_WIDTH = 140;
+const LEAST_HEIGHT = 80;
 const SILENT_MS = 60_000; // after which the last reading is no longer shown as the member's heart rate
 const ZONE_MEANING = "Zone 1 to 5: from 50, 60, 70, 80, 90 % of the highest heart rate; 0 is below";
 
@@ -29,16 +31,18 @@ export class Tile {
     this.#canvas.setAttribute("aria-hidden", "true");
     this.#line = element("div", "line");
     this.#line.append(this.#canvas);
-    this.node.append(this.name, this.age, this.bpm, this.zone, this.#line, this.range, this.coverage);
+    const facts = element("div", "facts");
+    facts.append(this.range, this.age, this.coverage);
+    this.node.append(this.name, this.bpm, this.zone, this.#line, facts);
     this.node.addEventListener("click", onChoose);
     for (const event of ["pointerenter", "focusin"]) this.node.addEventListener(event, () => onPoint(true));
     for (const event of ["pointerleave", "focusout"]) this.node.addEventListener(event, () => onPoint(false));
   }
 
-  /** Show a member as they are at `now`; `swatch` is the class of their line in the chart. */
-  show(member, now, { chosen, swatch }) {
-    const age = member.bpm === null ? Infinity : now - member.at;
-    const fresh = isFresh(member, now);
+  /** Show a member as they are at `now`; `swatch` is the class of their line in the chart, `lost` that nothing is heard. */
+  show(member, now, { chosen, swatch, lost }) {
+    const age = now - member.at;
+    const fresh = !lost && isFresh(member, now);
     const silent = age > SILENT_MS;
     this.node.className = `tile ${fresh ? "" : "stale"} ${silent ? "silent" : ""}`;
     this.node.dataset.zone = member.zone === null || silent ? "none" : member.zone;
@@ -48,10 +52,10 @@ export class Tile {
     this.name.className = `name ${swatch}`;
     put(this.bpm, silent ? "–" : String(member.bpm));
     put(this.zone, member.zone === null || silent ? "" : String(member.zone));
-    put(this.age, ageText(member, fresh, age));
+    put(this.age, fresh || lost ? agoText(age) : `no reading for ${lengthOf(age)}`);
     put(this.range, member.lowest === null ? "" : `${member.lowest} to ${member.highest}`);
     this.range.title = "Lowest and highest bpm";
-    put(this.coverage, member.coverage === null ? "" : `${percentOf(member.coverage)} covered`);
+    put(this.coverage, member.coverage === null ? "" : percentOf(member.coverage));
     this.#draw(member, now);
   }
 
@@ -84,11 +88,7 @@ export class Tile {
   }
 }
 
-function ageText(member, fresh, age) {
-  if (member.bpm === null) return "no reading yet";
-  if (fresh) return age < 1000 ? "now" : `${lengthOf(age)} ago`;
-  return `no reading for ${lengthOf(age)}`;
-}
+const agoText = (age) => (age < 1000 ? "now" : `${lengthOf(age)} ago`);
 
 function element(name, className) {
   const node = document.createElement(name);
@@ -104,7 +104,7 @@ export function columnsFor(count, width, height, gap) {
     const across = (width - gap * (columns - 1)) / columns;
     const down = (height - gap * (rows - 1)) / rows;
     const size = Math.min(across / 1.7, down);
-    if (size > best.size && across >= 150 && down >= 88) best = { columns, size };
+    if (size > best.size && across >= LEAST_WIDTH && down >= LEAST_HEIGHT) best = { columns, size };
   }
   return best.columns;
 }
