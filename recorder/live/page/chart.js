@@ -116,9 +116,10 @@ function drawAxes({ context, colours, x, y, row, left, right, top, bottom, begin
 
 function drawLines({ context, colours, x, y, begin, end }, members, chosen) {
   const coloured = members.length <= MOST_COLOURED;
+  const turns = [...chosen]; // of many members those chosen have a colour, each another
   return [...members.entries()].sort(([, a], [, b]) => chosen.has(a.member) - chosen.has(b.member)).map(([place, member]) => {
     const isChosen = chosen.has(member.member);
-    const colour = isChosen && !coloured ? colours.accent : colours[`member${(place % COLOURS) + 1}`];
+    const colour = colours[`member${((coloured ? place : turns.indexOf(member.member)) % COLOURS) + 1}`];
     context.strokeStyle = coloured || isChosen ? colour : colours.quiet;
     context.globalAlpha = chosen.size && !isChosen ? 0.25 : coloured || isChosen ? 1 : 0.5;
     context.lineWidth = isChosen ? 3 : coloured ? 1.75 : 1;

@@ -56,9 +56,9 @@ class Page {
   show() {
     const now = recording.now();
     this.#showRooms(now);
-    const members = [...recording.members.values()].filter((member) => this.#isShown(member.room)).sort(byName);
-    const here = members.filter((member) => member.bpm !== null);
-    const absent = members.filter((member) => member.bpm === null).map((member) => member.name);
+    const members = this.#shownMembers();
+    const here = members.filter((member) => member.times.length > 0);
+    const absent = members.filter((member) => member.times.length === 0).map((member) => member.name);
     byId("absent").hidden = absent.length + recording.moreMembers === 0;
     const more = recording.moreMembers ? `; and ${recording.moreMembers} members more, who are not shown` : "";
     put(byId("absent"), `Expected, and without a reading so far: ${absent.join(", ") || "nobody"}${more}`);
@@ -79,6 +79,17 @@ class Page {
     return choice === "" || room === null || Number(choice) === room;
   }
 
+  /** The members of the rooms shown, by name; of several rooms each with the name of the room. */
+  #shownMembers() {
+    const members = [...recording.members.values()].filter((member) => this.#isShown(member.room)).sort(byName);
+    if (recording.rooms.size < 2 || byId("room").value !== "") return members;
+    const nameOf = (member) => {
+      const room = recording.rooms.get(member.room);
+      return room ? `${member.name} (${room.name ?? room.id})` : member.name;
+    };
+    return members.map((member) => ({ ...member, name: nameOf(member) }));
+  }
+
   #gaps(now) {
     const rooms = [...recording.rooms.values()].filter((room) => this.#isShown(room.room));
     const name = (room) => (rooms.length > 1 ? `${room.name ?? room.id}: ` : "");
@@ -97,6 +108,7 @@ class Page {
       byId("room").value = before;
     }
     const shown = rooms.filter((room) => this.#isShown(room.room));
+    put(document.querySelector("title"), `${names.join(", ")}: live heart rates`);
     byId("rooms").replaceChildren(...shown.map((room) => roomName(room, now)));
     const phase = [...recording.marks.values()].filter((mark) => mark.kind === "phase" && this.#isShown(mark.room)).sort((a, b) => a.at - b.at).pop();
     const parts = [`recording for ${lengthOf(now - recording.startedAt)}`];

@@ -41,9 +41,9 @@ export class Tile {
 
   /** Show a member as they are at `now`; `swatch` is the class of their line in the chart, `lost` that nothing is heard. */
   show(member, now, { chosen, swatch, lost }) {
-    const age = now - member.at;
+    const age = now - (member.at ?? member.times.at(-1)); // the reading may be one of the recorder's last run
     const fresh = !lost && isFresh(member, now);
-    const silent = age > SILENT_MS;
+    const silent = member.bpm === null || age > SILENT_MS;
     this.node.className = `tile ${fresh ? "" : "stale"} ${silent ? "silent" : ""}`;
     this.node.dataset.zone = member.zone === null || silent ? "none" : member.zone;
     put(this.name, member.name);
