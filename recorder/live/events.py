@@ -23,7 +23,7 @@ Point = tuple[int, int]
 """When a reading occurred, and its bpm."""
 
 
-class RoomEvent(msgspec.Struct, omit_defaults=True, kw_only=True):
+class RoomEvent(msgspec.Struct, kw_only=True):
     """A room; in an update only if something of it changed, and then all of it."""
 
     room: int  # its number, in the order of the command line
@@ -35,7 +35,7 @@ class RoomEvent(msgspec.Struct, omit_defaults=True, kw_only=True):
     gaps: list[tuple[int, int | None]]  # when nobody listened: from, and until, or None while it lasts
 
 
-class MemberEvent(msgspec.Struct, omit_defaults=True, kw_only=True):
+class MemberEvent(msgspec.Struct, kw_only=True):
     """A member in a room; new ones come with all fields. Figures are of this run, as in a report of it.
 
     A snapshot has `line`: the plausible readings of the last hour. In the older part, of those in 4 s the lowest and
@@ -92,7 +92,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     recorder: RecorderEvent
 
 
-class Update(msgspec.Struct, omit_defaults=True, kw_only=True):
+class Update(msgspec.Struct, kw_only=True):
     """What changed since the last event."""
 
     now: int
