@@ -4,9 +4,11 @@ The rooms of this package, highest first; each may import those below it, and no
 
 - `cli`: the commands that record, recover, import, archive and simulate, and what they show on a terminal.
 - `archiving`: whole days, from the database to Parquet files.
+- `live`: the live page of `record --live`, and what it serves to programs.
 - `importing`: files of other programs, through the journal into the database.
 - `recorder`: one run of the recorder. `room` records one room; `status` counts what a display shows.
 - `suspension`: notices that the process was stopped. `clock`: stamps rows in the order of their receipt.
+- `marking`: marks, made by a page, by a command, or noted elsewhere.
 - `ingest`: inserts the journal into the DuckDB file, exactly once; `recover` does so after a crash.
 - `pulsoid`: messages, credentials, and checking and refreshing a token.
 - `connection`: one WebSocket connection: opening it, watching it, and when to reconnect.

@@ -16,6 +16,7 @@ from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, PulsoidRecEr
 from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
+from pulsoid_rec.recorder.contract.members_file import find_members_file, read_members_file
 from pulsoid_rec.recorder.contract.paths import require_valid_path
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.contract.wording import format_count, format_list
@@ -23,6 +24,7 @@ from pulsoid_rec.recorder.ingest.database import NO_CHECKPOINT, open_database
 from pulsoid_rec.recorder.ingest.schedule import Ingester
 from pulsoid_rec.recorder.journal.journal import Journal
 from pulsoid_rec.recorder.journal.segment import find_segments
+from pulsoid_rec.recorder.marking.board import MarkBoard
 from pulsoid_rec.recorder.pulsoid.credentials import Credentials
 from pulsoid_rec.recorder.pulsoid.token_refresh import TokenRefresh
 from pulsoid_rec.recorder.room import Room
@@ -71,14 +73,23 @@ class Recorder:
         folder = journal_folder(options.database)
         try:
             self._left_by_crashes = find_segments(folder)
-            self.journal = Journal(folder, options.run_id, timings, limits)
+            self.journal = Journal(folder, options.run_id, timings, limits, options.rooms)
         except OSError as error:
             raise StorageError(
                 f"Cannot write the journal {folder}: {error.strerror or error}", "Choose another database with --db."
             ) from error
         clock = ReceiptClock(time_ns)
         self._suspensions = SuspensionWatch(clock, timings)
-        self.ingester = Ingester(options.database, self.journal, timings, limits, keep_journal=options.keep_journal)
+        self.marks = MarkBoard(options.rooms, self._names_of, self.journal.append, clock)
+        """What the page and the API mark with, and the marks to be shown."""
+        self.ingester = Ingester(
+            options.database,
+            self.journal,
+            timings,
+            limits,
+            keep_journal=options.keep_journal,
+            on_marks=self.marks.merge,
+        )
         self._poller = Poller(timings)
         self._refresh = TokenRefresh(options.server_url, options.credentials, timings)
         self.rooms = [
@@ -144,6 +155,14 @@ class Recorder:
             return None
         rooms = format_count(len(named), "room")
         return f"Nothing was recorded of {rooms} that never connected: {format_list(named, _MOST_NAMED)}"
+
+    def _names_of(self, room_id: str) -> dict[str, str | None]:
+        """Return who was heard in a room, by profile id, with the names of the members file or else of configs."""
+        [status] = [room.status for room in self.rooms if room.room_id == room_id]
+        names: dict[str, str | None] = {**dict.fromkeys(status.latest), **status.names}
+        if (path := find_members_file(self.options.database)) is not None:
+            names.update((id_, member.name) for id_, member in read_members_file(path).items() if member.name)
+        return names
 
     async def _check(self) -> None:
         """Check database and token before anything is recorded."""

@@ -15,7 +15,7 @@ from pulsoid_rec.analysis.charts.layers import (
 )
 from pulsoid_rec.analysis.charts.style import ZONES, encode, light, styled
 from pulsoid_rec.analysis.findings.session_view import SessionView
-from pulsoid_rec.analysis.metrics.zones import ZONE_PERCENTS
+from pulsoid_rec.recorder.contract.definitions import ZONE_PERCENTS
 
 _LABELLED = 0.09  # share of the chart's height from which a zone is high enough for its number
 _COLUMNS = 80  # columns to hover over: these charts are small

@@ -13,6 +13,8 @@ Imports nothing else of the project. Every package may import it; of the recorde
 - `paths`: paths as a user writes them, and as DuckDB has to be given them.
 - `table_check`: whether a file's tables are ours, and run nobody's SQL.
 - `members_file`: `members.toml`, and what it may say of a member.
+- `member_labels`: members' names as they are displayed.
+- `definitions`: what is plausible, held and timely; heart-rate zones, and HRmax from age.
 - `owned_files`: files and folders where others may write.
 - `ids`: ids of runs and connections.
 - `timings`, `limits`: every wait, timeout and size limit of the recorder.

@@ -131,14 +131,14 @@ REJECTED_MESSAGES = Table(
 
 MARKS = Table(
     "marks",
-    "A note about an instant, made while recording or afterwards. Empty for now.",
+    "A note about an instant, made while recording or afterwards, by `pulsoid-rec mark` and the like.",
     (
         _ROOM,
         Column("profile_id", "VARCHAR", "the member; NULL for the whole room", null=True),
         Column("label", "VARCHAR", "what it is about"),
         Column("kind", "VARCHAR", "`mark`, `phase` (until the next one) or `undo` (of an earlier one)"),
         Column("marked_at", "TIMESTAMPTZ", "when, by the recorder's own clock"),
-        Column("mark_id", "VARCHAR", "the mark; of an `undo`: the one that is undone"),
+        Column("mark_id", "VARCHAR", "the mark, the same in all rooms it is for; of an `undo`: the one that is undone"),
         Column("source", "VARCHAR", "`cli`, `page`, `api` or `import`"),
     ),
 )

@@ -13,6 +13,7 @@ from pulsoid_rec.recorder.contract.owned_files import open_own
 
 _ATTEMPTS = 200
 _RETRY_S = 0.005
+_LOCKED = b"\n"  # the byte that Windows locks: no other process can read it there
 
 if sys.platform == "win32":
     import msvcrt
@@ -39,18 +40,26 @@ class LockFile:
     """A file that this process makes and keeps locked until `release`; `OSError` if that cannot be done.
 
     `BlockingIOError` if another process holds it: after a second, spent on those that only look whether it is locked,
-    or at once with `wait=False`.
+    or at once with `wait=False`. Others can read its `content` with `read_locked`.
     """
 
-    def __init__(self, path: Path, *, wait: bool = True) -> None:
+    def __init__(self, path: Path, *, wait: bool = True, content: bytes = b"") -> None:
         self._path = path
+        self._content = content
         self._file = _make(path, _ATTEMPTS if wait else 1)
+        self._write()
 
     def renew(self) -> None:
         """Make the file again if it was removed; it is not locked in between."""
         if not _is_same_file(self._file, self._path):
             removed, self._file = self._file, _make(self._path, _ATTEMPTS)
             os.close(removed)
+            self._write()
+
+    def _write(self) -> None:
+        if self._content:
+            os.lseek(self._file, 0, os.SEEK_SET)
+            os.write(self._file, _LOCKED + self._content)
 
     def release(self) -> None:
         """Remove and unlock the file."""
@@ -94,6 +103,18 @@ def is_locked(path: Path) -> bool:
         return not _lock(file, shared=True)  # shared, so that simultaneous checks do not see each other
     finally:
         os.close(file)
+
+
+def read_locked(path: Path) -> bytes:
+    """Return the content of a lock file that a process holds; nothing if none does, or there is no such file."""
+    try:
+        file = open_own(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return b""
+    with os.fdopen(file, "rb", buffering=0) as opened:
+        opened.seek(len(_LOCKED))
+        content = opened.read()
+    return content if is_locked(path) else b""
 
 
 def remove_stale_lock(path: Path) -> None:

@@ -7,6 +7,7 @@ Reads closed segments and commits their rows. Used by `recorder` and `cli`.
 - `segment_ingest`: one segment, as a whole if possible, else in pieces.
 - `segment_rows`: the statements that insert a segment's file, in one transaction with its name.
 - `rejected_lines`: what becomes of lines that cannot be stored.
+- `stored_marks`: reads back the marks that are there.
 - `kept`: the kept journal, one compressed file a day.
 - `recover`: ingests what crashed recorders left.
 - `database`: the DuckDB file: opened briefly, its tables created and checked.

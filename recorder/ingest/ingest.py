@@ -62,6 +62,7 @@ def ingest(
     wal_bytes: int = 0,
     keep: bool = False,
     check_cancelled: Callable[[], object] = bool,
+    look: Callable[[duckdb.DuckDBPyConnection], object] = bool,
 ) -> float:
     """Ingest segments into the database; with a checkpoint, remove the files of all that were ingested since the last.
 
@@ -81,6 +82,8 @@ def ingest(
         Keep them, compressed, in the journal's folder `kept`.
     check_cancelled
         Called before each segment; raises to stop.
+    look
+        Called with the open database when all is ingested.
 
     Raises
     ------
@@ -104,6 +107,7 @@ def ingest(
                         check_cancelled()
                         _ingest_segment(connection, segments[0], segment_ingest, keep=keep)
                         del segments[0]
+                    look(connection)
                     if is_checkpoint_due(database, wal_bytes) or not wal_path(database).exists():
                         removable = _forget_removed(connection, journal_folder(database))
                     closing_at = time.monotonic()

@@ -23,7 +23,9 @@ from pulsoid_rec.recorder.contract.wording import format_count
 from pulsoid_rec.recorder.ingest.database import NO_CHECKPOINT, CheckpointError
 from pulsoid_rec.recorder.ingest.ingest import ingest, next_batch
 from pulsoid_rec.recorder.ingest.segment_ingest import Ingested
+from pulsoid_rec.recorder.ingest.stored_marks import StoredMarks
 from pulsoid_rec.recorder.journal.journal import Journal
+from pulsoid_rec.recorder.journal.rows import MarkRow
 from pulsoid_rec.recorder.journal.segment import find_segments, remove_stale_locks
 
 _CHECKPOINT_REST_FACTOR = 60
@@ -44,17 +46,28 @@ class _InternalError(StorageError):
 class Ingester:
     """Ingests a journal's segments into the database.
 
-    With `keep_journal` the segments are kept, compressed.
+    With `keep_journal` the segments are kept, compressed. `on_marks` is called with the marks in the database, the
+    latest of them, when there are others than before.
     """
 
     def __init__(
-        self, database: Path, journal: Journal, timings: Timings, limits: Limits, *, keep_journal: bool = False
+        self,
+        database: Path,
+        journal: Journal,
+        timings: Timings,
+        limits: Limits,
+        *,
+        keep_journal: bool = False,
+        on_marks: Callable[[list[MarkRow]], object] = len,
     ) -> None:
         self._database = database
         self._journal = journal
         self._timings = timings
         self._limits = limits
         self._keep = keep_journal
+        self._on_marks = on_marks
+        self._stored_marks = StoredMarks(self._deliver_marks)
+        self._trio_token: trio.lowlevel.TrioToken | None = None
         self._limiter = trio.CapacityLimiter(1)
         self._waiting: list[Path] = []
         self.total = Ingested()
@@ -71,6 +84,11 @@ class Ingester:
         self._failing_since = 0.0
         self._retry_s = 0.0
         self._logged: set[str] = set()
+
+    @property
+    def is_disk_low(self) -> bool:
+        """Whether the database's disk is nearly full."""
+        return self._is_disk_low
 
     @property
     def is_idle(self) -> bool:
@@ -103,11 +121,16 @@ class Ingester:
                 "The reasons are above; the files are unchanged. Run `pulsoid-rec recover` when that is settled.",
             )
 
+    async def run_between(self, work: Callable[..., _T], *arguments: object) -> _T:
+        """Run something else on the database in a worker thread, while nothing is ingested."""
+        return await self._in_thread(work, *arguments)
+
     async def run(self, left_by_crashes: Iterable[Path] = ()) -> None:
         """Ingest what crashes left, then the journal's segments until it ends; make a checkpoint at the end.
 
         Cancelled, it finishes the segment that is being ingested, and leaves the rest in the journal.
         """
+        self._trio_token = trio.lowlevel.current_trio_token()
         self._waiting += left_by_crashes
         look_at = trio.current_time()
         with contextlib.suppress(trio.EndOfChannel):
@@ -208,6 +231,7 @@ class Ingester:
                     wal_bytes=wal_bytes,
                     keep=self._keep,
                     check_cancelled=trio.from_thread.check_cancelled,
+                    look=self._stored_marks.read,
                 )
             )
         except StorageError:
@@ -217,6 +241,12 @@ class Ingester:
                 f"Internal error while ingesting: {type(error).__name__}",
                 "Please report it, with the log beside the database.",
             ) from error
+
+    def _deliver_marks(self, marks: list[MarkRow]) -> None:
+        """Hand marks from the thread that ingests to trio's, without waiting for it."""
+        assert self._trio_token is not None
+        with contextlib.suppress(trio.RunFinishedError):
+            self._trio_token.run_sync_soon(self._on_marks, marks)
 
     async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
         # Not abandoned on cancel: if Python ends while a thread is inside DuckDB, the process crashes.

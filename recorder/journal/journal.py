@@ -9,10 +9,12 @@ and TCP's flow control stops the server. Nothing is dropped.
 import contextlib
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
+import msgspec
 import trio
 
 from pulsoid_rec.recorder.contract.journal_files import lock_path
@@ -34,18 +36,24 @@ log = logging.getLogger(__name__)
 class Journal:
     """The journal of one run of the recorder, whose `run_id` is unique.
 
+    While it runs, its lock file names the `rooms` that it records.
     Creates the folder, readable only by its owner; raises `OSError` if it cannot be created or written to.
     """
 
     def __init__(
-        self, folder: Path, run_id: str, timings: Timings = DEFAULT_TIMINGS, limits: Limits = DEFAULT_LIMITS
+        self,
+        folder: Path,
+        run_id: str,
+        timings: Timings = DEFAULT_TIMINGS,
+        limits: Limits = DEFAULT_LIMITS,
+        rooms: Sequence[str] = (),
     ) -> None:
         self._folder = folder
         self.run_id = run_id
         self._timings = timings
         self._limits = limits
         self._made = [path for path in (folder, *folder.parents) if not path.exists()]
-        self._lock = _create_lock(folder, run_id)
+        self._lock = create_lock(folder, run_id, rooms)
         remove_stale_locks(folder)
         sync_folder(folder.parent)
         self.close_after_s = timings.segment_age_s
@@ -62,13 +70,19 @@ class Journal:
         self._space = trio.Event()
         self._finish = trio.Event()
         self._is_failing = False
+        self._unwritten_since: float | None = None
+        self.listener: Callable[[AnyRow], object] = _ignore
+        """Is called with each row; never blocks, never fails."""
         self._closed, self.segments = trio.open_memory_channel[Path](math.inf)
         """Receives the paths of the closed segments, oldest first."""
 
     def append(self, row: AnyRow) -> None:
         """Append a row. Never blocks, never fails."""
+        if not self._pending and self._unwritten_since is None:
+            self._unwritten_since = monotonic()
         self._pending += encode_line(row)
         self._wake.set()
+        self.listener(row)
 
     @property
     def backlog_bytes(self) -> int:
@@ -79,6 +93,11 @@ class Journal:
     def unwritten_bytes(self) -> int:
         """Bytes appended that no file has yet."""
         return len(self._pending) + sum(writer.unwritten_bytes for writer in self._writers)
+
+    @property
+    def lag_s(self) -> float:
+        """For how long the oldest row that no file has yet has waited, in seconds."""
+        return 0.0 if self._unwritten_since is None else monotonic() - self._unwritten_since
 
     @property
     def is_full(self) -> bool:
@@ -135,6 +154,7 @@ class Journal:
             await (self._space if self._is_syncing else self._finish).wait()
 
     async def _write(self) -> None:
+        began_at = monotonic()
         if self._pending and self._writer is None:
             name = f"{self.run_id}-{self._count:08}"
             self._count += 1  # even if the file cannot be opened
@@ -148,6 +168,7 @@ class Journal:
         for writer in self._writers:
             if writer.unwritten_bytes:
                 await self._in_thread(writer.write)
+        self._unwritten_since = began_at if self._pending else None  # appended meanwhile, or thereabouts
 
     def _open(self, name: str) -> SegmentWriter:
         writer = SegmentWriter(self._folder, name)
@@ -241,12 +262,18 @@ class Journal:
         return await trio.to_thread.run_sync(work, *arguments, limiter=self._limiter)
 
 
-def _create_lock(folder: Path, run_id: str) -> LockFile:
+def _ignore(_row: AnyRow) -> None:
+    """Listen to nothing."""
+
+
+def create_lock(folder: Path, run_id: str, rooms: Sequence[str] = ()) -> LockFile:
+    """Make the lock file of a run, and the journal's folder if there is none; `OSError` if that cannot be done."""
+    content = msgspec.json.encode(rooms) if rooms else b""
     for _ in range(_LOCK_ATTEMPTS):
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             require_own_folder(folder)
-            return LockFile(lock_path(folder, run_id))
+            return LockFile(lock_path(folder, run_id), content=content)
         except FileNotFoundError:
             pass  # a recorder that ends removes the folder if it is empty
         except FileExistsError:

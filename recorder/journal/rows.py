@@ -67,8 +67,20 @@ class RejectedMessageRow(msgspec.Struct, tag_field="table", tag="rejected_messag
     raw: str
 
 
+class MarkRow(msgspec.Struct, tag_field="table", tag="marks"):
+    """A note about an instant; no connection brings it."""
+
+    room_id: str
+    profile_id: str | None
+    label: str
+    kind: str
+    marked_at: int
+    mark_id: str
+    source: str
+
+
 MessageRow = HeartRateRow | MemberEventRow | RoomEventRow | RejectedMessageRow
-AnyRow = MessageRow | ConnectionEventRow
+AnyRow = MessageRow | ConnectionEventRow | MarkRow
 
 
 def reject(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -15,6 +16,7 @@ from pulsoid_rec.recorder.journal.rows import (
     AnyRow,
     ConnectionEventRow,
     HeartRateRow,
+    MarkRow,
     MemberEventRow,
     RejectedMessageRow,
     RoomEventRow,
@@ -59,6 +61,9 @@ rows: st.SearchStrategy[AnyRow] = st.one_of(
         st.none() | _text,
     ),
     st.builds(RejectedMessageRow, st.none() | _text, st.none() | _text, _instant, _text, _text),
+    st.builds(
+        MarkRow, _text, st.none() | _text, _text, st.sampled_from(["mark", "phase", "undo"]), _instant, _text, _text
+    ),
 )
 
 
@@ -121,6 +126,8 @@ def as_stored(row: AnyRow) -> tuple[Any, ...]:
             )
         case RejectedMessageRow():
             return ("rejected_messages", row.room_id, row.connection_id, row.received_at, row.reason, row.raw)
+        case MarkRow():
+            return ("marks", *msgspec.structs.astuple(row))
 
 
 SELECT = {
@@ -130,6 +137,7 @@ SELECT = {
     "room_events": "room_id, name, config::VARCHAR, epoch_us(occurred_at), epoch_us(received_at), connection_id",
     "connection_events": "room_id, connection_id, event, epoch_us(changed_at), code, reason",
     "rejected_messages": "room_id, connection_id, epoch_us(received_at), reason, raw",
+    "marks": "room_id, profile_id, label, kind, epoch_us(marked_at), mark_id, source",
 }
 
 

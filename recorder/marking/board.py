@@ -1,0 +1,128 @@
+"""The marks that a running recorder has: those that its page and its API make, and those that others made.
+
+What is made here goes to the journal at once, stamped by the clock of receipt, so that it is on the disk like any
+message; see `Journal`. Marks of other processes are read back from the database as rows of its own are ingested.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from pulsoid_rec.recorder.clock import ReceiptClock
+from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.ids import new_id
+from pulsoid_rec.recorder.journal.rows import AnyRow, MarkRow
+from pulsoid_rec.recorder.marking.mark import Source, find_latest, find_member, make_marks, make_undo, not_undone
+
+MOST = 1_000
+"""Rows that are kept in memory: the latest."""
+
+
+class MarkBoard:
+    """The marks of a run's rooms.
+
+    Parameters
+    ----------
+    rooms
+        The rooms that are recorded.
+    names_of
+        Returns the members of a room: names, or None, by profile id.
+    append
+        Puts a row into the journal; never blocks, never fails.
+    clock
+        The clock of the run.
+    """
+
+    def __init__(
+        self,
+        rooms: Sequence[str],
+        names_of: Callable[[str], Mapping[str, str | None]],
+        append: Callable[[AnyRow], None],
+        clock: ReceiptClock,
+    ) -> None:
+        self._rooms = tuple(rooms)
+        self._names_of = names_of
+        self._append = append
+        self._clock = clock
+        self._rows: dict[tuple[str, str, bool], MarkRow] = {}
+        self.changes = 0
+        """How often something was added: whoever shows the marks looks anew when it has changed."""
+
+    @property
+    def marks(self) -> list[MarkRow]:
+        """The marks that were not undone, in the order of time."""
+        return not_undone(self._rows.values())
+
+    def mark(
+        self,
+        label: str,
+        *,
+        kind: str = "mark",
+        room: str | None = None,
+        member: str | None = None,
+        ago_us: int = 0,
+        source: Source,
+    ) -> list[MarkRow]:
+        """Mark this instant, or one some microseconds ago, in one room or all, perhaps of one member: an id or name.
+
+        Returns the rows, one for each room; they share a `mark_id`. Raises `UsageError` if something of it cannot be;
+        then nothing was marked.
+        """
+        rooms, profile_id = self._choose(room, member)
+        marked_at = self._clock.next_us() - ago_us
+        rows = make_marks(
+            label, kind=kind, rooms=rooms, profile_id=profile_id, marked_at=marked_at, mark_id=new_id(), source=source
+        )
+        return self._add(rows)
+
+    def undo(self, label: str | None = None, *, room: str | None = None, source: Source) -> list[MarkRow]:
+        """Undo the latest mark, or the latest with a label, by adding a row for each of its rooms; returns those.
+
+        Raises `UsageError` if there is none.
+        """
+        rooms, _ = self._choose(room, None)
+        if not (latest := find_latest(self._rows.values(), label, rooms)):
+            raise UsageError("There is no mark to undo", "Nothing was changed.")
+        return self._add(make_undo(latest, marked_at=self._clock.next_us(), source=source))
+
+    def undo_mark(self, mark_id: str, *, source: Source) -> list[MarkRow]:
+        """Undo a mark by its id, as `undo` does."""
+        if not (rows := [row for row in self.marks if row.mark_id == mark_id]):
+            raise UsageError("There is no such mark", "Nothing was changed.")
+        return self._add(make_undo(rows, marked_at=self._clock.next_us(), source=source))
+
+    def merge(self, rows: Iterable[MarkRow]) -> None:
+        """Add rows that are in the database, in the order in which they were written, unless they are here already."""
+        for row in rows:
+            key = _key(row)
+            if row.room_id in self._rooms and key not in self._rows:
+                self._rows[key] = row
+                self.changes += 1
+        self._trim()
+
+    def _add(self, rows: list[MarkRow]) -> list[MarkRow]:
+        for row in rows:
+            self._append(row)
+            self._rows[_key(row)] = row
+            self.changes += 1
+        self._trim()
+        return rows
+
+    def _trim(self) -> None:
+        while len(self._rows) > MOST:
+            del self._rows[next(iter(self._rows))]
+
+    def _choose(self, room: str | None, member: str | None) -> tuple[tuple[str, ...], str | None]:
+        if room is not None and room not in self._rooms:
+            raise UsageError("That room is not recorded here", f"There are {', '.join(self._rooms)}.")
+        rooms = self._rooms if room is None else (room,)
+        if member is None:
+            return rooms, None
+        for candidate in rooms[:-1]:
+            try:
+                return (candidate,), find_member(member, self._names_of(candidate))
+            except UsageError:
+                continue
+        return rooms[-1:], find_member(member, self._names_of(rooms[-1]))
+
+
+def _key(row: MarkRow) -> tuple[str, str, bool]:
+    return row.room_id, row.mark_id, row.kind == "undo"
