@@ -69,9 +69,11 @@ def open_room() -> Iterator[Room]:
     thread = threading.Thread(target=trio.run, args=(serve,))
     thread.start()
     is_open.wait()
-    yield opened[0]
-    opened[0]._token.run_sync_soon(is_over.set)
-    thread.join()
+    try:
+        yield opened[0]
+    finally:
+        opened[0]._token.run_sync_soon(is_over.set)
+        thread.join()
 
 
 class LiveRecorder:
@@ -83,7 +85,7 @@ class LiveRecorder:
         self.url = f"http://127.0.0.1:{self.port}/"
         self._room = room
         self._command = [*PULSOID_REC, "record", ROOM, "--db", str(database), "--server", room.url]
-        self._command += ["--live", str(self.port)]
+        self._command += ["--live", "--live-port", str(self.port)]
         self._process: subprocess.Popen[str] | None = None
 
     @property
