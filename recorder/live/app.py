@@ -44,6 +44,7 @@ class LiveApp:
 
     def __init__(
         self,
+        *,
         access: Access,
         viewers: Viewers,
         watch: Watch,
