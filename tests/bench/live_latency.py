@@ -86,7 +86,18 @@ def open_live_recorder(server: str, database: Path) -> Iterator[str]:
     """Record, with the page; yield its address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [*PROGRAM, "record", "demo", "--db", str(database), "--server", server, "--live", "--live-port", str(port)]
+    command = [
+        *PROGRAM,
+        "record",
+        "demo",
+        "--db",
+        str(database),
+        "--server",
+        server,
+        "--live",
+        "--live-port",
+        str(port),
+    ]
     variables = {key: value for key, value in os.environ.items() if not key.startswith("PULSOID")}
     with subprocess.Popen(command, env=variables | {"PULSOID_TOKEN": TOKEN}, stderr=subprocess.DEVNULL) as process:
         while not is_open(port):

@@ -47,9 +47,7 @@ class Live:
     def port(self) -> int:
         return int(self.netloc.rpartition(":")[2])
 
-    async def request(
-        self, path: str, method: str = "GET", body: bytes | None = None, **headers: str | None
-    ) -> Answer:
+    async def request(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str | None) -> Answer:
         """Send a request; headers are named with underscores, and None leaves one out."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await trio.to_thread.run_sync(request, self.port, path, method, body, named)
