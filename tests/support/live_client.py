@@ -106,8 +106,8 @@ class Follower:
             self.members, self.marks, self.rooms = {}, {}, {}
         for member in event.get("members", []):
             known = self.members.setdefault(member["member"], {"line": []})
-            line = sorted([*known["line"], *member.pop("line", []), *member.pop("new", [])])
-            known.update(member, line=line)
+            readings = sorted([*known["line"], *member.pop("line", []), *member.pop("new", [])])
+            known.update(member, line=readings)
         self.rooms.update((room["room"], room) for room in event.get("rooms", []))
         for mark in event.get("marks", []):
             if mark["kind"] == "undo":
