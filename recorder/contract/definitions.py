@@ -1,4 +1,4 @@
-"""The numbers that the analysis and the live page share: what is plausible, held and timely; zones, and HRmax from age."""
+"""What is plausible, held and timely; zones, and HRmax from age: shared by the analysis and the live page."""
 
 from typing import Any
 

@@ -1,7 +1,8 @@
 """Who may see the page and mark: whoever reaches the loopback by its own name, or has the key of this run.
 
-A page elsewhere in the same browser can send requests here, and by a name that leads here (DNS rebinding) even read the
-answers. So without a key the host has to be called as the loopback is, and what changes something has to come from here.
+A page elsewhere in the same browser can send requests here, and by a name that leads here (DNS rebinding) even read
+the answers. So without a key the host has to be called as the loopback is, and what changes something has to come from
+here.
 """
 
 import hmac

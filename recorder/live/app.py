@@ -44,6 +44,7 @@ class LiveApp:
 
     def __init__(
         self,
+        *,
         access: Access,
         viewers: Viewers,
         watch: Watch,
@@ -122,8 +123,10 @@ class LiveApp:
     async def _post_mark(self, request: Request) -> Response:
         body = b""
         with trio.move_on_after(self._timings.live_request_timeout_s) as waiting:
-            async for chunk in request.stream():
-                body += chunk
+            more = True
+            while more:
+                message = await request.receive()
+                body, more = body + message.get("body", b""), message.get("more_body", False)
                 if len(body) > self._limits.live_request_bytes:
                     return _refuse(Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "That is too long for a mark."))
         if waiting.cancelled_caught:

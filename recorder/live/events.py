@@ -1,4 +1,4 @@
-"""What is sent to the page over server-sent events, as JSON: the contract between `recorder.live` and `recorder/live/page`.
+"""What is sent to the page over server-sent events, as JSON: the contract between server and page.
 
 `GET /events` sends `snapshot` first, and again whenever all is to be replaced (once what was recorded before the start
 has been read); then `update` each second, with what has changed. Of an update, a field that is missing has not changed.
@@ -8,7 +8,8 @@ present on it; between two events it goes on as any clock does. The browser's ow
 
 `POST /marks` takes `{"label", "kind"?, "room"?, "member"?, "ago_ms"?}` as JSON: `kind` is `mark` or `phase`; `room` a
 number or id, all rooms without it; `member` a number, profile id or name; `ago_ms` how long ago it was. The answer is
-201 with `{"id", "at"}`. `{"kind": "undo", "id"}` undoes a mark. What is refused is answered with `{"error"}`, a sentence.
+201 with `{"id", "at"}`. `{"kind": "undo", "id"}` undoes a mark. What is refused is answered with `{"error"}`, a
+sentence.
 """
 
 from typing import Literal
@@ -47,13 +48,13 @@ class MemberEvent(msgspec.Struct, kw_only=True):
     room: int | None  # None: expected, but several rooms are recorded
     name: str | UnsetType = UNSET
     expected: bool | UnsetType = UNSET  # described in members.toml
-    hr_max: float | None | UnsetType = UNSET
-    bpm: int | None | UnsetType = UNSET  # of the latest plausible reading
-    at: int | None | UnsetType = UNSET  # when that occurred
-    zone: int | None | UnsetType = UNSET
-    lowest: int | None | UnsetType = UNSET
-    highest: int | None | UnsetType = UNSET
-    coverage: float | None | UnsetType = UNSET
+    hr_max: float | UnsetType | None = UNSET
+    bpm: int | UnsetType | None = UNSET  # of the latest plausible reading
+    at: int | UnsetType | None = UNSET  # when that occurred
+    zone: int | UnsetType | None = UNSET
+    lowest: int | UnsetType | None = UNSET
+    highest: int | UnsetType | None = UNSET
+    coverage: float | UnsetType | None = UNSET
     readings: int | UnsetType = UNSET  # plausible ones
     left_out: int | UnsetType = UNSET  # readings in no figure: implausible, duplicate or untimely
     line: list[Point] | UnsetType = UNSET

@@ -1,8 +1,8 @@
 """A member's figures while they are recorded: the same that a report of this run has.
 
 The definitions are those of `analysis.metrics`: a reading holds until the member's next one, plausible or not, at most
-`MAX_HOLD_US`; of two at one instant the first received holds for no time; a duplicate counts once. They are kept up with
-each reading, whenever it occurred, in bounded memory: only the latest readings are needed to place one that comes late.
+`MAX_HOLD_US`; of two at one instant the first received holds for no time; a duplicate counts once. They are brought up
+to date with each reading, in bounded memory: only the latest readings are needed to place one that comes late.
 """
 
 from bisect import bisect_left, bisect_right

@@ -62,7 +62,7 @@ class Watch:
         )
 
     def check(self) -> Health:
-        """Return whether every room is live, or waits in good order, and all that is received gets into the database."""
+        """Return whether every room is live, or waits in good order, and all received gets into the database."""
         why = self._find_faults(self._timings.unhealthy_after_s)
         for room, gaps in zip(self._recorder.rooms, self._gaps, strict=True):
             since_us = gaps.open_since()

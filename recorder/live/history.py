@@ -29,8 +29,8 @@ from pulsoid_rec.recorder.live.events import WINDOW_MS, Point
 _ROWS_AT_ONCE = 1_000
 _DATABASE = "recording"
 _LISTENED = (
-    "SELECT room_id, epoch_us(min(heard_at)), epoch_us(max(heard_at)) FROM (SELECT room_id, connection_id, changed_at AS"
-    " heard_at FROM {events} WHERE event IN ('opened', 'closed', 'lost') UNION ALL SELECT room_id, connection_id,"
+    "SELECT room_id, epoch_us(min(heard_at)), epoch_us(max(heard_at)) FROM (SELECT room_id, connection_id, changed_at"
+    " AS heard_at FROM {events} WHERE event IN ('opened', 'closed', 'lost') UNION ALL SELECT room_id, connection_id,"
     " received_at FROM {readings}) WHERE {condition} GROUP BY room_id, connection_id"
 )
 """From when until when each connection listened: a recorder that was killed, up to its last reading."""
@@ -94,7 +94,9 @@ class _Reader:
             for room_id, profile_id, at_ms, bpm in rows:
                 history.lines.setdefault((room_id, profile_id), []).append((at_ms, bpm))
         listened = _LISTENED.format(
-            events=self._rows(CONNECTION_EVENTS), readings=self._rows(HEART_RATE), condition=condition.format("heard_at")
+            events=self._rows(CONNECTION_EVENTS),
+            readings=self._rows(HEART_RATE),
+            condition=condition.format("heard_at"),
         )
         for room_id, since_us, until_us in self._connection.execute(listened, values).fetchall():
             history.listened.setdefault(room_id, []).append((since_us, until_us))

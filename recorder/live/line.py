@@ -16,7 +16,7 @@ HOLD_MS = MAX_HOLD_US // 1000
 RECENT_MS = 600_000
 """For how long all readings are kept."""
 _MOST_RECENT = 2_000
-_MOST_OLDER = 2 * WINDOW_MS // 4_000
+_MOST_OLDER = 3 * WINDOW_MS // 4_000
 _PIECE_MS = 4_000
 
 
@@ -41,7 +41,7 @@ class Line:
             return True
         recent.append(point)
         while recent[0][0] < point[0] - RECENT_MS or len(recent) > _MOST_RECENT:
-            count = max(1, bisect_right(recent, (point[0] - RECENT_MS, 0), hi=_MOST_RECENT // 10))
+            count = max(1, bisect_right(recent, (point[0] - RECENT_MS, 0), hi=min(len(recent), 200)))
             for old in recent[:count]:
                 self._age(old)
             del recent[:count]

@@ -29,8 +29,8 @@ from pulsoid_rec.recorder.live.history import read_history
 from pulsoid_rec.recorder.live.marks import Marking
 from pulsoid_rec.recorder.live.metrics import Metrics
 from pulsoid_rec.recorder.live.state import LiveState
-from pulsoid_rec.recorder.live.viewers import Viewers
 from pulsoid_rec.recorder.live.viewer_stream import ViewerStream
+from pulsoid_rec.recorder.live.viewers import Viewers
 from pulsoid_rec.recorder.pulsoid.known_secrets import add_secrets
 from pulsoid_rec.recorder.recorder import Recorder
 
@@ -88,8 +88,16 @@ class LiveServer:
         self._viewers = Viewers(self._make_snapshot, limits)
         metrics = Metrics(recorder, self._state, self._watch, self._viewers)
         marking = Marking(recorder.marks, self._state)
-        app = LiveApp(Access(port, key), self._viewers, self._watch, metrics, marking, timings, limits)
-        self._app = wrap_app(app, 0, "asgi")
+        app = LiveApp(
+            access=Access(port, key),
+            viewers=self._viewers,
+            watch=self._watch,
+            metrics=metrics,
+            marking=marking,
+            timings=timings,
+            limits=limits,
+        )
+        self._app = wrap_app(cast(Any, app), 0, "asgi")
         self._config = _make_config(timings, limits)
         self._context = WorkerContext(None)
         self._streams: set[ViewerStream] = set()
@@ -117,8 +125,8 @@ class LiveServer:
             self._rows.clear()
             try:
                 await self._update(rows)
-            except Exception:  # noqa: BLE001 - the next one may be well
-                self._log_once("The live page cannot be updated. Recording is not affected.")
+            except Exception as error:  # noqa: BLE001 - the next one may be well
+                self._log_once("The live page cannot be updated. Recording is not affected.", error)
 
     async def _update(self, rows: list[AnyRow]) -> None:
         self._watch.look(len(rows))
@@ -136,23 +144,27 @@ class LiveServer:
 
     async def _read_history(self) -> None:
         """Add what was recorded before, once the database can be read."""
-        options = self._recorder.options
         retry_s = self._timings.live_history_retry_s
         while True:
             try:
-                history = await self._recorder.ingester.run_between(
-                    read_history, options.database, options.rooms, options.run_id, self._started_us
-                )
-                async with self._viewers.lock:
-                    await self._state.add_history(history)
-                    self._viewers.send(await self._make_snapshot(), is_snapshot=True)
-                return
+                await self._add_history()
             except StorageError:  # another process holds it; ingest reports that
                 await trio.sleep(retry_s)
                 retry_s = min(2 * retry_s, _SLOWEST_RETRY_S)
-            except Exception:  # noqa: BLE001 - the page can do without
-                self._log_once("What was recorded earlier cannot be shown on the live page.")
+            except Exception as error:  # noqa: BLE001 - the page can do without
+                self._log_once("What was recorded earlier cannot be shown on the live page.", error)
                 return
+            else:
+                return
+
+    async def _add_history(self) -> None:
+        options = self._recorder.options
+        history = await self._recorder.ingester.run_between(
+            read_history, options.database, options.rooms, options.run_id, self._started_us
+        )
+        async with self._viewers.lock:
+            await self._state.add_history(history)
+            self._viewers.send(await self._make_snapshot(), is_snapshot=True)
 
     async def _serve(self, stream: trio.SocketStream) -> None:
         """Serve one connection."""
@@ -164,8 +176,8 @@ class LiveServer:
         try:
             # Hypercorn has this for TLS, but uses no more of it than `ViewerStream` has.
             await TCPServer(self._app, self._config, self._context, ConnectionState({}), cast(Any, viewer))
-        except Exception:  # noqa: BLE001 - of one connection
-            self._log_once("A connection to the live page has failed. Recording is not affected.")
+        except Exception as error:  # noqa: BLE001 - of one connection
+            self._log_once("A connection to the live page has failed. Recording is not affected.", error)
         finally:
             self._streams.discard(viewer)
             viewer.close()
@@ -178,9 +190,9 @@ class LiveServer:
             for stream in self._streams:
                 stream.close()
 
-    def _log_once(self, message: str) -> None:
+    def _log_once(self, message: str, error: Exception) -> None:
         if message not in self._logged:
-            log.exception(message)
+            log.error(message, exc_info=error)
         self._logged.add(message)
 
 

@@ -155,8 +155,8 @@ class LiveState:
             if count % _AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
         rooms = self._describe_rooms(now_us)
-        known = self._sent_rooms or [None] * len(rooms)
-        if different := [room for room, before in zip(rooms, known, strict=True) if room != before]:
+        known = self._sent_rooms
+        if different := [room for room in rooms if room not in known[room.room : room.room + 1]]:
             update.rooms, self._sent_rooms = different, rooms
         if marks := self._update_marks():
             update.marks = marks

@@ -1,6 +1,6 @@
 """Those who follow the events: each event is encoded once, and handed to all."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import trio
@@ -41,7 +41,7 @@ class Viewers:
                 self._queues.discard(queue)
                 queue.close()
 
-    async def follow(self) -> AsyncIterator[bytes]:
+    async def follow(self) -> AsyncGenerator[bytes]:
         """Yield a snapshot, and each event after it, until the viewer is too slow.
 
         Raises `TooManyViewersError` before the first one.
