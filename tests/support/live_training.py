@@ -42,10 +42,11 @@ async def make_snapshot(
     )
     status = RoomStatus(room, State.LIVE, trio.current_time())
     state = LiveState([status], parse_members(members_toml, "members.toml"), board, began_at, DEFAULT_LIMITS)
+    named = [MemberEventRow(room, "c1", who, "updated", names[who], "{}", began_at, began_at, "") for who in names]
     await state.add([
         RoomEventRow(room, "c1", room_name, "{}", began_at, began_at, ""),
         ConnectionEventRow(room, "c1", "opened", began_at),
-        *(MemberEventRow(room, "c1", each, "updated", name, "{}", began_at, began_at, "") for each, name in names.items()),
+        *named,
         *(
             HeartRateRow(room, "c1", each.profile_id, each.bpm, us(each.occurred_at), us(each.received_at), "")
             for each in readings
