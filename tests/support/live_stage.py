@@ -69,9 +69,11 @@ def open_room() -> Iterator[Room]:
     thread = threading.Thread(target=trio.run, args=(serve,))
     thread.start()
     is_open.wait()
-    yield opened[0]
-    opened[0]._token.run_sync_soon(is_over.set)
-    thread.join()
+    try:
+        yield opened[0]
+    finally:
+        opened[0]._token.run_sync_soon(is_over.set)
+        thread.join()
 
 
 class LiveRecorder:

@@ -24,7 +24,7 @@ const recording = new Recording();
 class Page {
   #tiles = new Map();
   #order = [];
-  #orderedAt = -Infinity;
+  #orderedAt = -Infinity; // which stands for: anew, without regard to the order that was
   #chosen = new Set(); // whose lines stand out
   #pointed = null; // and whose while the pointer is on their tile
   #chart = new Chart(byId("chart"));
@@ -35,10 +35,10 @@ class Page {
       byId(id).value = remembered(id, byId(id).value);
       byId(id).addEventListener("change", () => {
         remember(id, byId(id).value);
-        this.#orderAnew();
+        this.#sortAnew();
       });
     }
-    byId("room").addEventListener("change", () => this.#orderAnew());
+    byId("room").addEventListener("change", () => this.#sortAnew());
     new ResizeObserver(() => this.#redraw()).observe(document.body);
     showThemes(() => this.#redraw());
   }
@@ -47,7 +47,7 @@ class Page {
   begin(isNewRun) {
     if (isNewRun) {
       this.#chosen.clear();
-      this.#order = [];
+      this.#orderedAt = -Infinity;
     }
     for (const tile of this.#tiles.values()) tile.forget();
     this.#chart.forget();
@@ -126,7 +126,8 @@ class Page {
 
   #showTiles(members, now) {
     if (now - this.#orderedAt >= REORDER_MS || members.length !== this.#order.length) {
-      this.#arrange(sortMembers(members, byId("sort").value, this.#order, now).map((member) => member.member));
+      const before = this.#orderedAt === -Infinity ? [] : this.#order;
+      this.#arrange(sortMembers(members, byId("sort").value, before, now).map((member) => member.member));
       this.#orderedAt = now;
     }
     const lost = recording.lostAt !== null;
@@ -193,8 +194,8 @@ class Page {
     classList.toggle("roomy", tile.width >= ROOMY);
   }
 
-  #orderAnew() {
-    this.#order = [];
+  /** Sort without regard to the order that was, after a choice of the viewer. */
+  #sortAnew() {
     this.#orderedAt = -Infinity;
     this.#redraw();
   }

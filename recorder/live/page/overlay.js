@@ -19,7 +19,7 @@ export class Overlay {
   show(recording) {
     const now = recording.now();
     const all = [...recording.members.values()].sort(byName);
-    const shown = this.#wanted.length ? this.#wanted.flatMap((name) => all.filter((each) => folded(each.name) === name)) : all;
+    const shown = this.#wanted.length ? this.#wanted.flatMap((name) => all.filter((each) => isCalled(each, name))) : all;
     while (this.#list.children.length > shown.length) this.#list.lastChild.remove();
     while (this.#list.children.length < shown.length) this.#list.append(makeEntry());
     this.#list.style.setProperty("--count", Math.max(1, shown.length));
@@ -35,6 +35,9 @@ export class Overlay {
     }
   }
 }
+
+/** Whether a member has a name; those of one name have a part of their id behind it, in brackets. */
+const isCalled = (member, name) => [folded(member.name), folded(member.name.replace(/ \([^(]*\)$/, ""))].includes(name);
 
 const folded = (name) => name.trim().toLowerCase();
 

@@ -8,7 +8,8 @@ const MEAN_MS = 15_000;
 const APART_BPM = 3;
 const GONE_MS = 60_000; // after which a member without a reading goes to the end
 
-export const byName = (a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }) || a.member - b.member;
+const { compare: compareNames } = new Intl.Collator(undefined, { numeric: true });
+export const byName = (a, b) => compareNames(a.name, b.name) || a.member - b.member;
 
 /** Sort members; `before` has the numbers of the members in the order they stand in now, or none at first. */
 export function sortMembers(members, key, before, now) {
