@@ -168,6 +168,8 @@ async def test_killed_at_any_instant_it_loses_nothing_older_than_a_tenth_of_a_se
     assert too_old(figures.balance) == []
     assert figures.balance.duplicates == 0
     assert figures.balance.stored > 500
+    assert figures.marks.acknowledged
+    assert figures.marks.compare() == ([], []), "no mark is lost or doubled, whoever is killed"
     assert figures.ended.code == 0, figures.ended.said
     assert not journal_of(tmp_path / "kills.duckdb").exists(), "nothing is left in the journal at the end"
 

@@ -47,6 +47,11 @@ def main() -> int:
     say("age of the oldest of these, in ms", f"{1000 * max(found.missing, default=0):.0f}")
     say("MISSING, older than 100 ms", f"{len(found.lost):,}")
     say("DUPLICATES", f"{found.duplicates:,}")
+    lost, doubled = figures.marks.compare()
+    say("marks acknowledged", f"{len(figures.marks.acknowledged):,}")
+    say("killed while marking", f"{len(figures.marks.killed):,}")
+    say("MARKS LOST", f"{len(lost):,}")
+    say("MARKS DOUBLED", f"{len(doubled):,}")
     say("the last run ended with", figures.ended.code)
     say(f"twice killed at one of {kill_at_lines(seed, trials)} lines of code, nothing lost", trials)
     say("twice killed at each line of a migration, nothing lost", kill_at_lines(seed, 0, "migration"))
@@ -54,7 +59,7 @@ def main() -> int:
     what = "killed at each line of making a file smaller, nothing lost"
     say(what, kill_at_lines(seed, 0, "compact", script="kill_archive.py"))
     say("took, in seconds", f"{time.monotonic() - began_at:.0f}")
-    return bool(found.lost or found.duplicates or figures.ended.code)
+    return bool(found.lost or found.duplicates or lost or doubled or figures.ended.code)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,13 @@ from pulsoid_rec.analysis.charts.layers import (
     time_axis,
     with_readings,
 )
+from pulsoid_rec.analysis.charts.mark_layers import mark_datasets, mark_rules, phase_bands
 from pulsoid_rec.analysis.charts.style import ZONES, encode, light, styled
 from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.recorder.contract.definitions import ZONE_PERCENTS
 
 _LABELLED = 0.09  # share of the chart's height from which a zone is high enough for its number
+_LABELLED_PX = 250  # height from which marks have labels
 _COLUMNS = 80  # columns to hover over: these charts are small
 
 
@@ -41,6 +43,7 @@ def member_drawings(view: SessionView, *, buckets: int = 240, height: int = 150)
                 "offline": offline,
                 "lines": encode([line_of[place]] if place in line_of else []),
                 "columns": encode([{"column": hovers["column"], "value": hovers[f"m{place}"]}]),
+                **mark_datasets(view, profile_id),
             },
             values=values,
         )
@@ -54,7 +57,9 @@ def _make(source: Source, height: int, name: str = "under") -> alt.LayerChart:
     layers = [
         _zone_bands(source),
         offline_bands(source),
+        phase_bands(source),
         with_readings([readings], source),
+        mark_rules(source, has_labels=height >= _LABELLED_PX),
         hover(source, ["column", "value"], columns=_COLUMNS, tooltips=tooltips, name=name),
     ]
     return alt.LayerChart(layer=layers).properties(height=height)

@@ -17,6 +17,7 @@ from pulsoid_rec.analysis.charts.layers import (
     session_values,
     with_readings,
 )
+from pulsoid_rec.analysis.charts.mark_layers import mark_datasets, mark_rules, phase_bands
 from pulsoid_rec.analysis.charts.style import MEMBERS, encode, light
 from pulsoid_rec.analysis.findings.session_view import SessionView
 
@@ -42,6 +43,7 @@ def timeline_drawing(view: SessionView, named: SessionView, *, buckets: int = 48
             "offline": encode(offline_values(view)),
             "lines": encode(lines(thin(named, buckets), named)),
             "columns": encode([columns]),
+            **mark_datasets(view),
         },
         values=session_values(view),
     )
@@ -67,8 +69,10 @@ def _make(source: Source, names: tuple[str, ...], has_colours: bool, menu: bool)
     picked = [each.transform_filter("datum.member === picked") for each in (casing, front)]
     layers = [
         offline_bands(source),
+        phase_bands(source),
         *bands,
         with_readings([*coloured, *picked], source),
+        mark_rules(source),
         hover(source, fields, columns=HOVER_COLUMNS, tooltips=tooltips),
     ]
     chart: alt.LayerChart = alt.LayerChart(layer=layers).add_params(_picked(names, menu=menu))

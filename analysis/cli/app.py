@@ -1,5 +1,9 @@
 """The command `pulsoid-rec`: its commands, and the message and exit code when one of them fails."""
 
+# isort: off
+import pulsoid_rec.recorder.cli.process_start  # noqa: F401 - first: it notes when the command was called
+
+# isort: on
 import gc
 import io
 import os
@@ -12,6 +16,7 @@ from typer.exceptions import TyperException
 
 from pulsoid_rec.analysis.cli.demo import demo
 from pulsoid_rec.analysis.cli.export import export
+from pulsoid_rec.analysis.cli.mark import mark
 from pulsoid_rec.analysis.cli.output import print_message
 from pulsoid_rec.analysis.cli.report import report
 from pulsoid_rec.analysis.cli.sessions import sessions
@@ -33,7 +38,18 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (record, recover, report, sessions, export, import_, archive, simulate, demo)  # in the order of `--help`
+COMMANDS = (
+    record,
+    mark,
+    recover,
+    report,
+    sessions,
+    export,
+    import_,
+    archive,
+    simulate,
+    demo,
+)  # in the order of `--help`
 for command in COMMANDS:
     app.command(command.__name__)(command)
 

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pulsoid_rec.recorder.cli.interrupts import run_in_trio
-from pulsoid_rec.recorder.cli.live import LIVE_HOST, LIVE_PORT, LiveAddress, LiveOption, LivePortOption, open_live
+from pulsoid_rec.recorder.cli.live import (
+    LIVE_HOST,
+    LIVE_PORT,
+    LiveAddress,
+    LiveOption,
+    LivePortOption,
+    open_live,
+    parse_live,
+)
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.contract.paths import parse_path
@@ -48,6 +56,7 @@ def demo(
     from pulsoid_rec.recorder.cli.recording_log import open_log
     from pulsoid_rec.recorder.simulator.people import format_members_toml, make_people
 
+    address = parse_live(live, LIVE_HOST, live_port)
     if folder is None:
         folder = Path("data", f"demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
     if folder.exists():
@@ -61,7 +70,6 @@ def demo(
     members = format_members_toml(make_people(PEOPLE, SEED, ROOM))
     (folder / "members.toml").write_text(members, encoding="utf-8")
     console = open_console()
-    address = LiveAddress(LIVE_HOST, live_port) if live else None
     run_id = new_id()
     with open_log(database, run_id, console):
         print_totals(run_in_trio(_record, database, run_id, console, address))

@@ -44,6 +44,7 @@ def export(
     session: Annotated[str, typer.Option(metavar="WHICH", help="latest, all, or a session's number.")] = "all",
     since: options.SinceOption = None,
     until: options.UntilOption = None,
+    by_phase: options.ByPhaseOption = False,
     members: options.MembersOption = None,
     max_hold: options.MaxHoldOption = options.DEFAULTS.max_hold_s,
     min_bpm: options.MinBpmOption = options.DEFAULTS.min_bpm,
@@ -67,13 +68,15 @@ def export(
     format_ = format_ or _infer_format(output)
     if excel and format_ != "csv":
         raise UsageError("--excel is for CSV files", "Leave it out, or choose --format csv.")
+    if by_phase and table != "summary":
+        raise UsageError("--by-phase is for the summary", "Add --table summary.")
     file = NewFile(path=output, force=force, database=db, members=members)
     file.check()
-    wanted = options.parse_filter(room, session, since, until)
+    recording = open_recording(db, archive)
+    wanted = options.parse_filter(room, session, since, until, recording=recording)
     definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm, max_clock_error)
     known = options.read_members_beside(db, members)
-    content = Export(table=table, wanted=wanted, definitions=definitions, members=known)
-    recording = open_recording(db, archive)
+    content = Export(table=table, wanted=wanted, definitions=definitions, members=known, by_phase=by_phase)
     with file.open_() as temporary, _open_progress(output.name) as show:
         rows = write_export(recording, content, temporary, "excel" if excel else format_, show)
     if rows == 0 and table in {"heart_rate", "summary"}:

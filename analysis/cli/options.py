@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from pulsoid_rec.analysis.metrics.filters import Filter
+    from pulsoid_rec.analysis.reading.recording import Recording
 
 DEFAULTS = Definitions()
 _DAY_S = 86_400.0
@@ -35,11 +36,15 @@ SinceOption = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="Only from this time on: a date, a local time, a time with an offset, or 2h or 3d (ago).",
+        help="Only from this time on: a date, a local time, a time with an offset, 2h or 3d (ago), or"
+        " mark:LABEL, the latest mark of that label.",
         show_default=False,
     ),
 ]
 UntilOption = Annotated[str | None, typer.Option(metavar="TIME", help="Only before this time.", show_default=False)]
+ByPhaseOption = Annotated[
+    bool, typer.Option("--by-phase", help="Figures of each phase of a session, as marked by `mark --phase`.")
+]
 MembersOption = Annotated[
     Path | None,
     typer.Option(
@@ -73,21 +78,30 @@ def parse_filter(
     since: str | None = None,
     until: str | None = None,
     *,
+    recording: "Recording",
     default_session: str = "all",
 ) -> "Filter":
     """Make a filter from the options; without `--session` and a range of time it selects `default_session`.
 
-    It raises `UsageError` if one of them cannot be parsed, or the range is empty.
+    It raises `UsageError` if one of them cannot be parsed, there is no such mark in `recording`, or the range is empty.
     """
-    from pulsoid_rec.analysis.metrics.filters import Filter, parse_instant, parse_session
+    from pulsoid_rec.analysis.metrics.filters import MARK_PREFIX, Filter, parse_instant, parse_session
 
     now = datetime.now(UTC)
+
+    def parse_bound(text: str, option: str) -> datetime:
+        if not text.startswith(MARK_PREFIX):
+            return parse_instant(text, option, now)
+        from pulsoid_rec.analysis.reading.marks import find_mark
+
+        return find_mark(recording, text.removeprefix(MARK_PREFIX), tuple(rooms or ()), option)
+
     has_range = since is not None or until is not None
     return Filter(
         rooms=tuple(dict.fromkeys(rooms or ())),
         session=parse_session(session or ("all" if has_range else default_session), "--session"),
-        since=None if since is None else parse_instant(since, "--since", now),
-        until=None if until is None else parse_instant(until, "--until", now),
+        since=None if since is None else parse_bound(since, "--since"),
+        until=None if until is None else parse_bound(until, "--until"),
     )
 
 

@@ -36,6 +36,7 @@ def report(
     ] = None,
     since: options.SinceOption = None,
     until: options.UntilOption = None,
+    by_phase: options.ByPhaseOption = False,
     members: options.MembersOption = None,
     max_hold: options.MaxHoldOption = options.DEFAULTS.max_hold_s,
     min_bpm: options.MinBpmOption = options.DEFAULTS.min_bpm,
@@ -78,15 +79,15 @@ def report(
         file.check()
     elif format_ == "html" and sys.stdout.isatty():
         raise UsageError("A page cannot be shown on a terminal", "Choose a file with -o report.html.")
-    wanted = options.parse_filter(room, session, since, until, default_session="latest")
     definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm, max_clock_error)
     recording = open_recording(db, archive)
+    wanted = options.parse_filter(room, session, since, until, recording=recording, default_session="latest")
     if format_ == "html":
         prepare_scripts()
     known = options.read_members_beside(db, members)
     at_most = MOST_READINGS if format_ == "html" else 0
     most = 0 if format_ == "json" else MOST_SESSIONS
-    data = read_report(recording, wanted, known, definitions, at_most=at_most, most_sessions=most)
+    data = read_report(recording, wanted, known, definitions, at_most=at_most, most_sessions=most, by_phase=by_phase)
     _print_backlog(recording)
     if data.summary.is_empty():
         print_no_match(recording, wanted, definitions)
@@ -106,7 +107,7 @@ def _write(data: "ReportData", format_: Format, file: "NewFile | None") -> None:
     if format_ == "json":
         from pulsoid_rec.analysis.report.json_rows import rows_json
 
-        write_text(rows_json(data.summary, output_encoding(file)), file)
+        write_text(rows_json(data.summary if data.by_phase is None else data.by_phase, output_encoding(file)), file)
     elif format_ == "html":
         from pulsoid_rec.analysis.findings.season import is_season
         from pulsoid_rec.analysis.report.html import render_report

@@ -44,8 +44,9 @@ def sessions(
     from pulsoid_rec.analysis.report.json_rows import rows_json
     from pulsoid_rec.analysis.report.terminal import open_terminal, sessions_text, show_sessions
 
-    wanted, definitions = parse_filter(room), parse_definitions(session_gap, max_clock_error=max_clock_error)
+    definitions = parse_definitions(session_gap, max_clock_error=max_clock_error)
     recording = open_recording(db, archive)
+    wanted = parse_filter(room, recording=recording)
     with recording.snapshot() as snapshot:
         with snapshot.selection(wanted, definitions) as selection:
             found = selection.sessions

@@ -19,12 +19,13 @@ from pulsoid_rec.analysis.export.query import (
     session_ranges,
     table_query,
 )
-from pulsoid_rec.analysis.metrics.columns import SUMMARY
+from pulsoid_rec.analysis.metrics.columns import PHASE, SUMMARY
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions
 from pulsoid_rec.analysis.metrics.members import NAME as MEMBER_NAME
 from pulsoid_rec.analysis.reading.archive import show
 from pulsoid_rec.analysis.reading.database import read_frame, write_temporary
+from pulsoid_rec.analysis.reading.marks import read_summary_by_phase
 from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.paths import sql_literal
@@ -46,6 +47,7 @@ class Export:
     wanted: Filter
     definitions: Definitions
     members: pl.DataFrame  # what is known of them: `members.SCHEMA`
+    by_phase: bool = False  # of the summary: a row for each phase
 
 
 def write_export(
@@ -64,7 +66,8 @@ def write_export(
     Raises `StorageError` if the recording cannot be read, or the file cannot be written.
     """
     if export.table == "summary":
-        summary = recording.summary(export.wanted, export.definitions, export.members)
+        read = read_summary_by_phase if export.by_phase else Recording.summary
+        summary = read(recording, export.wanted, export.definitions, export.members)
         return write_summary(summary, export, recording.path.name, path, format_, show_progress=show_progress)
     options = _options(export, recording.path.name, format_)
     with recording.snapshot(path) as snapshot, snapshot.connect() as connection:
@@ -161,7 +164,8 @@ def _options(export: Export, source: str, format_: Format) -> Sequence[str]:
     if format_ != "parquet":
         return _CSV_OPTIONS
     table = TABLES.get(export.table)
-    columns = SUMMARY if table is None else exported_columns(table)
+    of_summary = (*PHASE, *SUMMARY) if export.by_phase else SUMMARY
+    columns = of_summary if table is None else exported_columns(table)
     metadata = {
         "pulsoid_rec.table": export.table,
         "pulsoid_rec.source": source,

@@ -14,11 +14,13 @@ from pulsoid_rec.analysis.findings.unmatched_members import describe_unmatched
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.holds import MEMBER
+from pulsoid_rec.analysis.metrics.phases import IN_SESSION, PHASES, PLACED_MARKS, find_phases, select_marks
+from pulsoid_rec.analysis.reading.marks import read_marks
 from pulsoid_rec.analysis.reading.pipeline import Selection, read_in_order, read_slices
 from pulsoid_rec.analysis.reading.recording import READINGS as RECORDED
 from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.analysis.reading.rejected import REJECTED, read_rejected
-from pulsoid_rec.analysis.reading.results import compute_results
+from pulsoid_rec.analysis.reading.results import Results, compute_results
 from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.tables import MEMBER_EVENTS
 
@@ -49,6 +51,15 @@ class ReportData:
 
     readings: pl.DataFrame
     """`READINGS`, ordered by room, session, profile and time; empty if they are more than `read_report`'s `at_most`."""
+
+    marks: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PLACED_MARKS))
+    """`phases.PLACED_MARKS` of these sessions, and of the members chosen, ordered by room, session and time."""
+
+    phases: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PHASES))
+    """`phases.PHASES` of these sessions, ordered by room, session and time."""
+
+    by_phase: pl.DataFrame | None = None
+    """`metrics.summary.BY_PHASE`, if it is wanted: as `summary`, a row more for each phase."""
 
     untimely: pl.DataFrame  # `metrics.untimely.UNTIMELY`: the readings that were left out because their time is wrong
     rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED))
@@ -84,22 +95,35 @@ def read_report(
     *,
     at_most: int = 0,
     most_sessions: int = sys.maxsize,
+    by_phase: bool = False,
 ) -> ReportData:
     """Read everything that a report shows, from one state of the file; raise `StorageError` if that is impossible.
 
     `at_most` so many readings are loaded one by one, for charts; if there are more, `readings` is empty, and none is
     checked. 0 loads none, and checks all. Nor is any reading loaded or checked of more than `most_sessions`; of fewer
     all are, slice by slice, which notes need. `members` is what is known of them: `metrics.members.SCHEMA`.
+    `by_phase` adds the summary by phase.
     """
     with recording.snapshot() as snapshot, snapshot.selection(wanted, definitions) as selection:
-        return _read(snapshot, selection, members, at_most=at_most, most_sessions=most_sessions)
+        marks = read_marks(snapshot, wanted.rooms, definitions)
+        phases = find_phases(marks, selection.sessions)
+        results = compute_results(selection, members, phases if by_phase else None)
+        report = _read(snapshot, selection, members, results, at_most=at_most, most_sessions=most_sessions)
+        shown = phases.join(report.sessions, on=IN_SESSION, how="semi", maintain_order="left")
+        marks = select_marks(marks, wanted, report.sessions)
+        return replace(report, marks=marks, phases=shown, by_phase=results.by_phase)
 
 
 def _read(
-    recording: Recording, selection: Selection, members: pl.DataFrame, *, at_most: int, most_sessions: int
+    recording: Recording,
+    selection: Selection,
+    members: pl.DataFrame,
+    results: Results,
+    *,
+    at_most: int,
+    most_sessions: int,
 ) -> ReportData:
     generated_at = datetime.now(UTC)
-    results = compute_results(selection, members)
     sessions = results.sessions.join(results.tally, on=["room_id", "session"], how="semi")
     room_ids, room_names = sessions["room_id"].unique().sort().to_list(), recording.room_names()
     # Also of when they were received, as the clocks of a session's members may be wrong.

@@ -4,6 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
+from typing import Any
 
 import polars as pl
 
@@ -15,6 +16,8 @@ from pulsoid_rec.analysis.findings.offline import Offline, offline_times
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.members import labels
+from pulsoid_rec.analysis.metrics.summary import BY_PHASE
+from pulsoid_rec.recorder.contract.display import plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,9 @@ class SessionView:
     summary: pl.DataFrame
     time_at_bpm: pl.DataFrame
     readings: pl.DataFrame
+    marks: pl.DataFrame
+    phases: pl.DataFrame
+    by_phase: pl.DataFrame  # without rows unless it is wanted
     untimely: pl.DataFrame
     checks: Checks
     member_events: pl.DataFrame
@@ -51,10 +57,23 @@ class SessionView:
         """Return a label for a member, also for one who sent no reading."""
         return self.names.get(profile_id) or self.config_names.get((self.room_id, profile_id)) or profile_id[:8]
 
+    def mark_label(self, mark: Mapping[str, Any]) -> str:
+        """Return a mark's label, with the member's if it is of one; `mark` is a row of `marks`."""
+        member = "" if mark["profile_id"] is None else f"{self.label(mark['profile_id'])}: "
+        return plain(member + mark["label"])
+
+    def phase_label(self, phase: Mapping[str, Any]) -> str:
+        """Return a phase's number and label; `phase` is a row of `phases` or `by_phase`."""
+        return f"{phase['phase']}. {plain(phase['phase_label'])}" if phase["phase"] else "before the first phase"
+
 
 def session_views(report: ReportData, zone: tzinfo | None = None) -> list[SessionView]:
     """Divide a report into its sessions, in the order of `report.sessions`; `zone` is the reader's."""
-    frames = (report.summary, report.time_at_bpm, report.readings, report.untimely, report.rejected)
+    by_phase = pl.DataFrame(schema=BY_PHASE) if report.by_phase is None else report.by_phase
+    frames = (
+        *(report.summary, report.time_at_bpm, report.readings, report.untimely, report.rejected),
+        *(report.marks, report.phases, by_phase),
+    )
     by_session = [frame.partition_by("room_id", "session", as_dict=True) for frame in frames]
     checks_of = report.checks.by_session()
     # The receipt of an import shows no clock, though a few seconds that came at once look as if it did.
@@ -64,7 +83,7 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
     views = []
     for row in report.sessions.iter_rows(named=True):
         room_id, session = row["room_id"], row["session"]
-        summary, time_at_bpm, readings, untimely, rejected = (
+        summary, time_at_bpm, readings, untimely, rejected, marks, phases, by_phase = (
             rows.get((room_id, session), frame.clear()) for frame, rows in zip(frames, by_session, strict=True)
         )
         # A filter by time may select only a part of the session.
@@ -96,6 +115,9 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
             summary=summary,
             time_at_bpm=time_at_bpm,
             readings=readings,
+            marks=marks,
+            phases=phases,
+            by_phase=by_phase,
             untimely=untimely,
             checks=checks,
             rejected=rejected,

@@ -42,6 +42,14 @@ _TEXT, _INTEGER, _BPM, _FLOAT = pl.String(), pl.Int64(), pl.Int32(), pl.Float64(
 _bpm = partial(SummaryColumn, unit="bpm", topic="Heart rate")
 _effort = partial(SummaryColumn, topic="Effort", is_optional=True, why_null=NO_HR_MAX)
 
+PHASE = (
+    SummaryColumn("phase", _INTEGER, "number of the session's phase; 0 is what comes before the first mark of one"),
+    SummaryColumn("phase_label", _TEXT, "the label of the phase's mark; null for phase 0"),
+    SummaryColumn("phase_started_at", INSTANT, "when the phase began, UTC, by the clock of the readings"),
+    SummaryColumn("phase_ended_at", INSTANT, "when it ended; what occurred at this instant is not in it"),
+)
+"""Columns after `session` of a summary by phase."""
+
 SUMMARY = (
     SummaryColumn("room_id", _TEXT, "the room"),
     SummaryColumn("session", _INTEGER, "number of the room's session, in the order of receipt"),

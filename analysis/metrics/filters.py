@@ -17,6 +17,8 @@ Which = Literal["latest", "all"] | int  # a session's number, or which of them
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
 _UTC = re.compile(r"\s*UTC(?:(?=([+-]\d))|$)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+MARK_PREFIX = "mark:"
+"""What a bound begins with that is a mark, given by its label."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from pulsoid_rec.analysis.metrics.columns import SUMMARY
+from pulsoid_rec.analysis.metrics.columns import PHASE, SUMMARY
 from pulsoid_rec.analysis.metrics.definitions import MICROSECONDS
 from pulsoid_rec.analysis.metrics.durations import in_seconds
 from pulsoid_rec.analysis.metrics.holds import MEMBER
@@ -10,21 +10,30 @@ from pulsoid_rec.analysis.metrics.training_load import training_loads
 from pulsoid_rec.analysis.metrics.zones import time_in_zones
 
 SCHEMA = pl.Schema({column.name: column.type for column in SUMMARY})  # the summary's columns, in their order
+BY_PHASE = pl.Schema({column.name: column.type for column in (*SUMMARY[:2], *PHASE, *SUMMARY[2:])})
 PEAK_US = 5 * MICROSECONDS  # `bpm_peak` is the highest heart rate that was held this long, it or a higher one
 FLOOR_US = 60 * MICROSECONDS  # `bpm_floor` is the lowest heart rate that was held this long, it or a lower one
 
 
-def summarize(tally: pl.DataFrame, people: pl.DataFrame, recovery: pl.DataFrame) -> pl.DataFrame:
+def summarize(
+    tally: pl.DataFrame, people: pl.DataFrame, recovery: pl.DataFrame, phases: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Summarize each member's readings in each session: `SCHEMA`, ordered by room, session, name and id.
+
+    With `phases` (`phases.PHASES`) it is `BY_PHASE`: tally and recovery have a `phase`, and each member a row for each
+    in which a reading of theirs counts, which are ordered by room, session, phase, name and id.
 
     `tally` is by room, session and member, as `time_at_bpm.add_tallies` returns it; `people` a row for each of them, as
     of `members.describe_members`; `recovery` has `room_id`, `session`, `profile_id`, `hrr60`, as
     `recovery.largest_falls` returns it. A member without a plausible reading has a row with nulls; no members, no rows.
     """
-    by = list(MEMBER)
+    schema, by = (SCHEMA, list(MEMBER)) if phases is None else (BY_PHASE, [*MEMBER, "phase"])
     plausible = tally.filter(pl.col("bpm").is_not_null()).sort("bpm")
-    known = plausible.join(people.filter(pl.col("hr_max").is_not_null()), on=by)
-    rows = people.join(tally.select(by).unique(), on=by, how="semi")
+    known = plausible.join(people.filter(pl.col("hr_max").is_not_null()), on=MEMBER)
+    rows = people.join(tally.select(by).unique(), on=MEMBER)
+    if phases is not None:
+        times = phases.rename({"started_at": "phase_started_at", "ended_at": "phase_ended_at"})
+        rows = rows.join(times, on=["room_id", "session", "phase"])
     for results in (
         _count_readings(tally, by),
         bpm_statistics(plausible, by),
@@ -33,7 +42,8 @@ def summarize(tally: pl.DataFrame, people: pl.DataFrame, recovery: pl.DataFrame)
         recovery.select(*by, "hrr60"),
     ):
         rows = rows.join(results, on=by, how="left")
-    return rows.select(*SCHEMA).cast(SCHEMA).sort("room_id", "session", "name", "profile_id")
+    order = [column for column in by if column != "profile_id"]
+    return rows.select(*schema).cast(schema).sort(*order, "name", "profile_id")
 
 
 def _count_readings(tally: pl.DataFrame, by: list[str]) -> pl.DataFrame:

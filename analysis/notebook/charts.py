@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pulsoid_rec.analysis.findings.local_time import format_instant, to_local
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
-from pulsoid_rec.analysis.notebook.frames import Frames
+from pulsoid_rec.analysis.notebook.mark_frames import MarkFrames
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.wording import format_count, format_list
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MAX_NAMES = 20
 
 
-class Charts(Frames):
+class Charts(MarkFrames):
     """The charts of an excerpt. Each one is an altair chart: show it, change it, or `save` it.
 
     A notebook keeps a picture of it, too, unless `show_offline(png=False)` was called.

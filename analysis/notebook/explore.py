@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
-from pulsoid_rec.analysis.metrics.filters import Which
+from pulsoid_rec.analysis.metrics.filters import MARK_PREFIX, Filter, Which
 from pulsoid_rec.analysis.notebook.charts import Charts
 from pulsoid_rec.analysis.notebook.repr import describe_excerpt, render_excerpt
-from pulsoid_rec.analysis.notebook.select import Ids, Time, choose_ids, choose_range, choose_session
+from pulsoid_rec.analysis.notebook.select import Ids, Time, choose_ids, choose_phase, choose_range, choose_session
+from pulsoid_rec.analysis.reading.marks import find_mark
 from pulsoid_rec.analysis.reading.recording import EVERYTHING, USUAL, Recording
 from pulsoid_rec.recorder.contract.members_file import find_members_file
 from pulsoid_rec.recorder.contract.paths import parse_path
@@ -79,7 +80,7 @@ class Excerpt(Charts):
 
     `explore` returns the whole recording, `only` a part of it. A notebook displays it as a table of its contents.
 
-    - Lists: `rooms`, `sessions`, `members`.
+    - Lists: `rooms`, `sessions`, `members`, `marks`, `phases`.
     - Results: `summary`, `time_at_bpm`, `notes`.
     - Rows: `readings`, `grid`, `member_events`, `room_events`, `connection_events`, `sql`.
     - Charts: `timeline`, `zone_bars`, `distribution`, `small_multiples`, `calendar`, `history`.
@@ -98,6 +99,7 @@ class Excerpt(Charts):
         member: Ids | None = None,
         since: Time | None = None,
         until: Time | None = None,
+        phase: str | int | None = None,
     ) -> "Excerpt":
         """Choose a part of this excerpt.
 
@@ -111,7 +113,9 @@ class Excerpt(Charts):
             A member's name or profile id, or a list of several. Sessions that none of them took part in are left out.
         since, until
             Range of time, the first inclusive, the second exclusive: a `datetime`, a `date`, or text such as
-            `"2026-01-31 20:15"`, or `"2h"` for two hours ago. Local time, unless it has an offset.
+            `"2026-01-31 20:15"`, `"2h"` for two hours ago, or `"mark:LABEL"`. Local time, unless it has an offset.
+        phase
+            The label or number of a phase, of one session; `phases` lists them.
 
         Returns
         -------
@@ -121,12 +125,13 @@ class Excerpt(Charts):
         Raises
         ------
         UsageError
-            There is no such room, session or member (the message lists those that exist), or the range is empty.
+            There is no such room, session, member or phase (the message lists those that exist), or the range is empty.
 
         Examples
         --------
         >>> recording.only(room="demo", session=3)
         >>> recording.only(member=["Ada", "Bruno"], since="3d")
+        >>> recording.only(session="latest", phase="match 1").summary()
         >>> recording.only(session="latest").only(member="Ada").readings().collect()
         """
         wanted, where = self.wanted, str(self.recording.path)
@@ -141,8 +146,15 @@ class Excerpt(Charts):
             names = dict(replace(self, wanted=wanted).members().select("profile_id", "name").iter_rows())
             within = f"{wanted} of {where}" if str(wanted) else where
             wanted = replace(wanted, members=choose_ids(member, names, "member", within))
+        since, until = (self._at_mark(bound, wanted, name) for name, bound in (("since", since), ("until", until)))
         since_at, until_at = choose_range(since, until, wanted, datetime.now(UTC))
-        return replace(self, wanted=replace(wanted, since=since_at, until=until_at))
+        chosen = replace(self, wanted=replace(wanted, since=since_at, until=until_at))
+        return chosen if phase is None else replace(chosen, wanted=choose_phase(phase, chosen.phases(), chosen.wanted))
+
+    def _at_mark(self, typed: Time | None, wanted: Filter, name: str) -> Time | None:
+        if not isinstance(typed, str) or not typed.startswith(MARK_PREFIX):
+            return typed
+        return find_mark(self.recording, typed.removeprefix(MARK_PREFIX), wanted.rooms, name, self.definitions)
 
     def __repr__(self) -> str:
         return describe_excerpt(self)

@@ -22,6 +22,7 @@ from pulsoid_rec.analysis.metrics.session_events import numbered_schema, select_
 from pulsoid_rec.analysis.metrics.time_at_bpm import SCHEMA as TIME_AT_BPM
 from pulsoid_rec.analysis.reading.grid_reading import read_grid
 from pulsoid_rec.analysis.reading.lazy import read_lazily
+from pulsoid_rec.analysis.reading.marks import read_summary_by_phase
 from pulsoid_rec.analysis.reading.members_file import read_members
 from pulsoid_rec.analysis.reading.recording import EVERYTHING, READINGS, Recording
 from pulsoid_rec.recorder.contract.errors import UsageError
@@ -140,8 +141,13 @@ class Frames:
         results = partial(self.recording.results, self.wanted, self.definitions)
         return self._named(read_lazily(TIME_AT_BPM, lambda: [results().time_at_bpm]), TIME_AT_BPM)
 
-    def summary(self) -> pl.DataFrame:
-        """Summarize each member's readings in each session: the figures of `pulsoid-rec report`.
+    def summary(self, *, by_phase: bool = False) -> pl.DataFrame:
+        """Summarize each member's readings in each session, or phase: the figures of `pulsoid-rec report`.
+
+        Parameters
+        ----------
+        by_phase
+            Summarize each phase apart; `phase`, `phase_label` and its times come after `session`.
 
         Returns
         -------
@@ -149,6 +155,8 @@ class Frames:
             `summary.SCHEMA`, one row per room, session and member, ordered by room, session and name; docs/figures.md
             explains the columns. Zones and loads are null without the members' data in `members.toml`.
         """
+        if by_phase:
+            return read_summary_by_phase(self.recording, self.wanted, self.definitions, self.known_members())
         return self.recording.summary(self.wanted, self.definitions, self.known_members())
 
     def grid(self, *, every_s: int = 1) -> pl.DataFrame:

@@ -1,12 +1,14 @@
 """Finds rooms, members, sessions and times by what is typed in a notebook; errors list what exists."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import polars as pl
 
 from pulsoid_rec.analysis.findings.what_exists import MOST_NAMES, describe_ids, describe_sessions, no_id_error
 from pulsoid_rec.analysis.metrics.filters import Filter, Which, parse_instant, parse_session
+from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.wording import format_list
 
@@ -52,6 +54,29 @@ def choose_session(typed: Which | str, read: Callable[[], pl.DataFrame], where: 
     if isinstance(session, int) and session not in (sessions := read())["session"]:
         raise UsageError(f"There is no session {session} in {where}", describe_sessions(sessions))
     return session
+
+
+def choose_phase(typed: str | int, phases: pl.DataFrame, wanted: Filter) -> Filter:
+    """Return a filter for a phase alone, given by label or number; `phases` are those of the filter's sessions.
+
+    A `UsageError` lists the phases if none is meant, or several are.
+    """
+    is_number = isinstance(typed, int) or typed.isdigit()
+    found = phases.filter(pl.col("phase_label") == str(typed))
+    if found.is_empty() and is_number:
+        found = phases.filter(pl.col("phase") == int(typed))
+    if found.height != 1:
+        among = phases.filter(pl.col("phase") > 0) if found.is_empty() else found
+        named = [
+            f"{plain(label or '')!r} (phase {number} of session {session} of {plain(room)})"
+            for room, session, number, label in among.select("room_id", "session", "phase", "phase_label").iter_rows()
+        ]
+        what = f"There is no phase {typed!r}" if found.is_empty() else f"{found.height} phases are called {typed!r}"
+        hint = f"Choose a room, a session, or a phase by its number: {format_list(named, MOST_NAMES)}."
+        raise UsageError(what, hint if named else "No phase was marked there: `pulsoid-rec mark LABEL --phase` does.")
+    row = found.row(0, named=True)
+    since, until = choose_range(row["started_at"], row["ended_at"], wanted, datetime.now(UTC))
+    return replace(wanted, rooms=(row["room_id"],), session=row["session"], since=since, until=until)
 
 
 def choose_range(

@@ -4,7 +4,7 @@ Slices are read from the last to the first: all that a slice needs of the others
 reading.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -14,6 +14,7 @@ import polars as pl
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions
 from pulsoid_rec.analysis.metrics.holds import MEMBER, sort_and_deduplicate
+from pulsoid_rec.analysis.metrics.phases import IN_SESSION, cuts_us, phases_at
 from pulsoid_rec.analysis.metrics.recovery import SCHEMA as RECOVERY
 from pulsoid_rec.analysis.metrics.recovery import find_falls, largest_falls, margins_us
 from pulsoid_rec.analysis.metrics.time_at_bpm import TALLY, add_tallies
@@ -49,6 +50,9 @@ class Selection:
 
     source: str
     """Timely readings, as SQL."""
+
+    count_untimely: Callable[[list[int] | None], pl.DataFrame]
+    """Counts `untimely` between instants, as `room_leads.read_untimely` does with `cuts`."""
 
     recorded: pl.DataFrame | None
     """`room_id`, `profile_id`, `started_at` and `ended_at` of the session, for each member and session of the file;
@@ -97,11 +101,17 @@ def select(
     recorded = None if scan.rooms else _bounds_of_members(buckets.select(MEMBER).unique(), sessions)
     # Who took part in which session is known when all that is untimely was looked at.
     scan = scan.look_at(connection, sessions if wanted.members else select_sessions(sessions, wanted), definitions)
-    if not scan.room_leads.is_empty():
-        show(connection, HEART_RATE, days=scan.lead_days)
-    untimely = read_untimely(connection, scan.room_leads, sessions, definitions, wanted)
+    all_sessions = sessions
+
+    def count_untimely(cuts: list[int] | None) -> pl.DataFrame:
+        if not scan.room_leads.is_empty():
+            show(connection, HEART_RATE, days=scan.lead_days)
+        found = read_untimely(connection, scan.room_leads, all_sessions, definitions, wanted, cuts=cuts)
+        return found.filter(pl.col("profile_id").is_in(wanted.members)) if wanted.members else found
+
+    untimely = count_untimely(None)
     if wanted.members:
-        buckets, untimely = (frame.filter(pl.col("profile_id").is_in(wanted.members)) for frame in (buckets, untimely))
+        buckets = buckets.filter(pl.col("profile_id").is_in(wanted.members))
         took_part = pl.concat([buckets.select(in_session), untimely.select(in_session)])
         sessions = sessions.join(took_part, on=in_session, how="semi")
     sessions = select_sessions(sessions, wanted)
@@ -112,6 +122,7 @@ def select(
         sessions=sessions,
         buckets=buckets.with_columns(key=pl.struct(MEMBER).rank("dense").cast(pl.UInt32)),
         untimely=untimely,
+        count_untimely=count_untimely,
         source="heart_rate" if scan.room_leads.is_empty() else timely_sql(definitions),
         recorded=recorded,
         wanted=wanted,
@@ -125,13 +136,15 @@ def _bounds_of_members(members: pl.DataFrame, sessions: pl.DataFrame) -> pl.Data
     return members.join(bounds, on=["room_id", "session"])
 
 
-def read_tally(selection: Selection, tally_rows: int = TALLY_ROWS) -> pl.DataFrame:
+def read_tally(selection: Selection, tally_rows: int = TALLY_ROWS, phases: pl.DataFrame | None = None) -> pl.DataFrame:
     """Tally the readings: the one heavy pass over them. More than `tally_rows` rows of tallies are added up on the way.
+
+    With `phases` (`phases.PHASES`, of all these sessions) it is cut where one begins, and each is tallied apart.
 
     Returns
     -------
     `room_id`, `session`, `profile_id` and `time_at_bpm.TALLY`, one row a member and bpm, in no order; and one of its
-    own for a member's untimely readings.
+    own for a member's untimely readings. With phases also `phase`, and such rows for each of them.
     """
     definitions, reader = selection.definitions, selection.reader()
     later = None
@@ -141,15 +154,34 @@ def read_tally(selection: Selection, tally_rows: int = TALLY_ROWS) -> pl.DataFra
     def read(packing: Packing) -> tuple[Packing, pl.Series]:
         return packing, reader.read_packed(packing.slice_, packing.sql, packing.member_sql)
 
-    packings = list(plan_packings(selection.bounded_members.sort("key"), selection.slices(), definitions))
-    tallies = [pl.DataFrame(schema={"key": pl.UInt32(), **TALLY})]
+    slices, by, untimely, phases_of_keys = selection.slices(), list(_KEY), selection.untimely, None
+    if phases is not None:
+        cuts = cuts_us(phases)
+        slices = [part for slice_ in slices for part in slice_.cut(cuts)]
+        phases_of_keys = selection.members.join(phases, on=IN_SESSION)
+        by.append("phase")
+        untimely = _with_phases(selection.count_untimely(cuts), phases).join(
+            selection.sessions, on=IN_SESSION, how="semi"
+        )
+    packings = list(plan_packings(selection.bounded_members.sort("key"), slices, definitions))
+    tallies = [pl.DataFrame(schema={**dict.fromkeys(by, pl.Int64()), "key": pl.UInt32(), **TALLY})]
     for packing, packed in read_ahead(read, reversed(packings)):
         tally, later = tally_slice(packed, packing, later, partial(reader.read, packing.slice_))
+        if phases_of_keys is not None:
+            tally = tally.join(phases_at(phases_of_keys, packing.slice_.from_us, _KEY), on="key").select(*by, *TALLY)
         tallies.append(tally)
         if sum(tally.height for tally in tallies[1:]) > max(tally_rows, tallies[0].height):
-            tallies = [add_tallies(tallies, _KEY)]
-    tally = selection.members.join(add_tallies(tallies, _KEY), on="key").drop("key")
-    return pl.concat([tally, selection.untimely.select(*MEMBER, "untimely", "duplicates")], how="diagonal")
+            tallies = [add_tallies(tallies, by)]
+    tally = selection.members.join(add_tallies(tallies, by), on="key").drop("key")
+    return pl.concat([tally, untimely.select(*MEMBER, *by[1:], "untimely", "duplicates")], how="diagonal")
+
+
+def _with_phases(untimely: pl.DataFrame, phases: pl.DataFrame) -> pl.DataFrame:
+    """Add the `phase` to untimely readings that were counted by `cut_us`, an instant at which a phase begins."""
+    found = [pl.DataFrame(schema={**untimely.schema, "phase": pl.Int64()})]
+    for (cut_us,), rows in untimely.group_by("cut_us"):
+        found.append(rows.join(phases_at(phases, int(str(cut_us))), on=IN_SESSION))
+    return pl.concat(found)
 
 
 def read_slices(selection: Selection, keys: pl.Series | None = None) -> Iterator[pl.DataFrame]:
@@ -179,7 +211,7 @@ def read_in_order(selection: Selection) -> pl.DataFrame:
     return pl.concat(slices).sort("key", maintain_order=True)
 
 
-def read_recovery(selection: Selection, people: pl.DataFrame) -> pl.DataFrame:
+def read_recovery(selection: Selection, people: pl.DataFrame, phases: pl.DataFrame | None = None) -> pl.DataFrame:
     """Compute the recovery of members whose HRmax is known, from efforts that end within the selection.
 
     Parameters
@@ -188,10 +220,13 @@ def read_recovery(selection: Selection, people: pl.DataFrame) -> pl.DataFrame:
         What to read.
     people
         `room_id`, `session`, `profile_id`, `hr_max`.
+    phases
+        `phases.PHASES`: an effort belongs to the phase in which it ends.
 
     Returns
     -------
-    `recovery.SCHEMA`, a row for each member with an effort, in no order.
+    `recovery.SCHEMA`, a row for each member with an effort, in no order; with phases also `phase`, and a row for each
+    that has one.
     """
     definitions = selection.definitions
     known = selection.members.join(people, on=MEMBER).filter(pl.col("hr_max").is_not_null()).select("key", "hr_max")
@@ -205,7 +240,14 @@ def read_recovery(selection: Selection, people: pl.DataFrame) -> pl.DataFrame:
     for slice_, readings in read_ahead(read, of_known.slices()):
         found = find_falls(readings.join(known, on="key", maintain_order="left"), definitions, _KEY)
         falls.append(found.filter((ended_us >= slice_.from_us) & (ended_us < slice_.until_us)))
+    by = list(_KEY)
     if not falls:
-        return pl.DataFrame(schema=RECOVERY)
-    largest = largest_falls(pl.concat(falls), _KEY)
-    return selection.members.join(largest, on="key").select(*RECOVERY)
+        return pl.DataFrame(schema=RECOVERY if phases is None else pl.Schema(RECOVERY | {"phase": pl.Int64()}))
+    found = pl.concat(falls)
+    if phases is not None:
+        begins = selection.members.join(phases, on=IN_SESSION).select("key", "phase", at="started_at").sort("at")
+        found = found.sort("ended_at").join_asof(
+            begins, left_on="ended_at", right_on="at", by="key", check_sortedness=False
+        )
+        by.append("phase")
+    return selection.members.join(largest_falls(found, by), on="key").select(*RECOVERY, *by[1:])

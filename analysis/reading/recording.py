@@ -145,9 +145,9 @@ class Recording:
     def selection(self, wanted: Filter, definitions: Definitions) -> Iterator[Selection]:
         """Open the file, and find what a filter selects; it can be read until the block ends."""
         with self.connect() as connection:
-            yield select(connection, wanted, definitions, scan=self._scan(connection, wanted.rooms, definitions))
+            yield select(connection, wanted, definitions, scan=self.scan(connection, wanted.rooms, definitions))
 
-    def _scan(self, connection: duckdb.DuckDBPyConnection, rooms: tuple[str, ...], definitions: Definitions) -> Scan:
+    def scan(self, connection: duckdb.DuckDBPyConnection, rooms: tuple[str, ...], definitions: Definitions) -> Scan:
         """Scan the readings of these rooms, all of them when empty; in a snapshot only once."""
         for scanned in ((), rooms):
             if (scanned, definitions) in self._scans:
@@ -160,7 +160,7 @@ class Recording:
     def rooms(self, definitions: Definitions = USUAL) -> pl.DataFrame:
         """Read the rooms: `room_id`, and `name` of the latest config that has one, else null; ordered by id."""
         with self.connect() as connection:
-            recorded = self._scan(connection, (), definitions).sessions["room_id"].unique().to_list()
+            recorded = self.scan(connection, (), definitions).sessions["room_id"].unique().to_list()
             others = [events_with_notes(connection, ROOM_EVENTS), connections_sql(connection)]
             unions = " UNION ".join(f"SELECT room_id FROM ({rows})" for rows in others)
             sql = f"SELECT unnest(?::VARCHAR[]) AS room_id UNION {unions} ORDER BY room_id"
@@ -178,7 +178,7 @@ class Recording:
             with self.selection(wanted, definitions) as selection:
                 return selection.sessions
         with self.connect() as connection:
-            return select_sessions(self._scan(connection, wanted.rooms, definitions).sessions, wanted)
+            return select_sessions(self.scan(connection, wanted.rooms, definitions).sessions, wanted)
 
     def members(
         self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
@@ -307,7 +307,7 @@ class Recording:
     ) -> frozenset[tuple[str, int]]:
         """Return which sessions, by `room_id` and `session`, hold nothing but imported readings."""
         with self.connect() as connection:
-            counts = self._scan(connection, rooms, definitions).buckets
+            counts = self.scan(connection, rooms, definitions).buckets
         in_session = counts.group_by("room_id", "session").agg(pl.col("readings", "imported").sum())
         whole = in_session.filter(pl.col("imported") == pl.col("readings"))
         return frozenset(whole.select("room_id", "session").iter_rows())

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from pulsoid_rec.analysis.metrics.members import describe_members
+from pulsoid_rec.analysis.metrics.recovery import largest_falls
 from pulsoid_rec.analysis.metrics.summary import summarize
-from pulsoid_rec.analysis.metrics.time_at_bpm import time_at_bpm
+from pulsoid_rec.analysis.metrics.time_at_bpm import add_tallies, time_at_bpm
 from pulsoid_rec.analysis.reading.config_names import read_config_names
 from pulsoid_rec.analysis.reading.pipeline import Selection, read_recovery, read_tally
 
@@ -33,6 +34,9 @@ class Results:
     untimely: pl.DataFrame
     """`untimely.UNTIMELY`."""
 
+    by_phase: pl.DataFrame | None = None
+    """The summary by phase, if it is wanted: `summary.BY_PHASE`."""
+
     @property
     def time_at_bpm(self) -> pl.DataFrame:
         """The time at bpm: `time_at_bpm.SCHEMA`."""
@@ -51,9 +55,22 @@ def describe_selected(selection: Selection, config_names: pl.DataFrame, members:
     return describe_members(present, config_names, members)
 
 
-def compute_results(selection: Selection, members: pl.DataFrame) -> Results:
-    """Compute all results of what is selected; `members` is what is known of them: `members.SCHEMA`."""
-    tally, config_names = read_tally(selection), read_config_names(selection.connection)
+def compute_results(selection: Selection, members: pl.DataFrame, phases: pl.DataFrame | None = None) -> Results:
+    """Compute all results of what is selected; `members` is what is known of them: `members.SCHEMA`.
+
+    With `phases` (`phases.PHASES`, of all these sessions) also by phase, in the same pass over the readings.
+    """
+    tally, config_names = read_tally(selection, phases=phases), read_config_names(selection.connection)
     people = describe_selected(selection, config_names, members)
-    recovery = read_recovery(selection, people)
-    return Results(selection.sessions, people, config_names, tally, recovery, selection.untimely)
+    recovery = read_recovery(selection, people, phases)
+    if phases is None:
+        return Results(selection.sessions, people, config_names, tally, recovery, selection.untimely)
+    return Results(
+        selection.sessions,
+        people,
+        config_names,
+        add_tallies([tally.drop("phase")]),
+        largest_falls(recovery.rename({"hrr60": "fall_bpm"})),
+        selection.untimely,
+        summarize(tally, people, recovery, phases),
+    )

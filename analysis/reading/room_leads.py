@@ -5,6 +5,8 @@ median. Most recordings have no untimely readings. Whether a quarter of an hour 
 last times of its buckets; only of those that can, the readings themselves are looked at.
 """
 
+from collections.abc import Sequence
+
 import duckdb
 import polars as pl
 
@@ -87,6 +89,17 @@ def read_room_leads(
     `room_id`, `quarter`, `room_lead_us` (the lower median, in microseconds).
     """
     most_us = definitions.max_clock_error_us
+    having = f"HAVING max(lead_us) - room_lead_us > {most_us} OR room_lead_us - min(lead_us) > {most_us}"
+    return read_leads(connection, buckets, having)
+
+
+def read_leads(
+    connection: duckdb.DuckDBPyConnection, buckets: pl.DataFrame, having: str = "HAVING room_lead_us IS NOT NULL"
+) -> pl.DataFrame:
+    """Compute the median lead of each room and quarter of an hour of these buckets, or of some (`having`, as SQL).
+
+    Returns what `read_room_leads` does.
+    """
     suspects = (
         buckets.group_by("room_id", "quarter")
         .agg(pl.col("readings").sum())
@@ -101,8 +114,7 @@ def read_room_leads(
             read_frame(
                 connection,
                 f"SELECT room_id, quarter, quantile_disc(lead_us, 0.5) AS room_lead_us"
-                f" FROM {_received_sql(part)} SEMI JOIN suspects USING (room_id, quarter) GROUP BY ALL"
-                f" HAVING max(lead_us) - room_lead_us > {most_us} OR room_lead_us - min(lead_us) > {most_us}",
+                f" FROM {_received_sql(part)} SEMI JOIN suspects USING (room_id, quarter) GROUP BY ALL {having}",
             )
         )
     return pl.concat(found)
@@ -161,6 +173,8 @@ def read_untimely(
     sessions: pl.DataFrame,
     definitions: Definitions,
     wanted: Filter,
+    *,
+    cuts: Sequence[int] | None = None,
 ) -> pl.DataFrame:
     """Count the untimely readings of each member, in the session that was being received when they came.
 
@@ -177,13 +191,16 @@ def read_untimely(
     wanted
         Its range of time: a reading counts at the instant when it would have occurred by its room's median lead, or at
         the nearest one of its session.
+    cuts
+        Instants (microseconds since 1970, ascending): what counts between two of them is counted apart.
 
     Returns
     -------
-    `UNTIMELY`, in no order.
+    `UNTIMELY`, in no order; with `cuts` also `cut_us`, the last one up to then, or null.
     """
+    schema = UNTIMELY if cuts is None else pl.Schema(UNTIMELY | {"cut_us": pl.Int64()})
     if room_leads.is_empty():
-        return pl.DataFrame(schema=UNTIMELY)
+        return pl.DataFrame(schema=schema)
     write_room_leads(connection, room_leads)
     ranges = receipt_ranges(sessions)
     columns = "room_id VARCHAR, session BIGINT, from_us BIGINT, started_us BIGINT, ended_us BIGINT"
@@ -193,17 +210,23 @@ def read_untimely(
         *([f"{at_us} >= {wanted.since_us}"] if wanted.since_us is not None else []),
         *([f"{at_us} < {wanted.until_us}"] if wanted.until_us is not None else []),
     ]
+    cut = (
+        f", list_max(list_filter({list(cuts)}::BIGINT[], lambda cut: cut <= {at_us}))::BIGINT AS cut_us"
+        if cuts is not None
+        else ""
+    )
     return read_frame(
         connection,
         "SELECT room_id, session, profile_id, count_if(repeated = 1) AS untimely, count_if(repeated > 1) AS duplicates,"
         " min(lead_us - room_lead_us) AS least_error_us, max(lead_us - room_lead_us) AS most_error_us"
+        f"{cut}"
         " FROM (SELECT untimely.*, session, started_us, ended_us, row_number() OVER (PARTITION BY untimely.room_id,"
         " session, profile_id, occurred_at, bpm ORDER BY received_at) AS repeated"
         f" FROM (FROM {_received_sql(room_leads)} JOIN room_leads USING (room_id, quarter)"
         f" WHERE abs(lead_us - room_lead_us) > {definitions.max_clock_error_us}) AS untimely"
         " ASOF JOIN receipt_ranges ON untimely.room_id = receipt_ranges.room_id"
         f" AND epoch_us(received_at) >= from_us) WHERE {' AND '.join(bounds) or 'true'} GROUP BY ALL",
-    ).cast(UNTIMELY)
+    ).cast(schema)
 
 
 def _received_sql(within: pl.DataFrame | None = None) -> str:

@@ -1,6 +1,6 @@
 """Reads readings slice by slice of time, so that memory stays bounded however many there are."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -41,6 +41,11 @@ class Slice:
     def widen(self, before_us: int, after_us: int) -> "Slice":
         """Return the slice with a margin on either side."""
         return Slice(self.from_us - before_us, self.until_us + after_us)
+
+    def cut(self, cuts_us: Sequence[int]) -> list["Slice"]:
+        """Cut the slice at those of some instants, in ascending order, that are in it."""
+        inside = [at_us for at_us in cuts_us if self.from_us < at_us < self.until_us]
+        return [Slice(start, end) for start, end in pairwise([self.from_us, *inside, self.until_us])]
 
     def split(self, parts: int) -> list["Slice"]:
         """Cut the slice into parts of equal length."""

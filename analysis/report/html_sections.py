@@ -23,10 +23,11 @@ from pulsoid_rec.analysis.report.html_charts import (
     zones_chart,
 )
 from pulsoid_rec.analysis.report.html_tables import NO_READING, Table, make_tables
-from pulsoid_rec.recorder.contract.wording import format_count, format_duration, format_list
+from pulsoid_rec.recorder.contract.wording import format_count, format_duration, format_list, shorten
 
 _MOST_NAMED = 500
 _LEAST_NAMED = 20
+_PHASE_CHARS = 32  # of a phase's label in a table
 _ALL_NAMED = 1_200
 """Members of a session who have rows in its charts and tables: at most, at least, and of all sessions: 3 MB of page."""
 
@@ -62,6 +63,9 @@ class Section:
     without_hr_max: str
     distribution: PageChart | None
     tables: tuple[Table, ...]
+    marks: tuple[tuple[str, str], ...]  # when, and its label; of a phase also how long it lasted
+    has_phases: bool
+    by_phase: tuple[Table, ...]
 
     @property
     def charts(self) -> list[PageChart]:
@@ -104,6 +108,30 @@ def _section(view: SessionView, id_: str, report: ReportData) -> Section:
         tables=make_tables(
             named.summary.with_columns(name=pl.Series(named.names.values(), dtype=pl.String)), view.clock
         ),
+        marks=tuple(_describe_mark(view, row) for row in view.marks.iter_rows(named=True)),
+        has_phases=bool(view.phases["phase"].sum()),
+        by_phase=_tables_by_phase(view),
+    )
+
+
+def _describe_mark(view: SessionView, mark: dict[str, Any]) -> tuple[str, str]:
+    kind = "Phase " if mark["kind"] == "phase" else ""
+    return view.clock(mark["occurred_at"]), f"{kind}{view.mark_label(mark)}"
+
+
+def _tables_by_phase(view: SessionView) -> tuple[Table, ...]:
+    """Make tables with a row for each phase and member, if they are wanted: of those who were observed longest."""
+    if view.by_phase.is_empty():
+        return ()
+    named = _named(view, max(_LEAST_NAMED, _ALL_NAMED // view.phases.height))
+    rows = view.by_phase.filter(pl.col("profile_id").is_in(list(named.names)))
+    labels = {row["phase"]: shorten(view.phase_label(row), _PHASE_CHARS) for row in view.phases.iter_rows(named=True)}
+    return make_tables(
+        rows.with_columns(
+            name=pl.Series([named.names[id_] for id_ in rows["profile_id"]], dtype=pl.String),
+            phase_name=pl.Series([labels[phase] for phase in rows["phase"]], dtype=pl.String),
+        ),
+        view.clock,
     )
 
 

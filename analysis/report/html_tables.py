@@ -37,7 +37,8 @@ class Table:
 def make_tables(summary: pl.DataFrame, clock: Callable[[datetime], str]) -> tuple[Table, ...]:
     """Make a table for each `Topic` of a summary, of those of its columns that have a head.
 
-    It is of one session, or as `season.season_members` returns it; `name` is a label. `clock` formats an instant.
+    It is of one session, or as `season.season_members` returns it, or by phase with `phase_name`; `name` is a label.
+    `clock` formats an instant.
     """
     # Coverage is shown in each table, beside the name.
     shown = [each for each in SUMMARY if each.head and each.name != "coverage" and each.name in summary.columns]
@@ -67,7 +68,8 @@ def _table(title: str, columns: list[SummaryColumn], summary: pl.DataFrame, cloc
     return Table(title=title, heads=(("Member", ""), *heads), rows=rows, remarks=tuple(remarks))
 
 
-_FURTHER = {"room": "Room", "sessions": "Sessions"}  # heads of columns that only a season has
+_FURTHER = {"room": "Room", "sessions": "Sessions", "phase_name": "Phase"}
+"""Heads of columns that only a season, or only a table by phase has."""
 
 
 def _cells(

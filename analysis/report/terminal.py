@@ -25,12 +25,15 @@ from pulsoid_rec.analysis.report.terminal_columns import (
 )
 from pulsoid_rec.analysis.report.text_table import FittingTable
 from pulsoid_rec.recorder.contract.display import plain
-from pulsoid_rec.recorder.contract.wording import format_count, format_duration, format_list
+from pulsoid_rec.recorder.contract.wording import format_count, format_duration, format_list, shorten
 
 _LEGEND = (
     "Means and quantiles are weighted by time. Floor: the lowest heart rate held for 60 s, it or lower; peak: the "
     "highest held for 5 s, it or higher. Zones 1 to 5 begin at 50, 60, 70, 80, 90 % of HRmax."
 )
+
+_MOST_MARKS = 12
+_LABEL_CHARS = 40
 
 PLAIN_WIDTH = 160  # width in characters for a file or a pipe: enough for all columns
 
@@ -77,12 +80,41 @@ def _show_sessions(report: ReportData, console: Console, zone: tzinfo | None) ->
         if index:
             console.print()
         console.print(_heading(view, report.rooms[view.room_id]))
+        if report.by_phase is not None:
+            _show_phases(view, console)
         console.print(
             _members_table(view.summary.with_columns(pl.Series("name", list(view.names.values()), pl.String())))
         )
         console.print(Padding(Text(plain(_describe_hr_max(view)), style="dim"), (0, 1)))
+        if not view.marks.is_empty():
+            console.print(Padding(Text(_describe_marks(view)), (0, 1)))
         for note in session_notes(view):
             console.print(Padding(Text(plain(note.text)), (0, 1)))
+
+
+def _describe_marks(view: SessionView) -> str:
+    marks = [
+        f"{view.clock(row['occurred_at'])} {shorten(view.mark_label(row), _LABEL_CHARS)}"
+        for row in view.marks.iter_rows(named=True)
+    ]
+    return f"Marks: {format_list(marks, _MOST_MARKS)}."
+
+
+def _show_phases(view: SessionView, console: Console) -> None:
+    """Print a table for each phase of a session, and a heading for the session as a whole."""
+    of_phase = view.by_phase.partition_by("phase", as_dict=True)
+    for phase in view.phases.iter_rows(named=True):
+        rows = of_phase.get((phase["phase"],))
+        begin, end = view.clock(phase["started_at"]), view.clock(phase["ended_at"])
+        lasted = format_duration((phase["ended_at"] - phase["started_at"]).total_seconds())
+        title = Text.assemble((view.phase_label(phase), "bold"), f"  {begin} to {end}, {lasted}")
+        console.print(Padding(Group(title, *([] if rows is not None else [Text("No readings.")])), (1, 1, 0, 1)))
+        if rows is not None:
+            labels = pl.Series("name", [view.label(id_) for id_ in rows["profile_id"]], pl.String())
+            console.print(_members_table(rows.with_columns(labels)))
+    if not view.phases["phase"].sum():
+        console.print(Padding(Text("No phase was marked: `pulsoid-rec mark LABEL --phase` begins one."), (0, 1)))
+    console.print(Padding(Text("The whole session", style="bold"), (1, 1, 0, 1)))
 
 
 def _show_season(report: ReportData, console: Console, zone: tzinfo | None) -> None:
@@ -90,6 +122,8 @@ def _show_season(report: ReportData, console: Console, zone: tzinfo | None) -> N
     console.print(FittingTable(_room_column(), season_columns(zone), season_sessions(report)))
     room = [_room_column()] if len(report.rooms) > 1 else []
     console.print(_members_table(season_members(report), *room))
+    if report.by_phase is not None:
+        console.print(Padding(Text("Phases of so many sessions are in --format json alone."), (0, 1)))
     console.print(Padding(Text(REMARK), (0, 1)))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pulsoid_rec.recorder.contract.display import print_lines
+from pulsoid_rec.recorder.contract.errors import UsageError
 
 if TYPE_CHECKING:
     from pulsoid_rec.recorder.recorder import Recorder
@@ -19,14 +20,14 @@ LiveOption = Annotated[
     bool, typer.Option("--live", help="Show the room meanwhile, on a page that this program serves to a browser.")
 ]
 LivePortOption = Annotated[
-    int, typer.Option(metavar="PORT", min=0, max=65535, help="TCP port of the page; 0 takes any. Needs --live.")
+    int, typer.Option(metavar="PORT", min=0, max=65535, help="TCP port of the page; 0 takes any.")
 ]
 LiveHostOption = Annotated[
     str,
     typer.Option(
         metavar="HOST",
         help="Address of this machine at which the page is served. Beyond 127.0.0.1, whoever has its address, with a "
-        "key made for this run, sees the heart rates and can mark. Needs --live.",
+        "key made for this run, sees the heart rates and can mark.",
     ),
 ]
 Show = Callable[["Recorder"], Awaitable[None]]
@@ -38,6 +39,13 @@ class LiveAddress:
 
     host: str = LIVE_HOST
     port: int = LIVE_PORT
+
+
+def parse_live(live: bool, host: str, port: int) -> LiveAddress | None:
+    """Return where the options say that the page is served, if it is; `UsageError` if they contradict each other."""
+    if not live and (host, port) != (LIVE_HOST, LIVE_PORT):
+        raise UsageError("--live-host and --live-port are for the live page, which is not served", "Add --live.")
+    return LiveAddress(host, port) if live else None
 
 
 @asynccontextmanager

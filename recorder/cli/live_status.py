@@ -13,13 +13,14 @@ from rich.text import Text
 
 from pulsoid_rec.recorder.connection.reconnect import State
 from pulsoid_rec.recorder.contract.display import is_visible, plain
-from pulsoid_rec.recorder.contract.wording import format_count, format_duration
+from pulsoid_rec.recorder.contract.wording import format_count, format_duration, shorten
 from pulsoid_rec.recorder.recorder import Recorder
 from pulsoid_rec.recorder.status import RoomStatus
 
 log = logging.getLogger(__name__)
 
 REDRAW_EVERY_S = 1.0
+_LABEL_CHARS = 40  # of a mark's label
 _STALE_AFTER_S = 15.0
 _STYLES = {
     State.CONNECTING: "yellow",
@@ -142,6 +143,9 @@ def _draw_totals(recorder: Recorder, per_second: float) -> Text:
         f"  {format_count(recorder.ingester.total.count, 'row')} in {recorder.options.database.name}",
         f"  {recorder.journal.backlog_bytes / 1024:,.0f} KiB in the journal",
     )
+    if mark := recorder.marks.latest:
+        age = _format_age(time.time() - mark.marked_at / 1e6)
+        totals.append(f"  {mark.kind} {plain(shorten(mark.label, _LABEL_CHARS))!r} {age} ago", "cyan")
     if recorder.ingester.error:
         totals.append(f"  {recorder.ingester.error.message}", "yellow")
     totals.append("\n" + ("Stopping ..." if recorder.is_ending else "Press Ctrl-C to stop recording."), "dim")

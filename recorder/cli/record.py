@@ -15,6 +15,7 @@ from pulsoid_rec.recorder.cli.live import (
     LiveOption,
     LivePortOption,
     open_live,
+    parse_live,
 )
 from pulsoid_rec.recorder.cli.options import DbOption, ServerOption, check_room_ids
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB, DEFAULT_SERVER
@@ -105,7 +106,7 @@ def record(
             duration_s=duration,
             keep_journal=keep_journal,
         )
-        _record(options, LiveAddress(live_host, live_port) if live else None)
+        _record(options, parse_live(live, live_host, live_port))
     except KeyboardInterrupt:
         print_lines("Stopped before anything was recorded.")
 

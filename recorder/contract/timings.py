@@ -39,6 +39,7 @@ class Timings:
     report_busy_after_s: float = 5.0  # of a locked database before it is logged
     readers_turn_s: float = 0.1  # that the database stays closed between batches
     recover_timeout_s: float = 10.0  # that `recover` waits for a locked database
+    mark_timeout_s: float = 1.5  # that `mark` waits for a locked database, with the mark in the journal
     archive_timeout_s: float = 600.0  # that `archive` waits for a locked database
     archive_turn_s: float = 0.25  # that `archive` holds the database for small days before others have their turn
     last_checkpoint_timeout_s: float = 0.5  # that the last checkpoint waits for a locked database

@@ -24,3 +24,8 @@ def format_duration(seconds: float) -> str:
     parts = [(days, "d"), (left_h, "h"), (left_min, "min"), (left_s, "s")]
     first = next((i for i, (count, _) in enumerate(parts) if count), len(parts) - 1)
     return " ".join(f"{count:,} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
+
+
+def shorten(text: str, most_chars: int) -> str:
+    """Return a text with at most so many characters; where some are left out it ends with an ellipsis."""
+    return text if len(text) <= most_chars else f"{text[: most_chars - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"

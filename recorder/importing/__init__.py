@@ -9,4 +9,5 @@ order of time, as the recorder writes what it receives. So nothing is written of
 - `parse`: a row's texts into a reading, or the reason why not.
 - `gather`: a whole file: its readings in the order of time, and the lines that cannot be read.
 - `store`: writes them to the journal and ingests it.
+- `marks`: marks that were noted elsewhere, from a CSV file.
 """

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlencode
 _KEY_BYTES = 16
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _BEARER = "bearer "
+_LEFT_OUT_PORT = 80  # of URLs
 
 
 class Refusal(NamedTuple):
@@ -40,12 +41,13 @@ def make_key(host: str) -> str | None:
 
 
 class Access:
-    """Checks requests to a port; `key` is None on the loopback. Headers are by name, in small letters."""
+    """Checks requests to a host; `key` is None on the loopback. Headers are by name, in small letters."""
 
-    def __init__(self, port: int, key: str | None) -> None:
+    def __init__(self, host: str, port: int, key: str | None) -> None:
         self._key = key
         self._cookie = f"pulsoid_rec_key_{port}"  # a browser sends it to all ports of a host
-        self._hosts = {name if port == 80 else f"{name}:{port}" for name in _LOOPBACK_NAMES}  # noqa: PLR2004 - left out of URLs
+        names = {*_LOOPBACK_NAMES, f"[{host}]" if ":" in host else host}
+        self._hosts = {f"{name}:{port}" for name in names} | (names if port == _LEFT_OUT_PORT else set())
 
     def check(self, headers: Mapping[str, str], query: str) -> Refusal | None:
         """Return why a request is refused, if it is."""

@@ -89,7 +89,7 @@ class LiveServer:
         metrics = Metrics(recorder, self._state, self._watch, self._viewers)
         marking = Marking(recorder.marks, self._state)
         app = LiveApp(
-            access=Access(port, key),
+            access=Access(host, port, key),
             viewers=self._viewers,
             watch=self._watch,
             metrics=metrics,

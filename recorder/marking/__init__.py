@@ -4,5 +4,4 @@
 - `board`: the marks that a running recorder has, and those that its page and its API make
 - `recorded_rooms`: the rooms that recorders are recording now
 - `store`: writes marks from outside a recorder: to the journal, and from there to the database
-- `from_file`: marks that were noted elsewhere, from a CSV file
 """

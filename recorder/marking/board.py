@@ -10,7 +10,7 @@ from pulsoid_rec.recorder.clock import ReceiptClock
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.journal.rows import AnyRow, MarkRow
-from pulsoid_rec.recorder.marking.mark import Source, find_latest, find_member, make_marks, make_undo, not_undone
+from pulsoid_rec.recorder.marking.mark import Source, find_in_rooms, find_latest, make_marks, make_undo, not_undone
 
 MOST = 1_000
 """Rows that are kept in memory: the latest."""
@@ -43,13 +43,21 @@ class MarkBoard:
         self._append = append
         self._clock = clock
         self._rows: dict[tuple[str, str, bool], MarkRow] = {}
+        self._shown: tuple[int, list[MarkRow]] = (0, [])
         self.changes = 0
         """How often something was added: whoever shows the marks looks anew when it has changed."""
 
     @property
     def marks(self) -> list[MarkRow]:
         """The marks that were not undone, in the order of time."""
-        return not_undone(self._rows.values())
+        if self._shown[0] != self.changes:
+            self._shown = self.changes, not_undone(self._rows.values())
+        return self._shown[1]
+
+    @property
+    def latest(self) -> MarkRow | None:
+        """The latest mark that was not undone; None if there is none."""
+        return self.marks[-1] if self.marks else None
 
     def mark(
         self,
@@ -116,12 +124,8 @@ class MarkBoard:
         rooms = self._rooms if room is None else (room,)
         if member is None:
             return rooms, None
-        for candidate in rooms[:-1]:
-            try:
-                return (candidate,), find_member(member, self._names_of(candidate))
-            except UsageError:
-                continue
-        return rooms[-1:], find_member(member, self._names_of(rooms[-1]))
+        found, profile_id = find_in_rooms(member, rooms, self._names_of)
+        return (found,), profile_id
 
 
 def _key(row: MarkRow) -> tuple[str, str, bool]:

@@ -4,8 +4,9 @@ One press of a key is one `mark_id`, in each room that it is for: what is undone
 file was read, is a room's mark of that id.
 """
 
+import contextlib
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Literal
 
@@ -93,6 +94,24 @@ def not_undone(marks: Iterable[MarkRow]) -> list[MarkRow]:
     undone = {(mark.room_id, mark.mark_id) for mark in marks if mark.kind == "undo"}
     made = {(mark.room_id, mark.mark_id): mark for mark in marks if (mark.room_id, mark.mark_id) not in undone}
     return sorted(made.values(), key=lambda mark: (mark.marked_at, mark.room_id))
+
+
+def find_in_rooms(
+    text: str, rooms: Sequence[str], names_of: Callable[[str], Mapping[str, str | None]]
+) -> tuple[str, str]:
+    """Return the room and the profile id of a member, given by id or name, of rooms whose members are `names_of`.
+
+    Raises `UsageError` unless it is one member of one room.
+    """
+    found = []
+    for room in rooms:
+        with contextlib.suppress(UsageError):
+            found.append((room, find_member(text, names_of(room))))
+    if len(found) > 1:
+        named = format_list([room for room, _ in found], _NAMED)
+        raise UsageError(f"The member {plain(text)!r} is in {len(found)} rooms", f"Choose one of them: {named}.")
+    everybody = {profile_id: name for room in rooms for profile_id, name in names_of(room).items()}
+    return found[0] if found else ("", find_member(text, everybody))
 
 
 def find_member(text: str, names: Mapping[str, str | None]) -> str:

@@ -47,10 +47,10 @@ def measure(scratch: Path) -> Iterator[Figure]:
         print("no Chromium: the live page was not looked at", file=sys.stderr)
         return
     database = scratch / "live.duckdb"
-    with open_room() as server, open_live_recorder(server, database) as address, sync_playwright() as playwright:
+    with open_room() as server, open_live_recorder(server, database) as (_, port), sync_playwright() as playwright:
         with playwright.chromium.launch(executable_path=browser, args=[f"--{name}" for name in SWITCHES]) as opened:
             page = opened.new_page(viewport={"width": 1920, "height": 1080})
-            page.goto(address)
+            page.goto(f"http://127.0.0.1:{port}/")
             page.wait_for_function(f"document.querySelectorAll('.tile').length >= {MEMBERS}")
             page.select_option("#window", "60")
             page.evaluate(NOTE)
@@ -82,17 +82,20 @@ def open_room() -> Iterator[str]:
 
 
 @contextmanager
-def open_live_recorder(server: str, database: Path) -> Iterator[str]:
-    """Record, with the page; yield its address."""
+def open_live_recorder(
+    server: str, database: Path, *, is_live: bool = True
+) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    """Record, with the page; yield the process and the page's port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [*PROGRAM, "record", "demo", "--db", str(database), "--server", server]
-    command += ["--live", "--live-port", str(port)]
+    if is_live:
+        command += ["--live", "--live-port", str(port)]
     variables = {key: value for key, value in os.environ.items() if not key.startswith("PULSOID")}
     with subprocess.Popen(command, env=variables | {"PULSOID_TOKEN": TOKEN}, stderr=subprocess.DEVNULL) as process:
-        while not is_open(port):
+        while is_live and not is_open(port):
             time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}/"
+        yield process, port
         process.terminate()
 
 

@@ -14,9 +14,45 @@ from pathlib import Path
 import duckdb
 import trio
 from numbered_server import NumberedServer, open_numbered_server
-from recorder_process import Balance, Ended, Stalls, balance, end, journal_of, kill, start_recorder
+from recorder_process import COMMAND, Balance, Ended, Stalls, balance, end, journal_of, kill, start_recorder
 
 PHASES = ("connecting", "receiving", "writing", "ingesting", "checkpointing", "removing", "closing")
+
+
+class Marks:
+    """Marks that are made while recorders are killed, by processes of which every second one is killed too."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._made = 0
+        self.acknowledged: list[str] = []
+        self.killed: list[str] = []
+
+    def start(self) -> "subprocess.Popen[str]":
+        self._made += 1
+        command = [*COMMAND, "mark", f"m{self._made}", "--room", "room", "--db", str(self._database)]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def end(self, process: "subprocess.Popen[str]", rng: random.Random) -> None:
+        """Wait for a mark, or kill it in the middle of its work."""
+        is_killed = rng.random() < 0.5
+        if is_killed:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(rng.uniform(0, 0.6))
+            process.kill()
+        process.communicate(timeout=30)
+        if process.returncode == 0:
+            self.acknowledged.append(f"m{self._made}")
+        elif is_killed:
+            self.killed.append(f"m{self._made}")
+
+    def compare(self) -> tuple[list[str], list[str]]:
+        """Return which acknowledged marks are not stored, and which marks are stored more than once."""
+        with duckdb.connect(self._database, read_only=True) as connection:
+            stored = Counter(label for (label,) in connection.execute("SELECT label FROM marks").fetchall())
+        lost = [label for label in self.acknowledged if not stored[label]]
+        assert set(stored) <= {f"m{number}" for number in range(1, self._made + 1)}
+        return lost, [label for label, count in stored.items() if count > 1]
 
 
 @dataclass
@@ -28,6 +64,7 @@ class Results:
     phases: Counter[str] = field(default_factory=Counter)
     left: Counter[str] = field(default_factory=Counter)
     """What the kills left behind: that they hit what they were aimed at."""
+    marks: Marks = field(default_factory=lambda: Marks(Path()))
 
 
 async def kill_again_and_again(folder: Path, count: int, seed: int, per_second: float = 600) -> Results:
@@ -36,16 +73,18 @@ async def kill_again_and_again(folder: Path, count: int, seed: int, per_second: 
     database = folder / "kills.duckdb"
     phases: Counter[str] = Counter()
     left: Counter[str] = Counter()
+    marks = Marks(database)
     order = [PHASES[i % len(PHASES)] for i in range(count)]
     rng.shuffle(order)
     async with contextlib.AsyncExitStack() as stack:
         stalls = stack.enter_context(Stalls())
         server = await stack.enter_async_context(open_numbered_server(per_second))
         for phase in order:
-            process = start_recorder(database, server)
+            process, marking = start_recorder(database, server), marks.start()
             accepted = len(server.connections)
             await trio.to_thread.run_sync(_wait_for, phase, process, server, database, rng)
             await trio.to_thread.run_sync(kill, process, server.connections[accepted:], server.port)
+            await trio.to_thread.run_sync(marks.end, marking, rng)
             phases[phase] += 1
             left.update(await trio.to_thread.run_sync(_what_is_left, database))
         process = start_recorder(database, server)
@@ -54,7 +93,7 @@ async def kill_again_and_again(folder: Path, count: int, seed: int, per_second: 
         server.is_sending = False
         await trio.sleep(0.2)
         ended = await end(process)
-        return Results(balance(server, database, stalls), ended, phases, left)
+        return Results(balance(server, database, stalls), ended, phases, left, marks)
 
 
 async def _until(condition: Callable[[], bool], within_s: float = 20.0) -> None:

@@ -53,3 +53,11 @@ def test_a_members_file_that_cannot_be_read_stops_no_recording(tmp_path: Path) -
     done = run_here("record", "room", *options, "--duration", "0.2", PULSOID_TOKEN="token-of-a-test")
     assert done.returncode == 3  # never connected
     assert "The live page does without it." in done.stderr
+
+
+@pytest.mark.parametrize("option", [("--live-port", "9999"), ("--live-host", "0.0.0.0")])
+def test_an_option_of_a_page_that_is_not_served_is_wrong_usage(option: tuple[str, str], tmp_path: Path) -> None:
+    done = run_here("record", "room", "--db", tmp_path / "a.duckdb", *option, PULSOID_TOKEN="token-of-a-test")
+    assert done.returncode == 2
+    assert "Add --live." in done.stderr
+    assert list(tmp_path.iterdir()) == []
