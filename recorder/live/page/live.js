@@ -246,7 +246,7 @@ function showConnection() {
   document.documentElement.classList.toggle("lost", lost);
   byId("lost").hidden = !lost;
   const since = recording.startedAt === null ? "" : ` since ${preciseTimeOf(recording.lostAt)}`;
-  put(byId("lost"), lost ? `No connection to the recorder${since}. Trying again …` : "");
+  put(byId("lost"), lost ? `No connection to the recorder${since}. ${recording.refusal ?? "Trying again …"}` : "");
 }
 
 const overlay = parameters.has("overlay") ? new Overlay(parameters.get("overlay")) : null;
@@ -278,8 +278,9 @@ follow(withKey("events"), {
     recording.change(update);
     show();
   },
-  onLost: () => {
+  onLost: (why) => {
     recording.lostAt ??= recording.now();
+    recording.refusal = why ?? recording.refusal;
     show();
   },
 });
