@@ -29,6 +29,8 @@ name = "Zoe"
 """
 GAP_S = (180, 240)  # ago, as the recorder starts
 LINE_S = 300  # that a tile shows
+FAST_CLOCK = "{ const now = Date.now; Date.now = () => now() + 3_600_000; }"
+"""The viewer's clock is an hour fast, which nobody is to notice."""
 
 
 @dataclass
@@ -72,7 +74,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         try:
             recorder.start()
             page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
-            page.add_init_script("Date.now = () => 0")  # the viewer's clock is not asked
+            page.add_init_script(FAST_CLOCK)
             stage = Stage(room, recorder, database, browser, page, now)
             page.on("request", lambda request: stage.asked.add(request.url))
             page.on("console", lambda message: stage.said.append(described(message)))
@@ -256,5 +258,3 @@ def test_a_recorder_that_is_gone_is_told_at_once_and_found_again(stage: Stage) -
     expect(stage.page.locator("#lost")).to_be_hidden()
     stage.room.send("ben", 112)
     expect(stage.page.locator(stage.bpm("ben"))).to_have_text("112")
-    gaps = stage.page.locator("#chart canvas")
-    expect(gaps).to_be_visible()
