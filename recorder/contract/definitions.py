@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from pulsoid_rec.recorder.contract.members_file import Member
-
 MIN_BPM, MAX_BPM = 30, 230
 """Lowest and highest plausible heart rate, both inclusive."""
 
@@ -27,15 +25,6 @@ def hr_max_from_age(age: Any) -> Any:
     College of Cardiology 37(1): HRmax = 208 - 0.7 x age.
     """
     return (2080 - 7 * age) / 10
-
-
-def hr_max_of(member: Member, year: int) -> float | None:
-    """Return a member's HRmax, to a tenth: the given one, else from the age in a year, else None."""
-    if member.hr_max is not None:
-        return round(member.hr_max, 1)
-    if member.birth_year is None or year < member.birth_year:
-        return None
-    return round(hr_max_from_age(year - member.birth_year), 1)
 
 
 def zone_of(bpm: int, hr_max: float) -> int:

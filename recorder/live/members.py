@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from pulsoid_rec.recorder.contract.definitions import hr_max_of
 from pulsoid_rec.recorder.contract.member_labels import ID_CHARACTERS, label_members
 from pulsoid_rec.recorder.contract.members_file import WITHDRAWN, Member
 from pulsoid_rec.recorder.live.member import LiveMember
@@ -83,7 +82,7 @@ class LiveMembers:
             return None
         else:
             described = self._described.get(profile_id)
-            hr_max = hr_max_of(described or NOBODY, self._year)
+            hr_max = (described or NOBODY).hr_max_in(self._year)
             number = len(self._by_place)
             member = LiveMember(number, profile_id, room, hr_max, expected=described is not None)
             self._are_named = False

@@ -1,6 +1,5 @@
 """The state of the live page: whoever has followed it from the start has what a new viewer gets."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -241,17 +240,16 @@ def test_gaps_are_the_times_between_connections_and_add_up() -> None:
 async def test_other_tasks_have_their_turn_while_many_rows_are_taken_in() -> None:
     state, _ = make_state("r1")
     rows = [heart_rate("ann", 100, second / 10) for second in range(20_000)]
-    waits: list[float] = []
+    turns = 0
 
     async def watch() -> None:
+        nonlocal turns
         while True:
-            began_at = time.thread_time()
+            turns += 1
             await trio.lowlevel.checkpoint()
-            waits.append(time.thread_time() - began_at)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch)
         await state.add(rows)
         nursery.cancel_scope.cancel()
-    assert len(waits) >= 100
-    assert max(waits) < 0.05
+    assert turns >= 100
