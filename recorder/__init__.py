@@ -4,6 +4,7 @@ The rooms of this package, highest first; each may import those below it, and no
 
 - `cli`: the commands that record, recover, import, archive and simulate, and what they show on a terminal.
 - `archiving`: whole days, from the database to Parquet files.
+- `live`: the live page of `record --live`, and what it serves to programs.
 - `importing`: files of other programs, through the journal into the database.
 - `recorder`: one run of the recorder. `room` records one room; `status` counts what a display shows.
 - `consent`: who may be recorded, by the members file.

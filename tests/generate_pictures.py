@@ -1,7 +1,7 @@
 """The pictures in README.md. `make pictures` draws them, from people who are made up and a day that never changes.
 
 `terminal.svg` is what a terminal shows, and a test compares it with what the program prints today. `report.png` is the
-HTML report in a window of Chromium, which has to be installed; nothing else of the project needs it.
+HTML report in a window of Chromium, which has to be installed, and `live.png` the live page during it.
 """
 
 import io
@@ -14,7 +14,10 @@ from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 
+import trio
 from command import PULSOID_REC, run_command
+from live_training import make_snapshot, serve
+from playwright.sync_api import sync_playwright
 from recordings import Reading, at, make_recording, reading
 from rich.console import Console
 from rich.text import Text
@@ -29,6 +32,15 @@ SESSION_S = 25 * 60
 COLUMNS = 104
 WINDOW = "1100,1585"
 """Width and height in CSS pixels: the page down to the charts of the members."""
+
+MARKS = (
+    *((120, "phase", "warm-up"), (500, "phase", "first half"), (900, "phase", "break"), (1040, "phase", "second half")),
+    *((700, "mark", "goal"), (1250, "mark", "time out")),
+)
+"""Seconds after the start, kind and label."""
+
+LIVE_S = 1362
+"""The second that the live page shows."""
 
 SVG = """\
 <svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
@@ -123,9 +135,7 @@ def _read(terminal: int) -> bytes:
 
 def draw_report(database: Path, picture: Path) -> None:
     """Draw the HTML report as a browser shows it."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
-        sys.exit("report.png was not drawn: it needs Chromium. Install that, then run `make pictures` again.")
+    chromium = find_chromium()
     page = database.with_name("report.html")
     run_command("report", "--db", database, "-o", page, TZ="UTC").check_returncode()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
@@ -138,13 +148,37 @@ def draw_report(database: Path, picture: Path) -> None:
         subprocess.run([*command, page.as_uri()], check=True, capture_output=True, timeout=120)
 
 
+def draw_live(picture: Path) -> None:
+    """Draw the live page as a browser shows it in the training's second half."""
+    readings = [each for each in training() if each.occurred_at <= at(LIVE_S)]
+    names = {person.profile_id: person.name for person in PEOPLE}
+    marks = [(at(second), kind, label) for second, kind, label in MARKS]
+    snapshot = trio.run(make_snapshot, readings, names, members_toml(), marks, "Team training")
+    with serve(snapshot) as address, sync_playwright() as playwright:
+        with playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"]) as browser:
+            page = browser.new_page(viewport={"width": 1280, "height": 800}, timezone_id="UTC")
+            page.goto(address)
+            page.select_option("#window", "20")
+            page.wait_for_timeout(300)
+            page.screenshot(path=picture)
+
+
+def find_chromium() -> str:
+    """Find Chromium, or end."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        sys.exit("Only terminal.svg was drawn: the others need Chromium. Install it, then run `make pictures` again.")
+    return found
+
+
 def main() -> None:
-    """Draw both pictures."""
+    """Draw the pictures."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         database = make_training(Path(folder))
         (FOLDER / "terminal.svg").write_text(draw_terminal(database), encoding="utf-8")
         draw_report(database, FOLDER / "report.png")
+    draw_live(FOLDER / "live.png")
 
 
 if __name__ == "__main__":

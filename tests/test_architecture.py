@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -48,6 +49,24 @@ def test_record_loads_no_polars_nor_anything_else_that_only_reports_need() -> No
     options = {"pulsoid_rec.analysis.metrics", "pulsoid_rec.analysis.metrics.definitions"}  # their defaults are shown
     assert below("pulsoid_rec.analysis", loaded) == {"pulsoid_rec.analysis"} | command_line | options
     assert not below("pulsoid_rec.recorder.simulator", loaded)
+
+
+def test_only_record_with_a_live_page_loads_what_that_needs() -> None:
+    libraries = {"starlette", "hypercorn", "prometheus_client", "anyio"}
+    code = (
+        "import os, sys; os.environ['PULSOID_TOKEN'] = 'token-of-a-test'; sys.argv = ['pulsoid-rec', 'record', 'room',"
+    )
+    code += " '--db', {0!r}, '--server', 'ws://127.0.0.1:9', '--duration', '0.1', {1}]\n"
+    code += "import pulsoid_rec.analysis.cli.app as app\ntry: app.main()\nexcept SystemExit: pass"
+    with TemporaryDirectory() as folder:
+        database = str(Path(folder, "a.duckdb"))
+        without = loaded_by(code.format(database, "'--kinds', 'heart_rate'"))
+        with_page = loaded_by(code.format(database, "'--live', '--live-port', '0'"))
+    assert "pulsoid_rec.recorder.recorder" in without
+    assert not without & libraries
+    assert not below("pulsoid_rec.recorder.live", without)
+    assert libraries <= with_page
+    assert not with_page & {"polars", "pyarrow", "altair", "jinja2", "rich", "pandas"}
 
 
 @pytest.mark.parametrize(

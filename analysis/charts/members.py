@@ -16,7 +16,7 @@ from pulsoid_rec.analysis.charts.layers import (
 from pulsoid_rec.analysis.charts.mark_layers import mark_datasets, mark_rules, phase_bands
 from pulsoid_rec.analysis.charts.style import ZONES, encode, light, styled
 from pulsoid_rec.analysis.findings.session_view import SessionView
-from pulsoid_rec.analysis.metrics.zones import ZONE_PERCENTS
+from pulsoid_rec.recorder.contract.definitions import ZONE_PERCENTS
 
 _LABELLED = 0.09  # share of the chart's height from which a zone is high enough for its number
 _LABELLED_PX = 250  # height from which marks have labels

@@ -9,6 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pulsoid_rec.recorder.cli.interrupts import run_in_trio
+from pulsoid_rec.recorder.cli.live import (
+    LIVE_HOST,
+    LIVE_PORT,
+    LiveAddress,
+    LiveOption,
+    LivePortOption,
+    open_live,
+    parse_live,
+)
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.contract.paths import parse_path
@@ -34,6 +43,8 @@ def demo(
             metavar="PATH", parser=parse_path, help="A new folder for its files.", show_default="data/demo-DATE-TIME"
         ),
     ] = None,
+    live: LiveOption = False,
+    live_port: LivePortOption = LIVE_PORT,
 ) -> None:
     """See it work in under half a minute, with no account and no network.
 
@@ -45,6 +56,7 @@ def demo(
     from pulsoid_rec.recorder.cli.recording_log import open_log
     from pulsoid_rec.recorder.simulator.people import format_members_toml, make_people
 
+    address = parse_live(live, LIVE_HOST, live_port)
     if folder is None:
         folder = Path("data", f"demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
     if folder.exists():
@@ -60,14 +72,14 @@ def demo(
     console = open_console()
     run_id = new_id()
     with open_log(database, run_id, console):
-        print_totals(run_in_trio(_record, database, run_id, console))
+        print_totals(run_in_trio(_record, database, run_id, console, address))
     page = folder / "report.html"
     report(db=database)
     report(db=database, format_="html", output=page)
     print(_format_next_steps(database, page), file=sys.stderr)
 
 
-async def _record(database: Path, run_id: str, console: "Console | None") -> "Recorder":
+async def _record(database: Path, run_id: str, console: "Console | None", address: LiveAddress | None) -> "Recorder":
     """Play the workout and record it."""
     import trio
 
@@ -82,7 +94,8 @@ async def _record(database: Path, run_id: str, console: "Console | None") -> "Re
 
     os.environ[TOKEN_VARIABLE] = DEMO_TOKEN
     workout = play_people(PEOPLE, SEED, ROOM).first(WORKOUT_S)
-    async with open_simulator(SimulatorConfig(rooms={ROOM: workout}, speed=SPEED, seed=SEED)) as simulator:
+    config = SimulatorConfig(rooms={ROOM: workout}, speed=SPEED, seed=SEED)
+    async with open_live(address) as with_page, open_simulator(config) as simulator:
         server = parse_server_url(simulator.url)
         options = Options((ROOM,), database, server, Credentials(), KINDS, run_id=run_id)
         recorder = await trio.to_thread.run_sync(Recorder, options)
@@ -96,13 +109,14 @@ async def _record(database: Path, run_id: str, console: "Console | None") -> "Re
                 await simulator.wait_until_counted(ROOM, lambda: recorder.rooms[0].status.readings, CATCH_UP_TIMEOUT_S)
                 recorder.stop.set()
 
-        await recorder.run(watch)
+        await recorder.run(with_page(recorder, watch))
     return recorder
 
 
 def _format_next_steps(database: Path, page: Path) -> str:
     return f"""
 Look at the report with its charts:   {page}
+See the room while it is recorded:    pulsoid-rec demo --live
 List the sessions:                    pulsoid-rec sessions --db {database}
 Export the readings:                  pulsoid-rec export --db {database} -o readings.csv
 Record a room of your own:            pulsoid-rec record ROOM_ID     (README.md explains how to get a token)

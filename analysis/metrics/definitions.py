@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pulsoid_rec.recorder.contract.definitions import MAX_BPM, MAX_CLOCK_ERROR_S, MAX_HOLD_S, MIN_BPM
+
 MICROSECONDS = 1_000_000
 """Microseconds in a second: durations are whole microseconds inside, and seconds only at the end."""
 
@@ -23,11 +25,11 @@ class Definitions:
         median of its room in that quarter of an hour. Any other reading is untimely, and in no session.
     """
 
-    max_hold_s: float = 5.0
-    min_bpm: int = 30
-    max_bpm: int = 230
+    max_hold_s: float = MAX_HOLD_S
+    min_bpm: int = MIN_BPM
+    max_bpm: int = MAX_BPM
     session_gap_s: float = 900.0
-    max_clock_error_s: float = 86_400.0
+    max_clock_error_s: float = MAX_CLOCK_ERROR_S
 
     @property
     def max_hold_us(self) -> int:

@@ -1,11 +1,9 @@
 """Who the members are: the names they go by, and what is known of them."""
 
-from collections import Counter
-
 import polars as pl
 
 from pulsoid_rec.analysis.metrics.zones import hr_max_of
-from pulsoid_rec.recorder.contract.display import is_visible, look_of, plain
+from pulsoid_rec.recorder.contract.member_labels import ID_CHARACTERS, label_members
 
 SCHEMA = pl.Schema(
     {
@@ -18,9 +16,7 @@ SCHEMA = pl.Schema(
     }
 )
 
-_ID_CHARACTERS = 8
-
-NAME = pl.coalesce("given_name", "config_name", pl.col("profile_id").str.head(_ID_CHARACTERS))
+NAME = pl.coalesce("given_name", "config_name", pl.col("profile_id").str.head(ID_CHARACTERS))
 """A member's name: the file's, else the config's, else the id's first 8 characters."""
 
 
@@ -48,17 +44,4 @@ def labels(summary: pl.DataFrame) -> dict[str, str]:
     It is the name, with the id's beginning, or all of the id, if others of that look are there. `summary` has
     `profile_id` and `name`; labels are by profile id, in the order of its rows.
     """
-    names = {
-        id_: plain(name) if is_visible(name) else _show_id(id_[:_ID_CHARACTERS])
-        for id_, name in summary.select("profile_id", "name").iter_rows()
-    }
-    label = dict(names)
-    for characters in (_ID_CHARACTERS, None):
-        looks = {id_: look_of(text) for id_, text in label.items()}
-        times = Counter(looks.values())
-        label |= {id_: f"{names[id_]} ({_show_id(id_[:characters])})" for id_, look in looks.items() if times[look] > 1}
-    return label
-
-
-def _show_id(id_: str) -> str:
-    return id_ if id_ == look_of(id_) else ascii(id_)  # all of what differs is to be seen
+    return label_members(dict(summary.select("profile_id", "name").iter_rows()))

@@ -3,16 +3,15 @@
 import polars as pl
 
 from pulsoid_rec.analysis.metrics.durations import in_seconds
+from pulsoid_rec.recorder.contract.definitions import ZONE_PERCENTS, hr_max_from_age
 
 ZONES = range(6)
-ZONE_PERCENTS = (50, 60, 70, 80, 90)
-"""Where zones 1 to 5 begin, in percent of HRmax, inclusive; what is below is zone 0 (Edwards 1993)."""
 
 
 def zone_of(bpm: pl.Expr, hr_max: pl.Expr) -> pl.Expr:
     """Return the zone of a heart rate, 0 to 5; bpm is whole, HRmax to a tenth.
 
-    Edwards, S. (1993). The Heart Rate Monitor Book. Compared as whole numbers: with floats, rounding could put a heart
+    Compared as whole numbers: with floats, rounding could put a heart
     rate that is exactly a zone's lower bound below that zone.
     """
     begun = [reaches(bpm, hr_max, percent).cast(pl.Int8) for percent in ZONE_PERCENTS]
@@ -41,12 +40,9 @@ def hr_max_of(members: pl.DataFrame) -> pl.DataFrame:
     `members` have `given_hr_max` Float64, `birth_year` Int64, both null where unknown, and `year` Int32: that of the
     session. Returns the same rows with `hr_max` (Float64, to a tenth of a beat per minute) and `hr_max_source`
     (`given`, `age`, null).
-
-    Tanaka, H., Monahan, K. D., Seals, D. R. (2001). Age-predicted maximal heart rate revisited. Journal of the American
-    College of Cardiology 37(1): HRmax = 208 - 0.7 x age.
     """
     age = pl.col("year") - pl.col("birth_year")
-    from_age = pl.when(age >= 0).then(((2080 - 7 * age) / 10).round(1))
+    from_age = pl.when(age >= 0).then(hr_max_from_age(age).round(1))
     given = pl.col("given_hr_max").round(1)
     return members.with_columns(
         hr_max=pl.coalesce(given, from_age),

@@ -7,6 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pulsoid_rec.recorder.cli.interrupts import note_interrupts, run_in_trio
+from pulsoid_rec.recorder.cli.live import (
+    LIVE_HOST,
+    LIVE_PORT,
+    LiveAddress,
+    LiveHostOption,
+    LiveOption,
+    LivePortOption,
+    open_live,
+    parse_live,
+)
 from pulsoid_rec.recorder.cli.options import DbOption, ServerOption, check_room_ids
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB, DEFAULT_SERVER
 from pulsoid_rec.recorder.contract.display import print_lines
@@ -80,6 +90,9 @@ def record(
     keep_journal: Annotated[
         bool, typer.Option("--keep-journal", help="Keep every message word for word, compressed, beside the database.")
     ] = False,
+    live: LiveOption = False,
+    live_port: LivePortOption = LIVE_PORT,
+    live_host: LiveHostOption = LIVE_HOST,
 ) -> None:
     """Record rooms until Ctrl-C.
 
@@ -115,7 +128,7 @@ def record(
             keep_journal=keep_journal,
             consent_file=_find_consent(db, members) if only_consented else None,
         )
-        _record(options)
+        _record(options, parse_live(live, live_host, live_port))
     except KeyboardInterrupt:
         print_lines("Stopped before anything was recorded.")
 
@@ -154,7 +167,7 @@ def _parse_kinds(text: str | None) -> tuple[str, ...]:
     return kinds
 
 
-def _record(options: "Options") -> None:
+def _record(options: "Options", live: LiveAddress | None) -> None:
 
     from pulsoid_rec.recorder.cli.recording_log import open_log
     from pulsoid_rec.recorder.cli.screen import open_screen
@@ -163,7 +176,7 @@ def _record(options: "Options") -> None:
     with open_screen(), open_log(options.database, options.run_id, console):
         options.credentials.read(options.server_url)  # fails before any file is made
         options.credentials.warn_if_shared()
-        run_in_trio(_run_recorder, options, console)
+        run_in_trio(_run_recorder, options, console, live)
 
 
 async def _announce_proxy(options: "Options") -> None:
@@ -180,17 +193,18 @@ async def _announce_proxy(options: "Options") -> None:
             logging.getLogger(__name__).info("Connecting through the proxy %s.", proxy.authority)
 
 
-async def _run_recorder(options: "Options", console: "Console | None") -> None:
+async def _run_recorder(options: "Options", console: "Console | None", live: LiveAddress | None) -> None:
     import trio
 
     from pulsoid_rec.recorder.recorder import Recorder
 
     await _announce_proxy(options)
-    recorder = await trio.to_thread.run_sync(Recorder, options, abandon_on_cancel=True)
-    try:
-        await recorder.run(show_status_on(console))
-    finally:
-        print_totals(recorder)
+    async with open_live(live) as with_page:
+        recorder = await trio.to_thread.run_sync(Recorder, options, abandon_on_cancel=True)
+        try:
+            await recorder.run(with_page(recorder, show_status_on(console)))
+        finally:
+            print_totals(recorder)
     if unconnected := recorder.describe_unconnected():
         print_lines(f"{unconnected}.")
 

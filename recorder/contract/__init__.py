@@ -15,6 +15,8 @@ Imports nothing else of the project. Every package may import it; of the recorde
 - `forgotten`: whom a database has forgotten.
 - `members_file`: `members.toml`, and what it may say of a member.
 - `withheld`: how messages of members without consent are counted.
+- `member_labels`: members' names as they are displayed.
+- `definitions`: what is plausible, held and timely; heart-rate zones, and HRmax from age.
 - `owned_files`: files and folders where others may write.
 - `ids`: ids of runs and connections.
 - `timings`, `limits`: every wait, timeout and size limit of the recorder.

@@ -20,6 +20,11 @@ class Limits:
     name_chars: int = 64  # shown of a name
     label_chars: int = 200  # of a mark's label; a longer one is refused
     members: int = 10_000  # of a room that are shown; above it those whose last reading is oldest are left out
+    live_members: int = 500  # on the live page; above it those who came later are only counted
+    live_viewers: int = 100  # who follow the live page at once
+    live_connections: int = 256  # to the live page's port, whatever they are for; more are closed at once
+    live_waiting: int = 8  # events that wait for a viewer; one who takes none of them is disconnected
+    live_request_bytes: int = 8 * 2**10  # of a request to the live page, and of its head
     import_members: int = 100_000  # of a file that is imported; if there are more, the file is refused
 
     memory_bytes: int = 64 * 2**20  # of messages in memory; above it nothing more is received

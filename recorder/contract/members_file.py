@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from pulsoid_rec.recorder.contract.definitions import hr_max_from_age
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.owned_files import open_file
 
@@ -36,6 +37,14 @@ class Member(msgspec.Struct, forbid_unknown_fields=True):
             raise ValueError("hr_rest is not below hr_max")
         if self.consent not in (None, WITHDRAWN) and type(self.consent) is not date:
             raise ValueError(f"consent cannot be {str(self.consent)!r}: it is {_MEANINGS['consent']}")
+
+    def hr_max_in(self, year: int) -> float | None:
+        """Return HRmax in a year, to a tenth: the given one, else from age, else None."""
+        if self.hr_max is not None:
+            return round(self.hr_max, 1)
+        if self.birth_year is None or year < self.birth_year:
+            return None
+        return float(round(hr_max_from_age(year - self.birth_year), 1))
 
 
 _MEANINGS = {

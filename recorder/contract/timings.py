@@ -55,6 +55,14 @@ class Timings:
     token_lock_report_s: float = 5.0  # of such waiting before it is logged
     token_lock_timeout_s: float = 30.0  # of such waiting before the refresh is given up; a refresh takes less
 
+    live_update_s: float = 1.0  # between two updates of the live page
+    live_send_timeout_s: float = 10.0  # for a viewer of it to take what is sent
+    live_request_timeout_s: float = 5.0  # for a request to it to arrive; an idle connection is closed after as long
+    live_history_retry_s: float = 0.5  # before what was recorded earlier is looked for again
+    unhealthy_after_s: float = (
+        60.0  # of a room that is not live, or of rows not in the database, before that is an error
+    )
+
     disconnect_timeout_s: float = 1.5  # for all rooms to disconnect at the end
     shutdown_timeout_s: float = 4.0  # for everything to be in the database at the end
 

@@ -86,6 +86,11 @@ class Ingester:
         self._logged: set[str] = set()
 
     @property
+    def is_disk_low(self) -> bool:
+        """Whether the database's disk is nearly full."""
+        return self._is_disk_low
+
+    @property
     def is_idle(self) -> bool:
         """Whether every closed segment is in the database."""
         return not self._waiting and not self._journal.segments.statistics().current_buffer_used
@@ -115,6 +120,10 @@ class Ingester:
                 f"{format_count(len(skipped), 'segment')} of the journal could not be ingested",
                 "The reasons are above; the files are unchanged. Run `pulsoid-rec recover` when that is settled.",
             )
+
+    async def run_between(self, work: Callable[..., _T], *arguments: object) -> _T:
+        """Run something else on the database in a worker thread, while nothing is ingested."""
+        return await self._in_thread(work, *arguments)
 
     async def run(self, left_by_crashes: Iterable[Path] = ()) -> None:
         """Ingest what crashes left, then the journal's segments until it ends; make a checkpoint at the end.

@@ -11,6 +11,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
 import msgspec
@@ -69,13 +70,19 @@ class Journal:
         self._space = trio.Event()
         self._finish = trio.Event()
         self._is_failing = False
+        self._unwritten_since: float | None = None
+        self.listener: Callable[[AnyRow], object] = _ignore
+        """Is called with each row; never blocks, never fails."""
         self._closed, self.segments = trio.open_memory_channel[Path](math.inf)
         """Receives the paths of the closed segments, oldest first."""
 
     def append(self, row: AnyRow) -> None:
         """Append a row. Never blocks, never fails."""
+        if not self._pending and self._unwritten_since is None:
+            self._unwritten_since = monotonic()
         self._pending += encode_line(row)
         self._wake.set()
+        self.listener(row)
 
     @property
     def backlog_bytes(self) -> int:
@@ -86,6 +93,11 @@ class Journal:
     def unwritten_bytes(self) -> int:
         """Bytes appended that no file has yet."""
         return len(self._pending) + sum(writer.unwritten_bytes for writer in self._writers)
+
+    @property
+    def lag_s(self) -> float:
+        """For how long the oldest row that no file has yet has waited, in seconds."""
+        return 0.0 if self._unwritten_since is None else monotonic() - self._unwritten_since
 
     @property
     def is_full(self) -> bool:
@@ -142,6 +154,7 @@ class Journal:
             await (self._space if self._is_syncing else self._finish).wait()
 
     async def _write(self) -> None:
+        began_at = monotonic()
         if self._pending and self._writer is None:
             name = f"{self.run_id}-{self._count:08}"
             self._count += 1  # even if the file cannot be opened
@@ -155,6 +168,7 @@ class Journal:
         for writer in self._writers:
             if writer.unwritten_bytes:
                 await self._in_thread(writer.write)
+        self._unwritten_since = began_at if self._pending else None  # appended meanwhile, or thereabouts
 
     def _open(self, name: str) -> SegmentWriter:
         writer = SegmentWriter(self._folder, name)
@@ -246,6 +260,10 @@ class Journal:
 
     async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
         return await trio.to_thread.run_sync(work, *arguments, limiter=self._limiter)
+
+
+def _ignore(_row: AnyRow) -> None:
+    """Listen to nothing."""
 
 
 def create_lock(folder: Path, run_id: str, rooms: Sequence[str] = ()) -> LockFile:

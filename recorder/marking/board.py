@@ -60,15 +60,22 @@ class MarkBoard:
         return self.marks[-1] if self.marks else None
 
     def mark(
-        self, label: str, *, kind: str = "mark", room: str | None = None, member: str | None = None, source: Source
+        self,
+        label: str,
+        *,
+        kind: str = "mark",
+        room: str | None = None,
+        member: str | None = None,
+        ago_us: int = 0,
+        source: Source,
     ) -> list[MarkRow]:
-        """Mark this instant, in one room or all, perhaps of one member, given by id or name.
+        """Mark this instant, or one some microseconds ago, in one room or all, perhaps of one member: an id or name.
 
         Returns the rows, one for each room; they share a `mark_id`. Raises `UsageError` if something of it cannot be;
         then nothing was marked.
         """
         rooms, profile_id = self._choose(room, member)
-        marked_at = self._clock.next_us()
+        marked_at = self._clock.next_us() - ago_us
         rows = make_marks(
             label, kind=kind, rooms=rooms, profile_id=profile_id, marked_at=marked_at, mark_id=new_id(), source=source
         )
@@ -83,6 +90,12 @@ class MarkBoard:
         if not (latest := find_latest(self._rows.values(), label, rooms)):
             raise UsageError("There is no mark to undo", "Nothing was changed.")
         return self._add(make_undo(latest, marked_at=self._clock.next_us(), source=source))
+
+    def undo_mark(self, mark_id: str, *, source: Source) -> list[MarkRow]:
+        """Undo a mark by its id, as `undo` does."""
+        if not (rows := [row for row in self.marks if row.mark_id == mark_id]):
+            raise UsageError("There is no such mark", "Nothing was changed.")
+        return self._add(make_undo(rows, marked_at=self._clock.next_us(), source=source))
 
     def merge(self, rows: Iterable[MarkRow]) -> None:
         """Add rows that are in the database, in the order in which they were written, unless they are here already."""

@@ -34,6 +34,8 @@ BENCHMARKS = {
     "many_segments": (15,),
     "broken_line": (16,),
     "archived": (20, 21, 22),
+    "live": (23, 24, 25),
+    "live_latency": (26, 27),
 }
 """The modules, and the lines of the table that each fills."""
 

@@ -1,0 +1,28 @@
+"""Labels of members: names as they may be displayed, no two of which look the same."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from pulsoid_rec.recorder.contract.display import is_visible, look_of, plain
+
+ID_CHARACTERS = 8
+"""Of an id, that stand for the name of a member without one."""
+
+
+def label_members(names: Mapping[str, str]) -> dict[str, str]:
+    """Return a label for each member, fit to be displayed, no two of which look the same.
+
+    It is the name, with the id's beginning, or all of the id, if others of that look are there. `names` and labels are
+    by profile id, in the same order.
+    """
+    shown = {id_: plain(name) if is_visible(name) else _show_id(id_[:ID_CHARACTERS]) for id_, name in names.items()}
+    label = dict(shown)
+    for characters in (ID_CHARACTERS, None):
+        looks = {id_: look_of(text) for id_, text in label.items()}
+        times = Counter(looks.values())
+        label |= {id_: f"{shown[id_]} ({_show_id(id_[:characters])})" for id_, look in looks.items() if times[look] > 1}
+    return label
+
+
+def _show_id(id_: str) -> str:
+    return id_ if id_ == look_of(id_) else ascii(id_)  # all of what differs is to be seen
