@@ -103,6 +103,7 @@ def report(
         most_sessions=most,
         by_phase=by_phase,
         withdrawn=withdrawn,
+        with_marks=format_ != "json",
     )
     _print_backlog(recording)
     if data.summary.is_empty():
