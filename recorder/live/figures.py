@@ -27,6 +27,7 @@ class Figures:
         self.readings = self.left_out = 0
         self._held_us = 0
         self._first_us = 0  # the first plausible one
+        self._end_us = 0  # where the last plausible one's hold ended, if that is not kept
         self._times: list[int] = []  # of the latest readings, in order
         self._rates: list[int] = []
         self._is_trimmed = False
@@ -59,11 +60,17 @@ class Figures:
     @property
     def coverage(self) -> float | None:
         """Seconds held by plausible readings, by those from the first to the end of the last one's hold."""
-        last = next((i for i in reversed(range(len(self._rates))) if self._rates[i] in PLAUSIBLE), None)
-        if last is None:
+        if not self.readings:
             return None
-        span_us = self._times[last] + self._hold_us(last) - self._first_us
+        span_us = self._find_end_us() - self._first_us
         return self._held_us / span_us if span_us else None
+
+    def _find_end_us(self) -> int:
+        """Return the end of the last plausible reading's hold."""
+        for place in reversed(range(len(self._rates))):
+            if self._rates[place] in PLAUSIBLE:
+                return self._times[place] + self._hold_us(place)
+        return self._end_us
 
     def _hold_us(self, place: int) -> int:
         """Return how long a reading holds now; the latest one for no time."""
@@ -71,10 +78,9 @@ class Figures:
         return _hold_us(times[place], times[place + 1]) if place + 1 < len(times) else 0
 
     def _trim(self) -> None:
-        """Drop the oldest, but none behind the last plausible one, where the span ends."""
-        last = next((i for i in reversed(range(len(self._rates))) if self._rates[i] in PLAUSIBLE), len(self._rates))
-        dropped = min(_TRIMMED, last)
-        del self._times[:dropped], self._rates[:dropped]
+        """Drop the oldest; no reading can come between them any more."""
+        self._end_us = self._find_end_us()
+        del self._times[:_TRIMMED], self._rates[:_TRIMMED]
         self._is_trimmed = True
 
 

@@ -29,7 +29,7 @@ def test_after_each_reading_they_are_those_of_a_report(steps: list[tuple[int, in
 
 def test_of_a_long_recording_only_the_latest_readings_are_kept_and_figures_stay_exact() -> None:
     figures, rows = Figures(), list[Reading]()
-    for second in range(3_000):
+    for second in range(6_000):
         bpm = 0 if second % 7 == 0 or second > 1_500 else 60 + second % 90  # at the end only what is implausible
         if second % 50 < 40:
             rows.append(Reading("r1", "ann", bpm, at(second), at(second)))

@@ -49,6 +49,13 @@ def test_peaks_and_troughs_are_kept(paces: list[tuple[int, int]]) -> None:
     assert min(inside) == min(bpm for _, bpm in drawn)
 
 
+def test_a_single_peak_and_a_single_trough_of_the_older_part_are_kept() -> None:
+    drawn = Line(
+        (at, {1_001_000: 201, 1_502_000: 41}.get(at, 60 + at // 1_000 % 2)) for at in range(0, 3_000_000, 1_000)
+    )
+    assert {(1_001_000, 201), (1_502_000, 41)} <= set(drawn.points())
+
+
 def test_an_hour_of_any_pace_has_few_points() -> None:
     for pace_ms in (20, 1_000, 3_000):
         line = Line()
