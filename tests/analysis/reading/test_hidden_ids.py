@@ -98,6 +98,14 @@ def test_a_room_is_moved_by_whole_weeks_of_its_own_that_only_the_key_tells() -> 
     assert all(timedelta(weeks=1) <= shift <= timedelta(weeks=1040) for shift in shifts)
 
 
+def test_the_order_of_members_is_that_of_pseudonyms_and_not_of_the_file() -> None:
+    known = pl.concat([KNOWN.with_columns(profile_id=pl.lit(f"id-{number}")) for number in range(20)])
+    hidden = PLAIN.hide_members(known)
+    assert hidden["profile_id"].is_sorted()
+    assert set(hidden["given_name"]) == {None}
+    assert hidden["birth_year"].to_list() == known["birth_year"].to_list()
+
+
 def test_nothing_is_moved_to_before_the_year_1() -> None:
     frame = pl.DataFrame({"room_id": ["R1"], "at": [at(0).replace(year=2)]}, {"room_id": pl.String, "at": INSTANT})
     assert MOVED.move(frame)["at"].dt.year().to_list() == [1]
