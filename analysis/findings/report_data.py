@@ -31,7 +31,6 @@ class ReportData:
     """A report's content: what the filter selected, without duplicates. Empty frames have their columns, too."""
 
     generated_at: datetime  # when the recording was read (aware, UTC)
-    source: str  # the database's file name, without its folder
     rooms: Mapping[str, str]
     """Each room's display name by `room_id`: its latest config's text `name`, else the id. Plain text, not escaped."""
 
@@ -73,7 +72,7 @@ class ReportData:
 
     definitions: Definitions  # what counted as plausible, held and one session
     filter: str
-    """The filter as text, such as `room r1, session 3, since 2026-01-02 10:00 UTC`; empty when there was none."""
+    """The filter as text, such as `room Gym, session 3, since 2026-01-02 10:00 UTC`; empty when there was none."""
 
 
 def read_report(
@@ -98,7 +97,7 @@ def read_report(
 def _read(
     recording: Recording, selection: Selection, members: pl.DataFrame, *, at_most: int, most_sessions: int
 ) -> ReportData:
-    generated_at = datetime.now(UTC)
+    generated_at, wanted = datetime.now(UTC), selection.wanted
     results = compute_results(selection, members)
     sessions = results.sessions.join(results.tally, on=["room_id", "session"], how="semi")
     room_ids, room_names = sessions["room_id"].unique().sort().to_list(), recording.room_names()
@@ -126,7 +125,6 @@ def _read(
     concurrent = find_concurrent(recorded, sessions, pl.DataFrame([*imported], _SESSION, orient="row"))
     return ReportData(
         generated_at=generated_at,
-        source=plain(recording.path.name),
         rooms={room_id: plain(room_names.get(room_id, room_id)) for room_id in room_ids},
         config_names={(room, profile): plain(name) for room, profile, name in results.config_names.iter_rows()},
         sessions=sessions,
@@ -140,7 +138,7 @@ def _read(
         last_received=recording.last_received().filter(pl.col("room_id").is_in(room_ids)),
         imported=imported,
         definitions=selection.definitions,
-        filter=str(selection.wanted),
+        filter=str(replace(wanted, rooms=tuple(plain(room_names.get(id_, id_)) for id_ in wanted.rooms))),
         rejected=read_rejected(recording, selection.wanted, selection.definitions),
         concurrent=[] if _is_part(selection.wanted) else describe_concurrent(concurrent, room_names),
         # The last, as it selects anew on this connection.
