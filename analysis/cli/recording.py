@@ -1,5 +1,6 @@
 """The recording that a command reads, and the message if it holds nothing for it, perhaps not yet."""
 
+import os
 from pathlib import Path
 
 from pulsoid_rec.analysis.cli.output import print_message
@@ -7,7 +8,7 @@ from pulsoid_rec.analysis.findings.what_exists import no_match_error
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.reading.recording import Recording
-from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
+from pulsoid_rec.recorder.contract.defaults import ARCHIVE_VARIABLE, DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 
@@ -15,10 +16,12 @@ from pulsoid_rec.recorder.contract.journal_files import journal_folder
 def open_recording(database: Path, archive: str | None = None) -> Recording:
     """Return a recording, of an archive alone if one is named and there is no database at the default place.
 
+    Then PULSOID_REC_ARCHIVE may name the archive, too: with a database, it only allows to read the one that is noted.
     It raises `StorageError` if a recorder has not made the database yet. Other faults show at a read.
     """
-    if archive is not None and database == DEFAULT_DB and not database.exists():
-        return Recording(None, archive=archive, warn=_print_sentence)
+    alone = archive or os.environ.get(ARCHIVE_VARIABLE)
+    if alone and database == DEFAULT_DB and not database.exists() and not journal_folder(database).exists():
+        return Recording(None, archive=alone, warn=_print_sentence)
     if not database.exists() and _is_recorded_into(database):
         raise StorageError(
             f"There is no {database} yet: a recorder is running, but has stored no rows",

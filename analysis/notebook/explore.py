@@ -6,6 +6,7 @@ recording = pr.explore("data/pulsoid.duckdb")
 recording.timeline()
 """
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from pulsoid_rec.analysis.notebook.charts import Charts
 from pulsoid_rec.analysis.notebook.repr import describe_excerpt, render_excerpt
 from pulsoid_rec.analysis.notebook.select import Ids, Time, choose_ids, choose_range, choose_session
 from pulsoid_rec.analysis.reading.recording import EVERYTHING, USUAL, Recording
+from pulsoid_rec.recorder.contract.defaults import ARCHIVE_VARIABLE
 from pulsoid_rec.recorder.contract.members_file import find_members_file
 from pulsoid_rec.recorder.contract.paths import parse_path
 
@@ -37,7 +39,8 @@ def explore(
         The DuckDB file that `pulsoid-rec record` writes; `~` at the beginning of a text is the home folder. Without it,
         `archive` is read alone.
     archive
-        Where the archive is that `pulsoid-rec archive` wrote; by default the place that is noted in the file, if any.
+        Where the archive is that `pulsoid-rec archive` wrote; by default the place that is noted in the file, if any
+        (a bucket or a network share only if PULSOID_REC_ARCHIVE names it, too), or without a file PULSOID_REC_ARCHIVE.
     members
         What is known of the members, a TOML file; by default `members.toml` beside the recording, if there is one.
     definitions
@@ -65,6 +68,8 @@ def explore(
     >>> pr.explore("data/pulsoid.duckdb", definitions=pr.Definitions(max_hold_s=10))
     >>> pr.explore(archive="data/archive").summary()
     """
+    if path is None and archive is None:
+        archive = os.environ.get(ARCHIVE_VARIABLE)
     recording = Recording(path, archive=archive)
     with recording.connect():  # raises if anything is wrong with the file
         pass
