@@ -19,14 +19,16 @@ def open_recording(database: Path, archive: str | None = None) -> Recording:
     Then PULSOID_REC_ARCHIVE may name the archive, too: with a database, it only allows to read the one that is noted.
     It raises `StorageError` if a recorder has not made the database yet. Other faults show at a read.
     """
-    alone = archive or os.environ.get(ARCHIVE_VARIABLE)
-    if alone and database == DEFAULT_DB and not database.exists() and not journal_folder(database).exists():
-        return Recording(None, archive=alone, warn=_print_sentence)
-    if not database.exists() and _is_recorded_into(database):
-        raise StorageError(
-            f"There is no {database} yet: a recorder is running, but has stored no rows",
-            "Try again when the room has sent something.",
-        )
+    if not database.exists():
+        is_running = _is_recorded_into(database)
+        alone = os.environ.get(ARCHIVE_VARIABLE) or None if archive is None and not is_running else archive
+        if alone is not None and database == DEFAULT_DB:
+            return Recording(None, archive=alone, warn=_print_sentence)
+        if is_running:
+            raise StorageError(
+                f"There is no {database} yet: a recorder is running, but has stored no rows",
+                "Try again when the room has sent something.",
+            )
     return Recording(database, archive=archive, warn=_print_sentence)
 
 
