@@ -5,6 +5,7 @@
 # make torture   200 kills           make soak        an hour of 100 rooms under trouble (SECONDS=60 for a minute)
 # make bench     speed and memory beside what they are compared with: 20 minutes, 25 GB of disk, best on a quiet machine
 # make docs      the generated parts of docs/          make pictures  the pictures of README.md (needs Chromium)
+# make pins      the versions that are installed, and their hashes    make audit   known vulnerabilities in them
 # Windows without make: README.md says the same in plain pip.
 PYTHON ?= python3
 VENV := .venv
@@ -20,25 +21,34 @@ SAMPLE := data/notebooks/pulsoid.duckdb
 DB ?= $(SAMPLE)
 
 .DELETE_ON_ERROR:
-.PHONY: demo notebooks check test torture soak bench lint docs pictures format clean
+.PHONY: demo notebooks check test torture soak bench lint docs pictures pins audit format clean
+
+# pip installs nothing that has another hash than in constraints-hashes.txt. The project itself, which can have none, is
+# installed apart, and without isolation: pip would fetch what builds it, setuptools, unchecked.
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 # The demo needs what a user needs; tests and checks need the developer's tools as well.
-$(VENV)/user.stamp: pyproject.toml constraints.txt
+$(VENV)/user.stamp: pyproject.toml constraints-hashes.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	sed -n '/ #.* user/p' constraints-hashes.txt > $(VENV)/user.txt
+	$(PIP) install --require-hashes -r $(VENV)/user.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/user.stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+$(VENV)/dev.stamp $(VENV)/notebooks.stamp $(VENV)/bench.stamp: $(VENV)/%.stamp: $(VENV)/user.stamp
+	sed -n '/ #.* $*/p' constraints-hashes.txt > $(VENV)/$*.txt
+	$(PIP) install --no-compile --require-hashes --no-build-isolation -r $(VENV)/$*.txt
 	@touch $@
 
-$(VENV)/notebooks.stamp: $(VENV)/user.stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[notebooks]'
-	@touch $@
+# Versions stay where they fit pyproject.toml; with UPGRADE=--upgrade they are the newest ones.
+pins:
+	$(PYTHON) -m venv .venv-pins
+	.venv-pins/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv-pins/bin/python tests/renew_pins.py $(UPGRADE)
 
-$(VENV)/bench.stamp: $(VENV)/user.stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
-	@touch $@
+# Looks up the pinned versions in the advisories of the package index.
+audit:
+	@$(PYTHON) tests/audit.py
 
 # Made-up people train on eight evenings: recorded once, in some five seconds.
 $(SAMPLE): | $(VENV)/user.stamp
@@ -93,4 +103,4 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .links .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) .venv-pins .venv-audit .links .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*

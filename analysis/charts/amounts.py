@@ -35,7 +35,7 @@ def zone_drawing(view: SessionView, *, legend: bool = False) -> Drawing:
         shape=(isinstance(observed, float) and observed >= _LONG_S, legend),
         description="Time in zones",
         datasets={"zones": encode(rows)},
-        height=_ROW * max(1, len({row["id"] for row in rows})),
+        height=_ROW * max(1, len({row["label"] for row in rows})),
     )
 
 
@@ -70,7 +70,6 @@ def _zone_rows(view: SessionView, labels: dict[str, str]) -> list[dict[str, Any]
             if held_s:
                 rows.append(
                     {
-                        "id": id_,
                         "label": labels[id_],
                         "member": view.names[id_],
                         "zone": zone,

@@ -28,8 +28,8 @@ ArchiveOption = Annotated[
     str | None,
     typer.Option(
         metavar="DIR",
-        help="The folder of the archive; or s3://BUCKET/FOLDER, which is read only if it is named. Without --db, and"
-        " with no database at its default place, the archive is read alone.",
+        help="The folder of the archive; or s3://BUCKET/FOLDER, which is read only if it is named, here or in"
+        " PULSOID_REC_ARCHIVE. Without --db, and with no database at its default place, the archive is read alone.",
         show_default="the folder noted in the database, if any",
     ),
 ]

@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pulsoid_rec.recorder.contract.archive_files import parse_archive_path
+from pulsoid_rec.recorder.contract.archive_files import parse_archive_path, table_folder
 from pulsoid_rec.recorder.contract.display import plain, print_lines
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.paths import follow_link
+from pulsoid_rec.recorder.contract.tables import TABLES
 from pulsoid_rec.recorder.disk.replace import open_replacement
 
 _ARCHIVE_PARTS = 4  # of the path of an archive's file: version, table, day and name
+_ARCHIVE_TABLES = {table_folder(table.name) for table in TABLES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,9 @@ class NewFile:
                 return what
         if any(parse_archive_path("/".join(path.parts[-_ARCHIVE_PARTS:])) for path in (self.path, _real(self.path))):
             return "a file of an archive"
+        # Engines would read whatever lies there as rows of the archive.
+        if any("/".join(folder.parts[-2:]) in _ARCHIVE_TABLES for folder in _parents(self.path)):
+            raise UsageError(f"{self.path} is in the folder of an archive", "Choose another file with -o.")
         folders = {
             journal_folder(self.database): "in the recording's journal",
             logs_folder(self.database): "among the recording's logs",

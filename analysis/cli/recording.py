@@ -1,5 +1,6 @@
 """The recording that a command reads, and the message if it holds nothing for it, perhaps not yet."""
 
+import os
 from pathlib import Path
 
 from pulsoid_rec.analysis.cli.output import print_message
@@ -9,7 +10,7 @@ from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.reading.pseudonym_key import FILE_NAME, read_or_make_key
 from pulsoid_rec.analysis.reading.pseudonyms import Pseudonyms
 from pulsoid_rec.analysis.reading.recording import Recording
-from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
+from pulsoid_rec.recorder.contract.defaults import ARCHIVE_VARIABLE, DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 
@@ -27,15 +28,19 @@ def open_pseudonyms(database: Path, key: Path | None, *, wanted: bool, shift_tim
 def open_recording(database: Path, archive: str | None = None, pseudonyms: Pseudonyms | None = None) -> Recording:
     """Return a recording, of an archive alone if one is named and there is no database at the default place.
 
+    Then PULSOID_REC_ARCHIVE may name the archive, too: with a database, it only allows to read the one that is noted.
     It raises `StorageError` if a recorder has not made the database yet. Other faults show at a read.
     """
-    if archive is not None and database == DEFAULT_DB and not database.exists():
-        return Recording(None, archive=archive, warn=_print_sentence, pseudonyms=pseudonyms)
-    if not database.exists() and _is_recorded_into(database):
-        raise StorageError(
-            f"There is no {database} yet: a recorder is running, but has stored no rows",
-            "Try again when the room has sent something.",
-        )
+    if not database.exists():
+        is_running = _is_recorded_into(database)
+        alone = os.environ.get(ARCHIVE_VARIABLE) or None if archive is None and not is_running else archive
+        if alone is not None and database == DEFAULT_DB:
+            return Recording(None, archive=alone, warn=_print_sentence, pseudonyms=pseudonyms)
+        if is_running:
+            raise StorageError(
+                f"There is no {database} yet: a recorder is running, but has stored no rows",
+                "Try again when the room has sent something.",
+            )
     return Recording(database, archive=archive, warn=_print_sentence, pseudonyms=pseudonyms)
 
 

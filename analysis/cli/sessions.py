@@ -1,6 +1,7 @@
 """`pulsoid-rec sessions`."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Annotated, Literal
 
 import typer
@@ -20,7 +21,18 @@ from pulsoid_rec.analysis.cli.options import (
 )
 from pulsoid_rec.recorder.cli.options import DbOption
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
-from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
+
+
+@contextmanager
+def _without_counts(what: str) -> Iterator[None]:
+    """Go on without these counts, and print why, if the archive's files that they need cannot be read."""
+    from pulsoid_rec.analysis.cli.output import print_message
+
+    try:
+        yield
+    except StorageError as error:
+        print_message(f"The {what} are not counted: {error.message}. {error.hint}")
 
 
 def sessions(
@@ -50,7 +62,7 @@ def sessions(
     from pulsoid_rec.analysis.findings.rejected import describe_unplaced, describe_withheld
     from pulsoid_rec.analysis.findings.withdrawn import describe_withdrawn
     from pulsoid_rec.analysis.metrics.durations import in_seconds
-    from pulsoid_rec.analysis.reading.rejected import read_rejected
+    from pulsoid_rec.analysis.reading.rejected import REJECTED, read_rejected
     from pulsoid_rec.analysis.report.json_rows import rows_json
     from pulsoid_rec.analysis.report.terminal import open_terminal, sessions_text, show_sessions
 
@@ -58,21 +70,26 @@ def sessions(
     hidden = open_pseudonyms(db, pseudonym_key, wanted=pseudonyms, shift_times=shift_times)
     recording = open_recording(db, archive, hidden)
     wanted = parse_filter(room, recording=recording)
+    rejected = pl.DataFrame(schema=REJECTED)
     with recording.snapshot() as snapshot:
-        with snapshot.selection(wanted, definitions) as selection:
-            found = selection.sessions
+        found = snapshot.sessions(wanted, definitions)
+        with _without_counts("untimely readings"), snapshot.selection(wanted, definitions) as selection:
             left_out = selection.untimely.group_by("room_id", "session").agg(pl.col("untimely").sum())
-        rejected = read_rejected(snapshot, wanted, definitions)
+            found = found.join(left_out, on=["room_id", "session"], how="left", maintain_order="left")
+            found = found.with_columns(pl.col("untimely").fill_null(0))
+        with _without_counts("rejected messages"):
+            rejected = read_rejected(snapshot, wanted, definitions)
+            counts = rejected.select("room_id", "session", rejected=pl.sum_horizontal("messages", "withheld"))
+            found = found.join(counts, on=["room_id", "session"], how="left", maintain_order="left")
+            found = found.with_columns(pl.col("rejected").fill_null(0))
         withdrawn: dict[str, str] = {}
         with suppress(UsageError):  # a mistake in the members file: no name of it is needed here
             withdrawn = read_withdrawn_beside(db, None, hidden)
         recorded = snapshot.profile_ids(definitions) if withdrawn else set()
-    for counts in (left_out, rejected.select("room_id", "session", rejected=pl.sum_horizontal("messages", "withheld"))):
-        found = found.join(counts, on=["room_id", "session"], how="left", maintain_order="left")
     found = (
         recording.move(found)
         .with_columns(
-            pl.col("untimely", "rejected").fill_null(0),
+            *(pl.lit(None, pl.Int64).alias(name) for name in ("untimely", "rejected") if name not in found.columns),
             duration_s=in_seconds((pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds()),
         )
         .select(

@@ -37,7 +37,6 @@ class ReportData:
     """A report's content: what the filter selected, without duplicates. Empty frames have their columns, too."""
 
     generated_at: datetime | None  # when the recording was read (aware, UTC); None where times are moved
-    source: str  # the database's file name, without its folder; with pseudonyms not even that
     rooms: Mapping[str, str]
     """Each room's display name by `room_id`: its latest config's text `name`, else the id. Plain text, not escaped."""
 
@@ -91,7 +90,7 @@ class ReportData:
 
     definitions: Definitions  # what counted as plausible, held and one session
     filter: str
-    """The filter as text, such as `room r1, session 3, since 2026-01-02 10:00 UTC`; empty when there was none."""
+    """The filter as text, such as `room Gym, session 3, since 2026-01-02 10:00 UTC`; empty when there was none."""
 
 
 def read_report(
@@ -148,7 +147,7 @@ def _read(
     at_most: int,
     most_sessions: int,
 ) -> ReportData:
-    generated_at = datetime.now(UTC)
+    generated_at, wanted = datetime.now(UTC), selection.wanted
     sessions = results.sessions.join(results.tally, on=["room_id", "session"], how="semi")
     room_ids, room_names = sessions["room_id"].unique().sort().to_list(), recording.room_names()
     # Also of when they were received, as the clocks of a session's members may be wrong.
@@ -175,7 +174,6 @@ def _read(
     concurrent = find_concurrent(recorded, sessions, pl.DataFrame([*imported], _SESSION, orient="row"))
     return ReportData(
         generated_at=generated_at,
-        source=plain(recording.title),
         rooms={room_id: plain(room_names.get(room_id, room_id)) for room_id in room_ids},
         config_names={(room, profile): plain(name) for room, profile, name in results.config_names.iter_rows()},
         sessions=sessions,
@@ -189,7 +187,7 @@ def _read(
         last_received=recording.last_received().filter(pl.col("room_id").is_in(room_ids)),
         imported=imported,
         definitions=selection.definitions,
-        filter=str(selection.wanted),
+        filter=str(replace(wanted, rooms=tuple(plain(room_names.get(id_, id_)) for id_ in wanted.rooms))),
         rejected=read_rejected(recording, selection.wanted, selection.definitions),
         concurrent=[] if _is_part(selection.wanted) else describe_concurrent(concurrent, room_names),
         unmatched=_find_unmatched(recording, selection, members, results.config_names),

@@ -6,6 +6,7 @@ recording = pr.explore("data/pulsoid.duckdb")
 recording.timeline()
 """
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from pulsoid_rec.analysis.reading.marks import find_mark
 from pulsoid_rec.analysis.reading.pseudonym_key import FILE_NAME, read_or_make_key
 from pulsoid_rec.analysis.reading.pseudonyms import Pseudonyms
 from pulsoid_rec.analysis.reading.recording import EVERYTHING, USUAL, Recording
+from pulsoid_rec.recorder.contract.defaults import ARCHIVE_VARIABLE
 from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.members_file import find_members_file
@@ -44,7 +46,8 @@ def explore(
         The DuckDB file that `pulsoid-rec record` writes; `~` at the beginning of a text is the home folder. Without it,
         `archive` is read alone.
     archive
-        Where the archive is that `pulsoid-rec archive` wrote; by default the place that is noted in the file, if any.
+        Where the archive is that `pulsoid-rec archive` wrote; by default the place that is noted in the file, if any
+        (a bucket or a network share only if PULSOID_REC_ARCHIVE names it, too), or without a file PULSOID_REC_ARCHIVE.
     members
         What is known of the members, a TOML file; by default `members.toml` beside the recording, if there is one.
     definitions
@@ -80,6 +83,8 @@ def explore(
     >>> pr.explore(archive="data/archive").summary()
     >>> pr.explore("data/pulsoid.duckdb", pseudonyms=True).summary()
     """
+    if path is None and archive is None:
+        archive = os.environ.get(ARCHIVE_VARIABLE)
     recording = Recording(path, archive=archive)
     if pseudonyms or shift_times:
         key = recording.path.with_name(FILE_NAME) if isinstance(pseudonyms, bool) else parse_path(pseudonyms)

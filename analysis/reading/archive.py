@@ -16,10 +16,12 @@ from contextlib import contextmanager
 import duckdb
 import polars as pl
 
-from pulsoid_rec.analysis.reading.archive_listing import COLUMNS, PUT_BACK, Listed, list_files, require_sound
+from pulsoid_rec.analysis.reading.archive_damage import MOVE_OUT, POSSIBLE_FAULTS, raise_for_damage
+from pulsoid_rec.analysis.reading.archive_listing import COLUMNS, Listed, list_files, require_sound
 from pulsoid_rec.analysis.reading.database import database_sql
 from pulsoid_rec.analysis.reading.left_out import left_out_sql, note_forgotten
 from pulsoid_rec.recorder.contract.archive_check import find_faults
+from pulsoid_rec.recorder.contract.archive_files import rows_sql
 from pulsoid_rec.recorder.contract.archive_place import ArchivePlace, open_place
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.paths import sql_literal
@@ -55,19 +57,16 @@ def attach_archive(
     if files:
         with connection.appender("temp.main.archive_files") as appender:
             appender.append_rows(files)
-    if is_named or not place.is_remote:
+    if is_named or place.is_trusted:
         place.register(connection)
     connection.execute("SET VARIABLE archive = ?", [place.text])
     note_forgotten(connection, warn)
     try:
         yield
-    except (duckdb.Error, pl.exceptions.ComputeError) as error:  # the second where polars reads what DuckDB streams
-        # Of damaged bytes DuckDB may name no file, nor any kind of error.
-        is_of_bytes = type(error) is duckdb.Error or "TProtocolException" in str(error)
-        if place.text not in str(error) and not is_of_bytes:
-            raise
-        reason = str(error).splitlines()[0]
-        raise StorageError(f"Cannot read the archive {place.text}: {reason}", PUT_BACK) from error
+    except POSSIBLE_FAULTS as error:
+        if is_named or place.is_trusted:
+            raise_for_damage(error, place, files)
+        raise
 
 
 def has_archive(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -114,7 +113,7 @@ def show(
     place = open_place(text)
     if unchecked := [place.duckdb_path(each.file) for each in files if not each.is_checked]:
         for path, fault in find_faults(connection, unchecked):
-            raise StorageError(f"{path} {fault}", "Put the file back as it was written, or move it out of the archive.")
+            raise StorageError(f"{path} {fault}", MOVE_OUT)
         connection.execute(f"UPDATE archive_files SET is_checked = true WHERE {where}", values)
     noted, others = (
         [place.duckdb_path(each.file) for each in files if each.is_noted == is_noted] for is_noted in (True, False)
@@ -150,14 +149,8 @@ def _view(
 
     The view's name begins with `prefix`.
     """
-    columns = ", ".join(
-        f'"{column.name}"::JSON AS "{column.name}"' if column.type == "JSON" else f'"{column.name}"'
-        for column in table.columns
-    )
     sources = [f"FROM live_{table.name}"]
     for files, where in ((others, f" WHERE NOT coalesce({left_out}, false)"), (paths, "")):
         if files:
-            literals = ", ".join(map(sql_literal, files))
-            source = f"read_parquet([{literals}], hive_partitioning = false, union_by_name = false)"
-            sources.insert(0, f"SELECT {columns} FROM {source}{where}")
+            sources.insert(0, rows_sql(table, ", ".join(map(sql_literal, files))) + where)
     return f"CREATE OR REPLACE TEMP VIEW {prefix}{table.name} AS {' UNION ALL '.join(sources)}"

@@ -10,6 +10,7 @@ import duckdb
 from pulsoid_rec.analysis.reading.database import NEWEST_IDENTITY
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.archive_place import ArchivePlace
+from pulsoid_rec.recorder.contract.defaults import ARCHIVE_VARIABLE
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.tables import ARCHIVE_BATCHES
 from pulsoid_rec.recorder.contract.wording import format_count
@@ -30,6 +31,7 @@ class Listed(NamedTuple):
     batch: str
     is_noted: bool  # whether the database has notes of it
     is_checked: bool  # whether its content is known to be what its path says
+    sha256: str = ""  # of its content, if it is noted
     fault: str | None = None  # what is wrong with it, as the message of an error; None if nothing is
     remedy: str | None = None  # what to do then, as the hint of an error
 
@@ -41,7 +43,7 @@ class Listed(NamedTuple):
 
 COLUMNS = (
     "table_name VARCHAR, day DATE, recorder VARCHAR, batch VARCHAR, is_noted BOOLEAN, is_checked BOOLEAN,"
-    " fault VARCHAR, remedy VARCHAR"
+    " sha256 VARCHAR, fault VARCHAR, remedy VARCHAR"
 )
 """The fields of `Listed`, as the columns of a table."""
 
@@ -57,9 +59,9 @@ def list_files(
     """
     names = connection.execute(NEWEST_IDENTITY.format("recorder")).fetchall()
     noted = {
-        ArchiveFile(table, day, recorder, batch): size
-        for table, day, recorder, batch, size in connection.execute(
-            'SELECT table_name, "day", recorder, batch, CASE WHEN noted_at IS NOT NULL THEN "bytes" END'
+        ArchiveFile(table, day, recorder, batch): (size, sha256)
+        for table, day, recorder, batch, size, sha256 in connection.execute(
+            'SELECT table_name, "day", recorder, batch, CASE WHEN noted_at IS NOT NULL THEN "bytes" END, sha256'
             f" FROM {ARCHIVE_BATCHES.name}"
         ).fetchall()
     }
@@ -80,11 +82,11 @@ def list_files(
     files = [
         Listed(each.table, each.day, each.recorder, each.batch, is_noted=False, is_checked=False) for each in others
     ]
-    for each, size in noted.items():
+    for each, (size, sha256) in noted.items():
         if size is not None:  # else it is only intended: its rows are still in the database
             fault, remedy = _find_fault(each, size, place, there, gone)
             names_ = each.table, each.day, each.recorder, each.batch
-            files.append(Listed(*names_, is_noted=True, is_checked=True, fault=fault, remedy=remedy))
+            files.append(Listed(*names_, is_noted=True, is_checked=True, sha256=sha256, fault=fault, remedy=remedy))
     return files
 
 
@@ -95,7 +97,8 @@ def _list_trusted(place: ArchivePlace, recorders: set[str], *, is_named: bool) -
     recordings; that it is this recording's shows in the names of its files, which nobody can guess.
     """
     remedy = f"If it is this recording's, name it: --archive {place.text}"
-    if place.is_remote and not is_named:
+    if not (is_named or place.is_trusted):
+        remedy += f", or for good {ARCHIVE_VARIABLE}={place.text}"
         raise StorageError(f"The archive {place.text} is on another machine, and only the file names it", f"{remedy}.")
     there = place.list_files()
     if not is_named and there and not any(file.recorder in recorders for file in there):

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def render_report(report: ReportData, zone: tzinfo | None = None) -> str:
     """Render a report, with its readings, as a complete HTML document.
 
     It contains everything it needs, and its content policy forbids the browser to load anything. All names are escaped.
+    It has no profile id of a member who has a name, and no name of the recording's file.
     Clock times are of `zone`; None for this computer's.
     """
     if not report.summary.is_empty():
@@ -46,7 +48,8 @@ def render_report(report: ReportData, zone: tzinfo | None = None) -> str:
         .render(
             report=report,
             title=_title(report),
-            notes=report_notes(report),
+            # An id of the members file that is a slip concerns whoever made the page: the command prints it.
+            notes=report_notes(replace(report, unmatched=None)),
             sections=sections,
             season=season,
             season_remark=REMARK,
@@ -59,6 +62,7 @@ def render_report(report: ReportData, zone: tzinfo | None = None) -> str:
             charts=_encode_charts(charts),
             scripts=scripts,
             script_hashes=" ".join(f"'{_hash(script)}'" for script in scripts) or "'none'",
+            licenses=_read("licenses.txt"),
             style=_read_code("report.css"),
             light=css_variables(dark=False),
             dark=css_variables(dark=True),
@@ -103,8 +107,12 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
+def _read(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
 def _read_code(name: str) -> Markup:
-    return _escape_code((_TEMPLATES / name).read_text(encoding="utf-8"))
+    return _escape_code(_read(name))
 
 
 def _escape_code(code: str) -> Markup:

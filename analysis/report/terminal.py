@@ -131,11 +131,12 @@ def show_sessions(sessions: pl.DataFrame, console: Console, zone: tzinfo | None 
     """Print the sessions: `room_id`, `session`, `started_at`, `ended_at`, `duration_s`, and counts by session.
 
     These are `members`, `readings`, `untimely` (readings that are left out, as their time is wrong) and `rejected`
-    (messages).
+    (messages); a count that is unknown is left out.
     """
-    untimely = TableColumn(unit="Untimely", rank=8, cell=count_of("untimely"))
     *columns, rejected = session_columns(zone)
-    console.print(FittingTable(_room_column(), [*columns, untimely, rejected], sessions))
+    counts = {"untimely": TableColumn(unit="Untimely", rank=8, cell=count_of("untimely")), "rejected": rejected}
+    columns += [column for name, column in counts.items() if not sessions[name].null_count()]
+    console.print(FittingTable(_room_column(), columns, sessions))
 
 
 def _heading(view: SessionView, room: str) -> RenderableType:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import duckdb
 
 from pulsoid_rec.recorder.archiving.notes import Noted, Notes
-from pulsoid_rec.recorder.archiving.parquet import fingerprint, parquet_sql
+from pulsoid_rec.recorder.archiving.parquet import fingerprint
 from pulsoid_rec.recorder.archiving.store import ArchiveStore
 from pulsoid_rec.recorder.contract.archive_check import find_faults
-from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
+from pulsoid_rec.recorder.contract.archive_files import ArchiveFile, rows_sql, table_of
+from pulsoid_rec.recorder.contract.paths import sql_literal
 from pulsoid_rec.recorder.ingest.database import CONFIG
 
 
@@ -54,7 +55,7 @@ def _find_fault(
         path = store.place.duckdb_path(file)
         for _, fault in find_faults(connection, [path]):
             return fault
-        count, _ = fingerprint(connection, parquet_sql(path))  # which reads all of it
+        count, _ = fingerprint(connection, f"({rows_sql(table_of(file), sql_literal(path))})")  # which reads all of it
     except (duckdb.Error, OSError) as error:
         return f"cannot be read: {str(error).splitlines()[0]}"
     return f"has {count:,} rows, and not {noted.rows:,}" if noted and count != noted.rows else ""

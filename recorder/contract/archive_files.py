@@ -71,6 +71,15 @@ def parse_archive_path(path: str) -> ArchiveFile | None:
     return ArchiveFile(match["table"], day, match["recorder"], match["batch"])
 
 
+def rows_sql(table: Table, literals: str) -> str:
+    """Return the SQL for the rows of a table's files, with the columns of today; `literals` are their paths, as SQL."""
+    columns = ", ".join(
+        f'"{column.name}"::JSON AS "{column.name}"' if column.type == "JSON" else f'"{column.name}"'
+        for column in table.columns
+    )
+    return f"SELECT {columns} FROM read_parquet([{literals}], hive_partitioning = false, union_by_name = false)"
+
+
 def table_of(file: ArchiveFile) -> Table:
     """Return the table that a file holds rows of."""
     return _TABLES[file.table]

@@ -16,6 +16,7 @@ from pulsoid_rec.recorder.contract.archive_files import (
     parse_archive_path,
     table_folder,
 )
+from pulsoid_rec.recorder.contract.defaults import ARCHIVE_VARIABLE
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.contract.paths import duckdb_pattern, parse_path
 from pulsoid_rec.recorder.contract.tables import TABLES
@@ -32,6 +33,12 @@ class ArchivePlace(ABC):
         """The place as it is noted in a database."""
         self.is_remote = text.startswith(("//", "\\\\"))
         """Whether reading it makes requests to another machine, with what tells who the user is."""
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether it may be read though only a database names it: on this machine, or named by the user, too."""
+        named = os.environ.get(ARCHIVE_VARIABLE)
+        return not self.is_remote or (bool(named) and open_place(str(named)).text == self.text)
 
     def list_files(self, table: str | None = None, day: date | None = None) -> dict[ArchiveFile, int]:
         """List the files of the archive, or of one of its tables or days, each with its size in bytes.

@@ -49,8 +49,11 @@ def _move(connection: duckdb.DuckDBPyConnection, table: Table, file: ArchiveFile
     count = connection.execute(f"SELECT count(*) FROM {rows}").fetchall()[0][0]
     connection.execute("BEGIN")
     connection.execute(
-        "INSERT INTO archive_batches VALUES (?, ?, ?, ?, now(), now(), ?, ?, '')",
-        [file.recorder, file.batch, file.table, file.day, count, path.stat().st_size],
+        "INSERT INTO archive_batches VALUES (?, ?, ?, ?, now(), now(), ?, ?, ?)",
+        [
+            *(file.recorder, file.batch, file.table, file.day, count, path.stat().st_size),
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+        ],
     )
     columns = {column.name for column in table.columns}
     batch, noted = f"'{file.batch}'", f"SELECT '{file.batch}', room_id,"

@@ -108,7 +108,6 @@ def report_of(
     connections = [("room", id_, event, at(s), None, None) for id_, event, s in connection_events]
     return ReportData(
         generated_at=at(90_000),
-        source="pulsoid.duckdb",
         rooms=rooms or {room: room for room in found},
         config_names={("room", id_): name for id_, name in (config_names or {}).items()},
         sessions=sessions,

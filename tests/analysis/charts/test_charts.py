@@ -233,8 +233,8 @@ def test_the_time_nobody_recorded_is_shaded() -> None:
 def test_bars_of_zones_add_up_to_what_was_observed() -> None:
     view = view_of(crowd(4, 600))
     (rows,) = datasets(zone_drawing(view, legend=True).chart())
-    for id_, observed in view.summary.filter(pl.col("hr_max").is_not_null()).select("profile_id", "observed_s").rows():
-        ends = [(row["zone"], row["from"], row["to"]) for row in rows if row["id"] == id_]
+    for name, observed in view.summary.filter(pl.col("hr_max").is_not_null()).select("name", "observed_s").rows():
+        ends = [(row["zone"], row["from"], row["to"]) for row in rows if row["member"] == name]
         assert ends == sorted(ends)
         assert ends[0][1] == 0
         assert ends[-1][2] == pytest.approx(observed, abs=0.05)

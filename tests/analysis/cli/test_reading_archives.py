@@ -184,6 +184,16 @@ def test_no_file_of_an_archive_is_written_over(made: Made) -> None:
     assert f"{file} is a file of an archive, which is never overwritten" in err
 
 
+@pytest.mark.parametrize("where", ["day=2026-03-01/mine.parquet", "mine.parquet", "day=x/y/mine.parquet"])
+def test_nothing_else_is_written_among_the_files_of_an_archive(made: Made, tmp_path: Path, where: str) -> None:
+    out = tmp_path / "archive" / "v1" / "heart_rate" / where
+    out.parent.mkdir(parents=True)
+    code, _, err = run(made.plain, "export", "-o", out)
+    assert code == ExitCode.USAGE
+    assert f"{out} is in the folder of an archive. " in err
+    assert not out.exists()
+
+
 @pytest.mark.process
 def test_a_report_with_an_archive_says_nothing_else(made: Made) -> None:
     """DuckDB would complain of a leak, if polars were given a type of ours."""

@@ -1,18 +1,20 @@
 """What is wrong with an archive is said in one sentence, and what does not need it is read as ever."""
 
+import json
 import os
 import re
 import shutil
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 
 import duckdb
 import pytest
 from command import run_here
 from contract_archives import archive_days, write_file
-from recordings import make_recording, steady
+from recordings import at, make_recording, steady
 
 from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
@@ -21,6 +23,7 @@ from pulsoid_rec.recorder.contract.tables import HEART_RATE
 
 DAY_S = 86_400
 FIRST = date(2026, 3, 1)
+COLUMNS = [f'"{column.name}"' for column in HEART_RATE.columns]
 DAYS = [FIRST + timedelta(days) for days in range(4)]
 
 
@@ -98,6 +101,28 @@ def test_without_its_folder_the_latest_report_needs_no_note(archived: Archived) 
     assert "nowhere is not there" in archived.fails("--archive", str(archived.folder.with_name("nowhere")))
 
 
+def test_the_list_of_sessions_without_the_archive_leaves_out_what_only_it_counts(tmp_path: Path) -> None:
+    rows = [row for start in (0, DAY_S) for row in steady("ann", 100, start, start + 60)]
+    rows += [row._replace(occurred_at=row.occurred_at - timedelta(days=9)) for row in steady("bob", 90, 30, 33)]
+    db = make_recording(tmp_path / "a.duckdb", rows)
+    with duckdb.connect(db) as connection:
+        connection.execute("INSERT INTO rejected_messages VALUES ('r1', 'c1', ?, 'it is not JSON', '{')", [at(30)])
+    archive_days(db, tmp_path / "archive", "b", lambda _, day: day < DAYS[1])
+    options = ("sessions", "--db", db, "--format", "json")
+    whole = json.loads(run_here(*options).stdout)
+    assert [(row["untimely"], row["rejected"]) for row in whole] == [(3, 1), (0, 0)]
+    (tmp_path / "archive").rename(tmp_path / "moved")
+    done = run_here(*options)
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == [row | {"untimely": None, "rejected": None} for row in whole]
+    for what in ("untimely readings", "rejected messages"):
+        assert f"The {what} are not counted: The archive {tmp_path / 'archive'} is not there. " in done.stderr
+    table = run_here("sessions", "--db", db).stdout
+    assert "Readings" in table
+    assert "Rejected" not in table, "an unknown count is no 0"
+    assert json.loads(run_here(*options, "--archive", tmp_path / "moved").stdout) == whole
+
+
 def remove(path: Path) -> None:
     path.unlink()
 
@@ -126,14 +151,53 @@ def test_a_damaged_page_of_a_noted_file_is_told(archived: Archived) -> None:
     content = bytearray(archived.file(DAYS[1]).read_bytes())
     content[40:200] = bytes(160)
     archived.file(DAYS[1]).write_bytes(content)
-    assert str(archived.folder) in archived.fails("--session", "all")
+    assert f"{archived.file(DAYS[1])} is damaged" in archived.fails("--session", "all")
 
 
 def test_a_damaged_footer_is_told_of_which_duckdb_says_neither_file_nor_kind(archived: Archived) -> None:
     content = archived.file(DAYS[1]).read_bytes()
     archived.file(DAYS[1]).write_bytes(content[:-20] + bytes([15]) * 10 + content[-10:])
-    with pytest.raises(StorageError, match=re.escape(str(archived.folder))), Recording(archived.db).open_() as opened:
-        opened.execute("FROM heart_rate").fetchall()
+    with pytest.raises(StorageError, match=re.escape(str(archived.file(DAYS[1])))):
+        with Recording(archived.db).open_() as opened:
+            opened.execute("FROM heart_rate").fetchall()
+
+
+def damage(content: bytes, random: Random) -> bytes:
+    """Change some bits or bytes anywhere, most often in the footer, which is the longer part of these small files."""
+    damaged = bytearray(content)
+    for _ in range(random.choice((1, 3, 20))):
+        place = random.randrange(len(damaged) - 8)
+        if random.random() < 0.5:
+            damaged[place] ^= 1 << random.randrange(8)
+        else:
+            damaged[place : place + 40] = random.choice((bytes(40), random.randbytes(40)))[: len(damaged) - 8 - place]
+    return bytes(damaged)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_noted", [True, False], ids=["ours", "another recorder's"])
+def test_whatever_is_damaged_is_one_sentence_that_names_the_file(archived: Archived, is_noted: bool) -> None:
+    if not is_noted:
+        with duckdb.connect(archived.db) as connection:
+            connection.execute(
+                "DELETE FROM archive_batches; DELETE FROM archived_activity; DELETE FROM archive_identity"
+            )
+    files = sorted(archived.folder.rglob("*.parquet"))
+    options = ("--session", "all") if is_noted else ("--session", "all", "--archive", str(archived.folder))
+    random, said = Random(7), 0
+    for _ in range(25):
+        file = random.choice(files)
+        content = file.read_bytes()
+        file.write_bytes(damage(content, random))
+        code, out, err = archived.report(*options)
+        assert code in {0, ExitCode.STORAGE}, err
+        if code:
+            assert (out, err.count("\n")) == ("", 1)
+            assert f"{file.parent.name}/{file.name} " in err
+            assert "ut it back from a backup" in err if is_noted else "or move it out of the archive" in err
+            said += 1
+        file.write_bytes(content)
+    assert said > 5, "most damage is noticed"
 
 
 def rewrite(path: Path, columns: str, rows: str = "heart_rate") -> None:
@@ -143,15 +207,17 @@ def rewrite(path: Path, columns: str, rows: str = "heart_rate") -> None:
         write_file(connection, ArchiveFile("heart_rate", DAYS[1], "cc", "b"), rows, path, columns=columns)
 
 
+def without(column: str, value: str) -> str:
+    """Return the columns with another value in one of them."""
+    return ", ".join(f"{value} AS {name}" if name == f'"{column}"' else name for name in COLUMNS)
+
+
 def write_other(path: Path) -> None:
     with duckdb.connect() as connection:
         connection.execute(
             f"COPY (FROM read_parquet('{path}', hive_partitioning = false)) TO '{path}.new' (FORMAT parquet)"
         )
     Path(f"{path}.new").replace(path)
-
-
-COLUMNS = [f'"{column.name}"' for column in HEART_RATE.columns]
 
 
 @pytest.mark.parametrize(
@@ -176,6 +242,8 @@ COLUMNS = [f'"{column.name}"' for column in HEART_RATE.columns]
             "is of the day 2026-03-02, by its metadata",
         ),
         (write_other, "has no table in its metadata"),
+        (lambda path: rewrite(path, without("room_id", "NULL::VARCHAR")), "has rows without a value of room_id"),
+        (lambda path: rewrite(path, without("received_at", "'infinity'::TIMESTAMPTZ")), "has infinity as a value of"),
     ],
     ids=[
         "cut off",
@@ -186,6 +254,8 @@ COLUMNS = [f'"{column.name}"' for column in HEART_RATE.columns]
         "rows of other day",
         "other day",
         "not ours",
+        "no room",
+        "received never",
     ],
 )
 def test_another_recorders_file_is_checked(archived: Archived, harm: Callable[[Path], None], words: str) -> None:
@@ -195,6 +265,27 @@ def test_another_recorders_file_is_checked(archived: Archived, harm: Callable[[P
     said = archived.fails()
     assert words in said
     assert "cc-b.parquet" in said
+
+
+def test_what_is_no_json_in_another_recorders_file_is_told(archived: Archived) -> None:
+    path = archived.file(DAYS[1], "member_events")
+    with duckdb.connect(archived.db) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("DELETE FROM archive_batches WHERE table_name = 'member_events' AND day = ?", [DAYS[1]])
+        connection.execute(f"CREATE TABLE odd AS SELECT * REPLACE ('{{' AS config) FROM '{path}'")
+        other = path.with_name("cc-b.parquet")
+        write_file(connection, ArchiveFile("member_events", DAYS[1], "cc", "b"), "odd", other)
+        connection.execute("DROP TABLE odd")
+    path.unlink()
+    done = run_here("export", "--db", archived.db, "--table", "member_events", "-o", archived.db.with_suffix(".csv"))
+    assert done.returncode == ExitCode.STORAGE
+    assert f"{other} is damaged: " in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_columns_of_a_later_program_that_may_be_empty_are_left_out(archived: Archived) -> None:
+    rewrite(as_of_another(archived), ", ".join([*COLUMNS, "if(bpm > 500, 1, NULL) AS later"]))
+    assert archived.report("--session", "all") == (0, archived.plain_report("--session", "all"), "")
 
 
 def test_a_file_in_another_tables_folder_is_told_by_those_that_need_it(archived: Archived) -> None:

@@ -116,7 +116,10 @@ def test_a_report_reads_the_bucket_that_is_named_and_no_other(database: Path, bu
     assert run_here(*options, "--archive", bucket.url).stdout == before.stdout
     done = run_here("export", "--db", database, "-o", database.with_name("out.csv"))
     assert done.returncode == ExitCode.STORAGE
-    assert f"--archive {bucket.url}" in done.stderr
+    assert f"--archive {bucket.url}, or for good PULSOID_REC_ARCHIVE={bucket.url}." in done.stderr
+    assert run_here(*options, PULSOID_REC_ARCHIVE=f"{bucket.url}/").stdout == before.stdout
+    assert run_here(*options, PULSOID_REC_ARCHIVE=f"{bucket.url}-of-others").returncode == ExitCode.STORAGE
+    assert run_here(*options[:3], cwd=database.parent, PULSOID_REC_ARCHIVE=bucket.url).stdout == before.stdout
 
 
 def test_late_rows_make_a_second_object(database: Path, bucket: Bucket) -> None:
