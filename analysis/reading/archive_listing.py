@@ -86,7 +86,7 @@ def list_files(
         if size is not None:  # else it is only intended: its rows are still in the database
             fault, remedy = _find_fault(each, size, place, there, gone)
             names_ = each.table, each.day, each.recorder, each.batch
-            files.append(Listed(*names_, is_noted=True, is_checked=True, sha256=sha256, fault=fault, remedy=remedy))
+            files.append(Listed(*names_, is_noted=True, is_checked=False, sha256=sha256, fault=fault, remedy=remedy))
     return files
 
 

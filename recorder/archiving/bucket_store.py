@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pulsoid_rec.recorder.archiving.store import ArchiveStore, sha256_of
+from pulsoid_rec.recorder.archiving.store import ArchiveStore
 from pulsoid_rec.recorder.contract.archive_bucket import ArchiveBucket
-from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
+from pulsoid_rec.recorder.contract.archive_files import ArchiveFile, sha256_of
 from pulsoid_rec.recorder.contract.errors import StorageError
 
 _PART_BYTES = 16 * 2**20

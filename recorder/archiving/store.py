@@ -1,7 +1,6 @@
 """Puts files into an archive: each as a whole or not at all."""
 
 import contextlib
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
+from pulsoid_rec.recorder.contract.archive_files import ArchiveFile, sha256_of
 from pulsoid_rec.recorder.contract.archive_place import ArchiveFolder, ArchivePlace
 from pulsoid_rec.recorder.contract.duckdb_errors import storage_error
 from pulsoid_rec.recorder.contract.errors import StorageError
@@ -120,9 +119,3 @@ def open_store(place: ArchivePlace, database: Path, spill: Path) -> ArchiveStore
     if folder.exists() and not folder.is_dir():
         raise StorageError(f"{place.text} is not a folder", "Name a folder for the archive.")
     return FolderStore(place)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

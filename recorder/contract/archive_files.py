@@ -7,9 +7,11 @@ their own way: they turn a room `007` into `7`, and read an escaped `/` differen
 `.parquet`, or begins with a dot or an underscore, is none of the archive's: engines skip these.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from pulsoid_rec.recorder.contract.tables import TABLES, Table
 
@@ -83,3 +85,9 @@ def rows_sql(table: Table, literals: str) -> str:
 def table_of(file: ArchiveFile) -> Table:
     """Return the table that a file holds rows of."""
     return _TABLES[file.table]
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,6 +14,7 @@ from pulsoid_rec.recorder.contract.archive_files import (
     ArchiveFile,
     day_folder,
     parse_archive_path,
+    sha256_of,
     table_folder,
 )
 from pulsoid_rec.recorder.contract.defaults import ARCHIVE_VARIABLE
@@ -111,6 +112,10 @@ class ArchiveFolder(ArchivePlace):
     def path_of(self, file: ArchiveFile) -> Path:
         """Return where a file is."""
         return self.folder / file.path
+
+    def sha256_of(self, file: ArchiveFile) -> str:
+        """Return the SHA-256 of a file, as hexadecimal digits; raise `OSError` if it cannot be read."""
+        return sha256_of(self.path_of(file))
 
     def _names(self) -> list[str]:
         return os.listdir(self.folder)  # noqa: PTH208 - which raises an error for what is no folder
