@@ -73,6 +73,7 @@ def noted_files_of(connection: duckdb.DuckDBPyConnection) -> list[Any]:
     return list(read_notes(connection).noted)
 
 
+@pytest.mark.slow
 def test_stopped_at_any_line_each_row_counts_once_and_the_next_run_finishes_it(tmp_path: Path, made: Path) -> None:
     others = Counter(map(as_stored, ROWS[1::2]))
     everything = Counter(map(as_stored, [*ROWS, ALONE]))
