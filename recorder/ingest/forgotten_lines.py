@@ -19,6 +19,7 @@ _WORD = re.compile(r"[^\s\"'\\,:;{}\[\]()<>=]+")
 class _Line(msgspec.Struct):
     table: str
     received_at: int | None = None
+    marked_at: int | None = None
     occurred_at: int | None = None
     connection_id: str | None = None
     profile_id: str | None = None
@@ -41,7 +42,8 @@ def is_forgotten(line: bytes, forgotten: Forgotten) -> bool:
         return _is_forgotten_text(line.decode(errors="replace"), forgotten)
     if row.table == REJECTED_MESSAGES.name and row.connection_id is None:
         return _is_forgotten_text(str(row.raw), forgotten)
-    at = None if row.received_at is None else came_at(row.connection_id, row.occurred_at, row.received_at)
+    received_at = row.marked_at if row.received_at is None else row.received_at
+    at = None if received_at is None else came_at(row.connection_id, row.occurred_at, received_at)
     if at is None or at > forgotten.latest_us:
         return False
     if row.table == REJECTED_MESSAGES.name:

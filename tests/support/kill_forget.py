@@ -25,6 +25,9 @@ from pulsoid_rec.recorder.ingest import kept
 
 _MODULES = [access, notes, rewrite, store, replace, archived, database, files, forget_module, lines, receipts, kept]
 _WATCHED = {module.__file__ for module in (*_MODULES, database_module)}
+_IN_ORDER = {module.__file__ for module in (archived, notes, rewrite, forget_module, receipts, replace)}
+"""Those in which the order of lines matters most; most lines are in loops of the others."""
+
 _RECORDING = Recording(1, days=2, each=15)
 _GONE = "user-12"
 
@@ -50,16 +53,21 @@ def _work(there: Path) -> None:
 
 def main(folder: Path, seed: int, trials: int) -> None:
     rng = random.Random(seed)
-    _begin(folder / "whole")
-    in_child(partial(_work, folder / "whole"), _WATCHED, report_to=folder / "lines")
-    lines_ = int((folder / "lines").read_text())
+    counts = []
+    for name, watched in (("whole", _WATCHED), ("again", _IN_ORDER)):
+        _begin(folder / name)
+        in_child(partial(_work, folder / name), watched, report_to=folder / "lines")
+        counts.append(int((folder / "lines").read_text()))
+    lines_, in_order = counts
     trials = trials or lines_
     for trial in range(trials):
         there = folder / str(trial)
         _begin(there)
         for number in range(2):
-            kill_at = 1 + trial if trials == lines_ and not number else rng.randint(1, lines_)
-            in_child(partial(_work, there), _WATCHED, kill_at)
+            if number == 0 and trials < lines_:
+                in_child(partial(_work, there), _IN_ORDER, rng.randint(1, in_order))
+            else:
+                in_child(partial(_work, there), _WATCHED, rng.randint(1, lines_) if number else 1 + trial)
             shutil.copytree(there, folder / f"{trial}-killed-{number}")
         in_child(partial(_work, there), _WATCHED)
     # DuckDB is not opened in this process before the last fork.

@@ -4,6 +4,7 @@ import gzip
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from journal_rows import as_stored, reading, stored, write_segment
@@ -33,6 +34,8 @@ FORGOTTEN = Forgotten({hash_id(KEY, "p1"): 100, hash_id(KEY, ODD): 50}, KEY)
         (HeartRateRow("r", "import:x", "p1", 60, 100, 1000, ""), True),
         (HeartRateRow("r", "import:x", "p1", 60, 101, 1000, ""), False),
         (MemberEventRow("r", "c", "p1", "removed", None, None, 1, 2, "raw"), True),
+        ({"table": "marks", "room_id": "r", "profile_id": "p1", "label": "run", "marked_at": 100}, True),
+        ({"table": "marks", "room_id": "r", "profile_id": None, "label": "run", "marked_at": 100}, False),
         (RoomEventRow("r", "c", None, '{"owner":"p1"}', 1, 2, "raw"), False),
         (RejectedMessageRow("r", "c", 2, "odd", json.dumps({"profile_id": ODD})), True),
         (RejectedMessageRow("r", "c", 2, "no member p1", "x"), True),
@@ -43,7 +46,7 @@ FORGOTTEN = Forgotten({hash_id(KEY, "p1"): 100, hash_id(KEY, ODD): 50}, KEY)
         (RejectedMessageRow(None, None, 10**15, "damaged", '"p1"'), True),
     ],
 )
-def test_what_is_left_out(row: AnyRow, expected: bool) -> None:
+def test_what_is_left_out(row: AnyRow | dict[str, Any], expected: bool) -> None:
     line = encode_line(row)
     assert is_forgotten(line, FORGOTTEN) == expected
     assert not is_forgotten(line, Forgotten())
