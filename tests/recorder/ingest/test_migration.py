@@ -13,7 +13,7 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from journal_rows import as_stored, reading, rows, stored, write_segment
+from journal_rows import as_stored, reading, rows_of_version_1, stored, write_segment
 from recorder_process import COMMAND, environment, journal_of, run_recover
 from version_1 import RECORDING, SEGMENT, make_version_1, write_segment_1
 
@@ -145,7 +145,7 @@ def test_the_segment_of_that_time_gives_the_same_tables(migrated: Path, tmp_path
 
 @pytest.mark.slow
 @REAL_FILES
-@given(st.lists(rows, max_size=12))
+@given(st.lists(rows_of_version_1, max_size=12))
 def test_any_rows_are_the_same_by_whichever_way_they_come(content: list[Any]) -> None:
     expected = Counter(map(as_stored, content))
     with TemporaryDirectory() as folder:
