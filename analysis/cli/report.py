@@ -87,7 +87,16 @@ def report(
     known = options.read_members_beside(db, members)
     at_most = MOST_READINGS if format_ == "html" else 0
     most = 0 if format_ == "json" else MOST_SESSIONS
-    data = read_report(recording, wanted, known, definitions, at_most=at_most, most_sessions=most, by_phase=by_phase)
+    data = read_report(
+        recording,
+        wanted,
+        known,
+        definitions,
+        at_most=at_most,
+        most_sessions=most,
+        by_phase=by_phase,
+        with_marks=format_ != "json",
+    )
     _print_backlog(recording)
     if data.summary.is_empty():
         print_no_match(recording, wanted, definitions)

@@ -96,16 +96,19 @@ def read_report(
     at_most: int = 0,
     most_sessions: int = sys.maxsize,
     by_phase: bool = False,
+    with_marks: bool = True,
 ) -> ReportData:
     """Read everything that a report shows, from one state of the file; raise `StorageError` if that is impossible.
 
     `at_most` so many readings are loaded one by one, for charts; if there are more, `readings` is empty, and none is
     checked. 0 loads none, and checks all. Nor is any reading loaded or checked of more than `most_sessions`; of fewer
     all are, slice by slice, which notes need. `members` is what is known of them: `metrics.members.SCHEMA`.
-    `by_phase` adds the summary by phase.
+    `by_phase` adds the summary by phase; without it and without `with_marks` no mark is read.
     """
     with recording.snapshot() as snapshot, snapshot.selection(wanted, definitions) as selection:
-        marks = read_marks(snapshot, wanted.rooms, definitions)
+        marks = pl.DataFrame(schema=PLACED_MARKS)
+        if by_phase or with_marks:
+            marks = read_marks(snapshot, wanted.rooms, definitions)
         phases = find_phases(marks, selection.sessions)
         results = compute_results(selection, members, phases if by_phase else None)
         report = _read(snapshot, selection, members, results, at_most=at_most, most_sessions=most_sessions)

@@ -57,6 +57,11 @@ class SessionView:
         """Return a label for a member, also for one who sent no reading."""
         return self.names.get(profile_id) or self.config_names.get((self.room_id, profile_id)) or profile_id[:8]
 
+    @property
+    def has_phases(self) -> bool:
+        """Whether a phase was marked."""
+        return bool(self.phases["phase"].sum())
+
     def mark_label(self, mark: Mapping[str, Any]) -> str:
         """Return a mark's label, with the member's if it is of one; `mark` is a row of `marks`."""
         member = "" if mark["profile_id"] is None else f"{self.label(mark['profile_id'])}: "

@@ -109,7 +109,7 @@ def _section(view: SessionView, id_: str, report: ReportData) -> Section:
             named.summary.with_columns(name=pl.Series(named.names.values(), dtype=pl.String)), view.clock
         ),
         marks=tuple(_describe_mark(view, row) for row in view.marks.iter_rows(named=True)),
-        has_phases=bool(view.phases["phase"].sum()),
+        has_phases=view.has_phases,
         by_phase=_tables_by_phase(view),
     )
 
@@ -121,7 +121,7 @@ def _describe_mark(view: SessionView, mark: dict[str, Any]) -> tuple[str, str]:
 
 def _tables_by_phase(view: SessionView) -> tuple[Table, ...]:
     """Make tables with a row for each phase and member, if they are wanted: of those who were observed longest."""
-    if view.by_phase.is_empty():
+    if view.by_phase.is_empty() or not view.has_phases:
         return ()
     named = _named(view, max(_LEAST_NAMED, _ALL_NAMED // view.phases.height))
     rows = view.by_phase.filter(pl.col("profile_id").is_in(list(named.names)))

@@ -112,7 +112,7 @@ def _show_phases(view: SessionView, console: Console) -> None:
         if rows is not None:
             labels = pl.Series("name", [view.label(id_) for id_ in rows["profile_id"]], pl.String())
             console.print(_members_table(rows.with_columns(labels)))
-    if not view.phases["phase"].sum():
+    if not view.has_phases:
         console.print(Padding(Text("No phase was marked: `pulsoid-rec mark LABEL --phase` begins one."), (0, 1)))
     console.print(Padding(Text("The whole session", style="bold"), (1, 1, 0, 1)))
 

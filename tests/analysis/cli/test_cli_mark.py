@@ -228,7 +228,12 @@ def test_the_page_escapes_labels_and_lists_marks(db: Path, tmp_path: Path) -> No
     assert "<img" not in text
     assert "&lt;img src=x onerror=alert(1)&gt;&lt;/script&gt;" in text
     assert "<h3>By phase</h3>" in text
-    assert "Tinted: every second phase." in text
+    assert "Tinted: every other phase" in text
+    mark(db, "--undo")
+    assert run_here("report", "--db", db, "--by-phase", "-o", page, "--force").returncode == 0
+    text = page.read_text()
+    assert "No phase was marked." in text
+    assert "Tinted" not in text
 
 
 def test_a_report_from_a_mark_on_is_of_that_time(db: Path) -> None:

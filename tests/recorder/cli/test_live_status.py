@@ -10,6 +10,8 @@ from rich.console import Console
 from simulator_control import open_simulator
 
 from pulsoid_rec.recorder.cli.live_status import LiveStatus
+from pulsoid_rec.recorder.journal.rows import MarkRow
+from pulsoid_rec.recorder.marking.store import store_marks
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
 from pulsoid_rec.recorder.recorder import Recorder
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
@@ -56,6 +58,25 @@ async def test_the_totals_say_how_far_the_database_is(database: Path) -> None:
         await simulator.send_heart_rate("demo", "user-1", 84)
         await until(lambda: recorder.ingester.total.readings == 1)
         assert "4 rows in room.duckdb" in screen(recorder)[-2]  # opened, the room, the member, the reading
+
+
+async def test_the_latest_mark_is_shown_whoever_made_it_and_its_mark_is_in_the_database(database: Path) -> None:
+    async with open_simulator() as simulator, recording(simulator, database, "demo") as recorder:
+        await simulator.send_heart_rate("demo", "user-1", 84)
+        await until(lambda: recorder.ingester.total.readings == 1)
+        assert "ago" not in screen(recorder, 120)[-2]
+        [own] = recorder.marks.mark("goal \u202e" + "x" * 99, member="user-1", source="page")
+        assert "mark 'goal \ufffdxxxxxx" in screen(recorder, 200)[-2]
+        other = MarkRow("demo", None, "kick off", "phase", own.marked_at + 1_000_000, "m", "cli")
+        await trio.to_thread.run_sync(lambda: store_marks(database, [other], is_recorded=True))
+        await simulator.send_heart_rate("demo", "user-1", 85)
+        await until(lambda: other in recorder.marks.marks)
+        assert "phase 'kick off' 0 s ago" in screen(recorder, 120)[-2]
+        assert recorder.marks.marks == [own, other]
+    assert {tuple(row)[:4] for row in rows(database, "FROM marks")} == {
+        ("demo", "user-1", own.label, "mark"),
+        ("demo", None, "kick off", "phase"),
+    }
 
 
 async def test_a_screen_that_is_too_small_for_all_shows_who_was_heard_last(database: Path) -> None:
