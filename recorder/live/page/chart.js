@@ -117,7 +117,8 @@ function drawAxes({ context, colours, x, y, row, left, right, top, bottom, begin
 function drawLines({ context, colours, x, y, begin, end }, members, chosen) {
   const coloured = members.length <= MOST_COLOURED;
   const turns = [...chosen]; // of many members those chosen have a colour, each another
-  return [...members.entries()].sort(([, a], [, b]) => chosen.has(a.member) - chosen.has(b.member)).map(([place, member]) => {
+  const lastChosen = [...members.entries()].sort(([, a], [, b]) => chosen.has(a.member) - chosen.has(b.member));
+  return lastChosen.map(([place, member]) => {
     const isChosen = chosen.has(member.member);
     const colour = colours[`member${((coloured ? place : turns.indexOf(member.member)) % COLOURS) + 1}`];
     context.strokeStyle = coloured || isChosen ? colour : colours.quiet;

@@ -14,6 +14,8 @@ export class Recording {
   startedAt = null;
   /** Since when nothing comes from the recorder, by its own clock; null while it is heard. */
   lostAt = null;
+  /** Why it refuses this page, in its words. */
+  refusal = null;
   #ahead = 0;
 
   /** The recorder's time, in ms: the viewer's clock may be wrong, and may be set meanwhile. */
@@ -52,7 +54,7 @@ export class Recording {
 
   #setClock(now) {
     this.#ahead = now - performance.now();
-    this.lostAt = null;
+    this.lostAt = this.refusal = null;
   }
 
   #addMarks(marks) {
