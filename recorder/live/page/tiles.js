@@ -26,7 +26,6 @@ export class Tile {
     this.zone.title = ZONE_MEANING;
     this.range = element("span", "range");
     this.coverage = element("span", "coverage");
-    this.coverage.title = "How much of the time since their first reading is covered by readings, each for at most 5 s";
     this.#canvas = element("canvas", "");
     this.#canvas.setAttribute("aria-hidden", "true");
     this.#line = element("div", "line");
@@ -55,7 +54,8 @@ export class Tile {
     put(this.age, fresh || lost ? agoText(age) : `no reading for ${lengthOf(age)}`);
     put(this.range, member.lowest === null ? "" : `${member.lowest} to ${member.highest}`);
     this.range.title = "Lowest and highest bpm";
-    put(this.coverage, member.coverage === null ? "" : percentOf(member.coverage));
+    put(this.coverage, (member.coverage === null ? "" : percentOf(member.coverage)) + (member.left_out ? " *" : ""));
+    this.coverage.title = coverageTitle(member.left_out);
     this.#draw(member, now);
   }
 
@@ -107,4 +107,9 @@ export function columnsFor(count, width, height, gap) {
     if (size > best.size && across >= LEAST_WIDTH && down >= LEAST_HEIGHT) best = { columns, size };
   }
   return best.columns;
+}
+
+function coverageTitle(leftOut) {
+  const coverage = "How much of the time since their first reading is covered by readings, each for at most 5 s";
+  return leftOut ? `${coverage}. * In no figure: ${leftOut} readings that are implausible, twice, or of another day.` : coverage;
 }

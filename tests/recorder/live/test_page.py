@@ -215,6 +215,7 @@ def test_a_member_that_falls_silent_is_said_to_be(stage: Stage) -> None:
 
 
 def test_an_overlay_shows_those_it_names_on_nothing(stage: Stage) -> None:
+    stage.room.send("cleo", 90)
     stage.room.send("ada", 133)
     page = stage.browser.new_page(viewport={"width": 400, "height": 120})
     page.goto(f"{stage.recorder.url}?overlay=CLEO,ada")
