@@ -69,7 +69,8 @@ def forget(
     log_to_stderr()
     require_valid_path(db)
     if bool(members) == (older_than is not None):
-        raise UsageError("Name members, or give --older-than", "See `pulsoid-rec forget --help`.")
+        what = "Name either members or --older-than" + (", not both" if members else "")
+        raise UsageError(what, "See `pulsoid-rec forget --help`.")
     if not db.exists():
         raise UsageError(f"There is no recording {db}", "Name the database with --db.")
     if not (dry_run or yes or sys.stdin.isatty()):
