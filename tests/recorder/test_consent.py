@@ -273,7 +273,7 @@ def test_whoever_withdraws_is_no_longer_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--members", "m.toml"], "--members is for --only-consented"),
+        (["--members", "m.toml"], "--members is for --only-consented and --live"),
         (["--only-consented", "--members", "none.toml"], "Cannot read none.toml"),
         (["--only-consented"], "members.toml is not valid TOML"),
     ],
