@@ -61,6 +61,7 @@ def test_a_dry_run_changes_nothing_and_says_what_else_a_name_could_mean(tmp_path
     done = run_here("forget", "ada b", "--db", database, "--dry-run")
     assert done.returncode == 0
     assert done.stderr.splitlines()[0] == f"{ADA} (Ada B, Ada Lovelace)"
+    assert "archived_activity" not in done.stderr
     assert done.stderr.splitlines()[-1] == "Nothing was changed."
     done = run_here("forget", "Adele", "--db", database, "--dry-run")
     assert done.stderr.startswith(f"{OTHER} (Adele)\n")

@@ -22,7 +22,7 @@ def status_of(url: str) -> int:
 
 def snapshot_of(url: str) -> str:
     with urllib.request.urlopen(f"{url}events") as answer:
-        return next(line.decode() for line in answer if line.startswith(b"data:"))
+        return str(next(line.decode() for line in answer if line.startswith(b"data:")))
 
 
 async def test_the_address_is_said_once_and_serves_until_the_end(tmp_path: Path) -> None:
