@@ -2,7 +2,8 @@
 
 The rooms of this package, highest first; each may import those below it, and none those above:
 
-- `cli`: the commands that record, recover, import, archive and simulate, and what they show on a terminal.
+- `cli`: the commands that record, recover, import, archive, forget and simulate, and what they show on a terminal.
+- `forgetting`: members, or all that is old, out of the database, its archive and every file around it.
 - `archiving`: whole days, from the database to Parquet files.
 - `live`: the live page of `record --live`, and what it serves to programs.
 - `importing`: files of other programs, through the journal into the database.

@@ -49,7 +49,8 @@ class Consent:
     def __str__(self) -> str:
         """Who is recorded, as a sentence."""
         if self._consented:
-            return f"Only {format_count(len(self._consented), 'member')} of {self._path} who consented can be recorded."
+            members = format_count(len(self._consented), "member")
+            return f"Recorded are only those who consented: {members} of {self._path}."
         why = "has the consent of nobody" if self._seen else "is not there"
         return f'{self._path} {why}: no member is recorded until one has a line such as "consent = 2026-03-01" in it.'
 

@@ -49,6 +49,7 @@ class Options:
     duration_s: float | None = None
     keep_journal: bool = False
     consent_file: Path | None = None  # the members file by which only who consented is recorded; None: everybody is
+    members_file: Path | None = None  # of the live page; None: the one beside the database, if any
     run_id: str = field(default_factory=new_id)
 
 

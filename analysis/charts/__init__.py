@@ -4,5 +4,6 @@ May import `findings` and what is below it. A `SessionView` goes in, a chart com
 
 - `timeline`, `members`, `amounts`, `history`, `season`: the charts.
 - `drawing`: a chart's specification, made once and filled with the data of many sessions.
-- `data`, `layers`, `style`: what they are made of: thinned readings, layers, colours and type.
+- `data`, `layers`, `mark_layers`, `style`: what they are made of: thinned readings, layers, those of marks and phases,
+  colours and type.
 """

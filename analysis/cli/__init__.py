@@ -3,4 +3,5 @@
 - `app`: lists the commands; those of the recorder are in `pulsoid_rec.recorder.cli`.
 - `mark`, `report`, `sessions`, `export`, `demo`: a command each; `options`, `recording`, `output`: what they share.
 - `mark_rooms`: what `mark` looks up.
+- `spark`: `python -m pulsoid_rec.analysis.spark`, a command of its own.
 """

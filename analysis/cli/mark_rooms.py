@@ -25,7 +25,7 @@ def choose_rooms(db: Path, named: Sequence[str], recorded: Sequence[str]) -> Seq
         return recorded
     known = list_rooms(db)
     if unknown := [room for room in named if room not in {*known, *recorded}]:
-        raise UsageError(f"There is no room {unknown[0]!r} in {db}", f"There are {format_list(known, _NAMED)}.")
+        raise UsageError(f"There is no room {unknown[0]!r} in {db}", f"Rooms: {format_list(known, _NAMED)}.")
     if not named and len(known) != 1:
         hint = f"Choose with --room: {format_list(known, _NAMED)}." if known else "Record a room first."
         raise UsageError(f"Nothing is being recorded, and {db} has {len(known) or 'no'} rooms", hint)

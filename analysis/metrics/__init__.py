@@ -6,5 +6,5 @@ No I/O, no DuckDB, no trio: every room of `analysis` may import it; it imports o
 - `sessions`, `holds`, `time_at_bpm`: the definitions, in this order; `untimely`: what is in no session, but counted.
 - `summary`, from `zones`, `training_load`, `recovery`; `columns` describes each of its columns once.
 - `members`: names and what is known of each member.
-- `grid`: readings a second; `session_events`: events by session.
+- `grid`: readings a second; `session_events`: events by session; `phases`: what marks divide a session into.
 """

@@ -28,8 +28,8 @@ def read_or_make_key(path: Path, announce: Callable[[str], None]) -> bytes:
             return _read(path)
         _make(path)
         announce(
-            f"Made {path}, the key of these pseudonyms. Keep it, for with another key they are others; and share it"
-            " with nobody, for with it people are found by their ids"
+            f"Made {path}, the key of these pseudonyms. Keep it: another key makes other pseudonyms. Do not share it:"
+            " with it, whoever knows an id finds the person"
         )
         return _read(path)
     except OSError as error:

@@ -13,6 +13,7 @@ from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.contract.paths import parse_path, require_valid_path
+from pulsoid_rec.recorder.contract.tables import ARCHIVE_NOTES
 from pulsoid_rec.recorder.contract.wording import format_count, format_list
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def forget(
     log_to_stderr()
     require_valid_path(db)
     if bool(members) == (older_than is not None):
-        raise UsageError("Name members, or give --older-than", "See `pulsoid-rec forget --help`.")
+        what = "Name either members or --older-than" + (", not both" if members else "")
+        raise UsageError(what, "See `pulsoid-rec forget --help`.")
     if not db.exists():
         raise UsageError(f"There is no recording {db}", "Name the database with --db.")
     if not (dry_run or yes or sys.stdin.isatty()):
@@ -165,5 +167,7 @@ def _print_done(done: "Done", db: Path) -> None:
 
 
 def _format_counts(counts: Counter[str]) -> str:
-    listed = [f"{count:,} {what}" for what, count in counts.items() if count]
+    own = {table.name for table in ARCHIVE_NOTES}  # sums of the rows listed
+    shown = {what: count for what, count in counts.items() if count and what not in own}
+    listed = [f"{count:,} {what.replace('files', 'file') if count == 1 else what}" for what, count in shown.items()]
     return format_list(listed, _MOST_LISTED) or "nothing"

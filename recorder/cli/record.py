@@ -38,21 +38,6 @@ _MOST_ROOMS = 20
 def record(
     rooms: Annotated[list[str], typer.Argument(metavar="ROOM_ID", help="The rooms to record.", show_default=False)],
     *,
-    db: DbOption = DEFAULT_DB,
-    server: ServerOption = DEFAULT_SERVER,
-    kinds: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LIST",
-            help="Kinds of message, separated by commas: heart_rate, room_member_updated, room_member_removed, "
-            "room_updated.",
-            show_default="all four",
-        ),
-    ] = None,
-    duration: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", min=0.1, help="Stop after this many seconds.", show_default="until Ctrl-C"),
-    ] = None,
     token_file: Annotated[
         Path | None,
         typer.Option(
@@ -62,6 +47,7 @@ def record(
             show_default="the variable PULSOID_TOKEN",
         ),
     ] = None,
+    server: ServerOption = DEFAULT_SERVER,
     allow_unencrypted: Annotated[
         bool,
         typer.Option(
@@ -70,6 +56,19 @@ def record(
             "forge the heart rates.",
         ),
     ] = False,
+    db: DbOption = DEFAULT_DB,
+    duration: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.1,
+            help="Stop after this many seconds, with exit code 3 if a room was never connected.",
+            show_default="until Ctrl-C",
+        ),
+    ] = None,
+    live: LiveOption = False,
+    live_port: LivePortOption = LIVE_PORT,
+    live_host: LiveHostOption = LIVE_HOST,
     only_consented: Annotated[
         bool,
         typer.Option(
@@ -83,16 +82,22 @@ def record(
         typer.Option(
             metavar="PATH",
             parser=parse_path,
-            help="The members file of --only-consented. It is read again whenever it changes.",
+            help="The members file of --only-consented and --live.",
             show_default="members.toml beside the database",
         ),
     ] = None,
     keep_journal: Annotated[
         bool, typer.Option("--keep-journal", help="Keep every message word for word, compressed, beside the database.")
     ] = False,
-    live: LiveOption = False,
-    live_port: LivePortOption = LIVE_PORT,
-    live_host: LiveHostOption = LIVE_HOST,
+    kinds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="Kinds of message, separated by commas: heart_rate, room_member_updated, room_member_removed, "
+            "room_updated.",
+            show_default="all four",
+        ),
+    ] = None,
 ) -> None:
     """Record rooms until Ctrl-C.
 
@@ -103,9 +108,6 @@ def record(
 
     A token file may be JSON with access_token, and also refresh_token and server. If PULSOID_CLIENT_ID and
     PULSOID_CLIENT_SECRET are set, an expired token is then refreshed, and the file rewritten.
-
-    If --duration is over and a room was never connected, the exit code is 3, and the last line names the room and the
-    reason. The other rooms are recorded all the same.
     """
     import signal
 
@@ -113,11 +115,12 @@ def record(
     try:
         _load_libraries()
         from pulsoid_rec.recorder.connection.server_url import parse_server_url
+        from pulsoid_rec.recorder.contract.members_file import FILE_NAME
         from pulsoid_rec.recorder.pulsoid.credentials import Credentials
         from pulsoid_rec.recorder.recorder import Options
 
-        if members is not None and not only_consented:
-            raise UsageError("--members is for --only-consented", "Add --only-consented, or leave --members out.")
+        if members is not None:
+            _check_members(members, is_used=only_consented or live)
         options = Options(
             rooms=check_room_ids(rooms),
             database=db,
@@ -126,7 +129,8 @@ def record(
             kinds=_parse_kinds(kinds),
             duration_s=duration,
             keep_journal=keep_journal,
-            consent_file=_find_consent(db, members) if only_consented else None,
+            consent_file=(members or db.with_name(FILE_NAME)) if only_consented else None,
+            members_file=members,
         )
         _record(options, parse_live(live, live_host, live_port))
     except KeyboardInterrupt:
@@ -146,13 +150,13 @@ def _load_libraries() -> None:
         gc.freeze()
 
 
-def _find_consent(database: Path, members: Path | None) -> Path:
-    """Return the members file named, which must be there, else the one beside the database, which need not."""
-    from pulsoid_rec.recorder.contract.members_file import FILE_NAME, read_members_file
+def _check_members(file: Path, *, is_used: bool) -> None:
+    """Raise `UsageError` if the members file named is not used, or cannot be read."""
+    from pulsoid_rec.recorder.contract.members_file import read_members_file
 
-    if members is not None:
-        read_members_file(members)
-    return members or database.with_name(FILE_NAME)
+    if not is_used:
+        raise UsageError("--members is for --only-consented and --live", "Add one of them, or leave --members out.")
+    read_members_file(file)
 
 
 def _parse_kinds(text: str | None) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ Imports nothing else of the project. Every package may import it; of the recorde
 - `tables`: each table and column, from which DDL, schemas and documentation are made.
 - `version_1`: how an older recording reads as one of today's tables.
 - `activity`: how readings are counted by member and quarter of an hour.
-- `archive_files`, `archive_place`: names, metadata and place of an archive's files.
+- `archive_files`, `archive_place`, `archive_bucket`: names, metadata and place of an archive's files.
 - `archive_check`: whether a file is what its path says.
 - `errors`: the errors a user sees, with their exit codes.
 - `defaults`: the database and the server that are used unless others are named.

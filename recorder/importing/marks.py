@@ -129,13 +129,13 @@ def _make_rows(
     profile_id, (usual, known) = None, rooms
     chosen = (cell("room"),) if cell("room") else tuple(usual)
     if unknown := set(chosen).difference(known):
-        raise UsageError(f"there is no room {min(unknown)!r}", f"There are {format_list(list(known), _NAMED)}.")
+        raise UsageError(f"there is no room {min(unknown)!r}", f"Rooms: {format_list(list(known), _NAMED)}.")
     if not chosen:
         raise UsageError("it names no room, and there are several", "Add --room, or a column room.")
     if member := cell("member"):
         room, profile_id = find(member, chosen)
         chosen = (room,)
-    at = instants.parse(cell("time"))
+    at = _parse_time(cell("time"), instants)
     rows = make_marks(
         cell("label"),
         kind=cell("kind").casefold() or "mark",
@@ -148,6 +148,15 @@ def _make_rows(
     for row in rows:
         row.mark_id = _make_id(row)
     return rows
+
+
+def _parse_time(text: str, instants: Instants) -> int:
+    try:
+        return instants.parse(text)
+    except ValueError as error:
+        if "--start" in str(error) or "--time-format" in str(error):  # options of `import` alone
+            raise ValueError(f"its time {text[:40]!r} is not understood; write it as 2026-01-31T20:15:00") from None
+        raise
 
 
 def _make_id(row: MarkRow) -> str:

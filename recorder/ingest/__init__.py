@@ -6,6 +6,7 @@ Reads closed segments and commits their rows. Used by `recorder` and `cli`.
 - `ingest`: segments, each exactly once; checkpoints, and what is removed after them.
 - `segment_ingest`: one segment, as a whole if possible, else in pieces.
 - `segment_rows`: the statements that insert a segment's file, in one transaction with its name.
+- `forgotten_lines`: lines of forgotten members, which are left out.
 - `rejected_lines`: what becomes of lines that cannot be stored.
 - `stored_marks`: reads back the marks that are there.
 - `kept`: the kept journal, one compressed file a day.

@@ -207,7 +207,7 @@ def _make_config(timings: Timings, limits: Limits) -> Config:
 
 def _read_members(recorder: Recorder) -> Mapping[str, Member]:
     """Read the members file; one that cannot be read stops no recording."""
-    path = find_members_file(recorder.options.database)
+    path = find_members_file(recorder.options.database, recorder.options.members_file)
     try:
         return {} if path is None else read_members_file(path)
     except UsageError as error:

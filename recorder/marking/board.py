@@ -120,7 +120,7 @@ class MarkBoard:
 
     def _choose(self, room: str | None, member: str | None) -> tuple[tuple[str, ...], str | None]:
         if room is not None and room not in self._rooms:
-            raise UsageError("That room is not recorded here", f"There are {', '.join(self._rooms)}.")
+            raise UsageError("That room is not recorded here", f"Rooms: {', '.join(self._rooms)}.")
         rooms = self._rooms if room is None else (room,)
         if member is None:
             return rooms, None

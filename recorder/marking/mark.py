@@ -132,5 +132,5 @@ def find_member(text: str, names: Mapping[str, str | None]) -> str:
         )
     known = [plain(name) for name in sorted({name or profile_id for profile_id, name in names.items()})]
     near = get_close_matches(shown, known, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"There are {format_list(known, _NAMED)}." if known else ""
+    hint = f"Did you mean {near[0]!r}?" if near else f"Members: {format_list(known, _NAMED)}." if known else ""
     raise UsageError(f"There is no member {shown!r}", hint or "Nobody has sent anything there yet.")

@@ -155,7 +155,7 @@ async def test_consent_that_is_given_or_withdrawn_counts_within_a_moment_without
         await simulator.send_heart_rate("demo", "bob", 60)
         await until(lambda: status.withheld > 0)
         write(members, "[bob]\nconsent = 2026-01-01\n[ann]\nconsent = 'withdrawn'\n")
-        await until(lambda: str(consent).startswith("Only 1 member") and consent.allows(heart_rate("bob")))
+        await until(lambda: ": 1 member of" in str(consent) and consent.allows(heart_rate("bob")))
         await simulator.send_heart_rate("demo", "bob", 61)
         await until(lambda: status.readings == 1)
         write(members, "[bob")
@@ -252,7 +252,7 @@ def test_without_a_file_or_anybodys_consent_a_sentence_says_what_to_write(tmp_pa
     path.write_text("", encoding="utf-8")
     assert str(make_consent(path)).startswith(f"{path} has the consent of nobody: no member is recorded until")
     path.write_text(NO_CONSENT, encoding="utf-8")
-    assert str(make_consent(path)) == f"Only 1 member of {path} who consented can be recorded."
+    assert str(make_consent(path)) == f"Recorded are only those who consented: 1 member of {path}."
 
 
 def test_without_the_option_everybody_passes_and_texts_are_kept() -> None:
@@ -273,7 +273,7 @@ def test_whoever_withdraws_is_no_longer_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--members", "m.toml"], "--members is for --only-consented"),
+        (["--members", "m.toml"], "--members is for --only-consented and --live"),
         (["--only-consented", "--members", "none.toml"], "Cannot read none.toml"),
         (["--only-consented"], "members.toml is not valid TOML"),
     ],

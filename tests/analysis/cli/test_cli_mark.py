@@ -105,7 +105,7 @@ def test_while_nobody_records_several_rooms_have_to_be_chosen_from(tmp_path: Pat
         (["\u200b"], "A mark's label is empty"),
         (["x" * 201], "more than 200 characters"),
         (["x", "--room", "r9"], "There is no room 'r9'"),
-        (["x", "--member", "nobody"], "There is no member 'nobody'. There are Ann, bob."),
+        (["x", "--member", "nobody"], "There is no member 'nobody'. Members: Ann, bob."),
         (["x", "--member", "ann", "--phase"], "A phase is of a whole room"),
         (["x", "--at", "soon"], "--at cannot be 'soon'"),
         (["--undo"], "There is no mark to undo"),

@@ -61,6 +61,7 @@ def test_a_dry_run_changes_nothing_and_says_what_else_a_name_could_mean(tmp_path
     done = run_here("forget", "ada b", "--db", database, "--dry-run")
     assert done.returncode == 0
     assert done.stderr.splitlines()[0] == f"{ADA} (Ada B, Ada Lovelace)"
+    assert "archived_activity" not in done.stderr
     assert done.stderr.splitlines()[-1] == "Nothing was changed."
     done = run_here("forget", "Adele", "--db", database, "--dry-run")
     assert done.stderr.startswith(f"{OTHER} (Adele)\n")
@@ -74,8 +75,8 @@ def test_a_dry_run_changes_nothing_and_says_what_else_a_name_could_mean(tmp_path
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        ([], 2, "Name members, or give --older-than"),
-        (["x", "--older-than", "1d"], 2, "Name members, or give --older-than"),
+        ([], 2, "Name either members or --older-than."),
+        (["x", "--older-than", "1d"], 2, "Name either members or --older-than, not both."),
         (["Nobody", "--yes"], 2, "Nobody in the recording is 'Nobody'"),
         (["Ada Lovelac", "--yes"], 2, f"Did you mean 'Ada Lovelace' ({ADA})?"),
         (["3f0c9c1e", "--yes"], 2, f"'3f0c9c1e' may mean 2 members: {ADA} (Ada B, Ada Lovelace), {OTHER} (Adele)"),

@@ -20,15 +20,24 @@ def status_of(url: str) -> int:
         return int(answer.status)
 
 
+def snapshot_of(url: str) -> str:
+    with urllib.request.urlopen(f"{url}events") as answer:
+        return str(next(line.decode() for line in answer if line.startswith(b"data:")))
+
+
 async def test_the_address_is_said_once_and_serves_until_the_end(tmp_path: Path) -> None:
+    members = tmp_path / "team.toml"
+    members.write_text('[user-9]\nname = "Absent"\n', encoding="utf-8")
     async with open_numbered_server() as server:
-        process = start_recorder(tmp_path / "a.duckdb", server, options=["--live", "--live-port", "0"])
+        options = ["--live", "--live-port", "0", "--members", str(members)]
+        process = start_recorder(tmp_path / "a.duckdb", server, options=options)
         assert process.stderr is not None
         said = ""
         while "Live page: " not in said:
             said += process.stderr.readline()
         url = re.findall(r"Live page: (http://127\.0\.0\.1:\d+/)\n", said)[0]
         assert await trio.to_thread.run_sync(status_of, f"{url}healthz") == 200
+        assert '"Absent"' in await trio.to_thread.run_sync(snapshot_of, url)
         ended = await end(process, signal.SIGINT)
     assert ended.code == 0
     assert "Live page" not in ended.said

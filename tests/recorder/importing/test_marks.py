@@ -67,10 +67,11 @@ def test_a_line_has_the_same_id_whenever_it_is_read_and_another_line_another(tmp
         ("time,text\n1,x\n", r"has no column label\. Its first line names"),
         ("time,label\n1772366400,ok\n1772366400\n", "line 3: it has fewer cells"),
         ("time,label\n1772366400,ok\n1772366400, \n", "line 3: A mark's label is empty"),
-        ("time,label\nyesterday,ok\n", "line 2: its time 'yesterday' is not understood"),
+        ("time,label\nyesterday,ok\n", "line 2: its time 'yesterday' is not understood; write it as 2026-"),
+        ("time,label\n18:30,ok\n", "line 2: its time '18:30' is not understood; write it as 2026-"),  # names no --start
         ("time,label,kind\n1772366400,ok,undo\n", "line 2: There is no kind 'undo'"),
         ("time,label,member\n1772366400,ok,Bo\n", "line 2: There is no member 'Bo'"),
-        ("time,label,room\n1772366400,ok,t\n", r"line 2: there is no room 't'\. There are r, s\."),
+        ("time,label,room\n1772366400,ok,t\n", r"line 2: there is no room 't'\. Rooms: r, s\."),
         ('time,label\n1772366400,"open\n', "line 2: unexpected end of data"),
         (b"time,label\n1772366400,\xff\n", "is not UTF-8 text"),
     ],
