@@ -61,7 +61,7 @@ def test_only_record_with_a_live_page_loads_what_that_needs() -> None:
     with TemporaryDirectory() as folder:
         database = str(Path(folder, "a.duckdb"))
         without = loaded_by(code.format(database, "'--kinds', 'heart_rate'"))
-        with_page = loaded_by(code.format(database, "'--live', '--live-port', '0'"))
+        with_page = loaded_by(code.format(database, "'--live', '0'"))
     assert "pulsoid_rec.recorder.recorder" in without
     assert not without & libraries
     assert not below("pulsoid_rec.recorder.live", without)

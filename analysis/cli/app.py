@@ -24,6 +24,7 @@ from pulsoid_rec.recorder.cli.archive import archive
 from pulsoid_rec.recorder.cli.forget import forget
 from pulsoid_rec.recorder.cli.import_ import import_
 from pulsoid_rec.recorder.cli.interrupts import note_interrupts
+from pulsoid_rec.recorder.cli.live import LiveCommand
 from pulsoid_rec.recorder.cli.record import record
 from pulsoid_rec.recorder.cli.recover import recover
 from pulsoid_rec.recorder.cli.simulate import simulate
@@ -53,7 +54,7 @@ COMMANDS = (
     demo,
 )  # in the order of `--help`
 for command in COMMANDS:
-    app.command(command.__name__)(command)
+    app.command(command.__name__, cls=LiveCommand if command in {record, demo} else None)(command)
 
 _COLLECT_AFTER = 50_000
 """New objects after which Python collects garbage. Loading a library makes many that stay: collecting after every

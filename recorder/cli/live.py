@@ -3,24 +3,36 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import UsageError
 
 if TYPE_CHECKING:
+    from typer._click.core import Context
+
     from pulsoid_rec.recorder.recorder import Recorder
 
 LIVE_HOST = "127.0.0.1"
 LIVE_PORT = 8766
 
+_MOST_PORT = 65535
+
 LiveOption = Annotated[
-    bool, typer.Option("--live", help="Show the room meanwhile, on a page that this program serves to a browser.")
+    bool,
+    typer.Option(
+        "--live",
+        metavar="[PORT]",
+        help="Show the room meanwhile, on a page that this program serves to a browser, at port 8766 or another one; "
+        "0 takes any.",
+    ),
 ]
 LivePortOption = Annotated[
-    int, typer.Option(metavar="PORT", min=0, max=65535, help="TCP port of the page; 0 takes any.")
+    int, typer.Option(min=0, max=_MOST_PORT, hidden=True)  # `--live PORT` is what people write
 ]
 LiveHostOption = Annotated[
     str,
@@ -30,6 +42,20 @@ LiveHostOption = Annotated[
         "key made for this run, sees the heart rates and can mark.",
     ),
 ]
+
+
+class LiveCommand(TyperCommand):
+    """A command with the option `--live`, after which the page's port may stand: typer has no such options."""
+
+    def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
+        """Parse the arguments, in which `--live 8766` is short for `--live --live-port 8766`."""
+        for place, (option, value) in enumerate(pairwise(args), 1):
+            if option == "--live" and value.isdecimal() and int(value) <= _MOST_PORT:
+                args = [*args[:place], "--live-port", *args[place:]]
+                break
+        return super().parse_args(ctx, args)
+
+
 Show = Callable[["Recorder"], Awaitable[None]]
 
 
@@ -44,7 +70,7 @@ class LiveAddress:
 def parse_live(live: bool, host: str, port: int) -> LiveAddress | None:
     """Return where the options say that the page is served, if it is; `UsageError` if they contradict each other."""
     if not live and (host, port) != (LIVE_HOST, LIVE_PORT):
-        raise UsageError("--live-host and --live-port are for the live page, which is not served", "Add --live.")
+        raise UsageError("--live-host is for the live page, which is not served", "Add --live.")
     return LiveAddress(host, port) if live else None
 
 

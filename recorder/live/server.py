@@ -50,7 +50,7 @@ async def open_listeners(host: str, port: int) -> AsyncIterator[list[trio.Socket
         reason = reasons.get(error.errno or 0, str(error.strerror or error).lower())
         raise UsageError(
             f"Cannot serve the live page at {_netloc(host, port)}: {reason}",
-            "Choose another port with --live-port, or 0 for any free one; or another host with --live-host.",
+            "Choose another with --live PORT, 0 for any free one; or another host with --live-host.",
         ) from None
     try:
         yield listeners

@@ -90,7 +90,7 @@ def open_live_recorder(
         port = free.getsockname()[1]
     command = [*PROGRAM, "record", "demo", "--db", str(database), "--server", server]
     if is_live:
-        command += ["--live", "--live-port", str(port)]
+        command += ["--live", str(port)]
     variables = {key: value for key, value in os.environ.items() if not key.startswith("PULSOID")}
     with subprocess.Popen(command, env=variables | {"PULSOID_TOKEN": TOKEN}, stderr=subprocess.DEVNULL) as process:
         while is_live and not is_open(port):

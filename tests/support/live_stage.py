@@ -85,7 +85,7 @@ class LiveRecorder:
         self.url = f"http://127.0.0.1:{self.port}/"
         self._room = room
         self._command = [*PULSOID_REC, "record", ROOM, "--db", str(database), "--server", room.url]
-        self._command += ["--live", "--live-port", str(self.port)]
+        self._command += ["--live", str(self.port)]
         self._process: subprocess.Popen[str] | None = None
 
     @property

@@ -29,7 +29,7 @@ async def test_the_address_is_said_once_and_serves_until_the_end(tmp_path: Path)
     members = tmp_path / "team.toml"
     members.write_text('[user-9]\nname = "Absent"\n', encoding="utf-8")
     async with open_numbered_server() as server:
-        options = ["--live", "--live-port", "0", "--members", str(members)]
+        options = ["--live", "0", "--members", str(members)]
         process = start_recorder(tmp_path / "a.duckdb", server, options=options)
         assert process.stderr is not None
         said = ""
@@ -46,19 +46,19 @@ async def test_the_address_is_said_once_and_serves_until_the_end(tmp_path: Path)
 def test_a_port_in_use_is_wrong_usage_and_nothing_is_made(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        options = ("--db", tmp_path / "a.duckdb", "--server", "ws://127.0.0.1:9", "--live", "--live-port", port)
+        options = ("--db", tmp_path / "a.duckdb", "--server", "ws://127.0.0.1:9", "--live", port)
         done = run_here("record", "room", *options, PULSOID_TOKEN="token-of-a-test")
     assert done.returncode == 2
     assert done.stderr == (
         f"pulsoid-rec: Cannot serve the live page at 127.0.0.1:{port}: another program uses that port. Choose another"
-        " port with --live-port, or 0 for any free one; or another host with --live-host.\n"
+        " with --live PORT, 0 for any free one; or another host with --live-host.\n"
     )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_members_file_that_cannot_be_read_stops_no_recording(tmp_path: Path) -> None:
     (tmp_path / "members.toml").write_text("[user-1]\nname = 3\n", encoding="utf-8")
-    options = ("--db", tmp_path / "a.duckdb", "--server", "ws://127.0.0.1:9", "--live", "--live-port", "0")
+    options = ("--db", tmp_path / "a.duckdb", "--server", "ws://127.0.0.1:9", "--live", "0")
     done = run_here("record", "room", *options, "--duration", "0.2", PULSOID_TOKEN="token-of-a-test")
     assert done.returncode == 3  # never connected
     assert "The live page does without it." in done.stderr
@@ -70,3 +70,11 @@ def test_an_option_of_a_page_that_is_not_served_is_wrong_usage(option: tuple[str
     assert done.returncode == 2
     assert "Add --live." in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_port_behind_the_option_is_a_room(tmp_path: Path) -> None:
+    options = ("--db", tmp_path / "a.duckdb", "--server", "ws://127.0.0.1:9", "--duration", "0.2")
+    done = run_here("record", "one", *options, "--live", "65536", "--live-port", "0", PULSOID_TOKEN="token-of-a-test")
+    assert done.returncode == 3
+    assert "'one'" in done.stderr
+    assert "'65536'" in done.stderr
