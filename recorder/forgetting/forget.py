@@ -38,7 +38,7 @@ class Plan:
     texts: Texts
     counts: Counter[str]
     named: dict[str, set[str]]  # all names of each
-    shared: list[str]  # names that others have, too
+    shared: list[str]  # names, and ids, that are names of others, too
     others: dict[str, list[str]]  # whom else each name may mean
     is_resumed: bool  # whether a run that was killed had begun with some of them
 
@@ -111,11 +111,7 @@ class Forgetting:
         by_text = {text: find_members([text], names, self._forgotten)[0] for text in wanted}
         ids = list(dict.fromkeys((*by_text.values(), *intent.ids)))
         texts, shared = texts_of(ids, names)
-        others = {
-            text: found
-            for text, each in by_text.items()
-            if text != each and (found := other_meanings(text, ids, names))
-        }
+        others = {text: found for text in by_text if (found := other_meanings(text, ids, names))}
         named = {each: names.get(each, set()) for each in ids}
         return Plan(texts, self._count(texts), named, shared, others, bool(intent.ids))
 

@@ -83,12 +83,12 @@ def other_meanings(text: str, meant: Iterable[str], names: Names) -> list[str]:
 
 
 def texts_of(ids: Iterable[str], names: Names) -> tuple[Texts, list[str]]:
-    """Return what is searched for of some members, and the names that are not, since others have them, too."""
+    """Return what is searched for of some members, and names and ids that are not, since others have them, too."""
     ids = tuple(ids)
     others = {name for each in names if each not in ids for name in (each, *names[each])}
     own = {name for each in ids for name in names.get(each, ())}
     tables = {table.ddl for table in (*TABLES, *BOOKKEEPING)}  # a file has their names in it
-    return Texts(ids, tuple(sorted(own - others)), frozenset(others | tables)), sorted(own & others)
+    return Texts(ids, tuple(sorted(own - others)), frozenset(others | tables)), sorted((own | {*ids}) & others)
 
 
 def _with_name(text: str, names: Names) -> list[str]:

@@ -223,3 +223,25 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_members(tmp_path: Path) ->
     assert stored(database) == Counter([as_stored(rows[2])])
     assert log.read_text() == "odd: ************ said so\n"
     assert files_with(tmp_path, ADA, "Ada Lovelace") == []
+
+
+def test_an_id_that_is_the_name_of_another_member_takes_nothing_from_them(tmp_path: Path) -> None:
+    """Of an import, ids may be names."""
+    database, archive = tmp_path / "t.duckdb", tmp_path / "archive"
+    imported = [HeartRateRow("room", "c", "Bruno", 60, at, at + 1, "raw") for at in (5, DAY_US)]
+    others = [
+        MemberEventRow("room", "c", ADA, "updated", "Bruno", '{"name":"Bruno"}', at, at + 2, "raw")
+        for at in (6, DAY_US)
+    ]
+    others.append(RejectedMessageRow("room", "c", 9, "odd", '{"name":"Bruno"}'))
+    bring_in_rows(database, [*imported, *others], keep=True)
+    archive_all(database, archive)
+    (tmp_path / "members.toml").write_text(f'["{ADA}"]\nname = "Bruno"\n["Bruno"]\nhr_max = 190\n')
+    with only_run(database):
+        run = Forgetting(database, tmp_path / "members.toml", None)
+        plan = run.plan(["Bruno"])
+        assert plan.others == {"Bruno": [ADA]}
+        assert plan.shared == ["Bruno"]
+        assert not run.carry_out(plan).left
+    assert all_rows(database, archive) == Counter(map(as_stored, others))
+    assert (tmp_path / "members.toml").read_text() == f'["{ADA}"]\nname = "Bruno"\n'
