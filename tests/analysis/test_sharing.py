@@ -23,8 +23,10 @@ MEMBERS = ("zoe-4711", "profile-of-yann-0815", "ida-x-2")
 NAMES = ("Zo\u00eb Quux", "Yann Plugh", "Ida Xyzzy")
 ROOM, ROOM_NAME, OTHER_ROOM = "gym-of-frobnitz", "Frobnitz Foobarium", "track-waldo"
 CONNECTIONS = ("20260301T175959-deadbeef", "20260301T175959-cafebabe")
-SECRETS = (*MEMBERS, *NAMES, ROOM, ROOM_NAME, OTHER_ROOM, *CONNECTIONS, "kickoff-of-Zo", "Grault", "thud-place")
-PARTS = sorted({part for text in SECRETS for part in (text, text[:8], text.split()[-1])} - {"profile-"})
+LABELS = ("kickoff-of-Zo", "goal <b>Quux</b> 1:0")
+MARK_ID = "20260301T180009-f00dface"
+SECRETS = (*MEMBERS, *NAMES, ROOM, ROOM_NAME, OTHER_ROOM, *CONNECTIONS, *LABELS, MARK_ID, "Grault", "thud-place")
+PARTS = sorted({part for text in SECRETS for part in (text, text[:8], text.split()[-1])} - {"profile-", "1:0"})
 DAY = "2026-03-01"
 """When it was recorded, which no output has where times are moved."""
 
@@ -71,8 +73,20 @@ def db(option: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
             "INSERT INTO rejected_messages VALUES (?, ?, ?, ?, ?), (NULL, NULL, ?, 'damaged', ?)",
             [ROOM, CONNECTIONS[0], at(200), f"there is no kind {NAMES[1]!r}", NAMES[1], at(5), NAMES[2]],
         )
-        label = "kickoff-of-Zo"
-        connection.execute("INSERT INTO marks VALUES (?, ?, ?, 'phase', ?, 'm1', 'cli')", [ROOM, zoe, label, at(9)])
+        for number, (room, who, label, kind, second) in enumerate(
+            [
+                (ROOM, zoe, LABELS[0], "phase", 9),
+                (ROOM, None, LABELS[1], "mark", 50),
+                (ROOM, yann, NAMES[1], "mark", 110),
+                (ROOM, None, LABELS[1], "phase", 300),
+                (ROOM, None, LABELS[1], "mark", 310),
+                (ROOM, None, LABELS[1], "undo", 320),
+                (OTHER_ROOM, ida, MEMBERS[2], "phase", 60),
+            ]
+        ):
+            mark_id = MARK_ID if kind == "undo" or second == 310 else f"{MARK_ID}-{number}"
+            row = [room, who, label, kind, at(second), mark_id]
+            connection.execute("INSERT INTO marks VALUES (?, ?, ?, ?, ?, ?, 'cli')", row)
     tables = [f'["{id_}"]\nname = "{name}"\nbirth_year = 1990\n' for id_, name in zip(MEMBERS, NAMES, strict=True)]
     path.with_name("members.toml").write_text("\n".join([*tables, '[Grault]\nname = "Grault"']), encoding="utf-8")
     if option == "--shift-times":
@@ -99,11 +113,14 @@ def run(*arguments: str | Path, expected: int = 0) -> str:
     return ended.stdout
 
 
+@pytest.mark.parametrize("more", [(), ("--by-phase",)], ids=["by session", "by phase"])
 @pytest.mark.parametrize("format_", ["table", "json", "html"])
-def test_no_report_has_an_id_or_a_name(db: Path, tmp_path: Path, option: str, format_: str) -> None:
-    assert "P" in run("report", "--db", db, option, "--format", format_)
+def test_no_report_has_an_id_or_a_name(
+    db: Path, tmp_path: Path, option: str, format_: str, more: tuple[str, ...]
+) -> None:
+    assert "P" in run("report", "--db", db, option, "--format", format_, *more)
     output = tmp_path / "out"
-    run("report", "--db", db, option, "--session", "all", "--format", format_, "-o", output)
+    run("report", "--db", db, option, "--session", "all", "--format", format_, "-o", output, *more)
     days = [DAY, f"{datetime.now(UTC):%Y-%m-%d}"]  # nor when it was made
     assert_no_secret(output.read_bytes(), *(days if option == "--shift-times" else []))
 
@@ -113,12 +130,13 @@ def test_no_list_of_sessions_has_one(db: Path, option: str) -> None:
         assert "R" in run("sessions", "--db", db, option, "--format", format_)
 
 
-@pytest.mark.parametrize("table", [*(table.name for table in TABLES), "summary"])
+@pytest.mark.parametrize("table", [*(table.name for table in TABLES), "summary", "summary by phase"])
 def test_no_export_has_one(db: Path, tmp_path: Path, option: str, table: str) -> None:
     day = [DAY] if option == "--shift-times" else []
+    chosen = ["summary", "--by-phase"] if table == "summary by phase" else [table]
     for name, more in (("a.csv", ()), ("b.csv", ("--excel",)), ("c.parquet", ())):
         output = tmp_path / name
-        run("export", "--db", db, option, "--table", table, *more, "-o", output)
+        run("export", "--db", db, option, "--table", *chosen, *more, "-o", output)
         assert_no_secret(output.read_bytes(), *day)
     rows = pq.read_table(tmp_path / "c.parquet")  # whose pages are compressed
     assert rows.num_rows > 0
@@ -177,8 +195,8 @@ def excerpt(option: str, db: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def shown(excerpt: Excerpt) -> Iterator[tuple[str, Any]]:
     frames = ("rooms", "sessions", "members", "summary", "notes", "grid", "readings", "time_at_bpm")
-    for name in (*frames, "member_events", "room_events", "connection_events"):
-        frame = getattr(excerpt, name)()
+    for name in (*frames, "member_events", "room_events", "connection_events", "marks", "phases", "by phase"):
+        frame = excerpt.summary(by_phase=True) if name == "by phase" else getattr(excerpt, name)()
         frame = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
         assert not frame.is_empty(), name
         yield name, frame.write_json() + frame._repr_html_()
@@ -231,3 +249,26 @@ def test_a_notebook_says_where_it_made_the_key(db: Path, tmp_path: Path, capsys:
     pr.explore(db, pseudonyms=tmp_path / "a.key")
     pr.explore(db, pseudonyms=tmp_path / "a.key")
     assert capsys.readouterr().err.count(f"Made {tmp_path / 'a.key'}, the key of these pseudonyms.") == 1
+
+
+def test_marks_and_phases_are_chosen_by_pseudonym_or_label_and_an_error_lists_pseudonyms(
+    db: Path, option: str, excerpt: Excerpt
+) -> None:
+    hidden = excerpt.recording.pseudonyms
+    assert hidden is not None
+    assert set(hidden.make("label", [*LABELS, NAMES[1], MEMBERS[2]])) == set(excerpt.marks()["label"])
+    if option == "--shift-times":
+        run("report", "--db", db, option, "--since", f"mark:{LABELS[0]}", expected=2)
+        with pytest.raises(UsageError, match="A range of time gives away"):
+            excerpt.only(session=1, phase=LABELS[0])
+        return
+    [label] = hidden.make("label", LABELS[:1])
+    for typed in (label, LABELS[0]):
+        part = excerpt.only(room=ROOM, session="latest", phase=typed)
+        assert_no_secret(f"{part!r} {part._repr_html_()} {part.summary().write_json()} {part.notes().write_json()}")
+    for choice in ({"phase": "half-time of Nobody"}, {"since": "mark:half-time of Nobody"}):
+        with pytest.raises(UsageError) as caught:
+            excerpt.only(room=ROOM, session="latest", **choice)
+        assert_no_secret(str(caught.value))
+    assert "P" in run("report", "--db", db, option, "--since", f"mark:{LABELS[0]}", "--format", "html")
+    run("report", "--db", db, option, "--since", "mark:nothing", expected=2)
