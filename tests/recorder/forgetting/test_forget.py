@@ -245,3 +245,17 @@ def test_an_id_that_is_the_name_of_another_member_takes_nothing_from_them(tmp_pa
         assert not run.carry_out(plan).left
     assert all_rows(database, archive) == Counter(map(as_stored, others))
     assert (tmp_path / "members.toml").read_text() == f'["{ADA}"]\nname = "Bruno"\n'
+
+
+def test_what_a_table_of_the_users_own_has_of_the_member_is_listed(tmp_path: Path) -> None:
+    """Its texts are compressed, so that a search of the file's bytes does not find them."""
+    database = tmp_path / "t.duckdb"
+    bring_in_rows(database, [HeartRateRow("room", "c", each, 60, 1, 2, "raw") for each in (ADA, "user-12")])
+    with duckdb.connect(database) as connection:
+        some = "SELECT 'heart of ' || profile_id || ' at ' || i AS said FROM range(20000) AS t(i), heart_rate"
+        connection.execute(f'CREATE SCHEMA "my own"; CREATE TABLE "my own"."a ""b""" AS {some} ORDER BY hash(i)')
+    left = forget(database, ADA).left
+    assert [str(each) for each in left] == [f'{database}: 20,000 of the rows of my own.a "b", a table of your own']
+    with duckdb.connect(database) as connection:
+        connection.execute(f'DELETE FROM "my own"."a ""b""" WHERE said LIKE \'%{ADA}%\'')
+    assert not forget(database, ADA).left
