@@ -26,7 +26,7 @@ from pulsoid_rec.recorder.contract.forgotten import hash_id, key_path
 from pulsoid_rec.recorder.forgetting.forget import Forgetting
 from pulsoid_rec.recorder.ingest import database as database_module
 from pulsoid_rec.recorder.ingest.recover import recover
-from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, RejectedMessageRow, RoomEventRow
+from pulsoid_rec.recorder.journal.rows import AnyRow, HeartRateRow, MemberEventRow, RejectedMessageRow, RoomEventRow
 
 
 def faults(database: Path, archive: Path) -> list[str]:
@@ -229,11 +229,11 @@ def test_an_id_that_is_the_name_of_another_member_takes_nothing_from_them(tmp_pa
     """Of an import, ids may be names."""
     database, archive = tmp_path / "t.duckdb", tmp_path / "archive"
     imported = [HeartRateRow("room", "c", "Bruno", 60, at, at + 1, "raw") for at in (5, DAY_US)]
-    others = [
-        MemberEventRow("room", "c", ADA, "updated", "Bruno", '{"name":"Bruno"}', at, at + 2, "raw")
-        for at in (6, DAY_US)
+    said = '{"name":"Bruno"}'
+    others: list[AnyRow] = [
+        MemberEventRow("room", "c", ADA, "updated", "Bruno", said, at, at + 2, "raw") for at in (6, DAY_US)
     ]
-    others.append(RejectedMessageRow("room", "c", 9, "odd", '{"name":"Bruno"}'))
+    others.append(RejectedMessageRow("room", "c", 9, "odd", said))
     bring_in_rows(database, [*imported, *others], keep=True)
     archive_all(database, archive)
     (tmp_path / "members.toml").write_text(f'["{ADA}"]\nname = "Bruno"\n["Bruno"]\nhr_max = 190\n')
