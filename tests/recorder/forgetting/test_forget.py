@@ -26,7 +26,14 @@ from pulsoid_rec.recorder.contract.forgotten import hash_id, key_path
 from pulsoid_rec.recorder.forgetting.forget import Forgetting
 from pulsoid_rec.recorder.ingest import database as database_module
 from pulsoid_rec.recorder.ingest.recover import recover
-from pulsoid_rec.recorder.journal.rows import AnyRow, HeartRateRow, MemberEventRow, RejectedMessageRow, RoomEventRow
+from pulsoid_rec.recorder.journal.rows import (
+    AnyRow,
+    HeartRateRow,
+    MarkRow,
+    MemberEventRow,
+    RejectedMessageRow,
+    RoomEventRow,
+)
 
 
 def faults(database: Path, archive: Path) -> list[str]:
@@ -259,3 +266,33 @@ def test_what_a_table_of_the_users_own_has_of_the_member_is_listed(tmp_path: Pat
     with duckdb.connect(database) as connection:
         connection.execute(f'DELETE FROM "my own"."a ""b""" WHERE said LIKE \'%{ADA}%\'')
     assert not forget(database, ADA).left
+
+
+def test_a_label_that_names_the_member_stays_without_the_name_wherever_the_mark_is(tmp_path: Path) -> None:
+    """Nobody could delete it there: a mark is only undone."""
+    database, archive, name = tmp_path / "t.duckdb", tmp_path / "archive", NAMES[ADA]
+    rows: list[AnyRow] = [MemberEventRow("room", "c", ADA, "updated", name, None, 1, 2, "raw")]
+    marks = [
+        MarkRow("room", None, label, kind, at + n, f"m-{at}-{n}", "cli")
+        for at in (5, DAY_US, 2 * DAY_US)
+        for n, (label, kind) in enumerate(
+            [(f"goal by {name}!", "mark"), (name, "phase"), (f"{name} {name}", "mark"), (f"of {ADA}", "undo")]
+        )
+    ]
+    others = [MarkRow("room", "user-12", f"{name}'s goal", "mark", 9, "o", "cli")]
+    others += [
+        MarkRow("room", None, "Lovelace", "mark", 9, "p", "page"),
+        MarkRow("room", None, "1", "mark", 9, "q", "api"),
+    ]
+    bring_in_rows(database, [*rows, *marks[:4], *others], keep=True)
+    archive_all(database, archive)
+    bring_in_rows(database, marks[4:8], "b-0", keep=True)
+    write_segment(tmp_path / "t.duckdb.journal", "c-0", marks[8:], is_open=True)
+    assert not forget(database, ADA).left
+    left = Counter(
+        ("marks", *(part.replace(ADA, MASK).replace(name, MASK) if isinstance(part, str) else part for part in row[1:]))
+        for row in map(as_stored, [*marks, *others])
+    )
+    assert all_rows(database, archive) == left
+    assert faults(database, archive) == []
+    assert files_with(tmp_path, ADA, name) == []
