@@ -296,3 +296,36 @@ def test_a_label_that_names_the_member_stays_without_the_name_wherever_the_mark_
     assert all_rows(database, archive) == left
     assert faults(database, archive) == []
     assert files_with(tmp_path, ADA, name) == []
+
+
+@pytest.mark.parametrize("place", ["data", "end"])
+def test_a_damaged_file_of_the_archive_is_not_written_anew_as_if_it_was_sound(tmp_path: Path, place: str) -> None:
+    database, archive = tmp_path / "t.duckdb", tmp_path / "archive"
+    bring_in_rows(database, [HeartRateRow("room", "c", ADA, 60 + at % 9, at, at + 1, "raw") for at in range(99)])
+    archive_all(database, archive)
+    [path] = archive.rglob("*.parquet")
+    content = bytearray(path.read_bytes())
+    content[-1 if place == "end" else 20] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match=r"\.parquet is damaged: it is not as it was written") as caught:
+        forget(database, ADA)
+    assert "Put it back from a backup" in caught.value.hint
+    assert path.read_bytes() == content
+    content[-1 if place == "end" else 20] ^= 1
+    path.write_bytes(content)
+    assert not forget(database, ADA).left
+
+
+def test_a_damaged_file_of_another_database_is_listed_and_stops_nothing(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    for name in ("a", "b"):
+        rows = [MemberEventRow("room", "c", ADA, "updated", NAMES[ADA], None, at, at + 1, "raw") for at in range(3)]
+        bring_in_rows(tmp_path / name / "t.duckdb", rows)
+        archive_all(tmp_path / name / "t.duckdb", archive)
+    with open_when_free(tmp_path / "b" / "t.duckdb") as connection:
+        [theirs] = read_notes(connection).noted
+    path = open_place(archive).path_of(theirs)  # type: ignore[attr-defined]
+    path.write_bytes(path.read_bytes()[:-9])
+    [left] = forget(tmp_path / "a" / "t.duckdb", NAMES[ADA]).left
+    assert str(path) == left.file
+    assert left.where.startswith("cannot be read")
