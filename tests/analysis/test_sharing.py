@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import polars.selectors as cs
 import pyarrow.parquet as pq
 import pytest
 from command import run_here
@@ -27,8 +28,8 @@ LABELS = ("kickoff-of-Zo", "goal <b>Quux</b> 1:0")
 MARK_ID = "20260301T180009-f00dface"
 SECRETS = (*MEMBERS, *NAMES, ROOM, ROOM_NAME, OTHER_ROOM, *CONNECTIONS, *LABELS, MARK_ID, "Grault", "thud-place")
 PARTS = sorted({part for text in SECRETS for part in (text, text[:8], text.split()[-1])} - {"profile-", "1:0"})
-DAY = "2026-03-01"
-"""When it was recorded, which no output has where times are moved."""
+DAYS = ("2026-03-01", str(int(at(0).timestamp()))[:-3])
+"""When it was recorded, as a date and in seconds since 1970: no output has it where times are moved."""
 
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]  # pages and pictures are drawn
@@ -109,7 +110,7 @@ def run(*arguments: str | Path, expected: int = 0) -> str:
     assert ended.returncode == expected, ended.stderr
     # Its own paths are in messages to the owner, and in no file.
     told = "\n".join(line for line in ended.stderr.splitlines() if not ("Wrote" in line or "Made" in line))
-    assert_no_secret(ended.stdout + told, *([DAY] if "--shift-times" in arguments else []))
+    assert_no_secret(ended.stdout + told, *(DAYS if "--shift-times" in arguments else []))
     return ended.stdout
 
 
@@ -121,7 +122,7 @@ def test_no_report_has_an_id_or_a_name(
     assert "P" in run("report", "--db", db, option, "--format", format_, *more)
     output = tmp_path / "out"
     run("report", "--db", db, option, "--session", "all", "--format", format_, "-o", output, *more)
-    days = [DAY, f"{datetime.now(UTC):%Y-%m-%d}"]  # nor when it was made
+    days = [*DAYS, f"{datetime.now(UTC):%Y-%m-%d}"]  # nor when it was made
     assert_no_secret(output.read_bytes(), *(days if option == "--shift-times" else []))
 
 
@@ -132,7 +133,7 @@ def test_no_list_of_sessions_has_one(db: Path, option: str) -> None:
 
 @pytest.mark.parametrize("table", [*(table.name for table in TABLES), "summary", "summary by phase"])
 def test_no_export_has_one(db: Path, tmp_path: Path, option: str, table: str) -> None:
-    day = [DAY] if option == "--shift-times" else []
+    day = DAYS if option == "--shift-times" else ()
     chosen = ["summary", "--by-phase"] if table == "summary by phase" else [table]
     for name, more in (("a.csv", ()), ("b.csv", ("--excel",)), ("c.parquet", ())):
         output = tmp_path / name
@@ -141,7 +142,8 @@ def test_no_export_has_one(db: Path, tmp_path: Path, option: str, table: str) ->
     rows = pq.read_table(tmp_path / "c.parquet")  # whose pages are compressed
     assert rows.num_rows > 0
     assert_no_secret(f"{rows.to_pylist()} {rows.schema.metadata}".encode())
-    assert_no_secret(pl.read_parquet(tmp_path / "c.parquet").write_csv(), *day)
+    frame = pl.read_parquet(tmp_path / "c.parquet")
+    assert_no_secret(frame.write_csv() + frame.select(cs.datetime().dt.epoch("s")).write_csv(), *day)
 
 
 def test_a_pseudonym_is_the_same_in_every_output_and_chooses_as_the_id_does(db: Path, tmp_path: Path) -> None:
@@ -199,20 +201,20 @@ def shown(excerpt: Excerpt) -> Iterator[tuple[str, Any]]:
         frame = excerpt.summary(by_phase=True) if name == "by phase" else getattr(excerpt, name)()
         frame = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
         assert not frame.is_empty(), name
-        yield name, frame.write_json() + frame._repr_html_()
+        yield name, frame.write_json() + frame._repr_html_() + frame.select(cs.datetime().dt.epoch("s")).write_json()
     yield "repr", f"{excerpt!r} {excerpt._repr_html_()} {excerpt.recording.pseudonyms!r}"
 
 
 def test_no_frame_of_a_notebook_has_one(excerpt: Excerpt) -> None:
     for name, text in shown(excerpt):
-        assert_no_secret(f"{name} {text}", *([DAY] if excerpt.recording.is_moved else []))
+        assert_no_secret(f"{name} {text}", *(DAYS if excerpt.recording.is_moved else []))
 
 
 @pytest.mark.parametrize("chart", ["timeline", "zone_bars", "distribution", "small_multiples", "calendar", "history"])
 def test_no_chart_of_a_notebook_has_one(excerpt: Excerpt, chart: str) -> None:
     pr.show_offline()
     drawn = getattr(excerpt.only(member=MEMBERS[0]) if chart == "history" else excerpt, chart)()
-    assert_no_secret(drawn.to_json(), *([DAY] if excerpt.recording.is_moved else []))
+    assert_no_secret(drawn.to_json(), *(DAYS if excerpt.recording.is_moved else []))
     bundle = drawn._repr_mimebundle_()
     outputs, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
     assert_no_secret(json.dumps([{kind: str(of) for kind, of in outputs.items()}, metadata], ensure_ascii=False))
@@ -233,7 +235,7 @@ def test_with_moved_times_neither_sql_nor_a_range_gives_the_true_ones_away(excer
         with pytest.raises(UsageError, match="SQL finds times as they were recorded"):
             excerpt.sql("FROM heart_rate")
         with pytest.raises(UsageError, match="A range of time gives away"):
-            excerpt.only(since=DAY)
+            excerpt.only(since=DAYS[0])
     else:
         assert_no_secret(excerpt.sql("FROM heart_rate").write_csv() + excerpt.sql("FROM member_events").write_csv())
 
