@@ -128,8 +128,8 @@ def _require_space(connection: duckdb.DuckDBPyConnection, database: Path) -> Non
     free_bytes = shutil.disk_usage(database.absolute().parent).free
     if free_bytes < used_bytes:
         raise StorageError(
-            f"The copy of {database} needs up to {used_bytes // 10**6:,} MB, and {free_bytes // 10**6:,} MB are free",
-            "Free some space, and run this again; nothing was changed.",
+            f"The copy of {database} needs up to {used_bytes / 1e6:,.1f} MB, and {free_bytes / 1e6:,.1f} MB are free",
+            "Free some space, and run this again; the database is unchanged.",
         )
 
 

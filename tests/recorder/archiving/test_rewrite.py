@@ -127,7 +127,7 @@ def test_too_small_a_disk_is_said_before_anything_is_written(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
-    with pytest.raises(StorageError, match=r"needs up to .* MB, and 0 MB are free\. Free some space"):
+    with pytest.raises(StorageError, match=r"needs up to .* MB, and 0\.0 MB are free\. Free some space"):
         compact(database)
     assert stored(database) == ROWS
 
