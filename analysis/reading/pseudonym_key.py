@@ -28,14 +28,14 @@ def read_or_make_key(path: Path, announce: Callable[[str], None]) -> bytes:
             return _read(path)
         _make(path)
         key = _read(path)
-        announce(
-            f"Made {path}, the key of these pseudonyms. Keep it, for with another key they are others; and share it"
-            " with nobody, for with it people are found by their ids"
-        )
-        return key
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"Cannot use the key {path}: {reason}", "Choose another file with --pseudonym-key.") from error
+    announce(
+        f"Made {path}, the key of these pseudonyms. Keep it, for with another key they are others; and share it"
+        " with nobody, for with it people are found by their ids"
+    )
+    return key
 
 
 def _read(path: Path) -> bytes:
