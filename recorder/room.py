@@ -244,7 +244,8 @@ class Room:
         if self.stop.is_set():
             return Disconnect(Event.STOPPED, "closed", 1000, "the recorder was stopped")
         closed = websocket.closed
-        end = ended_connection(closed.code, closed.reason) if closed else ended_connection(1006)
+        said = closed.reason if closed and self.consent is None else None  # it may hold anybody's id
+        end = ended_connection(closed.code if closed else 1006, said)
         silent_s = trio.current_time() - stream.received_at
         if self._is_lost:
             reason = f"no answer to a ping, and nothing received for {format_duration(silent_s)}"

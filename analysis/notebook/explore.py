@@ -174,7 +174,9 @@ class Excerpt(Charts):
         since, until = (self._at_mark(bound, wanted, name) for name, bound in (("since", since), ("until", until)))
         since_at, until_at = choose_range(since, until, wanted, datetime.now(UTC))
         chosen = replace(self, wanted=replace(wanted, since=since_at, until=until_at))
-        return chosen if phase is None else replace(chosen, wanted=choose_phase(phase, chosen.phases(), chosen.wanted))
+        if phase is None:
+            return chosen
+        return replace(chosen, wanted=choose_phase(phase, chosen.phases(), chosen.wanted, hidden))
 
     def _at_mark(self, typed: Time | None, wanted: Filter, name: str) -> Time | None:
         if not isinstance(typed, str) or not typed.startswith(MARK_PREFIX):

@@ -63,22 +63,27 @@ def choose_session(typed: Which | str, read: Callable[[], pl.DataFrame], where: 
     return session
 
 
-def choose_phase(typed: str | int, phases: pl.DataFrame, wanted: Filter) -> Filter:
+def choose_phase(
+    typed: str | int, phases: pl.DataFrame, wanted: Filter, pseudonyms: Pseudonyms | None = None
+) -> Filter:
     """Return a filter for a phase alone, given by label or number; `phases` are those of the filter's sessions.
 
-    A `UsageError` lists the phases if none is meant, or several are.
+    With pseudonyms it is found, and listed, by that of its label. A `UsageError` lists the phases if none is meant, or
+    several are.
     """
     is_number = isinstance(typed, int) or typed.isdigit()
-    found = phases.filter(pl.col("phase_label") == str(typed))
+    label = str(typed) if pseudonyms is None else pseudonyms.choose("label", str(typed))
+    found = phases.filter(pl.col("phase_label") == label)
     if found.is_empty() and is_number:
         found = phases.filter(pl.col("phase") == int(typed))
     if found.height != 1:
         among = phases.filter(pl.col("phase") > 0) if found.is_empty() else found
         named = [
-            f"{plain(label or '')!r} (phase {number} of session {session} of {plain(room)})"
-            for room, session, number, label in among.select("room_id", "session", "phase", "phase_label").iter_rows()
+            f"{plain(each or '')!r} (phase {number} of session {session} of {plain(room)})"
+            for room, session, number, each in among.select("room_id", "session", "phase", "phase_label").iter_rows()
         ]
-        what = f"There is no phase {typed!r}" if found.is_empty() else f"{found.height} phases are called {typed!r}"
+        called = typed if is_number else label
+        what = f"There is no phase {called!r}" if found.is_empty() else f"{found.height} phases are called {called!r}"
         hint = f"Choose a room, a session, or a phase by its number: {format_list(named, MOST_NAMES)}."
         raise UsageError(what, hint if named else "No phase was marked there: `pulsoid-rec mark LABEL --phase` does.")
     row = found.row(0, named=True)

@@ -27,14 +27,15 @@ def read_or_make_key(path: Path, announce: Callable[[str], None]) -> bytes:
         with suppress(FileNotFoundError):
             return _read(path)
         _make(path)
-        announce(
-            f"Made {path}, the key of these pseudonyms. Keep it: another key makes other pseudonyms. Do not share it:"
-            " with it, whoever knows an id finds the person"
-        )
-        return _read(path)
+        key = _read(path)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"Cannot use the key {path}: {reason}", "Choose another file with --pseudonym-key.") from error
+    announce(
+        f"Made {path}, the key of these pseudonyms. Keep it: another key makes other pseudonyms. Do not share it:"
+        " with it, whoever knows an id finds the person"
+    )
+    return key
 
 
 def _read(path: Path) -> bytes:

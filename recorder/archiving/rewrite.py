@@ -46,7 +46,7 @@ def rewrite(
     database
         The file, or a link to it.
     kept
-        By table, an SQL condition for the rows that are kept; of the other tables all are.
+        By table, an SQL condition for the rows that are kept; of the other tables, and of the user's own, all are.
     changed
         By table, what SQL selects of these rows instead of `*`.
     add
@@ -63,7 +63,9 @@ def rewrite(
     """
     database = follow_link(database)
 
-    def select(name: str, place: str) -> str:
+    def select(schema: str, name: str, place: str) -> str:
+        if schema != "main":
+            return place
         return f"(SELECT {changed.get(name, '*')} FROM {place} WHERE {kept.get(name, 'true')})"
 
     _remove_leftovers(database)
@@ -91,7 +93,7 @@ def _copy(
     connection: duckdb.DuckDBPyConnection,
     database: Path,
     new: Path,
-    select: Callable[[str, str], str],
+    select: Callable[[str, str, str], str],
     add: Callable[[duckdb.DuckDBPyConnection, str], object],
 ) -> int:
     """Copy the database that is in use, without a WAL afterwards, to a new file; return its bytes."""
@@ -105,8 +107,14 @@ def _copy(
     connection.execute(f"COPY FROM DATABASE {NAME} TO {_NEW} (SCHEMA)")
     for table in connection.execute(_TABLES).fetchall():
         place = ".".join('"' + part.replace('"', '""') + '"' for part in table)
-        source = select(table[1], f"{NAME}.{place}")
-        connection.execute(f"INSERT INTO {_NEW}.{place} FROM {source}")
+        source = select(table[0], table[1], f"{NAME}.{place}")
+        try:
+            connection.execute(f"INSERT INTO {_NEW}.{place} FROM {source}")
+        except (duckdb.BinderException, duckdb.ConstraintException) as error:  # its columns are computed, for one
+            raise StorageError(
+                f"{'.'.join(table)} of {database}, a table of your own, cannot be copied: {str(error).splitlines()[0]}",
+                "Move it to a file of its own, and run this again; nothing was changed.",
+            ) from error
         if fingerprint(connection, source) != fingerprint(connection, f"{_NEW}.{place}"):
             raise StorageError(f"The copy of {database} differs from it", "Check the disk. The database is unchanged.")
     add(connection, f"{_NEW}.main.")
@@ -120,8 +128,8 @@ def _require_space(connection: duckdb.DuckDBPyConnection, database: Path) -> Non
     free_bytes = shutil.disk_usage(database.absolute().parent).free
     if free_bytes < used_bytes:
         raise StorageError(
-            f"The copy of {database} needs up to {used_bytes // 10**6:,} MB, and {free_bytes // 10**6:,} MB are free",
-            "Free some space, and run this again; nothing was changed.",
+            f"The copy of {database} needs up to {used_bytes / 1e6:,.1f} MB, and {free_bytes / 1e6:,.1f} MB are free",
+            "Free some space, and run this again; the database is unchanged.",
         )
 
 

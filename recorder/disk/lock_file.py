@@ -40,12 +40,13 @@ class LockFile:
     """A file that this process makes and keeps locked until `release`; `OSError` if that cannot be done.
 
     `BlockingIOError` if another process holds it: after a second, spent on those that only look whether it is locked,
-    or at once with `wait=False`. Others can read its `content` with `read_locked`.
+    or at once with `wait=False`. Others can read its `content` with `read_locked`; on a full disk it has none until
+    `renew` finds space for it.
     """
 
     def __init__(self, path: Path, *, wait: bool = True, content: bytes = b"") -> None:
         self._path = path
-        self._content = content
+        self._content, self._is_written = content, False
         self._file = _make(path, _ATTEMPTS if wait else 1)
         self._write()
 
@@ -54,12 +55,16 @@ class LockFile:
         if not _is_same_file(self._file, self._path):
             removed, self._file = self._file, _make(self._path, _ATTEMPTS)
             os.close(removed)
+            self._is_written = False
+        if not self._is_written:
             self._write()
 
     def _write(self) -> None:
         if self._content:
             os.lseek(self._file, 0, os.SEEK_SET)
-            os.write(self._file, _LOCKED + self._content)
+            with contextlib.suppress(OSError):
+                written = os.write(self._file, _LOCKED + self._content)
+                self._is_written = written == len(_LOCKED + self._content)
 
     def release(self) -> None:
         """Remove and unlock the file."""

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from pulsoid_rec.recorder.archiving.access import open_when_free
 from pulsoid_rec.recorder.archiving.parquet import day_us
 from pulsoid_rec.recorder.archiving.rewrite import rewrite
 from pulsoid_rec.recorder.contract.forgotten import hash_id
-from pulsoid_rec.recorder.contract.tables import HEART_RATE, MEMBER_EVENTS, TABLES, Table
+from pulsoid_rec.recorder.contract.table_check import quote_name
+from pulsoid_rec.recorder.contract.tables import BOOKKEEPING, HEART_RATE, MEMBER_EVENTS, TABLES, Table
 from pulsoid_rec.recorder.forgetting.receipts import add_receipts
 from pulsoid_rec.recorder.forgetting.rows import SEARCHED, masked_sql, named_sql, own_sql
 from pulsoid_rec.recorder.forgetting.search import Finding, find_bytes
@@ -20,7 +21,7 @@ from pulsoid_rec.recorder.forgetting.texts import Texts
 from pulsoid_rec.recorder.ingest.migration import NAME, SCHEMA
 
 _DAY_US = 86_400_000_000
-_LOOKED_AT = f"SELECT table_name FROM duckdb_tables() WHERE database_name = '{NAME}' AND schema_name = 'main'"
+_TABLES = f"SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = '{NAME}' AND NOT temporary"
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, texts: Texts) -> tuple[Counter[str], Counter[str]]:
@@ -72,6 +73,7 @@ def forget_rows(
             [(rows,)] = connection.execute(f"SELECT count(*) FILTER ({theirs}) FROM {schema}{table.name}").fetchall()
             if rows:
                 found.append(Finding(str(database), f"{rows:,} of the rows of {table.name}"))
+        found.extend(_search_others(connection, database, texts))
 
     def inspect(new: Path) -> None:
         if find_bytes(new, texts):
@@ -111,8 +113,20 @@ def count_older(connection: duckdb.DuckDBPyConnection, before: date) -> Counter[
 
 def _searched(connection: duckdb.DuckDBPyConnection) -> list[Table]:
     """Return the tables that may name members, of those that there are."""
-    there = connection.execute(_LOOKED_AT).fetchall()
-    return [table for table in SEARCHED if (table.name,) in there]
+    there = connection.execute(_TABLES).fetchall()
+    return [table for table in SEARCHED if ("main", table.name) in there]
+
+
+def _search_others(connection: duckdb.DuckDBPyConnection, database: Path, texts: Texts) -> Iterator[Finding]:
+    """Look into tables that are none of ours, whose texts are compressed in the file."""
+    ours = {("main", table.name) for table in (*TABLES, *BOOKKEEPING)}
+    for place in connection.execute(_TABLES).fetchall():
+        if place not in ours:
+            source = ".".join(map(quote_name, (NAME, *place)))
+            rows = f"SELECT count(*) FILTER ({texts.sql('to_json(t)')}) FROM {source} AS t"
+            [(count,)] = connection.execute(rows).fetchall()
+            if count:
+                yield Finding(str(database), f"{count:,} of the rows of {'.'.join(place)}, a table of your own")
 
 
 def _count_removed(connection: duckdb.DuckDBPyConnection, schema: str) -> Counter[str]:

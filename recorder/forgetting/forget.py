@@ -38,7 +38,7 @@ class Plan:
     texts: Texts
     counts: Counter[str]
     named: dict[str, set[str]]  # all names of each
-    shared: list[str]  # names that others have, too
+    shared: list[str]  # names, and ids, that are names of others, too
     others: dict[str, list[str]]  # whom else each name may mean
     is_resumed: bool  # whether a run that was killed had begun with some of them
 
@@ -101,6 +101,7 @@ class Forgetting:
 
         Raises `UsageError` if somebody is nobody, or may be several.
         """
+        self._require_sound_archive()
         place = self._store.place if self._store else None
         listed = place.list_files() if place else {}
         with open_when_free(self.database) as connection:
@@ -111,11 +112,7 @@ class Forgetting:
         by_text = {text: find_members([text], names, self._forgotten)[0] for text in wanted}
         ids = list(dict.fromkeys((*by_text.values(), *intent.ids)))
         texts, shared = texts_of(ids, names)
-        others = {
-            text: found
-            for text, each in by_text.items()
-            if text != each and (found := other_meanings(text, ids, names))
-        }
+        others = {text: found for text in by_text if (found := other_meanings(text, ids, names))}
         named = {each: names.get(each, set()) for each in ids}
         return Plan(texts, self._count(texts), named, shared, others, bool(intent.ids))
 
@@ -139,6 +136,21 @@ class Forgetting:
             done.left += self._search(texts, done.at_us)
         files.intent_path(self.database).unlink(missing_ok=True)
         return done
+
+    def _require_sound_archive(self) -> None:
+        """Raise `StorageError` for a damaged file: written anew, its wrong numbers would look like right ones."""
+        if self._store is None:
+            return
+        for file, noted in self._notes.noted.items():
+            try:
+                fault = "" if self._store.sha256_of(file) == noted.sha256 else "it is not as it was written"
+            except OSError as error:
+                fault = str(error)
+            if fault:
+                raise StorageError(
+                    f"{self._store.place.name_of(file)} is damaged: {fault}",
+                    "Put it back from a backup, and run this again; nothing was changed.",
+                )
 
     def _count(self, texts: Texts) -> Counter[str]:
         with translate_errors(self.database), open_when_free(self.database) as connection:

@@ -14,7 +14,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.paths import follow_link
-from pulsoid_rec.recorder.contract.tables import REJECTED_MESSAGES
+from pulsoid_rec.recorder.contract.tables import MARKS, REJECTED_MESSAGES
 from pulsoid_rec.recorder.disk.replace import open_replacement
 from pulsoid_rec.recorder.disk.sync import sync_file
 from pulsoid_rec.recorder.forgetting.texts import Texts
@@ -37,15 +37,16 @@ def clean_line(line: bytes, texts: Texts) -> bytes | None:
         return None
     if not has_text:
         return line
-    masked = {key: value if key in _UNCHANGED else _mask(value, texts) for key, value in row.items()}
+    names = row["table"] == MARKS.name
+    masked = {key: value if key in _UNCHANGED else _mask(value, texts, names=names) for key, value in row.items()}
     if masked == row:
         return line
     del masked["crc32"]
     return encode_line(masked)
 
 
-def _mask(value: Any, texts: Texts) -> Any:
-    return texts.mask(value) if isinstance(value, str) else value
+def _mask(value: Any, texts: Texts, *, names: bool) -> Any:
+    return texts.mask(value, names=names) if isinstance(value, str) else value
 
 
 def clean_segment(path: Path, texts: Texts, *, dry: bool = False) -> int:

@@ -1,6 +1,7 @@
 """Whom the user means: members by their ids, or the names that they have or had."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -31,26 +32,31 @@ def read_names(
     files: Iterable[ArchiveFile],
     members_file: Path | None,
 ) -> Names:
-    """Read all members and their names: of the database, of the archive's member events, and of the members file."""
+    """Read all members and their names: of the database, of the archive's member events, and of the members file.
+
+    What others wrote into the archive may be damaged, and is then left out: the search lists it.
+    """
     found: Names = {}
-    sources = [
-        f"SELECT profile_id, {'name' if table in (MEMBER_EVENTS, ARCHIVED_NAMES) else 'NULL'} FROM {table.name}"
-        for table in WITH_MEMBERS
-    ]
-    tables = {MEMBER_EVENTS.name, MARKS.name}
+    for table in WITH_MEMBERS:
+        name = "name" if table in (MEMBER_EVENTS, ARCHIVED_NAMES) else "NULL"
+        _add_names(connection, f"SELECT profile_id, {name} FROM {table.name}", found)
     if place is not None:
         place.register(connection)
         for file in files:
-            if file.table in tables:
+            if file.table in {MEMBER_EVENTS.name, MARKS.name}:
                 name = "name" if file.table == MEMBER_EVENTS.name else "NULL"
-                sources.append(f"SELECT profile_id, {name} FROM {parquet_sql(place.duckdb_path(file))}")
-    for source in sources:
-        for profile_id, name in connection.execute(f"SELECT DISTINCT * FROM ({source})").fetchall():
-            if profile_id is not None:
-                found.setdefault(profile_id, set()).update({name} - {None})
+                source = f"SELECT profile_id, {name} FROM {parquet_sql(place.duckdb_path(file))}"
+                with suppress(duckdb.Error):
+                    _add_names(connection, source, found)
     for profile_id, member in (read_members_file(members_file) if members_file else {}).items():
         found.setdefault(profile_id, set()).update({member.name} - {None})  # type: ignore[arg-type]
     return found
+
+
+def _add_names(connection: duckdb.DuckDBPyConnection, source: str, found: Names) -> None:
+    for profile_id, name in connection.execute(f"SELECT DISTINCT * FROM ({source})").fetchall():
+        if profile_id is not None:
+            found.setdefault(profile_id, set()).update({name} - {None})
 
 
 def find_members(wanted: Iterable[str], names: Names, forgotten: Forgotten) -> list[str]:
@@ -83,12 +89,12 @@ def other_meanings(text: str, meant: Iterable[str], names: Names) -> list[str]:
 
 
 def texts_of(ids: Iterable[str], names: Names) -> tuple[Texts, list[str]]:
-    """Return what is searched for of some members, and the names that are not, since others have them, too."""
+    """Return what is searched for of some members, and names and ids that are not, since others have them, too."""
     ids = tuple(ids)
     others = {name for each in names if each not in ids for name in (each, *names[each])}
     own = {name for each in ids for name in names.get(each, ())}
     tables = {table.ddl for table in (*TABLES, *BOOKKEEPING)}  # a file has their names in it
-    return Texts(ids, tuple(sorted(own - others)), frozenset(others | tables)), sorted(own & others)
+    return Texts(ids, tuple(sorted(own - others)), frozenset(others | tables)), sorted((own | {*ids}) & others)
 
 
 def _with_name(text: str, names: Names) -> list[str]:

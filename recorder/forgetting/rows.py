@@ -38,14 +38,19 @@ def own_sql(table: Table, texts: Texts) -> str:
 
 
 def named_sql(table: Table, texts: Texts, *, ids_only: bool = True) -> str:
-    """Return the SQL condition for rows that are not theirs, and have an id of theirs in a text; or also a name."""
+    """Return the SQL condition for rows that are not theirs, and have an id of theirs in a text; or also a name.
+
+    In the label of a mark a name counts as an id does: the recording's owner wrote it there.
+    """
+    ids_only = ids_only and table is not MARKS
     named = [texts.sql(column, ids_only=ids_only) for column in _FREE_TEXTS.get(table, ())]
     return f"NOT {own_sql(table, texts)} AND ({' OR '.join(named)})" if named else "false"
 
 
 def masked_sql(table: Table, texts: Texts, *, in_file: bool = False) -> str:
-    """Return what SQL selects of a table so that such rows have no id any more; `in_file`: of an archive's file."""
+    """Return what SQL selects of a table so that `named_sql` finds nothing; `in_file`: of an archive's file."""
     types = {column.name: column.type for column in table.columns}
     cast = "::VARCHAR" if in_file else ""  # JSON is text there
-    masked = [f"{texts.masked_sql(name, types[name])}{cast} AS {name}" for name in _FREE_TEXTS[table]]
+    names = table is MARKS
+    masked = [f"{texts.masked_sql(name, types[name], names=names)}{cast} AS {name}" for name in _FREE_TEXTS[table]]
     return f"* REPLACE ({', '.join(masked)})"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 MASK = "[forgotten]"
-"""What stands in the place of an id in rows that are not the member's own."""
+"""What stands in the place of an id in rows that are not the member's own; in the label of a mark also of a name."""
 
 _WORD_CHARS, _NUMBER_CHARS = 4, 8
 """Characters from which on a word with a letter, and any other text, is hardly anything else."""
@@ -29,7 +29,8 @@ _QUOTES = ('"', r'\\*"')
 class Texts:
     """Ids and names of members; each name is of nobody else.
 
-    `others` are ids and names of the others: what is a part of one is not looked for in bytes that are no text.
+    `others` are ids and names of the others: what is a part of one is not looked for in bytes that are no text. An id
+    that is another member's name, as one of an import may be, is only looked for where ids are.
     """
 
     ids: tuple[str, ...]
@@ -37,20 +38,28 @@ class Texts:
     others: frozenset[str] = frozenset()
 
     @cached_property
+    def _written(self) -> tuple[str, ...]:
+        """The ids that in a text mean nobody else."""
+        return tuple(each for each in self.ids if each not in self.others)
+
+    def _masked(self, *, names: bool) -> tuple[str, ...]:
+        return (*self._written, *self.names) if names else self._written
+
+    @cached_property
     def regex(self) -> re.Pattern[str]:
         """What finds an id or a name."""
-        return re.compile(_regex((*self.ids, *self.names), _PYTHON))
+        return re.compile(_regex(self._masked(names=True), _PYTHON))
 
-    def mask(self, text: str) -> str:
-        """Return a text with `MASK` for each id."""
-        for texts, before, after in _groups(self.ids, _PYTHON):
+    def mask(self, text: str, *, names: bool = False) -> str:
+        """Return a text with `MASK` for each id, and for each name, too, if `names`."""
+        for texts, before, after in _groups(self._masked(names=names), _PYTHON):
             text = re.sub(f"({before})(?:{texts})({after})", rf"\1{MASK}\2", text)
         return text
 
     @cached_property
     def in_bytes(self) -> tuple[bytes, ...]:
         """What is looked for in bytes that are no text, where a short text would be found by chance."""
-        forms = {form for text in (*self.ids, *self.names) for form in _forms(text)}
+        forms = {form for text in self._masked(names=True) for form in _forms(text)}
         alone = [form.encode("utf-8", "replace") for form in forms if not any(form in other for other in self.others)]
         return tuple(sorted(form for form in alone if len(form) >= _BYTES))
 
@@ -60,13 +69,15 @@ class Texts:
 
     def sql(self, column: str, *, ids_only: bool = False) -> str:
         """Return the SQL condition that a column's text has an id or a name in it."""
-        pattern = _regex(self.ids if ids_only else (*self.ids, *self.names), _RE2)
+        pattern = _regex(self._masked(names=not ids_only), _RE2)
         return f"coalesce(regexp_matches({column}::VARCHAR, {_literal(pattern)}), false)"
 
-    def masked_sql(self, column: str, type_: str) -> str:
-        """Return the SQL of a column with `MASK` for each id."""
+    def masked_sql(self, column: str, type_: str, *, names: bool = False) -> str:
+        """Return the SQL of a column as `mask` would return it."""
         masked = f"{column}::VARCHAR"
-        for texts, before, after in 2 * list(_groups(self.ids, _RE2)):  # of two neighbours, at first one is found
+        for texts, before, after in 2 * list(
+            _groups(self._masked(names=names), _RE2)
+        ):  # of two neighbours, at first one is found
             pattern = _literal(f"({before})(?:{texts})({after})")
             masked = f"regexp_replace({masked}, {pattern}, '\\1{MASK}\\2', 'g')"
         return f"coalesce(try_cast({masked} AS {type_}), {column})"

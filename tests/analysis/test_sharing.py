@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import polars.selectors as cs
 import pyarrow.parquet as pq
 import pytest
 from command import run_here
@@ -23,10 +24,12 @@ MEMBERS = ("zoe-4711", "profile-of-yann-0815", "ida-x-2")
 NAMES = ("Zo\u00eb Quux", "Yann Plugh", "Ida Xyzzy")
 ROOM, ROOM_NAME, OTHER_ROOM = "gym-of-frobnitz", "Frobnitz Foobarium", "track-waldo"
 CONNECTIONS = ("20260301T175959-deadbeef", "20260301T175959-cafebabe")
-SECRETS = (*MEMBERS, *NAMES, ROOM, ROOM_NAME, OTHER_ROOM, *CONNECTIONS, "kickoff-of-Zo", "Grault", "thud-place")
-PARTS = sorted({part for text in SECRETS for part in (text, text[:8], text.split()[-1])} - {"profile-"})
-DAY = "2026-03-01"
-"""When it was recorded, which no output has where times are moved."""
+LABELS = ("kickoff-of-Zo", "goal <b>Quux</b> 1:0")
+MARK_ID = "20260301T180009-f00dface"
+SECRETS = (*MEMBERS, *NAMES, ROOM, ROOM_NAME, OTHER_ROOM, *CONNECTIONS, *LABELS, MARK_ID, "Grault", "thud-place")
+PARTS = sorted({part for text in SECRETS for part in (text, text[:8], text.split()[-1])} - {"profile-", "1:0"})
+DAYS = ("2026-03-01", str(int(at(0).timestamp()))[:-3])
+"""When it was recorded, as a date and in seconds since 1970: no output has it where times are moved."""
 
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]  # pages and pictures are drawn
@@ -71,8 +74,20 @@ def db(option: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
             "INSERT INTO rejected_messages VALUES (?, ?, ?, ?, ?), (NULL, NULL, ?, 'damaged', ?)",
             [ROOM, CONNECTIONS[0], at(200), f"there is no kind {NAMES[1]!r}", NAMES[1], at(5), NAMES[2]],
         )
-        label = "kickoff-of-Zo"
-        connection.execute("INSERT INTO marks VALUES (?, ?, ?, 'phase', ?, 'm1', 'cli')", [ROOM, zoe, label, at(9)])
+        for number, (room, who, label, kind, second) in enumerate(
+            [
+                (ROOM, zoe, LABELS[0], "phase", 9),
+                (ROOM, None, LABELS[1], "mark", 50),
+                (ROOM, yann, NAMES[1], "mark", 110),
+                (ROOM, None, LABELS[1], "phase", 300),
+                (ROOM, None, LABELS[1], "mark", 310),
+                (ROOM, None, LABELS[1], "undo", 320),
+                (OTHER_ROOM, ida, MEMBERS[2], "phase", 60),
+            ]
+        ):
+            mark_id = MARK_ID if kind == "undo" or second == 310 else f"{MARK_ID}-{number}"
+            row = [room, who, label, kind, at(second), mark_id]
+            connection.execute("INSERT INTO marks VALUES (?, ?, ?, ?, ?, ?, 'cli')", row)
     tables = [f'["{id_}"]\nname = "{name}"\nbirth_year = 1990\n' for id_, name in zip(MEMBERS, NAMES, strict=True)]
     path.with_name("members.toml").write_text("\n".join([*tables, '[Grault]\nname = "Grault"']), encoding="utf-8")
     if option == "--shift-times":
@@ -95,16 +110,19 @@ def run(*arguments: str | Path, expected: int = 0) -> str:
     assert ended.returncode == expected, ended.stderr
     # Its own paths are in messages to the owner, and in no file.
     told = "\n".join(line for line in ended.stderr.splitlines() if not ("Wrote" in line or "Made" in line))
-    assert_no_secret(ended.stdout + told, *([DAY] if "--shift-times" in arguments else []))
+    assert_no_secret(ended.stdout + told, *(DAYS if "--shift-times" in arguments else []))
     return ended.stdout
 
 
+@pytest.mark.parametrize("more", [(), ("--by-phase",)], ids=["by session", "by phase"])
 @pytest.mark.parametrize("format_", ["table", "json", "html"])
-def test_no_report_has_an_id_or_a_name(db: Path, tmp_path: Path, option: str, format_: str) -> None:
-    assert "P" in run("report", "--db", db, option, "--format", format_)
+def test_no_report_has_an_id_or_a_name(
+    db: Path, tmp_path: Path, option: str, format_: str, more: tuple[str, ...]
+) -> None:
+    assert "P" in run("report", "--db", db, option, "--format", format_, *more)
     output = tmp_path / "out"
-    run("report", "--db", db, option, "--session", "all", "--format", format_, "-o", output)
-    days = [DAY, f"{datetime.now(UTC):%Y-%m-%d}"]  # nor when it was made
+    run("report", "--db", db, option, "--session", "all", "--format", format_, "-o", output, *more)
+    days = [*DAYS, f"{datetime.now(UTC):%Y-%m-%d}"]  # nor when it was made
     assert_no_secret(output.read_bytes(), *(days if option == "--shift-times" else []))
 
 
@@ -113,17 +131,19 @@ def test_no_list_of_sessions_has_one(db: Path, option: str) -> None:
         assert "R" in run("sessions", "--db", db, option, "--format", format_)
 
 
-@pytest.mark.parametrize("table", [*(table.name for table in TABLES), "summary"])
+@pytest.mark.parametrize("table", [*(table.name for table in TABLES), "summary", "summary by phase"])
 def test_no_export_has_one(db: Path, tmp_path: Path, option: str, table: str) -> None:
-    day = [DAY] if option == "--shift-times" else []
+    day = DAYS if option == "--shift-times" else ()
+    chosen = ["summary", "--by-phase"] if table == "summary by phase" else [table]
     for name, more in (("a.csv", ()), ("b.csv", ("--excel",)), ("c.parquet", ())):
         output = tmp_path / name
-        run("export", "--db", db, option, "--table", table, *more, "-o", output)
+        run("export", "--db", db, option, "--table", *chosen, *more, "-o", output)
         assert_no_secret(output.read_bytes(), *day)
     rows = pq.read_table(tmp_path / "c.parquet")  # whose pages are compressed
     assert rows.num_rows > 0
     assert_no_secret(f"{rows.to_pylist()} {rows.schema.metadata}".encode())
-    assert_no_secret(pl.read_parquet(tmp_path / "c.parquet").write_csv(), *day)
+    frame = pl.read_parquet(tmp_path / "c.parquet")
+    assert_no_secret(frame.write_csv() + frame.select(cs.datetime().dt.epoch("s")).write_csv(), *day)
 
 
 def test_a_pseudonym_is_the_same_in_every_output_and_chooses_as_the_id_does(db: Path, tmp_path: Path) -> None:
@@ -177,24 +197,24 @@ def excerpt(option: str, db: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def shown(excerpt: Excerpt) -> Iterator[tuple[str, Any]]:
     frames = ("rooms", "sessions", "members", "summary", "notes", "grid", "readings", "time_at_bpm")
-    for name in (*frames, "member_events", "room_events", "connection_events"):
-        frame = getattr(excerpt, name)()
+    for name in (*frames, "member_events", "room_events", "connection_events", "marks", "phases", "by phase"):
+        frame = excerpt.summary(by_phase=True) if name == "by phase" else getattr(excerpt, name)()
         frame = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
         assert not frame.is_empty(), name
-        yield name, frame.write_json() + frame._repr_html_()
+        yield name, frame.write_json() + frame._repr_html_() + frame.select(cs.datetime().dt.epoch("s")).write_json()
     yield "repr", f"{excerpt!r} {excerpt._repr_html_()} {excerpt.recording.pseudonyms!r}"
 
 
 def test_no_frame_of_a_notebook_has_one(excerpt: Excerpt) -> None:
     for name, text in shown(excerpt):
-        assert_no_secret(f"{name} {text}", *([DAY] if excerpt.recording.is_moved else []))
+        assert_no_secret(f"{name} {text}", *(DAYS if excerpt.recording.is_moved else []))
 
 
 @pytest.mark.parametrize("chart", ["timeline", "zone_bars", "distribution", "small_multiples", "calendar", "history"])
 def test_no_chart_of_a_notebook_has_one(excerpt: Excerpt, chart: str) -> None:
     pr.show_offline()
     drawn = getattr(excerpt.only(member=MEMBERS[0]) if chart == "history" else excerpt, chart)()
-    assert_no_secret(drawn.to_json(), *([DAY] if excerpt.recording.is_moved else []))
+    assert_no_secret(drawn.to_json(), *(DAYS if excerpt.recording.is_moved else []))
     bundle = drawn._repr_mimebundle_()
     outputs, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
     assert_no_secret(json.dumps([{kind: str(of) for kind, of in outputs.items()}, metadata], ensure_ascii=False))
@@ -215,7 +235,7 @@ def test_with_moved_times_neither_sql_nor_a_range_gives_the_true_ones_away(excer
         with pytest.raises(UsageError, match="SQL finds times as they were recorded"):
             excerpt.sql("FROM heart_rate")
         with pytest.raises(UsageError, match="A range of time gives away"):
-            excerpt.only(since=DAY)
+            excerpt.only(since=DAYS[0])
     else:
         assert_no_secret(excerpt.sql("FROM heart_rate").write_csv() + excerpt.sql("FROM member_events").write_csv())
 
@@ -231,3 +251,26 @@ def test_a_notebook_says_where_it_made_the_key(db: Path, tmp_path: Path, capsys:
     pr.explore(db, pseudonyms=tmp_path / "a.key")
     pr.explore(db, pseudonyms=tmp_path / "a.key")
     assert capsys.readouterr().err.count(f"Made {tmp_path / 'a.key'}, the key of these pseudonyms.") == 1
+
+
+def test_marks_and_phases_are_chosen_by_pseudonym_or_label_and_an_error_lists_pseudonyms(
+    db: Path, option: str, excerpt: Excerpt
+) -> None:
+    hidden = excerpt.recording.pseudonyms
+    assert hidden is not None
+    assert set(hidden.make("label", [*LABELS, NAMES[1], MEMBERS[2]])) == set(excerpt.marks()["label"])
+    if option == "--shift-times":
+        run("report", "--db", db, option, "--since", f"mark:{LABELS[0]}", expected=2)
+        with pytest.raises(UsageError, match="A range of time gives away"):
+            excerpt.only(session=1, phase=LABELS[0])
+        return
+    [label] = hidden.make("label", LABELS[:1])
+    for typed in (label, LABELS[0]):
+        part = excerpt.only(room=ROOM, session="latest", phase=typed)
+        assert_no_secret(f"{part!r} {part._repr_html_()} {part.summary().write_json()} {part.notes().write_json()}")
+    for choice in ({"phase": "half-time of Nobody"}, {"since": "mark:half-time of Nobody"}):
+        with pytest.raises(UsageError) as caught:
+            excerpt.only(room=ROOM, session="latest", **choice)
+        assert_no_secret(str(caught.value))
+    assert "P" in run("report", "--db", db, option, "--since", f"mark:{LABELS[0]}", "--format", "html")
+    run("report", "--db", db, option, "--since", "mark:nothing", expected=2)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import trio
 from command import run_here
+from hostile_server import TEXT, Visit, close, frame, open_hostile_server
 from recording_run import FAST, rows, running, until
 from rich.console import Console
 from simulator_control import ControlledSimulator, open_simulator
@@ -131,6 +132,38 @@ async def test_nothing_of_somebody_without_consent_reaches_the_disk_or_the_scree
     assert all(raw == "" for _, raw in kept)
     assert [reason.partition("; of ")[0] for reason, _ in kept][1] == "there is no such kind"
     assert all("bytes the first 0 are kept" in reason for reason, _ in kept)
+
+
+async def test_nor_does_what_a_server_says_when_it_closes_the_connection(
+    database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def of_nobody(visit: Visit) -> bytes:
+        return frame(TEXT, f'{{"kind":"pong","{HIDDEN[1]}":{len(visit.head)}}}'.encode())
+
+    async def kick(visit: Visit) -> None:
+        await visit.accept(of_nobody(visit), close(4001, f"{HIDDEN[0]} was removed"), lines=f"X-Who: {HIDDEN[2]}\r\n")
+        await visit.until_gone()
+
+    async def spoil(visit: Visit) -> None:
+        await visit.accept(of_nobody(visit), frame(0x3, HIDDEN[3].encode()))  # of an opcode that is none
+        await visit.until_gone()
+
+    async with open_hostile_server(kick, spoil, kick) as server:
+        members = database.with_name("members.toml")
+        options = Options(
+            ("demo",), database, parse_server_url(server.url), Credentials(), kinds=KINDS, consent_file=members
+        )
+        recorder = await trio.to_thread.run_sync(lambda: Recorder(options, timings=QUICK))
+        with open_log(database, options.run_id, None):
+            async with running(recorder):
+                await until(lambda: len(server.heads) > 2 and recorder.rooms[0].status.rejected > 2)
+    assert rows(database, "SELECT DISTINCT code FROM connection_events ORDER BY code") != []
+    reasons = rows(database, "SELECT reason FROM connection_events WHERE code = 4001")
+    assert ("the server closed the connection (4001)",) in reasons
+    found = {"log": caplog.text, "problem": str(recorder.rooms[0].status), **dict(contents(database.parent))}
+    for where, shown in found.items():
+        for secret in HIDDEN:
+            assert secret not in shown, f"{secret} in {where}"
 
 
 async def test_what_is_not_recorded_is_counted_in_a_row_at_once_each_interval_and_at_the_end(database: Path) -> None:

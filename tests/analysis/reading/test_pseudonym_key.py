@@ -62,3 +62,12 @@ def test_a_key_that_cannot_be_made_is_an_error_that_says_why(tmp_path: Path) -> 
     (tmp_path / "folder.key").mkdir()
     with pytest.raises(UsageError, match=r"Cannot use the key .*folder.key"):
         read_or_make_key(tmp_path / "folder.key", lambda _: None)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links may not be made there")
+def test_what_was_not_made_is_not_announced(tmp_path: Path) -> None:
+    (tmp_path / "link.key").symlink_to(tmp_path / "nowhere")
+    told = list[str]()
+    with pytest.raises(UsageError, match=r"Cannot use the key .*no such file"):
+        read_or_make_key(tmp_path / "link.key", told.append)
+    assert told == []

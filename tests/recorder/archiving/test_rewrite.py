@@ -78,6 +78,26 @@ def test_rows_that_are_not_to_be_kept_leave_nothing_behind(database: Path) -> No
     assert b"N11" not in database.read_bytes()
 
 
+def test_a_table_of_the_users_own_is_copied_whole_whatever_its_name(database: Path) -> None:
+    with duckdb.connect(database) as connection:
+        connection.execute("CREATE SCHEMA mine; CREATE TABLE mine.heart_rate AS SELECT 7 AS beats")
+    with only_run(database):
+        rewrite(database, {"heart_rate": "bpm > 1"}, changed={"heart_rate": "* REPLACE (0 AS bpm)"})
+    with duckdb.connect(database, read_only=True) as connection:
+        assert connection.execute("FROM mine.heart_rate").fetchall() == [(7,)]
+
+
+def test_one_that_cannot_be_copied_is_named_and_nothing_is_changed(database: Path) -> None:
+    with duckdb.connect(database) as connection:
+        connection.execute("CREATE TABLE mine (a INTEGER, b INTEGER GENERATED ALWAYS AS (a + 1))")
+        connection.execute("INSERT INTO mine VALUES (1)")
+    before = everything(database)
+    with pytest.raises(StorageError, match=r"main.mine of .*, a table of your own, cannot be copied: .*") as caught:
+        compact(database)
+    assert caught.value.hint.startswith("Move it to a file of its own")
+    assert everything(database) == before
+
+
 def test_a_link_stays_a_link(tmp_path: Path, database: Path) -> None:
     (tmp_path / "link.duckdb").symlink_to(database)
     compact(tmp_path / "link.duckdb")
@@ -107,7 +127,7 @@ def test_too_small_a_disk_is_said_before_anything_is_written(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
-    with pytest.raises(StorageError, match=r"needs up to .* MB, and 0 MB are free\. Free some space"):
+    with pytest.raises(StorageError, match=r"needs up to .* MB, and 0\.0 MB are free\. Free some space"):
         compact(database)
     assert stored(database) == ROWS
 

@@ -1,5 +1,6 @@
 """The lock file of a run: it lives exactly as long as its process."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pulsoid_rec.recorder.disk.lock_file import LockFile, is_locked, remove_stale_lock
+from pulsoid_rec.recorder.disk.lock_file import LockFile, is_locked, read_locked, remove_stale_lock
 
 _HOLD = (
     "import sys, pathlib; from pulsoid_rec.recorder.disk.lock_file import LockFile;"
@@ -135,3 +136,21 @@ def test_two_who_ask_at_once_do_not_take_each_other_for_alive(tmp_path: Path) ->
     for asker in askers:
         asker.join()
     assert not any(seen_alive)
+
+
+def test_on_a_full_disk_it_is_locked_at_once_and_has_its_content_once_there_is_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_file: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "a.lock"
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", refuse)
+        lock = LockFile(path, content=b"rooms")
+        lock.renew()
+        assert is_locked(path)
+        assert read_locked(path) == b""
+    lock.renew()
+    assert read_locked(path) == b"rooms"
+    lock.release()

@@ -26,7 +26,14 @@ from pulsoid_rec.recorder.contract.forgotten import hash_id, key_path
 from pulsoid_rec.recorder.forgetting.forget import Forgetting
 from pulsoid_rec.recorder.ingest import database as database_module
 from pulsoid_rec.recorder.ingest.recover import recover
-from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, RejectedMessageRow, RoomEventRow
+from pulsoid_rec.recorder.journal.rows import (
+    AnyRow,
+    HeartRateRow,
+    MarkRow,
+    MemberEventRow,
+    RejectedMessageRow,
+    RoomEventRow,
+)
 
 
 def faults(database: Path, archive: Path) -> list[str]:
@@ -223,3 +230,102 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_members(tmp_path: Path) ->
     assert stored(database) == Counter([as_stored(rows[2])])
     assert log.read_text() == "odd: ************ said so\n"
     assert files_with(tmp_path, ADA, "Ada Lovelace") == []
+
+
+def test_an_id_that_is_the_name_of_another_member_takes_nothing_from_them(tmp_path: Path) -> None:
+    """Of an import, ids may be names."""
+    database, archive = tmp_path / "t.duckdb", tmp_path / "archive"
+    imported = [HeartRateRow("room", "c", "Bruno", 60, at, at + 1, "raw") for at in (5, DAY_US)]
+    said = '{"name":"Bruno"}'
+    others: list[AnyRow] = [
+        MemberEventRow("room", "c", ADA, "updated", "Bruno", said, at, at + 2, "raw") for at in (6, DAY_US)
+    ]
+    others.append(RejectedMessageRow("room", "c", 9, "odd", said))
+    bring_in_rows(database, [*imported, *others], keep=True)
+    archive_all(database, archive)
+    (tmp_path / "members.toml").write_text(f'["{ADA}"]\nname = "Bruno"\n["Bruno"]\nhr_max = 190\n')
+    with only_run(database):
+        run = Forgetting(database, tmp_path / "members.toml", None)
+        plan = run.plan(["Bruno"])
+        assert plan.others == {"Bruno": [ADA]}
+        assert plan.shared == ["Bruno"]
+        assert not run.carry_out(plan).left
+    assert all_rows(database, archive) == Counter(map(as_stored, others))
+    assert (tmp_path / "members.toml").read_text() == f'["{ADA}"]\nname = "Bruno"\n'
+
+
+def test_what_a_table_of_the_users_own_has_of_the_member_is_listed(tmp_path: Path) -> None:
+    """Its texts are compressed, so that a search of the file's bytes does not find them."""
+    database = tmp_path / "t.duckdb"
+    bring_in_rows(database, [HeartRateRow("room", "c", each, 60, 1, 2, "raw") for each in (ADA, "user-12")])
+    with duckdb.connect(database) as connection:
+        some = "SELECT 'heart of ' || profile_id || ' at ' || i AS said FROM range(20000) AS t(i), heart_rate"
+        connection.execute(f'CREATE SCHEMA "my own"; CREATE TABLE "my own"."a ""b""" AS {some} ORDER BY hash(i)')
+    left = forget(database, ADA).left
+    assert [str(each) for each in left] == [f'{database}: 20,000 of the rows of my own.a "b", a table of your own']
+    with duckdb.connect(database) as connection:
+        connection.execute(f'DELETE FROM "my own"."a ""b""" WHERE said LIKE \'%{ADA}%\'')
+    assert not forget(database, ADA).left
+
+
+def test_a_label_that_names_the_member_stays_without_the_name_wherever_the_mark_is(tmp_path: Path) -> None:
+    """Nobody could delete it there: a mark is only undone."""
+    database, archive, name = tmp_path / "t.duckdb", tmp_path / "archive", NAMES[ADA]
+    rows: list[AnyRow] = [MemberEventRow("room", "c", ADA, "updated", name, None, 1, 2, "raw")]
+    marks = [
+        MarkRow("room", None, label, kind, at + n, f"m-{at}-{n}", "cli")
+        for at in (5, DAY_US, 2 * DAY_US)
+        for n, (label, kind) in enumerate(
+            [(f"goal by {name}!", "mark"), (name, "phase"), (f"{name} {name}", "mark"), (f"of {ADA}", "undo")]
+        )
+    ]
+    others = [MarkRow("room", "user-12", f"{name}'s goal", "mark", 9, "o", "cli")]
+    others += [
+        MarkRow("room", None, "Lovelace", "mark", 9, "p", "page"),
+        MarkRow("room", None, "1", "mark", 9, "q", "api"),
+    ]
+    bring_in_rows(database, [*rows, *marks[:4], *others], keep=True)
+    archive_all(database, archive)
+    bring_in_rows(database, marks[4:8], "b-0", keep=True)
+    write_segment(tmp_path / "t.duckdb.journal", "c-0", marks[8:], is_open=True)
+    assert not forget(database, ADA).left
+    left = Counter(
+        ("marks", *(part.replace(ADA, MASK).replace(name, MASK) if isinstance(part, str) else part for part in row[1:]))
+        for row in map(as_stored, [*marks, *others])
+    )
+    assert all_rows(database, archive) == left
+    assert faults(database, archive) == []
+    assert files_with(tmp_path, ADA, name) == []
+
+
+@pytest.mark.parametrize("place", ["data", "end"])
+def test_a_damaged_file_of_the_archive_is_not_written_anew_as_if_it_was_sound(tmp_path: Path, place: str) -> None:
+    database, archive = tmp_path / "t.duckdb", tmp_path / "archive"
+    bring_in_rows(database, [HeartRateRow("room", "c", ADA, 60 + at % 9, at, at + 1, "raw") for at in range(99)])
+    archive_all(database, archive)
+    [path] = archive.rglob("*.parquet")
+    content = bytearray(path.read_bytes())
+    content[-1 if place == "end" else 20] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match=r"\.parquet is damaged: it is not as it was written") as caught:
+        forget(database, ADA)
+    assert "Put it back from a backup" in caught.value.hint
+    assert path.read_bytes() == content
+    content[-1 if place == "end" else 20] ^= 1
+    path.write_bytes(content)
+    assert not forget(database, ADA).left
+
+
+def test_a_damaged_file_of_another_database_is_listed_and_stops_nothing(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    for name in ("a", "b"):
+        rows = [MemberEventRow("room", "c", ADA, "updated", NAMES[ADA], None, at, at + 1, "raw") for at in range(3)]
+        bring_in_rows(tmp_path / name / "t.duckdb", rows)
+        archive_all(tmp_path / name / "t.duckdb", archive)
+    with open_when_free(tmp_path / "b" / "t.duckdb") as connection:
+        [theirs] = read_notes(connection).noted
+    path = open_place(archive).path_of(theirs)  # type: ignore[attr-defined]
+    path.write_bytes(path.read_bytes()[:-9])
+    [left] = forget(tmp_path / "a" / "t.duckdb", NAMES[ADA]).left
+    assert str(path) == left.file
+    assert left.where.startswith("cannot be read")
