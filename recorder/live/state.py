@@ -100,7 +100,7 @@ class LiveState:
             return
         if isinstance(row, HeartRateRow):
             if (member := self.members.find(number, row.profile_id)) is not None:
-                member.add(row, is_timely=self.clock.is_timely(row))
+                member.add(row, self.clock)
                 self._changed[member] = None
         elif isinstance(row, MemberEventRow):
             self.members.set_name(row.profile_id, row.name)

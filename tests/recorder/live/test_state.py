@@ -204,6 +204,34 @@ def test_the_rooms_clock_is_that_of_the_reading_that_was_delayed_least_but_of_no
     assert RoomClock().lead_us == 0
 
 
+def ages_s(state: LiveState, snapshot: dict[str, Any]) -> list[float]:
+    return [(snapshot["now"] - member["at"]) / 1000 for member in snapshot["members"]]
+
+
+async def test_a_member_whose_clock_is_wrong_makes_nobody_seem_to_be_gone() -> None:
+    """Each sends a reading a second, one of them by a clock that is ahead or behind; then falls silent."""
+    for wrong_s in (30, -30, 3_600, -3_600):
+        for others in (1, 2, 4):
+            state, _ = make_state("r1")
+            shown: set[int] = set()
+            for second in range(200):
+                rows: list[AnyRow] = [heart_rate("wrong", 90, second + wrong_s, received_s=second)]
+                rows += [heart_rate(f"right {n}", 90, second, received_s=second) for n in range(others)]
+                await state.add(rows if second % 3 else rows[::-1])
+                shown.add(state.clock.to_ms(0))
+            assert len(shown) == 1  # the room's clock does not jump
+            assert ages_s(state, await snapshot_of(state, 199.5)) == [0.5] * (others + 1)
+            assert ages_s(state, await snapshot_of(state, 260)) == [61] * (others + 1)
+
+
+async def test_readings_that_come_late_together_are_as_old_as_they_are() -> None:
+    state, _ = make_state("r1")
+    for second in range(0, 80, 8):
+        await state.add([heart_rate("ann", 90, second + step, received_s=second + 7) for step in range(8)])
+    await state.add([heart_rate("ann", 90, 80, received_s=89)])
+    assert ages_s(state, await snapshot_of(state, 90)) == [10]
+
+
 def test_what_is_shown_for_long_stays_where_it_is_while_the_clock_trembles() -> None:
     clock = RoomClock()
     shown: set[int] = set()
