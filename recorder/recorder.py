@@ -169,7 +169,7 @@ class Recorder:
         names: dict[str, str | None] = {**dict.fromkeys(status.latest), **status.names}
         if (path := find_members_file(self.options.database)) is not None:
             names.update((id_, member.name) for id_, member in read_members_file(path).items() if member.name)
-        return names
+        return {id_: name for id_, name in names.items() if self.consent is None or id_ in self.consent.members}
 
     async def _check(self) -> None:
         """Check database and token before anything is recorded."""

@@ -1,15 +1,13 @@
 """What the live page shows: rows in, snapshots and updates out. No sockets, and no clock but the one passed in."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import trio
 
 from pulsoid_rec.recorder.connection.reconnect import State
 from pulsoid_rec.recorder.contract.display import is_visible, plain
-from pulsoid_rec.recorder.contract.limits import Limits
-from pulsoid_rec.recorder.contract.members_file import Member
 from pulsoid_rec.recorder.journal.rows import (
     AnyRow,
     ConnectionEventRow,
@@ -50,8 +48,8 @@ class LiveState:
     ----------
     rooms
         The status of each room, in the order of the command line.
-    described
-        The members file.
+    members
+        Who is shown.
     board
         The marks.
     started_us
@@ -61,15 +59,14 @@ class LiveState:
     def __init__(
         self,
         rooms: Sequence[RoomStatus],
-        described: Mapping[str, Member],
+        members: LiveMembers,
         board: MarkBoard,
         started_us: int,
-        limits: Limits,
     ) -> None:
         self.rooms = tuple(rooms)
         self.clock = RoomClock()
         self.gaps = [Gaps(started_us) for _ in rooms]
-        self.members = LiveMembers([room.room_id for room in rooms], described, limits.live_members)
+        self.members = members
         self._numbers = {room.room_id: number for number, room in enumerate(rooms)}
         self._names: list[str | None] = [None for _ in rooms]
         self._board = board

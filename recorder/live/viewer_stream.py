@@ -11,7 +11,7 @@ class ViewerStream:
     def __init__(self, stream: trio.SocketStream, timings: Timings) -> None:
         self._stream = stream
         self._timeout_s = timings.live_send_timeout_s
-        self._silence_s = timings.live_request_timeout_s + timings.live_send_timeout_s
+        self._silence_s = 3 * timings.live_send_timeout_s
         self._receiving = trio.CancelScope()
 
     @property

@@ -149,7 +149,8 @@ export class Page {
   }
 
   #showTiles(members, now) {
-    if (now - this.#orderedAt >= REORDER_MS || members.length !== this.#order.length) {
+    const areThere = members.length === this.#order.length && members.every(({ member }) => this.#tiles.has(member));
+    if (now - this.#orderedAt >= REORDER_MS || !areThere) {
       const before = this.#orderedAt === -Infinity ? [] : this.#order;
       this.#arrange(sortMembers(members, byId("sort").value, before, now).map((member) => member.member));
       this.#orderedAt = now;

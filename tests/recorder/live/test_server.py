@@ -65,7 +65,7 @@ async def test_what_is_shown_is_what_a_report_says_and_a_reconnect_changes_nothi
                         bpm = 0 if second % 17 == 0 else 60 + number + second
                         at = now + timedelta(seconds=second, milliseconds=number)
                         await simulator.send_heart_rate("demo", f"user-{number}", bpm, at)
-            await follower.until(lambda follower: sum(m["readings"] for m in follower.members.values()) == 296)
+            await follower.until(lambda f: sum(m["readings"] + m["left_out"] for m in f.members.values()) == 320)
             with await trio.to_thread.run_sync(follow, page.port) as again:
                 await again.until(lambda _: True)
             for number, member in follower.members.items():
@@ -115,6 +115,38 @@ async def test_it_opens_with_what_was_recorded_before_and_goes_on_without_a_seam
         [(since, until_), *_] = follower.rooms[0]["gaps"]
         assert abs(since - earlier[-1].received_at.timestamp() * 1000) < 3_000  # `now` has no fractions
         assert until_ is not None
+
+
+async def test_nothing_is_shown_of_those_without_consent_or_who_withdraw_it(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    members = tmp_path / "members.toml"
+    consents = (
+        '[user-1]\nname = "Ada"\nconsent = 2026-01-01\n[user-2]\nname = "Ben"\nconsent = %s\n[user-3]\nname = "Cyd"\n'
+    )
+    members.write_text(consents % "2026-01-01", encoding="utf-8")
+    database = make_recording(
+        tmp_path / "a.duckdb", [Reading("demo", f"user-{n}", 90, at := now - timedelta(60), at) for n in (1, 2, 3)]
+    )
+    timings = Timings(live_update_s=0.05, consent_interval_s=0.05, first_reconnect_s=0.01, close_timeout_s=0.05)
+
+    def names(follower: Follower) -> set[str]:
+        return {member["name"] for member in follower.members.values()}
+
+    async with open_simulator() as simulator:
+        async with live(simulator.url, database, timings=timings, consent_file=members) as page:
+            await simulator.wait_for_clients("demo")
+            with await trio.to_thread.run_sync(follow, page.port) as follower:
+                for n in (1, 2, 3):
+                    await simulator.send_heart_rate("demo", f"user-{n}", 100)
+                await follower.until(lambda f: sum(m["readings"] for m in f.members.values()) == 2)
+                assert names(follower) == {"Ada", "Ben"}
+                assert "Cyd" not in (await page.mark({"label": "x", "member": "Dee"})).json["error"]
+                members.write_text(consents % '"withdrawn"', encoding="utf-8")
+                await follower.until(lambda f: names(f) == {"Ada"})
+                assert (await page.mark({"label": "x", "member": "Ben"})).status == 422
+                members.write_text(consents % "2026-01-02", encoding="utf-8")
+                await follower.until(lambda f: names(f) == {"Ada", "Ben"})
+    assert rows(database, "SELECT count(*) FROM marks") == [(0,)]
 
 
 async def test_what_a_killed_recorder_left_in_its_journal_is_shown_too(tmp_path: Path) -> None:

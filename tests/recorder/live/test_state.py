@@ -22,6 +22,7 @@ from pulsoid_rec.recorder.journal.rows import (
 from pulsoid_rec.recorder.live.events import RecorderEvent, Snapshot, Update, encode
 from pulsoid_rec.recorder.live.gaps import Gaps
 from pulsoid_rec.recorder.live.history import History
+from pulsoid_rec.recorder.live.members import LiveMembers
 from pulsoid_rec.recorder.live.room_clock import RoomClock
 from pulsoid_rec.recorder.live.state import LiveState
 from pulsoid_rec.recorder.marking.board import MarkBoard
@@ -36,7 +37,8 @@ def make_state(
     *rooms: str, described: dict[str, Member] | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> tuple[LiveState, MarkBoard]:
     board = MarkBoard(rooms, lambda _: {"ann": "Ann"}, lambda _: None, ReceiptClock(lambda: (START + 30 * S) * 1000))
-    return LiveState([RoomStatus(room) for room in rooms], described or {}, board, START, limits), board
+    members = LiveMembers(rooms, described or {}, limits.live_members)
+    return LiveState([RoomStatus(room) for room in rooms], members, board, START), board
 
 
 def heart_rate(member: str, bpm: int, at_s: float, room: str = "r1", received_s: float | None = None) -> HeartRateRow:
