@@ -134,7 +134,7 @@ export class Page {
     const shown = rooms.filter((room) => this.#isShown(room.room));
     put(document.querySelector("title"), `${names.join(", ")}: live heart rates`);
     byId("rooms").replaceChildren(...shown.map((room) => roomName(room, now)));
-    const phase = this.#shownMarks().findLast((mark) => mark.kind === "phase");
+    const phase = this.#shownMarks().findLast((mark) => mark.kind === "phase" && mark.at <= now);
     const parts = [`recording for ${lengthOf(now - this.#recording.startedAt)}`];
     if (phase) parts.push(`${phase.label} since ${timeOf(phase.at)}`);
     put(byId("summary"), parts.join(" · "));
