@@ -91,7 +91,7 @@ class LiveServer:
         self._watch = Watch(recorder, self._state.gaps, timings)
         self._viewers = Viewers(self._make_snapshot, limits)
         metrics = Metrics(recorder, self._state, self._watch, self._viewers)
-        marking = Marking(recorder.marks, self._state)
+        marking = Marking(recorder.marks, self._state, recorder.journal)
         app = LiveApp(
             access=Access(host, port, key),
             viewers=self._viewers,

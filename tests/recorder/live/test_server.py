@@ -220,6 +220,18 @@ async def test_what_is_no_mark_is_refused_with_a_sentence(
         assert page.recorder.marks.marks == []
 
 
+async def test_while_the_journal_is_full_no_mark_is_taken(tmp_path: Path) -> None:
+    database = tmp_path / "a.duckdb"
+    async with open_simulator() as simulator, live(simulator.url, database, timings=SOON) as page:
+        await simulator.wait_for_clients("demo")
+        page.recorder.journal._unsynced_bytes += 2**30
+        refused = await page.mark({"label": "goal"})
+        assert (refused.status, "journal is full" in refused.json["error"]) == (503, True)
+        page.recorder.journal._unsynced_bytes -= 2**30
+        assert (await page.mark({"label": "goal"})).status == 201
+    assert rows(database, "SELECT count(*) FROM marks") == [(1,)]
+
+
 async def test_requests_of_other_pages_and_by_other_names_are_refused(tmp_path: Path) -> None:
     async with open_simulator() as simulator, live(simulator.url, tmp_path / "a.duckdb", timings=SOON) as page:
         mark = {"label": "goal"}
