@@ -34,9 +34,9 @@ class LiveMember:
         """When the latest plausible reading was, on the room's clock, also if the member's own is wrong."""
         return self._at_ms if self._line.latest is None or self._at_ms is not None else self._line.latest[0]
 
-    def add(self, row: HeartRateRow, clock: RoomClock) -> None:
-        """Add a reading."""
-        if not clock.is_timely(row):
+    def add(self, row: HeartRateRow, clock: RoomClock, *, is_timely: bool) -> None:
+        """Add a reading; `clock` is that of the page."""
+        if not is_timely:
             self._figures.left_out += 1
             return
         self._leads.append(row.occurred_at - row.received_at)

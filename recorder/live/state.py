@@ -64,7 +64,8 @@ class LiveState:
         started_us: int,
     ) -> None:
         self.rooms = tuple(rooms)
-        self.clock = RoomClock()
+        self.clock = RoomClock()  # of all that is shown
+        self._clocks = {room.room_id: RoomClock() for room in rooms}
         self.gaps = [Gaps(started_us) for _ in rooms]
         self.members = members
         self._numbers = {room.room_id: number for number, room in enumerate(rooms)}
@@ -82,6 +83,12 @@ class LiveState:
     async def add(self, rows: Sequence[AnyRow]) -> None:
         """Take in rows, in the order of their receipt; one that cannot be shown is left out, and logged once."""
         self.clock.observe(row for row in rows if isinstance(row, HeartRateRow))
+        by_room: dict[str, list[HeartRateRow]] = {}
+        for row in rows:
+            if isinstance(row, HeartRateRow) and row.room_id in self._clocks:
+                by_room.setdefault(row.room_id, []).append(row)
+        for room_id, readings in by_room.items():
+            self._clocks[room_id].observe(readings)
         for count, row in enumerate(rows, start=1):
             try:
                 self._add(row)
@@ -97,7 +104,7 @@ class LiveState:
             return
         if isinstance(row, HeartRateRow):
             if (member := self.members.find(number, row.profile_id)) is not None:
-                member.add(row, self.clock)
+                member.add(row, self.clock, is_timely=self._clocks[row.room_id].is_timely(row))
                 self._changed[member] = None
         elif isinstance(row, MemberEventRow):
             self.members.set_name(row.profile_id, row.name)

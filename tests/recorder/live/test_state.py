@@ -226,6 +226,20 @@ async def test_a_member_whose_clock_is_wrong_makes_nobody_seem_to_be_gone() -> N
             assert ages_s(state, await snapshot_of(state, 260)) == [61] * (others + 1)
 
 
+async def test_a_room_that_is_a_replay_of_another_year_has_its_figures_beside_one_of_today() -> None:
+    state, _ = make_state("r1", "r2")
+    year_s = 365 * 86_400
+    for second in range(20):
+        await state.add([
+            heart_rate("ann", 90, second, "r1"),
+            heart_rate("bob", 90, second - 6 * year_s, "r2", received_s=second),
+            heart_rate("cyd", 90, second - 6 * year_s, "r2", received_s=second),
+        ])  # fmt: skip
+    snapshot = await snapshot_of(state, 19.5)
+    assert [(m["readings"], m["left_out"]) for m in snapshot["members"]] == [(20, 0)] * 3
+    assert ages_s(state, snapshot) == [0.5] * 3
+
+
 async def test_readings_that_come_late_together_are_as_old_as_they_are() -> None:
     state, _ = make_state("r1")
     for second in range(0, 80, 8):
