@@ -69,7 +69,9 @@ export class Page {
     this.#showRooms(now);
     const members = this.#shownMembers();
     const here = members.filter((member) => member.times.length > 0);
-    const absent = members.filter((member) => member.times.length === 0).map((member) => member.name);
+    const absent = members // without those who are only known by a mark
+      .filter((member) => member.times.length === 0 && (member.expected || member.left_out))
+      .map((member) => member.name);
     byId("absent").hidden = absent.length + this.#recording.moreMembers === 0;
     const more = this.#recording.moreMembers ? `; and ${this.#recording.moreMembers} members more, who are not shown` : "";
     put(byId("absent"), `Expected, and without a reading so far: ${absent.join(", ") || "nobody"}${more}`);
