@@ -1,5 +1,6 @@
 """The clock on which everything is shown: that by which the room stamps its readings."""
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Collection, Iterable
 from statistics import median_high, median_low
@@ -16,8 +17,9 @@ _USUAL_US = 60_000_000
 
 def least_delayed_us(leads: Collection[int]) -> int:
     """Return the lead of the reading that was delayed least: the largest, but of none that is far from the others."""
-    middle = median_low(leads)
-    return max(lead for lead in leads if abs(lead - middle) <= _USUAL_US)
+    ordered = sorted(leads)
+    middle = ordered[(len(ordered) - 1) // 2]
+    return ordered[bisect_right(ordered, middle + _USUAL_US) - 1]
 
 
 class RoomClock:

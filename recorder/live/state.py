@@ -76,6 +76,7 @@ class LiveState:
         self._sent_rooms: list[RoomEvent] = []
         self._marks: dict[str, MarkEvent] = {}
         self._sent_marks = self._marks
+        self._snapshot_marks: dict[str, MarkEvent] = {}  # since the last update: perhaps not all viewers have them
         self._described_changes = 0
         self._entered: dict[int, tuple[float, int]] = {}  # by room: `since`, and what that is on the room's clock
         self._has_failed = False
@@ -134,13 +135,15 @@ class LiveState:
         for member in sorted(self.members, key=lambda member: member.number):
             members.append(msgspec.Raw(encode(member.snapshot())))
             await trio.lowlevel.checkpoint()
+        marks = self._describe_marks()
+        self._snapshot_marks |= marks
         return Snapshot(
             now=self.clock.to_ms(now_us),
             started_at=self.clock.to_steady_ms(self._started_us),
             rooms=self._describe_rooms(now_us),
             members=members,
             more_members=self.members.more,
-            marks=list(self._describe_marks().values()),
+            marks=list(marks.values()),
             recorder=recorder,
         )
 
@@ -208,8 +211,9 @@ class LiveState:
         sent, marks = self._sent_marks, self._describe_marks()
         if marks is sent:
             return []
-        gone = [msgspec.structs.replace(mark, kind="undo") for id_, mark in sent.items() if id_ not in marks]
-        self._sent_marks = marks
+        shown = sent | self._snapshot_marks
+        gone = [msgspec.structs.replace(mark, kind="undo") for id_, mark in shown.items() if id_ not in marks]
+        self._sent_marks, self._snapshot_marks = marks, {}
         return [*gone, *(mark for id_, mark in marks.items() if id_ not in sent)]
 
     def _describe_marks(self) -> dict[str, MarkEvent]:

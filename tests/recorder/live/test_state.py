@@ -193,6 +193,17 @@ async def test_a_mark_of_all_rooms_is_one_mark() -> None:
     ]
 
 
+async def test_a_mark_that_only_a_snapshot_had_is_taken_back_when_it_is_undone() -> None:
+    state, board = make_state("r1")
+    await state.update(START, WELL)
+    [mark] = board.mark("goal", source="page")
+    assert [each["id"] for each in (await snapshot_of(state))["marks"]] == [mark.mark_id]
+    board.undo_mark(mark.mark_id, source="page")
+    sent = read(await state.update(START, WELL))["marks"]
+    assert [(each["id"], each["kind"]) for each in sent] == [(mark.mark_id, "undo")]
+    assert "marks" not in read(await state.update(START, WELL))
+
+
 def leads(clock: RoomClock, *lead_s: float) -> float:
     clock.observe([heart_rate("ann", 100, 10 + lead, received_s=10) for lead in lead_s])
     return clock.lead_us / S
