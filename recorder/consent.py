@@ -59,6 +59,11 @@ class Consent:
         """Whether anybody has consented."""
         return bool(self._consented)
 
+    @property
+    def members(self) -> frozenset[str]:
+        """The profile ids of those who have consented."""
+        return self._consented
+
     def allows(self, row: MessageRow) -> bool:
         """Return whether a message may be recorded: it is of nobody, or of somebody who consented."""
         return not isinstance(row, HeartRateRow | MemberEventRow) or row.profile_id in self._consented

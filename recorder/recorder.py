@@ -168,9 +168,9 @@ class Recorder:
         """Return who was heard in a room, by profile id, with the names of the members file or else of configs."""
         [status] = [room.status for room in self.rooms if room.room_id == room_id]
         names: dict[str, str | None] = {**dict.fromkeys(status.latest), **status.names}
-        if (path := find_members_file(self.options.database)) is not None:
+        if (path := find_members_file(self.options.database, self.options.members_file)) is not None:
             names.update((id_, member.name) for id_, member in read_members_file(path).items() if member.name)
-        return names
+        return {id_: name for id_, name in names.items() if self.consent is None or id_ in self.consent.members}
 
     async def _check(self) -> None:
         """Check database and token before anything is recorded."""

@@ -179,7 +179,7 @@ def _read_file(db: Path, file: Path, zone: str | None, rooms: Sequence[str]) -> 
     first, last = (_format_at(end(row.marked_at for row in found)) for end in (min, max))
     print_lines(
         f"{file.name}: {format_count(len(found), 'mark')} from {first} to {last};"
-        f" new: {len(new)}, of which {format_count(phases, 'phase')}."
+        f" new: {len(new):,}, of which {format_count(phases, 'phase')}."
     )
     return new
 

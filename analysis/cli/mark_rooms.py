@@ -12,6 +12,7 @@ from pulsoid_rec.recorder.contract.tables import MARKS
 from pulsoid_rec.recorder.contract.wording import format_list
 from pulsoid_rec.recorder.journal.rows import MarkRow
 from pulsoid_rec.recorder.marking.mark import find_in_rooms
+from pulsoid_rec.recorder.marking.store import read_waiting
 
 _NAMED = 8
 
@@ -62,10 +63,12 @@ class MembersOfRooms:
 
 
 def read_rows(db: Path) -> list[MarkRow]:
-    """Read all marks of a recording, archived ones too, undone ones and undoing ones too."""
+    """Read all marks of a recording, archived ones and those in the journal too, undone ones and undoing ones too."""
+    waiting = read_waiting(db)  # first: what is ingested meanwhile is there twice, which does no harm
     rows = open_recording(db).events(MARKS)
     in_us = rows.with_columns(rows["marked_at"].dt.epoch("us"))
-    return [MarkRow(**row) for row in in_us.select(c.name for c in MARKS.columns).iter_rows(named=True)]
+    stored = [MarkRow(**row) for row in in_us.select(c.name for c in MARKS.columns).iter_rows(named=True)]
+    return [*stored, *waiting]
 
 
 class LocalZone(tzinfo):

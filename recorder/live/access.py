@@ -10,9 +10,10 @@ import ipaddress
 import secrets
 from collections.abc import Mapping
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode
+
+from starlette.requests import cookie_parser
 
 _KEY_BYTES = 16
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
@@ -82,11 +83,7 @@ class Access:
         return self._key is not None and hmac.compare_digest(text.encode(), self._key.encode())
 
     def _cookie_key(self, headers: Mapping[str, str]) -> str:
-        try:
-            found = SimpleCookie(headers.get("cookie", "")).get(self._cookie)
-        except CookieError:
-            return ""
-        return found.value if found is not None else ""
+        return cookie_parser(headers.get("cookie", "")).get(self._cookie, "")
 
 
 def _query_key(query: str) -> str:

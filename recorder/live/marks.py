@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.journal.journal import Journal
 from pulsoid_rec.recorder.live.access import Refusal
 from pulsoid_rec.recorder.live.state import LiveState
 from pulsoid_rec.recorder.marking.board import MarkBoard
@@ -35,13 +36,16 @@ _decode = msgspec.json.Decoder(_Request).decode
 class Marking:
     """Makes and undoes marks as requests say."""
 
-    def __init__(self, board: MarkBoard, state: LiveState) -> None:
+    def __init__(self, board: MarkBoard, state: LiveState, journal: Journal) -> None:
         self._board = board
+        self._journal = journal
         self._state = state
 
     def mark(self, body: bytes, *, is_from_page: bool) -> Made | Refusal:
         """Make or undo a mark; what cannot be made is refused with a sentence."""
         source: Literal["page", "api"] = "page" if is_from_page else "api"
+        if self._journal.is_full:  # what is received waits, too: memory is bounded
+            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "The journal is full until it can be written again.")
         try:
             request = _decode(body)
             if request.kind == "undo":

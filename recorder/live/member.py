@@ -1,10 +1,15 @@
 """A member of a room, as the live page shows it."""
 
+from collections import deque
+
 from pulsoid_rec.recorder.contract.definitions import zone_of
 from pulsoid_rec.recorder.journal.rows import HeartRateRow
 from pulsoid_rec.recorder.live.events import MemberEvent, Point
 from pulsoid_rec.recorder.live.figures import Figures
 from pulsoid_rec.recorder.live.line import Line
+from pulsoid_rec.recorder.live.room_clock import RoomClock, least_delayed_us
+
+_LEADS = 31  # the latest, that show how far the clock of a member's sensor is off
 
 
 class LiveMember:
@@ -20,21 +25,27 @@ class LiveMember:
         self._figures = Figures()
         self._line = Line()
         self._new: list[Point] = []
+        self._leads: deque[int] = deque(maxlen=_LEADS)
+        self._at_ms: int | None = None
         self._is_new = True
 
     @property
     def latest_ms(self) -> int | None:
-        """When the latest plausible reading occurred."""
-        return latest[0] if (latest := self._line.latest) else None
+        """When the latest plausible reading was, on the room's clock, also if the member's own is wrong."""
+        return self._at_ms if self._line.latest is None or self._at_ms is not None else self._line.latest[0]
 
-    def add(self, row: HeartRateRow, *, is_timely: bool) -> None:
-        """Add a reading."""
+    def add(self, row: HeartRateRow, clock: RoomClock, *, is_timely: bool) -> None:
+        """Add a reading; `clock` is that of the page."""
         if not is_timely:
             self._figures.left_out += 1
-        elif self._figures.add(row.occurred_at, row.bpm):
+            return
+        self._leads.append(row.occurred_at - row.received_at)
+        if self._figures.add(row.occurred_at, row.bpm):
             point = (row.occurred_at // 1000, row.bpm)
             if self._line.add(point):
                 self._new.append(point)
+            if self._line.latest is not None:
+                self._at_ms = self._line.latest[0] + (clock.lead_us - least_delayed_us(self._leads)) // 1000
 
     def add_earlier(self, points: list[Point]) -> None:
         """Put readings from before this run before those of it."""
@@ -66,12 +77,12 @@ class LiveMember:
 
     def _current(self) -> MemberEvent:
         figures = self._figures
-        at, bpm = self._line.latest or (None, None)
+        _, bpm = self._line.latest or (None, None)
         return MemberEvent(
             member=self.number,
             room=self.room,
             bpm=bpm,
-            at=at,
+            at=self.latest_ms,
             zone=None if bpm is None or self._hr_max is None else zone_of(bpm, self._hr_max),
             lowest=figures.lowest,
             highest=figures.highest,

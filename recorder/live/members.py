@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
+from pulsoid_rec.recorder.consent import Consent
 from pulsoid_rec.recorder.contract.member_labels import ID_CHARACTERS, label_members
 from pulsoid_rec.recorder.contract.members_file import WITHDRAWN, Member
 from pulsoid_rec.recorder.live.member import LiveMember
@@ -21,10 +22,15 @@ class LiveMembers:
         The members file.
     most
         How many are shown; of others only that they are there is noted.
+    consent
+        By which only who consented is shown; None: everybody is.
     """
 
-    def __init__(self, rooms: Sequence[str], described: Mapping[str, Member], most: int) -> None:
+    def __init__(
+        self, rooms: Sequence[str], described: Mapping[str, Member], most: int, consent: Consent | None = None
+    ) -> None:
         self._described = described
+        self._consent = consent
         self._most = most
         self._year = datetime.now(UTC).year
         self._config_names: dict[str, str] = {}
@@ -38,7 +44,7 @@ class LiveMembers:
 
     def __iter__(self) -> Iterator[LiveMember]:
         """Yield the members, in no order."""
-        return iter(tuple(self._by_place.values()))
+        return iter([member for member in self._by_place.values() if self._is_shown(member.profile_id)])
 
     @property
     def more(self) -> int:
@@ -46,7 +52,9 @@ class LiveMembers:
         return len(self._left_out)
 
     def find(self, room: int, profile_id: str) -> LiveMember | None:
-        """Return a member of a room; None if there are too many to show."""
+        """Return a member of a room; None if there are too many to show, or it has not consented."""
+        if not self._is_shown(profile_id):
+            return None
         return self._by_place.get((room, profile_id)) or self._find(room, profile_id)
 
     def set_name(self, profile_id: str, name: str | None, *, is_earlier: bool = False) -> None:
@@ -59,7 +67,7 @@ class LiveMembers:
 
     def update_names(self) -> set[LiveMember]:
         """Name all members if something of it changed; return those whose name is another now."""
-        if self._are_named:
+        if self._are_named and self._consent is None:  # consent may be given or withdrawn any time
             return set()
         self._are_named = True
         labels = label_members({member.profile_id: self._name_of(member.profile_id) for member in self})
@@ -67,6 +75,9 @@ class LiveMembers:
         for member in renamed:
             member.name = labels[member.profile_id]
         return renamed
+
+    def _is_shown(self, profile_id: str) -> bool:
+        return self._consent is None or profile_id in self._consent.members
 
     def _name_of(self, profile_id: str) -> str:
         described = self._described.get(profile_id, NOBODY).name

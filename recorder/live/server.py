@@ -27,6 +27,7 @@ from pulsoid_rec.recorder.live.events import frame
 from pulsoid_rec.recorder.live.health import Watch
 from pulsoid_rec.recorder.live.history import read_history
 from pulsoid_rec.recorder.live.marks import Marking
+from pulsoid_rec.recorder.live.members import LiveMembers
 from pulsoid_rec.recorder.live.metrics import Metrics
 from pulsoid_rec.recorder.live.state import LiveState
 from pulsoid_rec.recorder.live.viewer_stream import ViewerStream
@@ -83,11 +84,14 @@ class LiveServer:
         self.url = f"http://{_netloc(name, port)}/" + (f"?key={key}" if key else "")
         described = _read_members(recorder)
         statuses = [room.status for room in recorder.rooms]
-        self._state = LiveState(statuses, described, recorder.marks, self._started_us, limits)
+        self._consent = recorder.consent
+        self._consented = self._consent and self._consent.members
+        members = LiveMembers(recorder.options.rooms, described, limits.live_members, self._consent)
+        self._state = LiveState(statuses, members, recorder.marks, self._started_us)
         self._watch = Watch(recorder, self._state.gaps, timings)
         self._viewers = Viewers(self._make_snapshot, limits)
         metrics = Metrics(recorder, self._state, self._watch, self._viewers)
-        marking = Marking(recorder.marks, self._state)
+        marking = Marking(recorder.marks, self._state, recorder.journal)
         app = LiveApp(
             access=Access(host, port, key),
             viewers=self._viewers,
@@ -132,7 +136,12 @@ class LiveServer:
         self._watch.look(len(rows))
         async with self._viewers.lock:
             await self._state.add(rows)
-            if len(self._viewers):
+            consented = self._consent and self._consent.members
+            if consented != self._consented:  # who has withdrawn is shown no longer
+                self._consented = consented
+                self._state.discard_changes()
+                self._viewers.send(await self._make_snapshot(), is_snapshot=True)
+            elif len(self._viewers):
                 update = await self._state.update(_now_us(), self._watch.describe())
                 self._viewers.send(frame("update", update))
             else:
@@ -207,9 +216,10 @@ def _make_config(timings: Timings, limits: Limits) -> Config:
 
 def _read_members(recorder: Recorder) -> Mapping[str, Member]:
     """Read the members file; one that cannot be read stops no recording."""
-    path = find_members_file(recorder.options.database, recorder.options.members_file)
+    options = recorder.options
+    path = options.consent_file or find_members_file(options.database, options.members_file)
     try:
-        return {} if path is None else read_members_file(path)
+        return {} if path is None or not path.exists() else read_members_file(path)
     except UsageError as error:
         log.warning("%s The live page does without it.", error)
         return {}

@@ -1,15 +1,13 @@
 """What the live page shows: rows in, snapshots and updates out. No sockets, and no clock but the one passed in."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import trio
 
 from pulsoid_rec.recorder.connection.reconnect import State
 from pulsoid_rec.recorder.contract.display import is_visible, plain
-from pulsoid_rec.recorder.contract.limits import Limits
-from pulsoid_rec.recorder.contract.members_file import Member
 from pulsoid_rec.recorder.journal.rows import (
     AnyRow,
     ConnectionEventRow,
@@ -50,8 +48,8 @@ class LiveState:
     ----------
     rooms
         The status of each room, in the order of the command line.
-    described
-        The members file.
+    members
+        Who is shown.
     board
         The marks.
     started_us
@@ -61,15 +59,15 @@ class LiveState:
     def __init__(
         self,
         rooms: Sequence[RoomStatus],
-        described: Mapping[str, Member],
+        members: LiveMembers,
         board: MarkBoard,
         started_us: int,
-        limits: Limits,
     ) -> None:
         self.rooms = tuple(rooms)
-        self.clock = RoomClock()
+        self.clock = RoomClock()  # of all that is shown
+        self._clocks = {room.room_id: RoomClock() for room in rooms}
         self.gaps = [Gaps(started_us) for _ in rooms]
-        self.members = LiveMembers([room.room_id for room in rooms], described, limits.live_members)
+        self.members = members
         self._numbers = {room.room_id: number for number, room in enumerate(rooms)}
         self._names: list[str | None] = [None for _ in rooms]
         self._board = board
@@ -78,6 +76,7 @@ class LiveState:
         self._sent_rooms: list[RoomEvent] = []
         self._marks: dict[str, MarkEvent] = {}
         self._sent_marks = self._marks
+        self._snapshot_marks: dict[str, MarkEvent] = {}  # since the last update: perhaps not all viewers have them
         self._described_changes = 0
         self._entered: dict[int, tuple[float, int]] = {}  # by room: `since`, and what that is on the room's clock
         self._has_failed = False
@@ -85,6 +84,12 @@ class LiveState:
     async def add(self, rows: Sequence[AnyRow]) -> None:
         """Take in rows, in the order of their receipt; one that cannot be shown is left out, and logged once."""
         self.clock.observe(row for row in rows if isinstance(row, HeartRateRow))
+        by_room: dict[str, list[HeartRateRow]] = {}
+        for row in rows:
+            if isinstance(row, HeartRateRow) and row.room_id in self._clocks:
+                by_room.setdefault(row.room_id, []).append(row)
+        for room_id, readings in by_room.items():
+            self._clocks[room_id].observe(readings)
         for count, row in enumerate(rows, start=1):
             try:
                 self._add(row)
@@ -100,7 +105,7 @@ class LiveState:
             return
         if isinstance(row, HeartRateRow):
             if (member := self.members.find(number, row.profile_id)) is not None:
-                member.add(row, is_timely=self.clock.is_timely(row))
+                member.add(row, self.clock, is_timely=self._clocks[row.room_id].is_timely(row))
                 self._changed[member] = None
         elif isinstance(row, MemberEventRow):
             self.members.set_name(row.profile_id, row.name)
@@ -130,13 +135,15 @@ class LiveState:
         for member in sorted(self.members, key=lambda member: member.number):
             members.append(msgspec.Raw(encode(member.snapshot())))
             await trio.lowlevel.checkpoint()
+        marks = self._describe_marks()
+        self._snapshot_marks |= marks
         return Snapshot(
             now=self.clock.to_ms(now_us),
             started_at=self.clock.to_steady_ms(self._started_us),
             rooms=self._describe_rooms(now_us),
             members=members,
             more_members=self.members.more,
-            marks=list(self._describe_marks().values()),
+            marks=list(marks.values()),
             recorder=recorder,
         )
 
@@ -204,8 +211,9 @@ class LiveState:
         sent, marks = self._sent_marks, self._describe_marks()
         if marks is sent:
             return []
-        gone = [msgspec.structs.replace(mark, kind="undo") for id_, mark in sent.items() if id_ not in marks]
-        self._sent_marks = marks
+        shown = sent | self._snapshot_marks
+        gone = [msgspec.structs.replace(mark, kind="undo") for id_, mark in shown.items() if id_ not in marks]
+        self._sent_marks, self._snapshot_marks = marks, {}
         return [*gone, *(mark for id_, mark in marks.items() if id_ not in sent)]
 
     def _describe_marks(self) -> dict[str, MarkEvent]:

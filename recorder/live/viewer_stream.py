@@ -11,6 +11,8 @@ class ViewerStream:
     def __init__(self, stream: trio.SocketStream, timings: Timings) -> None:
         self._stream = stream
         self._timeout_s = timings.live_send_timeout_s
+        self._silence_s = 3 * timings.live_send_timeout_s
+        self._receiving = trio.CancelScope()
 
     @property
     def socket(self) -> trio.socket.SocketType:
@@ -28,10 +30,17 @@ class ViewerStream:
         if sending.cancelled_caught:
             self.close()
             raise trio.BrokenResourceError("the viewer takes nothing")
+        self._receiving.deadline = trio.current_time() + self._silence_s
 
     async def receive_some(self, max_bytes: int) -> bytes | bytearray:
-        """Receive what there is."""
-        return await self._stream.receive_some(max_bytes)
+        """Receive what there is; raise `trio.BrokenResourceError`, and close, if nothing is sent either way for long.
+
+        Hypercorn has such a limit of its own, but not for HTTP/2.
+        """
+        with trio.move_on_after(self._silence_s) as self._receiving:
+            return await self._stream.receive_some(max_bytes)
+        self.close()
+        raise trio.BrokenResourceError("the viewer is silent")
 
     async def send_eof(self) -> None:
         """Say that nothing more is sent."""

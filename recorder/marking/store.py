@@ -8,17 +8,21 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
 from pulsoid_rec.recorder.contract.ids import new_id
-from pulsoid_rec.recorder.contract.journal_files import journal_folder, open_path
+from pulsoid_rec.recorder.contract.journal_files import journal_folder, open_path, segment_paths
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
 from pulsoid_rec.recorder.contract.paths import require_valid_path
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.disk.sync import sync_folder
 from pulsoid_rec.recorder.journal.journal import create_lock
 from pulsoid_rec.recorder.journal.rows import MarkRow
-from pulsoid_rec.recorder.journal.segment import encode_line
+from pulsoid_rec.recorder.journal.segment import encode_line, read_lines
 from pulsoid_rec.recorder.journal.segment_writer import SegmentWriter
+
+_MARK = b'{"table":"marks"'
 
 
 def store_marks(
@@ -63,6 +67,17 @@ def store_marks(
         lock.release()
         with contextlib.suppress(OSError):  # it is not empty, or a recorder uses it
             folder.rmdir()
+
+
+def read_waiting(database: Path) -> list[MarkRow]:
+    """Read the marks that are in the journal and perhaps not in the database yet; those of running recorders, too."""
+    found = []
+    for path in segment_paths(journal_folder(database)):
+        with contextlib.suppress(FileNotFoundError):  # it was ingested meanwhile
+            for line, is_valid in read_lines(path):
+                if is_valid and line.startswith(_MARK):
+                    found.append(msgspec.json.decode(line, type=MarkRow))
+    return found
 
 
 def _write_segment(folder: Path, name: str, marks: Sequence[MarkRow]) -> Path:

@@ -133,10 +133,11 @@ async def live(
     host: str = "127.0.0.1",
     timings: Timings = FAST,
     limits: Limits = DEFAULT_LIMITS,
+    consent_file: Path | None = None,
 ) -> AsyncIterator[Live]:
     """Record with a live page while the block runs, then end in good order."""
     async with open_listeners(host, 0) as listeners:
-        recorder = make_recorder(server, database, *rooms, timings=timings, limits=limits)
+        recorder = make_recorder(server, database, *rooms, timings=timings, limits=limits, consent_file=consent_file)
         page = LiveServer(recorder, listeners, host, timings=timings, limits=limits)
 
         async def show(_recorder: Recorder) -> None:

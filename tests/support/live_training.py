@@ -18,6 +18,7 @@ from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
 from pulsoid_rec.recorder.contract.members_file import parse_members
 from pulsoid_rec.recorder.journal.rows import ConnectionEventRow, HeartRateRow, MarkRow, MemberEventRow, RoomEventRow
 from pulsoid_rec.recorder.live.events import RecorderEvent, frame
+from pulsoid_rec.recorder.live.members import LiveMembers
 from pulsoid_rec.recorder.live.state import LiveState
 from pulsoid_rec.recorder.marking.board import MarkBoard
 from pulsoid_rec.recorder.status import RoomStatus
@@ -41,7 +42,8 @@ async def make_snapshot(
         MarkRow(room, None, label, kind, us(at), str(number), "page") for number, (at, kind, label) in enumerate(marks)
     )
     status = RoomStatus(room, State.LIVE, trio.current_time())
-    state = LiveState([status], parse_members(members_toml, "members.toml"), board, began_at, DEFAULT_LIMITS)
+    members = LiveMembers([room], parse_members(members_toml, "members.toml"), DEFAULT_LIMITS.live_members)
+    state = LiveState([status], members, board, began_at)
     named = [MemberEventRow(room, "c1", who, "updated", names[who], "{}", began_at, began_at, "") for who in names]
     await state.add([
         RoomEventRow(room, "c1", room_name, "{}", began_at, began_at, ""),

@@ -25,11 +25,13 @@ def make_recorder(
     *rooms: str,
     token_file: Path | None = None,
     timings: Timings = FAST,
+    consent_file: Path | None = None,
     **changes: Any,
 ) -> Recorder:
     """Make a recorder of these rooms; changes are parameters of `Recorder`."""
     server_url = parse_server_url(server) if isinstance(server, str) else server
-    options = Options(rooms or ("demo",), database, server_url, Credentials(token_file), KINDS)
+    credentials = Credentials(token_file)
+    options = Options(rooms or ("demo",), database, server_url, credentials, KINDS, consent_file=consent_file)
     return Recorder(options, timings=timings, **changes)
 
 

@@ -1,7 +1,7 @@
 // The room: all lines of the last minutes, their mean, marks and phases, and where the recorder heard nothing.
 
 import { fitCanvas, traceLine } from "./drawing.js";
-import { HOLD_MS, indexSince } from "./recording.js";
+import { HOLD_MS, indexSince, isFresh } from "./recording.js";
 import { timeOf } from "./words.js";
 
 const COLOURS = 6;
@@ -130,7 +130,7 @@ function drawLines({ context, colours, x, y, begin, end }, members, chosen) {
     context.globalAlpha = 1;
     context.setLineDash([]);
     const last = member.times.length - 1;
-    if (last < 0 || member.times[last] < end - HOLD_MS || !(coloured || isChosen)) return null;
+    if (last < 0 || !isFresh(member, end) || !(coloured || isChosen)) return null;
     return { y: y(member.bpms[last]), text: member.name, colour: context.strokeStyle, strong: isChosen };
   });
 }

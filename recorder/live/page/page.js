@@ -69,7 +69,9 @@ export class Page {
     this.#showRooms(now);
     const members = this.#shownMembers();
     const here = members.filter((member) => member.times.length > 0);
-    const absent = members.filter((member) => member.times.length === 0).map((member) => member.name);
+    const absent = members // without those who are only known by a mark
+      .filter((member) => member.times.length === 0 && (member.expected || member.left_out))
+      .map((member) => member.name);
     byId("absent").hidden = absent.length + this.#recording.moreMembers === 0;
     const more = this.#recording.moreMembers ? `; and ${this.#recording.moreMembers} members more, who are not shown` : "";
     put(byId("absent"), `Expected, and without a reading so far: ${absent.join(", ") || "nobody"}${more}`);
@@ -134,7 +136,7 @@ export class Page {
     const shown = rooms.filter((room) => this.#isShown(room.room));
     put(document.querySelector("title"), `${names.join(", ")}: live heart rates`);
     byId("rooms").replaceChildren(...shown.map((room) => roomName(room, now)));
-    const phase = this.#shownMarks().findLast((mark) => mark.kind === "phase");
+    const phase = this.#shownMarks().findLast((mark) => mark.kind === "phase" && mark.at <= now);
     const parts = [`recording for ${lengthOf(now - this.#recording.startedAt)}`];
     if (phase) parts.push(`${phase.label} since ${timeOf(phase.at)}`);
     put(byId("summary"), parts.join(" · "));
@@ -149,7 +151,8 @@ export class Page {
   }
 
   #showTiles(members, now) {
-    if (now - this.#orderedAt >= REORDER_MS || members.length !== this.#order.length) {
+    const areThere = members.length === this.#order.length && members.every(({ member }) => this.#tiles.has(member));
+    if (now - this.#orderedAt >= REORDER_MS || !areThere) {
       const before = this.#orderedAt === -Infinity ? [] : this.#order;
       this.#arrange(sortMembers(members, byId("sort").value, before, now).map((member) => member.member));
       this.#orderedAt = now;

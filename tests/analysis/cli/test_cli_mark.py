@@ -173,6 +173,22 @@ def test_while_a_reader_holds_the_database_a_mark_is_safe_and_says_so(db: Path) 
     assert [row[2] for row in marked(db)] == ["goal"]
 
 
+def test_a_mark_that_is_only_in_the_journal_yet_can_be_undone(db: Path) -> None:
+    mark(db, "stored", "--at", iso(10))
+    lock = create_lock(journal_folder(db), "run", ["r1"])
+    with duckdb.connect(db, read_only=True):
+        assert "not in the database yet" in mark(db, "waiting").stderr
+    lock.release()
+    assert [mark(db, "--undo").stderr for _ in range(2)] == [
+        "Undone: 'waiting' in room r1.\n",
+        "Undone: 'stored' in room r1.\n",
+    ]
+    assert mark(db, "--undo").returncode == 2
+    assert run_here("recover", "--db", db).returncode == 0
+    assert len(marked(db)) == 4
+    assert pr.explore(db).marks().is_empty()
+
+
 def by_phase(db: Path, *options: str) -> list[dict[str, Any]]:
     ran = run_here("report", "--db", db, "--by-phase", "--format", "json", *options)
     assert ran.returncode == 0, ran.stderr

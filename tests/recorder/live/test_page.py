@@ -251,6 +251,43 @@ def test_it_asks_nobody_else_and_its_console_is_silent(stage: Stage) -> None:
     assert stage.said == []
 
 
+def test_a_broken_connection_costs_no_reading_and_doubles_none(stage: Stage) -> None:
+    """The browser's connection ends while the recorder goes on; what came meanwhile is there after it."""
+    page = stage.browser.new_page()
+    page.add_init_script(
+        "window.EventSource = class extends EventSource { constructor(u) { super(u); window.source = this; } }"
+    )
+    page.goto(stage.recorder.url)
+    page.evaluate("""async () => {
+        const { Recording } = await import("/recording.js");
+        const { change } = Recording.prototype;
+        Recording.prototype.change = function (update) { window.recording = this; return change.call(this, update); };
+    }""")
+    readings = """() => {
+        const [ada] = [...(window.recording?.members.values() ?? [])].filter(({ name }) => name === "Ada");
+        return (ada?.times ?? []).map((at, i) => [at, ada.bpms[i]]); }"""
+
+    def send_and_wait(bpms: list[int]) -> list[list[int]]:
+        for bpm in bpms:
+            stage.room.send("ada", bpm)
+            time.sleep(0.002)
+        until(lambda: [bpm for _, bpm in page.evaluate(readings)][-len(bpms) :] == bpms, "they are on the page")
+        found: list[list[int]] = page.evaluate(readings)
+        return found
+
+    before = send_and_wait([131, 132])
+    page.evaluate("source.close()")
+    for bpm in (133, 134):
+        stage.room.send("ada", bpm)
+        time.sleep(0.002)
+    until(lambda: page.evaluate("source.readyState === EventSource.OPEN"), "it is connected anew")
+    after = send_and_wait([135])
+    assert after[: len(before)] == before
+    assert [bpm for _, bpm in after[len(before) :]] == [133, 134, 135]
+    expect(page.locator("#lost")).to_be_hidden()
+    page.close()
+
+
 def test_a_recorder_that_is_gone_is_told_at_once_and_found_again(stage: Stage) -> None:
     stage.room.send("ben", 111)
     expect(stage.page.locator(stage.bpm("ben"))).to_have_text("111")

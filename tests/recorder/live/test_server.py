@@ -65,7 +65,7 @@ async def test_what_is_shown_is_what_a_report_says_and_a_reconnect_changes_nothi
                         bpm = 0 if second % 17 == 0 else 60 + number + second
                         at = now + timedelta(seconds=second, milliseconds=number)
                         await simulator.send_heart_rate("demo", f"user-{number}", bpm, at)
-            await follower.until(lambda follower: sum(m["readings"] for m in follower.members.values()) == 296)
+            await follower.until(lambda f: sum(m["readings"] + m["left_out"] for m in f.members.values()) == 320)
             with await trio.to_thread.run_sync(follow, page.port) as again:
                 await again.until(lambda _: True)
             for number, member in follower.members.items():
@@ -115,6 +115,38 @@ async def test_it_opens_with_what_was_recorded_before_and_goes_on_without_a_seam
         [(since, until_), *_] = follower.rooms[0]["gaps"]
         assert abs(since - earlier[-1].received_at.timestamp() * 1000) < 3_000  # `now` has no fractions
         assert until_ is not None
+
+
+async def test_nothing_is_shown_of_those_without_consent_or_who_withdraw_it(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    members = tmp_path / "members.toml"
+    consents = (
+        '[user-1]\nname = "Ada"\nconsent = 2026-01-01\n[user-2]\nname = "Ben"\nconsent = %s\n[user-3]\nname = "Cyd"\n'
+    )
+    members.write_text(consents % "2026-01-01", encoding="utf-8")
+    database = make_recording(
+        tmp_path / "a.duckdb", [Reading("demo", f"user-{n}", 90, at := now - timedelta(60), at) for n in (1, 2, 3)]
+    )
+    timings = Timings(live_update_s=0.05, consent_interval_s=0.05, first_reconnect_s=0.01, close_timeout_s=0.05)
+
+    def names(follower: Follower) -> set[str]:
+        return {member["name"] for member in follower.members.values()}
+
+    async with open_simulator() as simulator:
+        async with live(simulator.url, database, timings=timings, consent_file=members) as page:
+            await simulator.wait_for_clients("demo")
+            with await trio.to_thread.run_sync(follow, page.port) as follower:
+                for n in (1, 2, 3):
+                    await simulator.send_heart_rate("demo", f"user-{n}", 100)
+                await follower.until(lambda f: sum(m["readings"] for m in f.members.values()) == 2)
+                assert names(follower) == {"Ada", "Ben"}
+                assert "Cyd" not in (await page.mark({"label": "x", "member": "Dee"})).json["error"]
+                members.write_text(consents % '"withdrawn"', encoding="utf-8")
+                await follower.until(lambda f: names(f) == {"Ada"})
+                assert (await page.mark({"label": "x", "member": "Ben"})).status == 422
+                members.write_text(consents % "2026-01-02", encoding="utf-8")
+                await follower.until(lambda f: names(f) == {"Ada", "Ben"})
+    assert rows(database, "SELECT count(*) FROM marks") == [(0,)]
 
 
 async def test_what_a_killed_recorder_left_in_its_journal_is_shown_too(tmp_path: Path) -> None:
@@ -188,6 +220,18 @@ async def test_what_is_no_mark_is_refused_with_a_sentence(
         assert page.recorder.marks.marks == []
 
 
+async def test_while_the_journal_is_full_no_mark_is_taken(tmp_path: Path) -> None:
+    database = tmp_path / "a.duckdb"
+    async with open_simulator() as simulator, live(simulator.url, database, timings=SOON) as page:
+        await simulator.wait_for_clients("demo")
+        page.recorder.journal._unsynced_bytes += 2**30
+        refused = await page.mark({"label": "goal"})
+        assert (refused.status, "journal is full" in refused.json["error"]) == (503, True)
+        page.recorder.journal._unsynced_bytes -= 2**30
+        assert (await page.mark({"label": "goal"})).status == 201
+    assert rows(database, "SELECT count(*) FROM marks") == [(1,)]
+
+
 async def test_requests_of_other_pages_and_by_other_names_are_refused(tmp_path: Path) -> None:
     async with open_simulator() as simulator, live(simulator.url, tmp_path / "a.duckdb", timings=SOON) as page:
         mark = {"label": "goal"}
@@ -237,6 +281,8 @@ async def test_beyond_the_loopback_all_needs_the_key_which_is_shown_and_logged_n
             assert shown.status == 200
             assert key.encode() not in shown.body
             assert (await page.request("/", cookie="a=b; =;;")).status == 403
+            beside_another = 'of another program={"a": 1}; ' + cookie.partition(";")[0]
+            assert (await page.request("/", cookie=beside_another)).status == 200
             with await trio.to_thread.run_sync(follow, page.port, f"/events?key={key}") as follower:
                 await follower.until(lambda _: True)
             assert (await page.request("/live.css")).status == 200  # nothing is in it
@@ -361,6 +407,7 @@ async def test_those_who_send_slowly_or_too_much_or_are_too_many_are_let_go(tmp_
                     return received
 
             assert await trio.to_thread.run_sync(send, "GET / HT") == b""
+            await trio.to_thread.run_sync(send, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")  # then nothing
             assert b" 431 " in await trio.to_thread.run_sync(send, f"GET / HTTP/1.1\r\n{host}a: {'x' * 20_000}")
             half = f"POST /marks HTTP/1.1\r\n{host}Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{{"
             assert b" 408 " in await trio.to_thread.run_sync(send, half)

@@ -22,6 +22,7 @@ from pulsoid_rec.recorder.journal.rows import (
 from pulsoid_rec.recorder.live.events import RecorderEvent, Snapshot, Update, encode
 from pulsoid_rec.recorder.live.gaps import Gaps
 from pulsoid_rec.recorder.live.history import History
+from pulsoid_rec.recorder.live.members import LiveMembers
 from pulsoid_rec.recorder.live.room_clock import RoomClock
 from pulsoid_rec.recorder.live.state import LiveState
 from pulsoid_rec.recorder.marking.board import MarkBoard
@@ -36,7 +37,8 @@ def make_state(
     *rooms: str, described: dict[str, Member] | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> tuple[LiveState, MarkBoard]:
     board = MarkBoard(rooms, lambda _: {"ann": "Ann"}, lambda _: None, ReceiptClock(lambda: (START + 30 * S) * 1000))
-    return LiveState([RoomStatus(room) for room in rooms], described or {}, board, START, limits), board
+    members = LiveMembers(rooms, described or {}, limits.live_members)
+    return LiveState([RoomStatus(room) for room in rooms], members, board, START), board
 
 
 def heart_rate(member: str, bpm: int, at_s: float, room: str = "r1", received_s: float | None = None) -> HeartRateRow:
@@ -191,6 +193,17 @@ async def test_a_mark_of_all_rooms_is_one_mark() -> None:
     ]
 
 
+async def test_a_mark_that_only_a_snapshot_had_is_taken_back_when_it_is_undone() -> None:
+    state, board = make_state("r1")
+    await state.update(START, WELL)
+    [mark] = board.mark("goal", source="page")
+    assert [each["id"] for each in (await snapshot_of(state))["marks"]] == [mark.mark_id]
+    board.undo_mark(mark.mark_id, source="page")
+    sent = read(await state.update(START, WELL))["marks"]
+    assert [(each["id"], each["kind"]) for each in sent] == [(mark.mark_id, "undo")]
+    assert "marks" not in read(await state.update(START, WELL))
+
+
 def leads(clock: RoomClock, *lead_s: float) -> float:
     clock.observe([heart_rate("ann", 100, 10 + lead, received_s=10) for lead in lead_s])
     return clock.lead_us / S
@@ -202,6 +215,48 @@ def test_the_rooms_clock_is_that_of_the_reading_that_was_delayed_least_but_of_no
     assert leads(RoomClock(), *([300] * 20), 0) == 300
     assert leads(RoomClock(), *([300] * 200), *([0] * 200)) == 0  # it was set
     assert RoomClock().lead_us == 0
+
+
+def ages_s(state: LiveState, snapshot: dict[str, Any]) -> list[float]:
+    return [(snapshot["now"] - member["at"]) / 1000 for member in snapshot["members"]]
+
+
+async def test_a_member_whose_clock_is_wrong_makes_nobody_seem_to_be_gone() -> None:
+    """Each sends a reading a second, one of them by a clock that is ahead or behind; then falls silent."""
+    for wrong_s in (30, -30, 3_600, -3_600):
+        for others in (1, 2, 4):
+            state, _ = make_state("r1")
+            shown: set[int] = set()
+            for second in range(200):
+                rows: list[AnyRow] = [heart_rate("wrong", 90, second + wrong_s, received_s=second)]
+                rows += [heart_rate(f"right {n}", 90, second, received_s=second) for n in range(others)]
+                await state.add(rows if second % 3 else rows[::-1])
+                shown.add(state.clock.to_ms(0))
+            assert len(shown) == 1  # the room's clock does not jump
+            assert ages_s(state, await snapshot_of(state, 199.5)) == [0.5] * (others + 1)
+            assert ages_s(state, await snapshot_of(state, 260)) == [61] * (others + 1)
+
+
+async def test_a_room_that_is_a_replay_of_another_year_has_its_figures_beside_one_of_today() -> None:
+    state, _ = make_state("r1", "r2")
+    year_s = 365 * 86_400
+    for second in range(20):
+        await state.add([
+            heart_rate("ann", 90, second, "r1"),
+            heart_rate("bob", 90, second - 6 * year_s, "r2", received_s=second),
+            heart_rate("cyd", 90, second - 6 * year_s, "r2", received_s=second),
+        ])  # fmt: skip
+    snapshot = await snapshot_of(state, 19.5)
+    assert [(m["readings"], m["left_out"]) for m in snapshot["members"]] == [(20, 0)] * 3
+    assert ages_s(state, snapshot) == [0.5] * 3
+
+
+async def test_readings_that_come_late_together_are_as_old_as_they_are() -> None:
+    state, _ = make_state("r1")
+    for second in range(0, 80, 8):
+        await state.add([heart_rate("ann", 90, second + step, received_s=second + 7) for step in range(8)])
+    await state.add([heart_rate("ann", 90, 80, received_s=89)])
+    assert ages_s(state, await snapshot_of(state, 90)) == [10]
 
 
 def test_what_is_shown_for_long_stays_where_it_is_while_the_clock_trembles() -> None:
