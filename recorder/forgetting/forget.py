@@ -14,7 +14,6 @@ import msgspec
 from pulsoid_rec.recorder.archiving.access import open_when_free, spill_folder
 from pulsoid_rec.recorder.archiving.notes import Notes, read_notes, remove_leaving
 from pulsoid_rec.recorder.archiving.store import ArchiveStore, open_store
-from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.archive_place import ArchiveFolder, open_place
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.contract.forgotten import Forgotten, hash_id, read_forgotten
@@ -22,7 +21,7 @@ from pulsoid_rec.recorder.contract.paths import follow_link
 from pulsoid_rec.recorder.disk.replace import open_replacement
 from pulsoid_rec.recorder.forgetting import archived, files, search
 from pulsoid_rec.recorder.forgetting import database as database_module
-from pulsoid_rec.recorder.forgetting.members import Names, find_members, other_meanings, read_names, texts_of
+from pulsoid_rec.recorder.forgetting.members import Names, find_member, other_meanings, read_names, texts_of
 from pulsoid_rec.recorder.forgetting.receipts import require_key
 from pulsoid_rec.recorder.forgetting.search import Finding
 from pulsoid_rec.recorder.forgetting.texts import Texts
@@ -108,7 +107,7 @@ class Forgetting:
         intent = self._read_intent()
         for each, more in intent.names.items():
             names.setdefault(each, set()).update(more)
-        by_text = {text: find_members([text], names, self._forgotten)[0] for text in wanted}
+        by_text = {text: find_member(text, names, self._forgotten) for text in wanted}
         ids = list(dict.fromkeys((*by_text.values(), *intent.ids)))
         texts, shared = texts_of(ids, names)
         others = {
@@ -163,18 +162,15 @@ class Forgetting:
         if isinstance(store.place, ArchiveFolder):
             for leftover in store.place.folder.rglob(f".{self._notes.recorder}-*.part"):
                 leftover.unlink(missing_ok=True)
-        for file in self._files_to_do(store):
+        with open_when_free(self.database) as connection:
+            remove_leaving(connection, store)  # of a run that was killed
+            noted = read_notes(connection).noted
+        for file in noted:
             with open_when_free(self.database) as connection:
                 store.place.register(connection)
                 own, _ = archived.forget_in_file(connection, store, file, texts)
             removed[file.table] += own
         return removed
-
-    def _files_to_do(self, store: ArchiveStore) -> Iterator[ArchiveFile]:
-        with open_when_free(self.database) as connection:
-            remove_leaving(connection, store)  # of a run that was killed
-            noted = list(read_notes(connection).noted)
-        yield from noted
 
     def _search(self, texts: Texts, at_us: int) -> Iterator[Finding]:
         yield from search.search_files(files.files_around(self.database, self.members_file), texts, at_us)
