@@ -14,7 +14,7 @@ from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, journal_folder
 from pulsoid_rec.recorder.contract.paths import follow_link
 from pulsoid_rec.recorder.disk.lock_file import is_locked
-from pulsoid_rec.recorder.disk.replace import OWNER_ONLY, open_replacement
+from pulsoid_rec.recorder.disk.replace import OWNER_ONLY, open_replacement, remove_leftovers
 from pulsoid_rec.recorder.ingest.database import NEW_FILE, NO_CHECKPOINT, quoted, translate_errors, wal_path
 from pulsoid_rec.recorder.ingest.migration import NAME
 
@@ -41,32 +41,21 @@ def rewrite(
     Recorders wait meanwhile; `only_run` keeps others from rewriting it. Killed at any instant, the one or the other is
     there as a whole.
 
-    Parameters
-    ----------
-    database
-        The file, or a link to it.
-    kept
-        By table, an SQL condition for the rows that are kept; of the other tables all are.
-    changed
-        By table, what SQL selects of these rows instead of `*`.
-    add
-        Called with the connection and the new file's schema, as `new.main.`, once all rows are copied and compared.
-    inspect
-        Called with the path of the new file when it is complete, before it takes the old one's place.
+    `kept` has by table an SQL condition for the rows that are kept (of the other tables all are), `changed` what SQL
+    selects of these instead of `*`. `add` is called with the connection and the new file's schema, as `new.main.`, once
+    all rows are copied and compared; `inspect` with the path of the new file when it is complete, before it takes the
+    old one's place.
 
-    Raises
-    ------
-    DatabaseBusyError
-        Another process keeps the database open. It is unchanged.
-    StorageError
-        There is not enough space, or the copy differs. The database is unchanged.
+    Raises `StorageError` if there is not enough space, or the copy differs, `DatabaseBusyError` if another process
+    keeps the database open: it is then unchanged.
     """
     database = follow_link(database)
 
     def select(name: str, place: str) -> str:
         return f"(SELECT {changed.get(name, '*')} FROM {place} WHERE {kept.get(name, 'true')})"
 
-    _remove_leftovers(database)
+    with translate_errors(database):
+        remove_leftovers(database)
     if _REPLACES_OPEN_FILES:
         # It is replaced before it is closed: no recorder can write to the old one in between.
         with (
@@ -123,14 +112,6 @@ def _require_space(connection: duckdb.DuckDBPyConnection, database: Path) -> Non
             f"The copy of {database} needs up to {used_bytes // 10**6:,} MB, and {free_bytes // 10**6:,} MB are free",
             "Free some space, and run this again; nothing was changed.",
         )
-
-
-def _remove_leftovers(database: Path) -> None:
-    """Remove what a run that was killed left."""
-    with translate_errors(database):
-        for path in database.absolute().parent.iterdir():
-            if path.name.startswith(f".{database.name}.") and path.name.endswith((".part", ".part.wal")):
-                path.unlink(missing_ok=True)
 
 
 def _require_no_recorder(database: Path) -> None:

@@ -23,7 +23,6 @@ from pulsoid_rec.recorder.forgetting import archived, files, search
 from pulsoid_rec.recorder.forgetting import database as database_module
 from pulsoid_rec.recorder.forgetting.members import Names, find_member, other_meanings, read_names, texts_of
 from pulsoid_rec.recorder.forgetting.receipts import require_key
-from pulsoid_rec.recorder.forgetting.search import Finding
 from pulsoid_rec.recorder.forgetting.texts import Texts
 from pulsoid_rec.recorder.ingest.database import translate_errors
 
@@ -48,7 +47,7 @@ class Done:
 
     removed: Counter[str]
     at_us: int
-    left: list[Finding] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)  # where an id or a name still is
     received_since: int = 0  # lines that are in the journal again
 
 
@@ -133,7 +132,7 @@ class Forgetting:
             removed.update(files.clean_others(self.database, self.members_file, texts))
             forgotten = Forgotten({hash_id(key, each): done.at_us for each in texts.ids}, key)
             if not files.wait_for_recorders(self.database, forgotten):
-                done.left.append(Finding(f"{self.database}.journal", "what a running recorder has not stored yet"))
+                done.left.append(f"{self.database}.journal: what a running recorder has not stored yet")
             done.received_since = files.count_waiting(self.database, texts)
             done.left += self._search(texts, done.at_us)
         files.intent_path(self.database).unlink(missing_ok=True)
@@ -172,7 +171,7 @@ class Forgetting:
             removed[file.table] += own
         return removed
 
-    def _search(self, texts: Texts, at_us: int) -> Iterator[Finding]:
+    def _search(self, texts: Texts, at_us: int) -> Iterator[str]:
         yield from search.search_files(files.files_around(self.database, self.members_file), texts, at_us)
         if self._store is not None:
             with open_when_free(self.database) as connection:

@@ -158,7 +158,7 @@ def test_where_it_still_is_is_said(tmp_path: Path) -> None:
     (tmp_path / "export.csv").write_text(f"profile_id,bpm\n{ADA},60\n")
     (tmp_path / "large.bin").write_bytes(b"\0" * 2**20 + ADA.encode())
     (tmp_path / "room.csv").write_text(f"{ADA}0,60\n")
-    left = {each.file: each.where for each in forget(database, ADA).left}
+    left = dict(each.split(": ", 1) for each in forget(database, ADA).left)
     (file,) = files_of(archive)
     assert left.keys() == {str(tmp_path / "export.csv"), str(tmp_path / "large.bin"), f"{archive}/{file.path}"}
     assert f"written by another database ({file.recorder})" in left[f"{archive}/{file.path}"]
