@@ -19,8 +19,6 @@ from pulsoid_rec.recorder.contract.wording import format_count, format_list
 if TYPE_CHECKING:
     from pulsoid_rec.recorder.journal.rows import MarkRow
 
-_NAMED = 8
-
 
 def mark(
     label: Annotated[
@@ -158,7 +156,7 @@ def _undo(db: Path, label: str | None, rooms: Sequence[str]) -> "list[MarkRow]":
     latest = find_latest(read_rows(db), label, rooms)
     if not latest:
         what = "no mark" if label is None else f"no mark {label!r}"
-        where = f" in {format_list(rooms, _NAMED)}" if rooms else ""
+        where = f" in {format_list(rooms)}" if rooms else ""
         raise UsageError(f"There is {what}{where} to undo", "Nothing was changed. `export --table marks` has them all.")
     return make_undo(latest, marked_at=STARTED_US, source="cli")
 
@@ -194,7 +192,7 @@ def _store(db: Path, rows: "list[MarkRow]", *, is_recorded: bool) -> None:
     log_to_stderr()
     waiting = store_marks(db, rows, is_recorded=is_recorded)
     rooms = sorted({row.room_id for row in rows})
-    where = f"in room {rooms[0]}" if len(rooms) == 1 else f"in {len(rooms)} rooms: {format_list(rooms, _NAMED)}"
+    where = f"in room {rooms[0]}" if len(rooms) == 1 else f"in {len(rooms)} rooms: {format_list(rooms)}"
     row = rows[0]
     if row.source == "import":
         print_lines(f"Imported {format_count(len(rows), 'mark')} {where}.")
