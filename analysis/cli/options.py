@@ -46,15 +46,6 @@ UntilOption = Annotated[str | None, typer.Option(metavar="TIME", help="Only befo
 ByPhaseOption = Annotated[
     bool, typer.Option("--by-phase", help="Figures of each phase of a session, as marked by `mark --phase`.")
 ]
-MembersOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="PATH",
-        parser=parse_path,
-        help="The file with what is known of the members.",
-        show_default="members.toml beside the database, if any",
-    ),
-]
 MaxHoldOption = Annotated[
     float,
     typer.Option(
@@ -91,6 +82,10 @@ ShiftTimesOption = Annotated[
         "--shift-times",
         help="Move the times of each room back by some weeks that only the key gives away. Implies --pseudonyms.",
     ),
+]
+OutputOption = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="PATH", parser=parse_path, help="Write to this file.", show_default=False),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 

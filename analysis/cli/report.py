@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pulsoid_rec.analysis.cli import options
-from pulsoid_rec.recorder.cli.options import DbOption
+from pulsoid_rec.recorder.cli.options import DbOption, MembersOption
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.paths import parse_path
@@ -37,7 +37,7 @@ def report(
     since: options.SinceOption = None,
     until: options.UntilOption = None,
     by_phase: options.ByPhaseOption = False,
-    members: options.MembersOption = None,
+    members: MembersOption = None,
     pseudonyms: options.PseudonymsOption = False,
     pseudonym_key: options.PseudonymKeyOption = None,
     shift_times: options.ShiftTimesOption = False,

@@ -42,12 +42,7 @@ def summarize_archive(
         str, typer.Argument(metavar="ARCHIVE", help="The folder of the archive; or a URL that Spark can read.")
     ],
     *,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="PATH", parser=parse_path, help="Write to this file.", show_default=False
-        ),
-    ],
+    output: options.OutputOption,
     members: Annotated[
         Path | None,
         typer.Option(

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pulsoid_rec.recorder.cli.options import DbOption
+from pulsoid_rec.recorder.cli.options import DbOption, MembersOption
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
-from pulsoid_rec.recorder.contract.paths import parse_path, require_valid_path
+from pulsoid_rec.recorder.contract.paths import require_valid_path
 from pulsoid_rec.recorder.contract.wording import format_count, format_list
 
 if TYPE_CHECKING:
@@ -29,16 +29,7 @@ def forget(
     ] = None,
     *,
     db: DbOption = DEFAULT_DB,
-    members_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--members",
-            metavar="PATH",
-            parser=parse_path,
-            help="The file with what is known of the members.",
-            show_default="members.toml beside the database, if any",
-        ),
-    ] = None,
+    members_file: MembersOption = None,
     archive: Annotated[
         str | None,
         typer.Option(
@@ -157,7 +148,7 @@ def _print_done(done: "Done", db: Path) -> None:
     print_lines(_BACKUPS)
     if done.left:
         for finding in done.left[:_MOST_LISTED]:
-            print_lines(str(finding))
+            print_lines(finding)
         raise StorageError(
             f"An id or a name is still in {format_count(len(done.left), 'place')}",
             "Where it means this member, delete it there, and run this again.",

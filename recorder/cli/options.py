@@ -15,6 +15,16 @@ DbOption = Annotated[
 ServerOption = Annotated[
     str, typer.Option(envvar="PULSOID_SERVER", metavar="URL", help="The server: wss://HOST or ws://HOST:PORT.")
 ]
+MembersOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--members",
+        metavar="PATH",
+        parser=parse_path,
+        help="The file with what is known of the members.",
+        show_default="members.toml beside the database, if any",
+    ),
+]
 
 
 def check_room_ids(rooms: list[str]) -> tuple[str, ...]:
