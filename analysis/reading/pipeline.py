@@ -216,21 +216,11 @@ def read_recovery(
 ) -> pl.DataFrame:
     """Compute the recovery of members whose HRmax is known, from efforts that end within the selection.
 
-    Parameters
-    ----------
-    selection
-        What to read.
-    people
-        `room_id`, `session`, `profile_id`, `hr_max`.
-    tally
-        As `read_tally` returns it.
-    phases
-        `phases.PHASES`: an effort belongs to the phase in which it ends.
+    `people` have `room_id`, `session`, `profile_id`, `hr_max`; `tally` is as `read_tally` returns it. With `phases`
+    (`phases.PHASES`) an effort belongs to the phase in which it ends.
 
-    Returns
-    -------
-    `recovery.SCHEMA`, a row for each member with an effort, in no order; with phases also `phase`, and a row for each
-    that has one.
+    Returns `recovery.SCHEMA`, a row for each member with an effort, in no order; with phases also `phase`, and a row
+    for each that has one.
     """
     definitions = selection.definitions
     if selection.wanted.since_us is None:  # else an effort may have begun before it
