@@ -148,7 +148,7 @@ def _print_done(done: "Done", db: Path) -> None:
     print_lines(_BACKUPS)
     if done.left:
         for finding in done.left[:_MOST_LISTED]:
-            print_lines(finding)
+            print_lines(str(finding))
         raise StorageError(
             f"An id or a name is still in {format_count(len(done.left), 'place')}",
             "Where it means this member, delete it there, and run this again.",

@@ -15,7 +15,7 @@ from pulsoid_rec.recorder.contract.forgotten import hash_id
 from pulsoid_rec.recorder.contract.tables import HEART_RATE, MEMBER_EVENTS, TABLES, Table
 from pulsoid_rec.recorder.forgetting.receipts import add_receipts
 from pulsoid_rec.recorder.forgetting.rows import SEARCHED, count_in, masked_sql, named_sql, own_sql
-from pulsoid_rec.recorder.forgetting.search import find_bytes
+from pulsoid_rec.recorder.forgetting.search import Finding, find_bytes
 from pulsoid_rec.recorder.forgetting.texts import Texts
 from pulsoid_rec.recorder.ingest.migration import NAME, SCHEMA
 
@@ -33,7 +33,7 @@ def count_rows(connection: duckdb.DuckDBPyConnection, texts: Texts) -> tuple[Cou
 
 def forget_rows(
     database: Path, texts: Texts, key: bytes, removed: Counter[str], clean_files: Callable[[], Mapping[str, int]]
-) -> tuple[int, list[str]]:
+) -> tuple[int, list[Finding]]:
     """Write the database anew without the members' rows, and with a receipt for each of them, hashed with the key.
 
     What is removed is added to `removed`. `clean_files` is called while nobody else has the database open, to clean
@@ -45,7 +45,7 @@ def forget_rows(
     with open_when_free(database) as connection:
         _, named = count_rows(connection, texts)
     at_us = 0
-    found: list[str] = []
+    found: list[Finding] = []
 
     def add(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
         nonlocal at_us
@@ -57,11 +57,11 @@ def forget_rows(
             theirs = f"{own_sql(table, texts)} OR {named_sql(table, texts, ids_only=False)}"
             [(rows,)] = connection.execute(f"SELECT count(*) FILTER ({theirs}) FROM {schema}{table.name}").fetchall()
             if rows:
-                found.append(f"{database}: {rows:,} of the rows of {table.name}")
+                found.append(Finding(str(database), f"{rows:,} of the rows of {table.name}"))
 
     def inspect(new: Path) -> None:
         if find_bytes(new, texts):
-            found.append(f"{database}: bytes of the file")
+            found.append(Finding(str(database), "bytes of the file"))
 
     kept = {table.name: f"NOT {own_sql(table, texts)}" for table in SEARCHED}
     changed = {table.name: masked_sql(table, texts) for table in SEARCHED if named[table.name]}

@@ -23,6 +23,7 @@ from pulsoid_rec.recorder.forgetting import archived, files, search
 from pulsoid_rec.recorder.forgetting import database as database_module
 from pulsoid_rec.recorder.forgetting.members import Names, find_member, other_meanings, read_names, texts_of
 from pulsoid_rec.recorder.forgetting.receipts import require_key
+from pulsoid_rec.recorder.forgetting.search import Finding
 from pulsoid_rec.recorder.forgetting.texts import Texts
 from pulsoid_rec.recorder.ingest.database import translate_errors
 
@@ -47,13 +48,8 @@ class Done:
 
     removed: Counter[str]
     at_us: int
-    left: list[str] = field(default_factory=list)  # where an id or a name still is
+    left: list[Finding] = field(default_factory=list)
     received_since: int = 0  # lines that are in the journal again
-
-
-class _Intent(msgspec.Struct):
-    ids: list[str]
-    names: dict[str, list[str]]
 
 
 def open_archive(database: Path, notes: Notes, archive: str | None) -> ArchiveStore | None:
@@ -104,10 +100,10 @@ class Forgetting:
         with open_when_free(self.database) as connection:
             names = read_names(connection, place, listed, self.members_file)
         intent = self._read_intent()
-        for each, more in intent.names.items():
+        for each, more in intent.items():
             names.setdefault(each, set()).update(more)
         by_text = {text: find_member(text, names, self._forgotten) for text in wanted}
-        ids = list(dict.fromkeys((*by_text.values(), *intent.ids)))
+        ids = list(dict.fromkeys((*by_text.values(), *intent)))
         texts, shared = texts_of(ids, names)
         others = {
             text: found
@@ -115,7 +111,7 @@ class Forgetting:
             if text != each and (found := other_meanings(text, ids, names))
         }
         named = {each: names.get(each, set()) for each in ids}
-        return Plan(texts, self._count(texts), named, shared, others, bool(intent.ids))
+        return Plan(texts, self._count(texts), named, shared, others, bool(intent))
 
     def carry_out(self, plan: Plan) -> Done:
         """Take them out; killed anywhere, the next run finishes it."""
@@ -132,7 +128,7 @@ class Forgetting:
             removed.update(files.clean_others(self.database, self.members_file, texts))
             forgotten = Forgotten({hash_id(key, each): done.at_us for each in texts.ids}, key)
             if not files.wait_for_recorders(self.database, forgotten):
-                done.left.append(f"{self.database}.journal: what a running recorder has not stored yet")
+                done.left.append(Finding(f"{self.database}.journal", "what a running recorder has not stored yet"))
             done.received_since = files.count_waiting(self.database, texts)
             done.left += self._search(texts, done.at_us)
         files.intent_path(self.database).unlink(missing_ok=True)
@@ -171,7 +167,7 @@ class Forgetting:
             removed[file.table] += own
         return removed
 
-    def _search(self, texts: Texts, at_us: int) -> Iterator[str]:
+    def _search(self, texts: Texts, at_us: int) -> Iterator[Finding]:
         yield from search.search_files(files.files_around(self.database, self.members_file), texts, at_us)
         if self._store is not None:
             with open_when_free(self.database) as connection:
@@ -179,13 +175,12 @@ class Forgetting:
                 noted = set(read_notes(connection).noted)
                 yield from search.search_archive(connection, self._store, noted, texts)
 
-    def _read_intent(self) -> _Intent:
+    def _read_intent(self) -> Names:
         try:
-            return msgspec.json.decode(files.intent_path(self.database).read_bytes(), type=_Intent)
+            return msgspec.json.decode(files.intent_path(self.database).read_bytes(), type=Names)
         except (FileNotFoundError, msgspec.MsgspecError):
-            return _Intent([], {})
+            return {}
 
     def _write_intent(self, named: Names) -> None:
-        intent = _Intent(list(named), {each: sorted(names) for each, names in named.items()})
         with translate_errors(self.database), open_replacement(files.intent_path(self.database), sync=True) as new:
-            new.write_bytes(msgspec.json.encode(intent))
+            new.write_bytes(msgspec.json.encode(named))

@@ -5,6 +5,7 @@ import mmap
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -18,6 +19,16 @@ from pulsoid_rec.recorder.forgetting.texts import Texts
 _RECEIVED = re.compile(rb'"received_at":(\d+)')
 _BLOCK = 2**20
 _OVERLAP = 2**12  # more than an id or a name has, however it is written
+
+
+class Finding(NamedTuple):
+    """A place where an id or a name still is."""
+
+    file: str
+    where: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.where}"
 
 
 def find_bytes(path: Path, texts: Texts) -> bool:
@@ -54,8 +65,8 @@ def find_compressed(path: Path, texts: Texts, at_us: int) -> bool:
     return False
 
 
-def search_files(paths: Iterator[Path], texts: Texts, at_us: int) -> Iterator[str]:
-    """Look into files, and describe those that have an id or a name in them, or cannot be read.
+def search_files(paths: Iterator[Path], texts: Texts, at_us: int) -> Iterator[Finding]:
+    """Look into files, and yield those that have an id or a name in them, or cannot be read.
 
     What a recorder has kept of the members since `at_us` is not looked at: it is new.
     """
@@ -65,15 +76,15 @@ def search_files(paths: Iterator[Path], texts: Texts, at_us: int) -> Iterator[st
         except FileNotFoundError:  # a recorder has removed it
             continue
         except (OSError, EOFError) as error:
-            yield f"{path}: cannot be read ({error})"
+            yield Finding(str(path), f"cannot be read ({error})")
             continue
         if is_found:
-            yield f"{path}: an id or a name"
+            yield Finding(str(path), "an id or a name")
 
 
 def search_archive(
     connection: duckdb.DuckDBPyConnection, store: ArchiveStore, own: set[ArchiveFile], texts: Texts
-) -> Iterator[str]:
+) -> Iterator[Finding]:
     """Look into all files of an archive: their rows, and where it is a folder their bytes; `own` are those noted."""
     place = store.place
     for file in sorted(place.list_files()):
@@ -83,11 +94,11 @@ def search_archive(
             rows = connection.execute(f"SELECT count(*) FILTER ({theirs}) FROM {parquet_sql(place.duckdb_path(file))}")
             [(count,)] = rows.fetchall()
         except duckdb.Error as error:
-            yield f"{place.name_of(file)}: cannot be read ({str(error).splitlines()[0]})"
+            yield Finding(place.name_of(file), f"cannot be read ({str(error).splitlines()[0]})")
             continue
         what = f"{count:,} of its rows" if count else ""
         if not count and isinstance(place, ArchiveFolder) and find_bytes(place.path_of(file), texts):
             what = "its bytes"
         if what:
             whose = "" if file in own else f", written by another database ({file.recorder}): forget there, too"
-            yield f"{place.name_of(file)}: {what}{whose}"
+            yield Finding(place.name_of(file), what + whose)

@@ -158,7 +158,7 @@ def test_where_it_still_is_is_said(tmp_path: Path) -> None:
     (tmp_path / "export.csv").write_text(f"profile_id,bpm\n{ADA},60\n")
     (tmp_path / "large.bin").write_bytes(b"\0" * 2**20 + ADA.encode())
     (tmp_path / "room.csv").write_text(f"{ADA}0,60\n")
-    left = dict(each.split(": ", 1) for each in forget(database, ADA).left)
+    left = {each.file: each.where for each in forget(database, ADA).left}
     (file,) = files_of(archive)
     assert left.keys() == {str(tmp_path / "export.csv"), str(tmp_path / "large.bin"), f"{archive}/{file.path}"}
     assert f"written by another database ({file.recorder})" in left[f"{archive}/{file.path}"]
@@ -213,7 +213,7 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_members(tmp_path: Path) ->
     database = tmp_path / "t.duckdb"
     rows = [HeartRateRow("room", "c", each, 60, 1, 2, "raw") for each in (ADA, "bo", "cy")]
     bring_in_rows(database, rows)
-    (tmp_path / "t.duckdb.forgetting").write_text(json.dumps({"ids": [ADA], "names": {ADA: ["Ada Lovelace"]}}))
+    (tmp_path / "t.duckdb.forgetting").write_text(json.dumps({ADA: ["Ada Lovelace"]}))
     (tmp_path / "t.duckdb.logs").mkdir()
     log = tmp_path / "t.duckdb.logs" / "run.log"
     log.write_text("odd: Ada Lovelace said so\n")
