@@ -11,9 +11,16 @@ NOBODY = Member()
 
 
 class LiveMembers:
-    """The members by room and profile id, numbered as they come; those of the members file, `described`, come first.
+    """The members by room and profile id, numbered as they come, at most `most`; those of the members file come first.
 
-    At most `most` are shown; of others only that they are there is noted.
+    Parameters
+    ----------
+    rooms
+        The ids of the rooms.
+    described
+        The members file.
+    most
+        How many are shown; of others only that they are there is noted.
     """
 
     def __init__(self, rooms: Sequence[str], described: Mapping[str, Member], most: int) -> None:

@@ -44,9 +44,18 @@ log = logging.getLogger(__name__)
 
 
 class LiveState:
-    """The state of the live page, of a run that began at `started_us` by the recorder's clock.
+    """The state of the live page.
 
-    `rooms` are in the order of the command line; `described` is the members file, `board` has the marks.
+    Parameters
+    ----------
+    rooms
+        The status of each room, in the order of the command line.
+    described
+        The members file.
+    board
+        The marks.
+    started_us
+        When the run began, by the recorder's clock.
     """
 
     def __init__(
