@@ -230,10 +230,8 @@ def _steps(packed: pl.Series, packing: Packing) -> pl.DataFrame:
 
     A run is of plausible readings of one member, none of them a gap after the one before.
 
-    Returns
-    -------
-    `packed`; `step_us` to the next number, 0 for two readings of a member at one instant; `held_us`, 0 for a member's
-    last reading in the slice; `has_next`, False for that one; `runs_on`, whether the run continues after it.
+    Returns `packed`; `step_us` to the next number, 0 for two readings of a member at one instant; `held_us`, 0 for a
+    member's last reading in the slice; `has_next`, False for that one; `runs_on`, whether the run continues after it.
     """
     steps = pl.DataFrame({"packed": packed}).with_columns(
         step_us=packing.place.shift(-1, fill_value=_AFTER_ALL) - packing.place

@@ -25,14 +25,8 @@ class Recovered:
 def recover(database: Path, timings: Timings = DEFAULT_TIMINGS) -> Recovered:
     """Ingest what crashed recorders left, but not what running ones are writing; create the database if necessary.
 
-    Raises
-    ------
-    UsageError
-        There is neither the database nor its journal.
-    DatabaseBusyError
-        Another process keeps the database open.
-    StorageError
-        The database or the journal cannot be used.
+    Raises `UsageError` if there is neither the database nor its journal, `DatabaseBusyError` if another process keeps
+    it open, `StorageError` if it or the journal cannot be used.
     """
     folder = journal_folder(database)
     if not database.exists() and not folder.exists():
