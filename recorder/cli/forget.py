@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pulsoid_rec.recorder.cli.options import DbOption, MembersOption
+from pulsoid_rec.recorder.cli.options import DbOption, MembersOption, value_option
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
@@ -32,18 +32,14 @@ def forget(
     members_file: MembersOption = None,
     archive: Annotated[
         str | None,
-        typer.Option(
-            metavar="DIR",
-            help="The folder of the archive; or s3://BUCKET/FOLDER.",
-            show_default="the folder noted in the database, if any",
+        value_option(
+            "DIR", "The folder of the archive; or s3://BUCKET/FOLDER.", "the folder noted in the database, if any"
         ),
     ] = None,
     older_than: Annotated[
         str | None,
-        typer.Option(
-            metavar="TIME",
-            help="Instead, all rows of days (UTC) that ended so long ago, such as 90d; or of days before a date.",
-            show_default=False,
+        value_option(
+            "TIME", "Instead, all rows of days (UTC) that ended so long ago, such as 90d; or of days before a date."
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; list what would go.")] = False,
