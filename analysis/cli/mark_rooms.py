@@ -13,6 +13,8 @@ from pulsoid_rec.recorder.contract.wording import format_list
 from pulsoid_rec.recorder.journal.rows import MarkRow
 from pulsoid_rec.recorder.marking.mark import find_in_rooms
 
+_NAMED = 8
+
 
 def choose_rooms(db: Path, named: Sequence[str], recorded: Sequence[str]) -> Sequence[str]:
     """Return the rooms to mark: those `named`, else those being recorded, else the only one of the recording.
@@ -23,9 +25,9 @@ def choose_rooms(db: Path, named: Sequence[str], recorded: Sequence[str]) -> Seq
         return recorded
     known = list_rooms(db)
     if unknown := [room for room in named if room not in {*known, *recorded}]:
-        raise UsageError(f"There is no room {unknown[0]!r} in {db}", f"There are {format_list(known)}.")
+        raise UsageError(f"There is no room {unknown[0]!r} in {db}", f"There are {format_list(known, _NAMED)}.")
     if not named and len(known) != 1:
-        hint = f"Choose with --room: {format_list(known)}." if known else "Record a room first."
+        hint = f"Choose with --room: {format_list(known, _NAMED)}." if known else "Record a room first."
         raise UsageError(f"Nothing is being recorded, and {db} has {len(known) or 'no'} rooms", hint)
     return named or known
 

@@ -41,13 +41,25 @@ def rewrite(
     Recorders wait meanwhile; `only_run` keeps others from rewriting it. Killed at any instant, the one or the other is
     there as a whole.
 
-    `kept` has by table an SQL condition for the rows that are kept (of the other tables all are), `changed` what SQL
-    selects of these instead of `*`. `add` is called with the connection and the new file's schema, as `new.main.`, once
-    all rows are copied and compared; `inspect` with the path of the new file when it is complete, before it takes the
-    old one's place.
+    Parameters
+    ----------
+    database
+        The file, or a link to it.
+    kept
+        By table, an SQL condition for the rows that are kept; of the other tables all are.
+    changed
+        By table, what SQL selects of these rows instead of `*`.
+    add
+        Called with the connection and the new file's schema, as `new.main.`, once all rows are copied and compared.
+    inspect
+        Called with the path of the new file when it is complete, before it takes the old one's place.
 
-    Raises `StorageError` if there is not enough space, or the copy differs, `DatabaseBusyError` if another process
-    keeps the database open: it is then unchanged.
+    Raises
+    ------
+    DatabaseBusyError
+        Another process keeps the database open. It is unchanged.
+    StorageError
+        There is not enough space, or the copy differs. The database is unchanged.
     """
     database = follow_link(database)
 

@@ -29,6 +29,7 @@ COLUMNS = {
 _MOST_BYTES = 16 * 2**20
 _SEPARATORS = ",;\t"
 _ID_CHARS = 24
+_NAMED = 8
 
 FindMember = Callable[[str, Sequence[str]], tuple[str, str]]
 """Finds a member, given by id or name, in rooms: returns the room and the profile id, or raises `UsageError`."""
@@ -111,7 +112,7 @@ def _make_rows(
     profile_id, (usual, known) = None, rooms
     chosen = (cell("room"),) if cell("room") else tuple(usual)
     if unknown := set(chosen).difference(known):
-        raise UsageError(f"there is no room {min(unknown)!r}", f"There are {format_list(list(known))}.")
+        raise UsageError(f"there is no room {min(unknown)!r}", f"There are {format_list(list(known), _NAMED)}.")
     if not chosen:
         raise UsageError("it names no room, and there are several", "Add --room, or a column room.")
     if member := cell("member"):

@@ -21,6 +21,7 @@ Source = Literal["cli", "page", "api", "import"]
 KINDS: tuple[Kind, ...] = ("mark", "phase")
 """Kinds that can be made; an `undo` is made of a mark that is there."""
 
+_NAMED = 8
 _EARLIEST_US, _END_US = -62_135_596_800_000_000, 253_402_300_800_000_000  # the years 1 to 9999
 
 
@@ -107,7 +108,7 @@ def find_in_rooms(
         with contextlib.suppress(UsageError):
             found.append((room, find_member(text, names_of(room))))
     if len(found) > 1:
-        named = format_list([room for room, _ in found])
+        named = format_list([room for room, _ in found], _NAMED)
         raise UsageError(f"The member {plain(text)!r} is in {len(found)} rooms", f"Choose one of them: {named}.")
     everybody = {profile_id: name for room in rooms for profile_id, name in names_of(room).items()}
     return found[0] if found else ("", find_member(text, everybody))
@@ -127,9 +128,9 @@ def find_member(text: str, names: Mapping[str, str | None]) -> str:
     shown = plain(text)
     if found:
         raise UsageError(
-            f"{len(found)} members are called {shown!r}", f"Give the profile id: {format_list(sorted(found))}."
+            f"{len(found)} members are called {shown!r}", f"Give the profile id: {format_list(sorted(found), _NAMED)}."
         )
     known = [plain(name) for name in sorted({name or profile_id for profile_id, name in names.items()})]
     near = get_close_matches(shown, known, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"There are {format_list(known)}." if known else ""
+    hint = f"Did you mean {near[0]!r}?" if near else f"There are {format_list(known, _NAMED)}." if known else ""
     raise UsageError(f"There is no member {shown!r}", hint or "Nobody has sent anything there yet.")
