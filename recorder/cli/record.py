@@ -17,10 +17,11 @@ from pulsoid_rec.recorder.cli.live import (
     open_live,
     parse_live,
 )
-from pulsoid_rec.recorder.cli.options import DbOption, ServerOption, check_room_ids, path_option, value_option
+from pulsoid_rec.recorder.cli.options import DbOption, ServerOption, check_room_ids
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB, DEFAULT_SERVER
 from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS
 from pulsoid_rec.recorder.contract.wording import format_count, format_list
 
@@ -41,18 +42,25 @@ def record(
     server: ServerOption = DEFAULT_SERVER,
     kinds: Annotated[
         str | None,
-        value_option(
-            "LIST",
-            "Kinds of message, separated by commas: heart_rate, room_member_updated, room_member_removed, "
+        typer.Option(
+            metavar="LIST",
+            help="Kinds of message, separated by commas: heart_rate, room_member_updated, room_member_removed, "
             "room_updated.",
-            "all four",
+            show_default="all four",
         ),
     ] = None,
     duration: Annotated[
-        float | None, value_option("SECONDS", "Stop after this many seconds.", "until Ctrl-C", min=0.1)
+        float | None,
+        typer.Option(metavar="SECONDS", min=0.1, help="Stop after this many seconds.", show_default="until Ctrl-C"),
     ] = None,
     token_file: Annotated[
-        Path | None, path_option("A file that holds the token.", "the variable PULSOID_TOKEN")
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            parser=parse_path,
+            help="A file that holds the token.",
+            show_default="the variable PULSOID_TOKEN",
+        ),
     ] = None,
     allow_unencrypted: Annotated[
         bool,
@@ -72,9 +80,11 @@ def record(
     ] = False,
     members: Annotated[
         Path | None,
-        path_option(
-            "The members file of --only-consented. It is read again whenever it changes.",
-            "members.toml beside the database",
+        typer.Option(
+            metavar="PATH",
+            parser=parse_path,
+            help="The members file of --only-consented. It is read again whenever it changes.",
+            show_default="members.toml beside the database",
         ),
     ] = None,
     keep_journal: Annotated[

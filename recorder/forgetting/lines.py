@@ -37,14 +37,15 @@ def clean_line(line: bytes, texts: Texts) -> bytes | None:
         return None
     if not has_text:
         return line
-    masked = {
-        key: texts.mask(value) if isinstance(value, str) and key not in _UNCHANGED else value
-        for key, value in row.items()
-    }
+    masked = {key: value if key in _UNCHANGED else _mask(value, texts) for key, value in row.items()}
     if masked == row:
         return line
     del masked["crc32"]
     return encode_line(masked)
+
+
+def _mask(value: Any, texts: Texts) -> Any:
+    return texts.mask(value) if isinstance(value, str) else value
 
 
 def clean_segment(path: Path, texts: Texts, *, dry: bool = False) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from pulsoid_rec.recorder.archiving.parquet import parquet_sql
-from pulsoid_rec.recorder.contract.archive_files import ArchiveFile, table_of
+from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.archive_place import ArchivePlace
 from pulsoid_rec.recorder.contract.display import look_of
 from pulsoid_rec.recorder.contract.errors import UsageError
@@ -33,14 +33,19 @@ def read_names(
 ) -> Names:
     """Read all members and their names: of the database, of the archive's member events, and of the members file."""
     found: Names = {}
-    sources = [(table, table.name) for table in WITH_MEMBERS]
+    sources = [
+        f"SELECT profile_id, {'name' if table in (MEMBER_EVENTS, ARCHIVED_NAMES) else 'NULL'} FROM {table.name}"
+        for table in WITH_MEMBERS
+    ]
+    tables = {MEMBER_EVENTS.name, MARKS.name}
     if place is not None:
         place.register(connection)
-        archived = [file for file in files if file.table in {MEMBER_EVENTS.name, MARKS.name}]
-        sources += [(table_of(file), parquet_sql(place.duckdb_path(file))) for file in archived]
-    for table, source in sources:
-        column = "name" if table in {MEMBER_EVENTS, ARCHIVED_NAMES} else "NULL"
-        for profile_id, name in connection.execute(f"SELECT DISTINCT profile_id, {column} FROM {source}").fetchall():
+        for file in files:
+            if file.table in tables:
+                name = "name" if file.table == MEMBER_EVENTS.name else "NULL"
+                sources.append(f"SELECT profile_id, {name} FROM {parquet_sql(place.duckdb_path(file))}")
+    for source in sources:
+        for profile_id, name in connection.execute(f"SELECT DISTINCT * FROM ({source})").fetchall():
             if profile_id is not None:
                 found.setdefault(profile_id, set()).update({name} - {None})
     for profile_id, member in (read_members_file(members_file) if members_file else {}).items():
