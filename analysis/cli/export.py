@@ -10,10 +10,9 @@ from typing import Annotated, Literal
 import typer
 
 from pulsoid_rec.analysis.cli import options
-from pulsoid_rec.recorder.cli.options import DbOption
+from pulsoid_rec.recorder.cli.options import DbOption, MembersOption
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import UsageError
-from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.wording import format_count
 
 TableName = Literal[
@@ -26,12 +25,7 @@ _PROGRESS_DELAY_S = 1.0
 
 def export(
     *,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="PATH", parser=parse_path, help="Write to this file.", show_default=False
-        ),
-    ],
+    output: options.OutputOption,
     table: Annotated[TableName, typer.Option(help="What to export.")] = "heart_rate",
     format_: Annotated[Format | None, typer.Option("--format", help="The file's format.", show_default="by -o")] = None,
     excel: Annotated[
@@ -45,7 +39,7 @@ def export(
     since: options.SinceOption = None,
     until: options.UntilOption = None,
     by_phase: options.ByPhaseOption = False,
-    members: options.MembersOption = None,
+    members: MembersOption = None,
     pseudonyms: options.PseudonymsOption = False,
     pseudonym_key: options.PseudonymKeyOption = None,
     shift_times: options.ShiftTimesOption = False,

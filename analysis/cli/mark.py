@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pulsoid_rec.recorder.cli.options import DbOption, check_room_ids
+from pulsoid_rec.recorder.cli.options import DbOption, check_room_ids, path_option, value_option
 from pulsoid_rec.recorder.cli.process_start import STARTED_US
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
-from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.wording import format_count, format_list
 
 if TYPE_CHECKING:
     from pulsoid_rec.recorder.journal.rows import MarkRow
-
-_NAMED = 8
 
 
 def mark(
@@ -28,21 +25,18 @@ def mark(
     ] = None,
     *,
     room: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ID", help="Only this room; may be repeated.", show_default="all being recorded"),
+        list[str] | None, value_option("ID", "Only this room; may be repeated.", "all being recorded")
     ] = None,
-    member: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The member it is about, by name or profile id.")
-    ] = None,
+    member: Annotated[str | None, value_option("NAME", "The member it is about, by name or profile id.")] = None,
     phase: Annotated[
         bool, typer.Option("--phase", help="Begin a phase, which lasts until the next one or the session's end.")
     ] = False,
     at: Annotated[
         str | None,
-        typer.Option(
-            metavar="TIME",
-            help="When it was: a local time, a time with an offset, or 30s or 5m (ago).",
-            show_default="when the command was called",
+        value_option(
+            "TIME",
+            "When it was: a local time, a time with an offset, or 30s or 5m (ago).",
+            "when the command was called",
         ),
     ] = None,
     undo: Annotated[
@@ -50,18 +44,14 @@ def mark(
     ] = False,
     from_: Annotated[
         Path | None,
-        typer.Option(
+        path_option(
+            "Marks from a CSV file with the columns time and label, and member, kind and room if needed.",
+            False,
             "--from",
             metavar="FILE",
-            parser=parse_path,
-            help="Marks from a CSV file with the columns time and label, and member, kind and room if needed.",
-            show_default=False,
         ),
     ] = None,
-    zone: Annotated[
-        str | None,
-        typer.Option(metavar="ZONE", help="Time zone of the times in FILE.", show_default="this computer's"),
-    ] = None,
+    zone: Annotated[str | None, value_option("ZONE", "Time zone of the times in FILE.", "this computer's")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what FILE holds, and write nothing.")] = False,
     db: DbOption = DEFAULT_DB,
 ) -> None:
@@ -158,7 +148,7 @@ def _undo(db: Path, label: str | None, rooms: Sequence[str]) -> "list[MarkRow]":
     latest = find_latest(read_rows(db), label, rooms)
     if not latest:
         what = "no mark" if label is None else f"no mark {label!r}"
-        where = f" in {format_list(rooms, _NAMED)}" if rooms else ""
+        where = f" in {format_list(rooms)}" if rooms else ""
         raise UsageError(f"There is {what}{where} to undo", "Nothing was changed. `export --table marks` has them all.")
     return make_undo(latest, marked_at=STARTED_US, source="cli")
 
@@ -194,7 +184,7 @@ def _store(db: Path, rows: "list[MarkRow]", *, is_recorded: bool) -> None:
     log_to_stderr()
     waiting = store_marks(db, rows, is_recorded=is_recorded)
     rooms = sorted({row.room_id for row in rows})
-    where = f"in room {rooms[0]}" if len(rooms) == 1 else f"in {len(rooms)} rooms: {format_list(rooms, _NAMED)}"
+    where = f"in room {rooms[0]}" if len(rooms) == 1 else f"in {len(rooms)} rooms: {format_list(rooms)}"
     row = rows[0]
     if row.source == "import":
         print_lines(f"Imported {format_count(len(rows), 'mark')} {where}.")

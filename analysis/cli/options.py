@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pulsoid_rec.analysis.metrics.definitions import Definitions
+from pulsoid_rec.recorder.cli.options import path_option, value_option
 from pulsoid_rec.recorder.contract.errors import UsageError
-from pulsoid_rec.recorder.contract.paths import parse_path
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 DEFAULTS = Definitions()
 _DAY_S = 86_400.0
 
-RoomOption = Annotated[
-    list[str] | None, typer.Option(metavar="ID", help="Only this room; may be repeated.", show_default="all")
-]
+RoomOption = Annotated[list[str] | None, value_option("ID", "Only this room; may be repeated.", "all")]
 ArchiveOption = Annotated[
     str | None,
     typer.Option(
@@ -45,15 +43,6 @@ SinceOption = Annotated[
 UntilOption = Annotated[str | None, typer.Option(metavar="TIME", help="Only before this time.", show_default=False)]
 ByPhaseOption = Annotated[
     bool, typer.Option("--by-phase", help="Figures of each phase of a session, as marked by `mark --phase`.")
-]
-MembersOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="PATH",
-        parser=parse_path,
-        help="The file with what is known of the members.",
-        show_default="members.toml beside the database, if any",
-    ),
 ]
 MaxHoldOption = Annotated[
     float,
@@ -78,11 +67,9 @@ PseudonymsOption = Annotated[
 ]
 PseudonymKeyOption = Annotated[
     Path | None,
-    typer.Option(
-        metavar="PATH",
-        parser=parse_path,
-        help="The key that pseudonyms are made with; it is made if there is none. Implies --pseudonyms.",
-        show_default="pseudonyms.key beside the database",
+    path_option(
+        "The key that pseudonyms are made with; it is made if there is none. Implies --pseudonyms.",
+        "pseudonyms.key beside the database",
     ),
 ]
 ShiftTimesOption = Annotated[
@@ -92,6 +79,7 @@ ShiftTimesOption = Annotated[
         help="Move the times of each room back by some weeks that only the key gives away. Implies --pseudonyms.",
     ),
 ]
+OutputOption = Annotated[Path, path_option("Write to this file.", False, "--output", "-o")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pulsoid_rec.analysis.cli import options
-from pulsoid_rec.recorder.cli.options import DbOption
+from pulsoid_rec.recorder.cli.options import DbOption, MembersOption, path_option, value_option
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import UsageError
-from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.wording import format_count
 
 if TYPE_CHECKING:
@@ -29,15 +28,12 @@ def report(
     archive: options.ArchiveOption = None,
     room: options.RoomOption = None,
     session: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHICH", help="latest, all, or a session's number.", show_default="latest; all with a range"
-        ),
+        str | None, value_option("WHICH", "latest, all, or a session's number.", "latest; all with a range")
     ] = None,
     since: options.SinceOption = None,
     until: options.UntilOption = None,
     by_phase: options.ByPhaseOption = False,
-    members: options.MembersOption = None,
+    members: MembersOption = None,
     pseudonyms: options.PseudonymsOption = False,
     pseudonym_key: options.PseudonymKeyOption = None,
     shift_times: options.ShiftTimesOption = False,
@@ -54,12 +50,7 @@ def report(
             show_default="by -o, else table",
         ),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="PATH", parser=parse_path, help="Write to this file.", show_default="the screen"
-        ),
-    ] = None,
+    output: Annotated[Path | None, path_option("Write to this file.", "the screen", "--output", "-o")] = None,
     force: options.ForceOption = False,
 ) -> None:
     """Summarize what was recorded: heart rate, time in zones and load of each member.

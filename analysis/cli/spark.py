@@ -12,6 +12,7 @@ import typer
 from pulsoid_rec.analysis.cli import options
 from pulsoid_rec.analysis.cli.app import run
 from pulsoid_rec.analysis.cli.output import NewFile, print_message
+from pulsoid_rec.recorder.cli.options import path_option
 from pulsoid_rec.recorder.contract.archive_files import table_folder
 from pulsoid_rec.recorder.contract.archive_place import ArchiveFolder, open_place
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
@@ -42,18 +43,8 @@ def summarize_archive(
         str, typer.Argument(metavar="ARCHIVE", help="The folder of the archive; or a URL that Spark can read.")
     ],
     *,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="PATH", parser=parse_path, help="Write to this file.", show_default=False
-        ),
-    ],
-    members: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PATH", parser=parse_path, help="The file with what is known of the members.", show_default=False
-        ),
-    ] = None,
+    output: options.OutputOption,
+    members: Annotated[Path | None, path_option("The file with what is known of the members.")] = None,
     max_hold: options.MaxHoldOption = options.DEFAULTS.max_hold_s,
     min_bpm: options.MinBpmOption = options.DEFAULTS.min_bpm,
     max_bpm: options.MaxBpmOption = options.DEFAULTS.max_bpm,

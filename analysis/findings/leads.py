@@ -115,11 +115,9 @@ def _group_sessions(windows: pl.DataFrame) -> pl.DataFrame:
 def _find_changes(windows: pl.DataFrame) -> pl.DataFrame:
     """Find how a member's lead changed from one window that shows a clock to the next.
 
-    Returns
-    -------
-    `member`, `block` (a number for the window), `MEMBER`, `group`, `minute`, `first_at`, `change_us`, `at` (when it
-    changed, to half a minute, on the room's clock), `repeated_us` (how far the member's time goes back where it
-    changed), and `is_within` (the session is that of the window before).
+    Returns `member`, `block` (a number for the window), `MEMBER`, `group`, `minute`, `first_at`, `change_us`, `at`
+    (when it changed, to half a minute, on the room's clock), `repeated_us` (how far the member's time goes back where
+    it changed), and `is_within` (the session is that of the window before).
     """
     received_for = pl.col("last_received_at") - pl.col("first_received_at")
     blocks = (
@@ -206,12 +204,7 @@ def _find_offsets(windows: pl.DataFrame, jumps: pl.DataFrame) -> pl.DataFrame:
 
 
 def _find_received(windows: pl.DataFrame) -> pl.DataFrame:
-    """Find the windows of members with a different lead.
-
-    Returns
-    -------
-    `_GROUP`, `profile_id`, first and last receipt on the room's clock.
-    """
+    """Find the windows of members with a different lead: `_GROUP`, `profile_id`, its receipts on the room's clock."""
     is_odd = pl.any_horizontal((pl.col(edge) - pl.col("session_us")).abs() >= _DIFFERENT_US for edge in _EDGES)
     odd = windows.filter(is_odd.any().over("member"))
     return odd.select(*_GROUP, "profile_id", _to_room("first_received_at"), _to_room("last_received_at"))

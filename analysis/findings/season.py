@@ -30,12 +30,9 @@ def is_season(report: ReportData) -> bool:
 def season_sessions(report: ReportData) -> pl.DataFrame:
     """Summarize each session over its members.
 
-    Returns
-    -------
-    pl.DataFrame
-        `room_id`, `session`, `started_at`, `ended_at`, `duration_s`, `members`, and of the readings in the report
-        `observed_s`, `coverage`, `readings`, `left_out`, `bpm_mean` (over the members' time) and `bpm_peak` (the
-        highest of theirs); `rejected` (messages not stored, or null); in the order of `report.sessions`.
+    Returns `room_id`, `session`, `started_at`, `ended_at`, `duration_s`, `members`, and of the readings in the report
+    `observed_s`, `coverage`, `readings`, `left_out`, `bpm_mean` (over the members' time) and `bpm_peak` (the highest of
+    theirs); `rejected` (messages not stored, or null); in the order of `report.sessions`.
     """
     mean = (pl.col("bpm_mean") * pl.col("observed_s")).sum() / pl.col("observed_s").sum()
     by = ["room_id", "session"]
@@ -50,12 +47,9 @@ def season_sessions(report: ReportData) -> pl.DataFrame:
 def season_members(report: ReportData) -> pl.DataFrame:
     """Summarize each member over all sessions; what adds up is added up, the others are of the time taken together.
 
-    Returns
-    -------
-    pl.DataFrame
-        `room_id`, `profile_id`, `name` (a label, unique in the room), `sessions` (those with a plausible reading),
-        `left_out`, and columns of the summary with the same meaning; ordered by room and name. Those that are neither
-        sums nor of the time at each bpm are left out.
+    Returns `room_id`, `profile_id`, `name` (a label, unique in the room), `sessions` (those with a plausible reading),
+    `left_out`, and columns of the summary with the same meaning; ordered by room and name. Those that are neither sums
+    nor of the time at each bpm are left out.
     """
     by = ["room_id", "profile_id"]
     summary = report.summary.join(report.sessions.select("room_id", "session", "started_at"), on=["room_id", "session"])

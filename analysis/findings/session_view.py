@@ -19,6 +19,9 @@ from pulsoid_rec.analysis.metrics.members import labels
 from pulsoid_rec.analysis.metrics.summary import BY_PHASE
 from pulsoid_rec.recorder.contract.display import plain
 
+_FRAMES = ("summary", "time_at_bpm", "readings", "untimely", "rejected", "marks", "phases")
+"""Frames of a report that are divided into those of its sessions."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionView:
@@ -74,12 +77,9 @@ class SessionView:
 
 def session_views(report: ReportData, zone: tzinfo | None = None) -> list[SessionView]:
     """Divide a report into its sessions, in the order of `report.sessions`; `zone` is the reader's."""
-    by_phase = pl.DataFrame(schema=BY_PHASE) if report.by_phase is None else report.by_phase
-    frames = (
-        *(report.summary, report.time_at_bpm, report.readings, report.untimely, report.rejected),
-        *(report.marks, report.phases, by_phase),
-    )
-    by_session = [frame.partition_by("room_id", "session", as_dict=True) for frame in frames]
+    frames = {name: getattr(report, name) for name in _FRAMES}
+    frames["by_phase"] = pl.DataFrame(schema=BY_PHASE) if report.by_phase is None else report.by_phase
+    by_session = {name: frame.partition_by("room_id", "session", as_dict=True) for name, frame in frames.items()}
     checks_of = report.checks.by_session()
     # The receipt of an import shows no clock, though a few seconds that came at once look as if it did.
     imported = pl.DataFrame([*report.imported], {"room_id": pl.String(), "session": pl.Int64()}, orient="row")
@@ -88,9 +88,7 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
     views = []
     for row in report.sessions.iter_rows(named=True):
         room_id, session = row["room_id"], row["session"]
-        summary, time_at_bpm, readings, untimely, rejected, marks, phases, by_phase = (
-            rows.get((room_id, session), frame.clear()) for frame, rows in zip(frames, by_session, strict=True)
-        )
+        rows = {name: by_session[name].get((room_id, session), frame.clear()) for name, frame in frames.items()}
         # A filter by time may select only a part of the session.
         checks = checks_of(room_id, session)
         ends = checks.ends.select("profile_id", "first_at", "last_at").rows() or [
@@ -112,21 +110,14 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
             local_zone=zone,
             zone=fixed_zone(started_at, zone),
             definitions=report.definitions,
-            names=labels(summary),
+            names=labels(rows["summary"]),
             config_names=report.config_names,
             clocks=clocks,
             offline=room.offline_between(begin, end, clocks) if is_recorded else (),
             has_connections=room.has_connections and is_recorded,
-            summary=summary,
-            time_at_bpm=time_at_bpm,
-            readings=readings,
-            marks=marks,
-            phases=phases,
-            by_phase=by_phase,
-            untimely=untimely,
             checks=checks,
-            rejected=rejected,
             member_events=room.events_between(begin, end),
+            **rows,
         )
         views.append(view)
     return views

@@ -39,9 +39,5 @@ def describe_members(present: pl.DataFrame, config_names: pl.DataFrame, members:
 
 
 def labels(summary: pl.DataFrame) -> dict[str, str]:
-    """Return a label for each member, fit to be displayed, no two of which look the same.
-
-    It is the name, with the id's beginning, or all of the id, if others of that look are there. `summary` has
-    `profile_id` and `name`; labels are by profile id, in the order of its rows.
-    """
+    """Label the members of a summary as `label_members` does: by profile id, in the order of its rows."""
     return label_members(dict(summary.select("profile_id", "name").iter_rows()))

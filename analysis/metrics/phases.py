@@ -57,23 +57,14 @@ def marks_that_count(marks: pl.DataFrame) -> pl.DataFrame:
 def place_marks(
     marks: pl.DataFrame, leads: pl.DataFrame, sessions: pl.DataFrame, definitions: Definitions
 ) -> pl.DataFrame:
-    """Place marks on the clock of the readings, and find their sessions.
+    """Place marks on the clock of the readings, and find their sessions, of all of these rooms (`sessions.SCHEMA`).
 
-    Parameters
-    ----------
-    marks
-        As `marks_that_count` returns them, with `quarter`: the quarter of an hour of `marked_at`.
-    leads
-        `room_id`, `quarter`, `room_lead_us`: the median of `occurred_at - received_at`, of quarters with readings. A
-        mark is moved by the nearest one within a day; without any, as of imported readings, it stays where it is.
-    sessions
-        All of these rooms: `sessions.SCHEMA`.
-    definitions
-        A mark may come before the first and after the last reading of its session by as long as a silence may last.
+    `marks` are as `marks_that_count` returns them, with `quarter`: the quarter of an hour of `marked_at`. `leads` have
+    `room_id`, `quarter`, `room_lead_us`: the median of `occurred_at - received_at`, of quarters with readings. A mark
+    is moved by the nearest one within a day; without any, as of imported readings, it stays where it is. It may come
+    before the first and after the last reading of its session by as long as a silence may last.
 
-    Returns
-    -------
-    `PLACED_MARKS`, ordered by room, session and time. Marks of no session are left out.
+    Returns `PLACED_MARKS`, ordered by room, session and time. Marks of no session are left out.
     """
     nearest = marks.sort("quarter").join_asof(
         leads.sort("quarter"),

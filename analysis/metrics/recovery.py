@@ -112,8 +112,6 @@ def may_have_effort(tally: pl.DataFrame, people: pl.DataFrame, definitions: Defi
 def largest_falls(falls: pl.DataFrame, by: Sequence[str] = MEMBER) -> pl.DataFrame:
     """Find each member's largest fall, of those that `find_falls` returns.
 
-    Returns
-    -------
-    Columns `by` and `hrr60`: a row for each member with an effort, null if readings cover no fall.
+    Returns columns `by` and `hrr60`: a row for each member with an effort, null if readings cover no fall.
     """
     return falls.group_by(by).agg(hrr60=pl.col("fall_bpm").max())

@@ -35,8 +35,6 @@ _CONFIG_NAMES = pl.Schema({"room_id": pl.String(), "profile_id": pl.String(), "c
 _NOTES = pl.Schema(
     {"room_id": pl.String(), "session": pl.Int64(), "profile_id": pl.String(), "kind": pl.String(), "text": pl.String()}
 )
-
-
 _TOTALS = {
     "readings": pl.col("readings").sum().cast(pl.Int64),
     "first_at": pl.col("first_at").min(),
@@ -240,12 +238,7 @@ class Frames:
     def sql(self, query: str, values: Sequence[Any] = ()) -> pl.DataFrame:
         """Query the whole recording, not only this excerpt, with DuckDB's SQL; docs/tables.md lists the tables.
 
-        Parameters
-        ----------
-        query
-            A statement; `?` stands for a value.
-        values
-            The values.
+        In the statement, `?` stands for one of the `values`.
 
         Raises
         ------

@@ -139,12 +139,6 @@ def _check(connection: duckdb.DuckDBPyConnection, place: ArchivePlace, files: Se
         raise StorageError(f"{path} {fault}", MOVE_OUT)
 
 
-def show_all(connection: duckdb.DuckDBPyConnection) -> None:
-    """Show all rows of all tables."""
-    for table in TABLES:
-        show(connection, table)
-
-
 def has_files(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
     """Return whether there is an archive with files of a table."""
     if not has_archive(connection):

@@ -36,6 +36,8 @@ def find_backlog(recording: Recording, now: float | None = None) -> Backlog:
         if now - status.st_mtime > USUAL_DELAY_S and holds_rows:
             backlog[segment_name(path)] = status.st_size
     if backlog:
-        for segment in recording.ingested_segments(list(backlog)):
-            del backlog[segment]
+        known = "SELECT DISTINCT segment FROM ingested_segments WHERE list_contains(?, segment)"
+        with recording.connect() as connection:
+            for (segment,) in connection.execute(known, [list(backlog)]).fetchall():
+                del backlog[segment]
     return Backlog(len(backlog), sum(backlog.values()))

@@ -66,6 +66,13 @@ class Scan:
     profile_ids: frozenset[str] = frozenset()
     """Of all who sent a reading, timely or not."""
 
+    @property
+    def imported_sessions(self) -> frozenset[tuple[str, int]]:
+        """Which sessions, by `room_id` and `session`, hold nothing but imported readings."""
+        in_session = self.buckets.group_by("room_id", "session").agg(pl.col("readings", "imported").sum())
+        whole = in_session.filter(pl.col("imported") == pl.col("readings"))
+        return frozenset(whole.select("room_id", "session").iter_rows())
+
     def look_at(self, connection: duckdb.DuckDBPyConnection, chosen: pl.DataFrame, definitions: Definitions) -> "Scan":
         """Look at the quarters that have to be known to read these sessions; the others are none of its suspects."""
         needed = needed_for(self.suspects, chosen, self.sessions)
@@ -77,17 +84,7 @@ class Scan:
 
 
 def scan_readings(connection: duckdb.DuckDBPyConnection, definitions: Definitions, rooms: Sequence[str] = ()) -> Scan:
-    """Count the timely readings of each member in each bucket, and number the sessions.
-
-    Parameters
-    ----------
-    connection
-        Open on a recording.
-    definitions
-        What a session is, and which readings are timely.
-    rooms
-        Only these rooms; all of them when empty.
-    """
+    """Count the timely readings of each member in each bucket, and number the sessions, of these rooms or all."""
     cut = buckets_of(definitions)
     buckets = _count_readings(connection, cut, rooms)
     profile_ids = frozenset(buckets["profile_id"].unique())

@@ -24,7 +24,7 @@ from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.owned_files import require_own_folder
 from pulsoid_rec.recorder.contract.paths import duckdb_path
-from pulsoid_rec.recorder.contract.table_check import check_tables, prefer_builtin, quote_name
+from pulsoid_rec.recorder.contract.table_check import check_tables, prefer_builtin, quote_name, require_readable
 from pulsoid_rec.recorder.contract.tables import ARCHIVE_IDENTITY, ARCHIVE_NOTES, SCHEMA_VERSION, TABLES
 from pulsoid_rec.recorder.contract.version_1 import ADDED, CHANGED, has_large_configs, parts_of, select_as_current
 
@@ -65,26 +65,13 @@ def open_database(
     archive: ArchivePlace | None = None,
     written: Path | None = None,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a recording's file read-only, and close it at the end.
+    """Open a recording's file read-only, and close it at the end; without a path, one without rows, in memory.
 
-    Meanwhile recorders cannot write to the file, and keep what they receive in their journals.
+    Meanwhile recorders cannot write to the file, and keep what they receive in their journals. SQL may read `archive`
+    besides, by default the place that is noted in the database, if one is; and write the file `written`.
 
-    Parameters
-    ----------
-    path
-        The database; None for one without rows, in memory.
-    lock_timeout_s
-        How long to wait, in seconds, while another process writes to it.
-    archive
-        What SQL may read besides; None for the place that is noted in the database, if one is.
-    written
-        A file that SQL may write; None for none.
-
-    Raises
-    ------
-    StorageError
-        It does not exist, is not a DuckDB file, not a recording, of a newer version, damaged or not as pulsoid-rec
-        makes it, is still locked after `lock_timeout_s`, or DuckDB has not enough memory.
+    Raises `StorageError` if it does not exist, is not a DuckDB file, not a recording, of a newer version, damaged or
+    not as pulsoid-rec makes it, is still locked after `lock_timeout_s`, or DuckDB has not enough memory.
     """
     connection = duckdb.connect(config=CONFIG) if path is None else _connect(path, lock_timeout_s)
     spill: Path | None = None
@@ -96,7 +83,8 @@ def open_database(
             for table in (*TABLES, *ARCHIVE_NOTES):
                 connection.execute(table.ddl)
         else:
-            version = _read_version(connection, path)
+            found = check_tables(connection, database_name(connection), path)
+            version = require_readable(found, path, hint="Install the newer pulsoid-rec.")
             prefer_builtin(connection, database_name(connection))
             if version < SCHEMA_VERSION:
                 _hide_version_1(connection)
@@ -187,22 +175,6 @@ def _file_id(path: Path) -> tuple[int, int]:
     """Return what tells a file from another of its name."""
     found = path.stat()
     return found.st_dev, found.st_ino
-
-
-def _read_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
-    """Return the version of the tables; raise `StorageError` if there is none, or a newer one."""
-    found = check_tables(connection, database_name(connection), path)
-    if found is None:
-        raise StorageError(
-            f"{path} is a DuckDB file, but not a recording of pulsoid-rec", "Choose another file with --db."
-        )
-    if found > SCHEMA_VERSION:
-        raise StorageError(
-            f"{path} was written by a newer pulsoid-rec (its tables have version {found}, this program reads up to "
-            f"{SCHEMA_VERSION})",
-            "Install the newer pulsoid-rec.",
-        )
-    return found
 
 
 def _make_spill_folder(path: Path | None) -> Path:

@@ -16,18 +16,10 @@ from pulsoid_rec.analysis.reading.recording import Recording
 def read_grid(
     recording: Recording, wanted: Filter, definitions: Definitions, columns: Mapping[str, str], every_s: int
 ) -> pl.DataFrame:
-    """Read what a filter selects as a grid.
+    """Read what a filter selects as a grid, whose rows lie in its range of time.
 
-    Parameters
-    ----------
-    recording
-        What to read; a snapshot, so that all of it is of one state.
-    wanted
-        Rooms, sessions, members, and the range of time in which rows lie.
-    definitions
-        What counts as plausible, held and one session.
-    columns, every_s
-        As of `grid.make_grid`, whose result is returned.
+    `recording` is a snapshot, so that all is of one state; `columns` and `every_s` are as of `grid.make_grid`, whose
+    result is returned.
     """
     sessions = recording.sessions(wanted, definitions)
     # A reading before the range may hold into it, and one after it may end what holds at its end.

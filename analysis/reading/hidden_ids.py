@@ -14,18 +14,9 @@ from pulsoid_rec.analysis.reading.database import database_sql, read_frame, writ
 from pulsoid_rec.analysis.reading.pseudonyms import Kind, Pseudonyms
 from pulsoid_rec.recorder.contract.ids import IMPORT_PREFIX, IS_IMPORTED
 from pulsoid_rec.recorder.contract.paths import sql_literal
-from pulsoid_rec.recorder.contract.tables import (
-    ARCHIVED_ACTIVITY,
-    ARCHIVED_CONNECTIONS,
-    ARCHIVED_NAMES,
-    MARKS,
-    TABLES,
-    Column,
-    Table,
-)
+from pulsoid_rec.recorder.contract.tables import BATCH_NOTES, MARKS, TABLES, Column, Table
 from pulsoid_rec.recorder.contract.withheld import PATTERN
 
-_NOTES = (ARCHIVED_ACTIVITY, ARCHIVED_NAMES, ARCHIVED_CONNECTIONS)
 _KINDS: dict[str, Kind] = {
     "room_id": "room",
     "profile_id": "profile",
@@ -48,7 +39,7 @@ def hide_ids(connection: duckdb.DuckDBPyConnection, pseudonyms: Pseudonyms) -> N
         for table in TABLES:
             show(connection, table, unnoted=table is not MARKS)  # of which there are no notes
     for column, kind in _KINDS.items():
-        sources = [each for each in (*TABLES, *(_NOTES if is_archived else ())) if _has(each, column)]
+        sources = [each for each in (*TABLES, *(BATCH_NOTES if is_archived else ())) if _has(each, column)]
         rows = " UNION ALL ".join(f"SELECT DISTINCT {column} AS id FROM {each.name}" for each in sources)
         ids = read_frame(connection, f"SELECT DISTINCT id FROM ({rows}) WHERE id IS NOT NULL ORDER BY id")["id"]
         _set_list(connection, kind, ids, pl.Series(pseudonyms.make(kind, ids), dtype=pl.String), "VARCHAR")
@@ -65,7 +56,7 @@ def hide_ids(connection: duckdb.DuckDBPyConnection, pseudonyms: Pseudonyms) -> N
         connection.execute(f"CREATE TEMP VIEW {table.name} AS SELECT {_columns(table)} FROM {RECORDED}{table.name}")
     if is_archived:
         connection.execute("SET VARIABLE view_prefix = ?", [RECORDED])
-        for note in _NOTES:
+        for note in BATCH_NOTES:
             with suppress(duckdb.CatalogException):  # nothing was archived: a temporary table without rows
                 source = f"{database}.main.{note.name}"
                 connection.execute(f"CREATE TEMP VIEW {note.name} AS SELECT {_columns(note)} FROM {source}")

@@ -23,8 +23,6 @@ from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.tables import HEART_RATE, MARKS
 from pulsoid_rec.recorder.contract.wording import format_list
 
-_NAMED = 8
-
 
 def read_marks(recording: Recording, rooms: tuple[str, ...], definitions: Definitions) -> pl.DataFrame:
     """Read the marks that count, of these rooms or all: `phases.PLACED_MARKS`, ordered by room, session and time."""
@@ -62,7 +60,7 @@ def find_mark(
     found = marks.filter(pl.col("label") == label).sort("marked_at", "occurred_at")["occurred_at"].to_list()
     if not found:
         labels = [plain(each) for each in marks.sort("marked_at", descending=True)["label"].unique(maintain_order=True)]
-        hint = f"The latest are {format_list(labels, _NAMED)}." if labels else "There are no marks of a session."
+        hint = f"The latest are {format_list(labels)}." if labels else "There are no marks of a session."
         raise UsageError(f"There is no mark {plain(label)!r} for {option}", hint)
     latest: datetime = found[-1]
     return latest

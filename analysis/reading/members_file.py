@@ -16,15 +16,10 @@ if TYPE_CHECKING:
 def read_members(path: Path | None, pseudonyms: Pseudonyms | None = None) -> pl.DataFrame:
     """Read a members file; None gives no rows.
 
-    Returns
-    -------
-    `members.SCHEMA`, one row a member in the file's order, null for keys that are missing. With pseudonyms these are in
-    place of ids, names are left out, and rows are in their order.
+    Returns `members.SCHEMA`, one row a member in the file's order, null for keys that are missing. With pseudonyms
+    these are in place of ids, names are left out, and rows are in their order.
 
-    Raises
-    ------
-    UsageError
-        The file cannot be read, is not TOML, or has an invalid line.
+    Raises `UsageError` if the file cannot be read, is not TOML, or has an invalid line.
     """
     members = _read(path, pseudonyms).items()
     rows = [(id_, m.name and m.name.strip(), m.birth_year, m.sex, m.hr_max, m.hr_rest) for id_, m in members]

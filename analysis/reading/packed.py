@@ -24,26 +24,20 @@ _LOWEST_BPM, _HIGHEST_BPM = 0, 254
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """How the readings of a slice are packed: from high to low bits `key`, the time in microseconds, and bpm.
-
-    Parameters
-    ----------
-    slice_
-        The slice.
-    base
-        `key` and `base_us`, one row for each member and session in the slice: the time of their readings is counted
-        from `base_us`, the later of the slice's and the session's start, in microseconds since 1970.
-    time_bits
-        Bits for the time: one more than it needs, so that the step from a member's last reading to another member's
-        first is always longer than any step within a member.
-    definitions
-        What is plausible, and how long readings hold. All bpm far from plausible are packed alike.
-    """
+    """How the readings of a slice are packed: from high to low bits `key`, the time in microseconds, and bpm."""
 
     slice_: Slice
     base: pl.DataFrame
+    """`key` and `base_us`, one row for each member and session in the slice: the time of their readings is counted from
+    `base_us`, the later of the slice's and the session's start, in microseconds since 1970.
+    """
+
     time_bits: int
-    definitions: Definitions
+    """Bits for the time: one more than it needs, so that the step from a member's last reading to another member's
+    first is always longer than any step within a member.
+    """
+
+    definitions: Definitions  # all bpm far from plausible are packed alike
 
     @property
     def bpm_bits(self) -> int:
@@ -145,14 +139,8 @@ class Packing:
 def plan_packings(members: pl.DataFrame, slices: list[Slice], definitions: Definitions) -> Iterator[Packing]:
     """Choose how to pack each slice; one whose numbers would not fit into 63 bits is cut into halves.
 
-    Parameters
-    ----------
-    members
-        `key`, `started_at` and `ended_at` of the session, one row for each member and session, ordered by key.
-    slices
-        What to read, in the order of time.
-    definitions
-        What is plausible, and how long readings hold.
+    `members` have `key`, `started_at` and `ended_at` of the session, one row for each member and session, ordered by
+    key; slices are in the order of time.
     """
     started_us, ended_us = (pl.col(bound).dt.epoch("us") for bound in ("started_at", "ended_at"))
     bounds = members.select("key", started_us=started_us, ended_us=ended_us)
@@ -178,25 +166,15 @@ def _plan_packing(bounds: pl.DataFrame, slice_: Slice, definitions: Definitions)
 def tally_slice(
     packed: pl.Series, packing: Packing, later: pl.DataFrame | None, read: Callable[[], pl.DataFrame]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Tally a slice.
+    """Tally a slice, of which `packed` are the readings, sorted.
 
-    Parameters
-    ----------
-    packed
-        The slice's readings, sorted.
-    packing
-        How they were packed.
-    later
-        The second result of this function for the slices after this one, or what `SliceReader.read_next` read; None
-        if there are none.
-    read
-        Reads the slice: `key`, `occurred_at`, `received_at`, `bpm`. Called if a member has two readings at one
-        instant, and they are no duplicates: their order is that of receipt, which the numbers do not contain.
+    `later` is the second result of this function for the slices after this one, or what `SliceReader.read_next` read;
+    None if there are none. `read` reads the slice (`key`, `occurred_at`, `received_at`, `bpm`): it is called if a
+    member has two readings at one instant, and they are no duplicates, as their order is that of receipt, which the
+    numbers do not contain.
 
-    Returns
-    -------
-    `key` and `TALLY`, to be added up, as several rows may be of one member and bpm; and each member's first readings of
-    this slice and later ones: `key`, `occurred_at`, and `plausible_at` of the first plausible one, or null.
+    Returns `key` and `TALLY`, to be added up, as several rows may be of one member and bpm; and each member's first
+    readings of this slice and later ones: `key`, `occurred_at`, and `plausible_at` of the first plausible one, or null.
     """
     tallies = [pl.DataFrame(schema={"key": pl.UInt32(), **TALLY})]
     steps = _steps(packed, packing)
@@ -252,10 +230,8 @@ def _steps(packed: pl.Series, packing: Packing) -> pl.DataFrame:
 
     A run is of plausible readings of one member, none of them a gap after the one before.
 
-    Returns
-    -------
-    `packed`; `step_us` to the next number, 0 for two readings of a member at one instant; `held_us`, 0 for a member's
-    last reading in the slice; `has_next`, False for that one; `runs_on`, whether the run continues after it.
+    Returns `packed`; `step_us` to the next number, 0 for two readings of a member at one instant; `held_us`, 0 for a
+    member's last reading in the slice; `has_next`, False for that one; `runs_on`, whether the run continues after it.
     """
     steps = pl.DataFrame({"packed": packed}).with_columns(
         step_us=packing.place.shift(-1, fill_value=_AFTER_ALL) - packing.place

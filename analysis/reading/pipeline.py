@@ -141,10 +141,8 @@ def read_tally(selection: Selection, tally_rows: int = TALLY_ROWS, phases: pl.Da
 
     With `phases` (`phases.PHASES`, of all these sessions) it is cut where one begins, and each is tallied apart.
 
-    Returns
-    -------
-    `room_id`, `session`, `profile_id` and `time_at_bpm.TALLY`, one row a member and bpm, in no order; and one of its
-    own for a member's untimely readings. With phases also `phase`, and such rows for each of them.
+    Returns `room_id`, `session`, `profile_id` and `time_at_bpm.TALLY`, one row a member and bpm, in no order; and one
+    of its own for a member's untimely readings. With phases also `phase`, and such rows for each of them.
     """
     definitions, reader = selection.definitions, selection.reader()
     later = None
@@ -187,9 +185,7 @@ def _with_phases(untimely: pl.DataFrame, phases: pl.DataFrame) -> pl.DataFrame:
 def read_slices(selection: Selection, keys: pl.Series | None = None) -> Iterator[pl.DataFrame]:
     """Read the readings one by one, without duplicates, slice by slice in the order of time, of all members or `keys`.
 
-    Yields
-    ------
-    `key`, `occurred_at`, `received_at`, `bpm`, each member's ordered by `holds.ORDER`.
+    Yields `key`, `occurred_at`, `received_at`, `bpm`, each member's ordered by `holds.ORDER`.
     """
     if keys is not None:
         selection = replace(selection, buckets=selection.buckets.filter(pl.col("key").is_in(keys.implode())))
@@ -201,9 +197,7 @@ def read_slices(selection: Selection, keys: pl.Series | None = None) -> Iterator
 def read_in_order(selection: Selection) -> pl.DataFrame:
     """Read the readings one by one, without duplicates; all of them are in memory in the end.
 
-    Returns
-    -------
-    `key`, `occurred_at`, `received_at`, `bpm`, ordered by key and, within a key, by `holds.ORDER`.
+    Returns `key`, `occurred_at`, `received_at`, `bpm`, ordered by key and, within a key, by `holds.ORDER`.
     """
     slices = list(read_slices(selection))
     if not slices:
@@ -216,21 +210,11 @@ def read_recovery(
 ) -> pl.DataFrame:
     """Compute the recovery of members whose HRmax is known, from efforts that end within the selection.
 
-    Parameters
-    ----------
-    selection
-        What to read.
-    people
-        `room_id`, `session`, `profile_id`, `hr_max`.
-    tally
-        As `read_tally` returns it.
-    phases
-        `phases.PHASES`: an effort belongs to the phase in which it ends.
+    `people` have `room_id`, `session`, `profile_id`, `hr_max`; `tally` is as `read_tally` returns it. With `phases`
+    (`phases.PHASES`) an effort belongs to the phase in which it ends.
 
-    Returns
-    -------
-    `recovery.SCHEMA`, a row for each member with an effort, in no order; with phases also `phase`, and a row for each
-    that has one.
+    Returns `recovery.SCHEMA`, a row for each member with an effort, in no order; with phases also `phase`, and a row
+    for each that has one.
     """
     definitions = selection.definitions
     if selection.wanted.since_us is None:  # else an effort may have begun before it

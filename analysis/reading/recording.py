@@ -5,7 +5,7 @@ The file is opened read-only for each read and closed again, so that recorders c
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from pulsoid_rec.analysis.metrics.filters import Filter, select_sessions, to_mic
 from pulsoid_rec.analysis.metrics.holds import MEMBER
 from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
-from pulsoid_rec.analysis.reading.archive import attach_archive, show, show_all
+from pulsoid_rec.analysis.reading.archive import attach_archive, show
 from pulsoid_rec.analysis.reading.buckets import Scan, scan_readings
 from pulsoid_rec.analysis.reading.config_names import events_with_notes, read_config_names, read_room_names
 from pulsoid_rec.analysis.reading.connections import connections_sql, read_last_received
@@ -32,7 +32,7 @@ from pulsoid_rec.recorder.contract.archive_place import open_place
 from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.paths import parse_path
-from pulsoid_rec.recorder.contract.tables import MEMBER_EVENTS, ROOM_EVENTS, Table
+from pulsoid_rec.recorder.contract.tables import MEMBER_EVENTS, ROOM_EVENTS, TABLES, Table
 
 EVERYTHING = Filter()
 USUAL = Definitions()
@@ -49,35 +49,20 @@ READINGS = pl.Schema(
     }
 )
 
-Value = str | list[str] | datetime
-
 
 class Recording:
     """A database that `pulsoid-rec record` writes or has written, with what `pulsoid-rec archive` moved out of it.
 
     In a notebook, use `pulsoid_rec.analysis.explore`: it selects by name, and has charts.
 
-    Parameters
-    ----------
-    path
-        The DuckDB file; `~` at the beginning of a text is the home folder. None for an archive alone.
-    lock_timeout_s
-        How long each read may wait while a recorder has the file open, in seconds.
-    archive
-        Where the archive is; None for the place that is noted in the database, if one is.
-    warn
-        Called with what a reader should know about the archive's files; by default that is a warning.
-    pseudonyms
-        Given in place of ids, by every read; names and configs are then left out. None for ids and names as recorded.
-        Times are as recorded: `move` moves those of a result, where that is wanted.
+    `path` is None for an archive alone, `archive` None for the place that is noted in the database, if one is. Each
+    read may wait `lock_timeout_s` while a recorder has the file open. `warn` is called with what a reader should know
+    about the archive's files. With `pseudonyms` every read has these in place of ids, and leaves out names and configs;
+    times are as recorded: `move` moves those of a result, where that is wanted.
 
-    Raises
-    ------
-    StorageError
-        By each read: the file does not exist, is not a recording, is of a newer version or damaged, or is locked for
-        longer than `lock_timeout_s`; or a file of the archive that it needs is missing or damaged.
-    UsageError
-        `archive` is no place for one; or there is neither a path nor an archive.
+    Raises `UsageError` if `archive` is no place for one, or there is neither a path nor an archive. Each read raises
+    `StorageError` if the file does not exist, is not a recording, is of a newer version or damaged, or is locked for
+    longer; or a file of the archive that it needs is missing or damaged.
     """
 
     def __init__(
@@ -132,7 +117,8 @@ class Recording:
         and so are variables of Python, but for what you `register`. Results come out by `.pl()` and the like.
         """
         with self.connect() as connection:
-            show_all(connection)
+            for table in TABLES:
+                show(connection, table)
             yield connection
 
     @contextmanager
@@ -146,17 +132,13 @@ class Recording:
             return
         with open_database(self._database, self.lock_timeout_s, archive=self.archive, written=written) as connection:
             place = self.archive or find_place(connection)
-            archive: AbstractContextManager[None] = nullcontext()
-            if place is not None:
-                is_named = self.archive is not None
-                archive = attach_archive(connection, place, is_named=is_named, warn=self._warn_plain)
-            with archive:
+            with ExitStack() as stack:
+                if place is not None:
+                    is_named, warn = self.archive is not None, lambda text: self._warn(plain(text))
+                    stack.enter_context(attach_archive(connection, place, is_named=is_named, warn=warn))
                 if self.pseudonyms is not None:
                     hide_ids(connection, self.pseudonyms)
                 yield connection
-
-    def _warn_plain(self, text: str) -> None:
-        self._warn(plain(text))
 
     @contextmanager
     def snapshot(self, written: Path | None = None) -> Iterator["Recording"]:
@@ -216,18 +198,16 @@ class Recording:
     ) -> pl.DataFrame:
         """Read who took part in which session; parameters as of `results`.
 
-        Returns
-        -------
-        `room_id`, `session`, `profile_id`, `name`, `first_at`, `last_at`, `readings`, ordered by the first three: each
-        member's first and last timely reading in the whole session, and their count.
+        Returns `room_id`, `session`, `profile_id`, `name`, `first_at`, `last_at`, `readings`, ordered by the first
+        three: each member's first and last timely reading in the whole session, and their count.
         """
         with self.selection(wanted, definitions) as selection:
             sent = selection.buckets.group_by(MEMBER).agg(
                 pl.col("first_at").min(), pl.col("last_at").max(), pl.col("readings").sum()
             )
             people = describe_selected(selection, read_config_names(selection.connection), members)
-            members_sent = people.select(*MEMBER, "name").join(sent, on=MEMBER, how="left").sort(MEMBER)
-            return members_sent.with_columns(pl.col("readings").fill_null(0))
+            named = people.select(*MEMBER, "name").join(sent, on=MEMBER, how="left").sort(MEMBER)
+            return named.with_columns(pl.col("readings").fill_null(0))
 
     def config_names(self) -> pl.DataFrame:
         """Read the names in members' configs: `room_id`, `profile_id`, and `config_name` of the latest that has one."""
@@ -244,17 +224,7 @@ class Recording:
     def results(
         self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL, members: pl.DataFrame = NOBODY
     ) -> Results:
-        """Compute all results, of one state of the file.
-
-        Parameters
-        ----------
-        wanted
-            Rooms, sessions and range of time.
-        definitions
-            What counts as plausible, held and one session.
-        members
-            What is known of the members: `members.SCHEMA`.
-        """
+        """Compute all results of what is `wanted`, of one state of the file; `members` are `members.SCHEMA`."""
         with self.selection(wanted, definitions) as selection:
             return compute_results(selection, members)
 
@@ -265,12 +235,10 @@ class Recording:
         return self.results(wanted, definitions, members).summary
 
     def readings(self, wanted: Filter = EVERYTHING, definitions: Definitions = USUAL) -> pl.LazyFrame:
-        """Read the timely readings as they were recorded, duplicates and implausible ones too.
+        """Read the timely readings as they were recorded, duplicates and implausible ones too: `READINGS`.
 
-        Returns
-        -------
-        `READINGS`, nearly always in the order of time, but not guaranteed to be. Each `collect` opens the file, reads
-        it slice by slice and closes it.
+        They are nearly always in the order of time, but not guaranteed to be. Each `collect` opens the file, reads it
+        slice by slice and closes it.
         """
         return read_lazily(READINGS, lambda: self._batches(wanted, definitions))
 
@@ -293,41 +261,28 @@ class Recording:
 
         `config`, which may be large, and the `name` that it gives are only read `with_configs`.
         """
-        conditions, values = ["true"], list[Value]()
-        if rooms is not None:
-            conditions.append("list_contains(?, room_id)")
-            values.append(list(rooms))
-        for bound, comparison in ((since, ">="), (until, "<=")):
-            if bound is not None:
-                conditions.append(f'"{table.time_column}" {comparison} ?')
-                values.append(bound)
-        names = [c.name for c in table.columns if with_configs or c.name not in {"name", "config"}]
-        quoted = [f'"{name}"' for name in names]
+        at = f'"{table.time_column}"'
+        chosen = None if rooms is None else list(rooms)
+        bounds = {"list_contains(?, room_id)": chosen, f"{at} >= ?": since, f"{at} <= ?": until}
+        values = {condition: value for condition, value in bounds.items() if value is not None}
+        names = [f'"{c.name}"' for c in table.columns if with_configs or c.name not in {"name", "config"}]
         # By all columns, so that the order is the same wherever the rows lie.
-        order = ", ".join([f'"{table.time_column}"', *sorted(quoted, key=lambda name: "_at" not in name)])
-        bounds_us = (None if bound is None else to_microseconds(bound) for bound in (since, until))
+        order = [at, *sorted(names, key=lambda name: "_at" not in name)]
+        sql = f"SELECT {', '.join(names)} FROM {table.name} WHERE {' AND '.join(values) or 'true'}"
         with self.connect() as connection:
-            since_us, until_us = bounds_us
+            since_us, until_us = (None if bound is None else to_microseconds(bound) for bound in (since, until))
             show(connection, table, since_us, None if until_us is None else until_us + 1)
-            where = " AND ".join(conditions)
-            return read_frame(
-                connection, f"SELECT {', '.join(quoted)} FROM {table.name} WHERE {where} ORDER BY {order}", values
-            )
+            return read_frame(connection, f"{sql} ORDER BY {', '.join(order)}", list(values.values()))
 
     def connections(self) -> pl.DataFrame:
-        """Read what became of connections: `room_id`, `connection_id`, `event`, `changed_at`, in the order of time.
-
-        They are the table `connection_events` without codes and reasons, which are not noted of archived rows.
-        """
+        """Read what became of connections, in the order of time: `connection_events` without `code` and `reason`."""
         with self.connect() as connection:
             return read_frame(connection, f"{connections_sql(connection)} ORDER BY changed_at, room_id, connection_id")
 
     def last_received(self) -> pl.DataFrame:
         """Read when connections without a recorded end last received something: their recorder was killed, or runs.
 
-        Returns
-        -------
-        `room_id`, `connection_id`, `last_received_at`: one row for each connection that was opened, has neither
+        Returns `room_id`, `connection_id`, `last_received_at`, for each connection that was opened, has neither
         `closed` nor `lost`, and received anything.
         """
         with self.connect() as connection:
@@ -338,16 +293,4 @@ class Recording:
     ) -> frozenset[tuple[str, int]]:
         """Return which sessions, by `room_id` and `session`, hold nothing but imported readings."""
         with self.connect() as connection:
-            counts = self.scan(connection, rooms, definitions).buckets
-        in_session = counts.group_by("room_id", "session").agg(pl.col("readings", "imported").sum())
-        whole = in_session.filter(pl.col("imported") == pl.col("readings"))
-        return frozenset(whole.select("room_id", "session").iter_rows())
-
-    def ingested_segments(self, segments: Sequence[str]) -> list[str]:
-        """Return which of these segments of a journal are in the database."""
-        known = "SELECT DISTINCT segment FROM ingested_segments WHERE list_contains(?, segment)"
-        return self._query(known, [list(segments)])["segment"].to_list()
-
-    def _query(self, sql: str, values: Sequence[Value] = ()) -> pl.DataFrame:
-        with self.connect() as connection:
-            return read_frame(connection, sql, values)
+            return self.scan(connection, rooms, definitions).imported_sessions

@@ -64,25 +64,15 @@ _COUNT = f"""
 
 
 def read_rejected(recording: Recording, wanted: Filter, definitions: Definitions) -> pl.DataFrame:
-    """Count the rejected messages that a filter selects, by the time of their receipt.
+    """Count the rejected messages that a filter selects, by the time of their receipt; of whom they are is unknown.
 
     A message belongs to the recorded session of its room that is nearest in time, by `session_bounds`.
 
-    Parameters
-    ----------
-    recording
-        The recording, best a snapshot of it.
-    wanted
-        Rooms, sessions and range of time; members are unknown.
-    definitions
-        What counts as one session.
-
-    Returns
-    -------
-    `REJECTED`, ordered by room and session: `messages`, of which `of_reason` were rejected for the commonest `reason`
-    (null if none was rejected), and the first and last receipt; `withheld` messages were of members without consent, up
-    to `withheld_members` at a time. `session` is null for those of a room without a selected session; `room_id` is null
-    for damaged lines of the journal. Of these, a report of the latest sessions has those received since they began.
+    Returns `REJECTED`, ordered by room and session: `messages`, of which `of_reason` were rejected for the commonest
+    `reason` (null if none was rejected), and the first and last receipt; `withheld` messages were of members without
+    consent, up to `withheld_members` at a time. `session` is null for those of a room without a selected session;
+    `room_id` is null for damaged lines of the journal. Of these, a report of the latest sessions has those received
+    since they began.
     """
     with recording.snapshot() as now, now.connect() as connection:
         show(connection, REJECTED_MESSAGES, days=pl.Series(dtype=pl.Date()))

@@ -34,18 +34,11 @@ def judge_buckets(buckets: pl.DataFrame, definitions: Definitions) -> pl.DataFra
     a quarter's leads lies between the medians of these two, and a bucket that is far from both is judged without its
     readings. Buckets are half an hour wide at most, and clocks are wrong by days: few are left.
 
-    Parameters
-    ----------
-    buckets
-        `room_id`, `quarter` (of receipt), `first_at`, `last_at`, `first_received_at`, `last_received_at`, `readings`,
-        `imported` (how many of them were imported).
-    definitions
-        Largest error of a clock.
+    `buckets` have `room_id`, `quarter` (of receipt), `first_at`, `last_at`, `first_received_at`, `last_received_at`,
+    `readings`, `imported` (how many of them were imported).
 
-    Returns
-    -------
-    The rows of each room and quarter that may have untimely readings, with `is_timely`: null where only the readings
-    can tell.
+    Returns the rows of each room and quarter that may have untimely readings, with `is_timely`: null where only the
+    readings can tell.
     """
     most_us, quarter = definitions.max_clock_error_us, ["room_id", "quarter"]
     low, high = pl.col("first_at") - pl.col("last_received_at"), pl.col("last_at") - pl.col("first_received_at")
@@ -75,18 +68,8 @@ def read_room_leads(
 ) -> pl.DataFrame:
     """Compute the median lead of each room and quarter of an hour in which some readings are untimely.
 
-    Parameters
-    ----------
-    connection
-        Open on a recording.
-    buckets
-        As `judge_buckets` returns them: only these quarters are looked at.
-    definitions
-        Largest error of a clock.
-
-    Returns
-    -------
-    `room_id`, `quarter`, `room_lead_us` (the lower median, in microseconds).
+    Only the quarters of `buckets` are looked at, as `judge_buckets` returns them. Returns `ROOM_LEADS`, of which
+    `room_lead_us` is the lower median, in microseconds.
     """
     most_us = definitions.max_clock_error_us
     having = f"HAVING max(lead_us) - room_lead_us > {most_us} OR room_lead_us - min(lead_us) > {most_us}"
@@ -124,15 +107,8 @@ def needed_for(suspects: pl.DataFrame, chosen: pl.DataFrame, sessions: pl.DataFr
     """Return the buckets of the quarters that have to be known to read some sessions, and to count what is untimely.
 
     These are the quarters with a reading, timely or not, in a session's time, and those that were received in it.
-
-    Parameters
-    ----------
-    suspects
-        As `judge_buckets` returns them.
-    chosen
-        The sessions to be read: `sessions.SCHEMA`.
-    sessions
-        All sessions of these rooms: `sessions.SCHEMA`.
+    `suspects` are as `judge_buckets` returns them; `chosen` are the sessions to be read, of all `sessions` of these
+    rooms (`sessions.SCHEMA`).
     """
     if suspects.is_empty():
         return suspects
@@ -178,25 +154,12 @@ def read_untimely(
 ) -> pl.DataFrame:
     """Count the untimely readings of each member, in the session that was being received when they came.
 
-    Parameters
-    ----------
-    connection
-        Open on a recording.
-    room_leads
-        As `read_room_leads` returns them; written to a temporary table by this function.
-    sessions
-        All sessions of these rooms: `sessions.SCHEMA`.
-    definitions
-        Largest error of a clock.
-    wanted
-        Its range of time: a reading counts at the instant when it would have occurred by its room's median lead, or at
-        the nearest one of its session.
-    cuts
-        Instants (microseconds since 1970, ascending): what counts between two of them is counted apart.
+    `room_leads` are as `read_room_leads` returns them, and written to a temporary table; `sessions` are all of these
+    rooms (`sessions.SCHEMA`). Of `wanted` the range of time counts: a reading is at the instant when it would have
+    occurred by its room's median lead, or at the nearest one of its session. What lies between two `cuts` (microseconds
+    since 1970, ascending) is counted apart.
 
-    Returns
-    -------
-    `UNTIMELY`, in no order; with `cuts` also `cut_us`, the last one up to then, or null.
+    Returns `UNTIMELY`, in no order; with `cuts` also `cut_us`, the last one up to then, or null.
     """
     schema = UNTIMELY if cuts is None else pl.Schema(UNTIMELY | {"cut_us": pl.Int64()})
     if room_leads.is_empty():
@@ -206,15 +169,14 @@ def read_untimely(
     columns = "room_id VARCHAR, session BIGINT, from_us BIGINT, started_us BIGINT, ended_us BIGINT"
     write_temporary(connection, "receipt_ranges", columns, ranges)
     at_us = "greatest(least(epoch_us(received_at) + room_lead_us, ended_us), started_us)"
-    bounds = [
-        *([f"{at_us} >= {wanted.since_us}"] if wanted.since_us is not None else []),
-        *([f"{at_us} < {wanted.until_us}"] if wanted.until_us is not None else []),
-    ]
-    cut = (
-        f", list_max(list_filter({list(cuts)}::BIGINT[], lambda cut: cut <= {at_us}))::BIGINT AS cut_us"
-        if cuts is not None
-        else ""
-    )
+    bounds = ["true"]
+    if wanted.since_us is not None:
+        bounds.append(f"{at_us} >= {wanted.since_us}")
+    if wanted.until_us is not None:
+        bounds.append(f"{at_us} < {wanted.until_us}")
+    cut = ""
+    if cuts is not None:
+        cut = f", list_max(list_filter({list(cuts)}::BIGINT[], lambda cut: cut <= {at_us}))::BIGINT AS cut_us"
     return read_frame(
         connection,
         "SELECT room_id, session, profile_id, count_if(repeated = 1) AS untimely, count_if(repeated > 1) AS duplicates,"
@@ -225,7 +187,7 @@ def read_untimely(
         f" FROM (FROM {_received_sql(room_leads)} JOIN room_leads USING (room_id, quarter)"
         f" WHERE abs(lead_us - room_lead_us) > {definitions.max_clock_error_us}) AS untimely"
         " ASOF JOIN receipt_ranges ON untimely.room_id = receipt_ranges.room_id"
-        f" AND epoch_us(received_at) >= from_us) WHERE {' AND '.join(bounds) or 'true'} GROUP BY ALL",
+        f" AND epoch_us(received_at) >= from_us) WHERE {' AND '.join(bounds)} GROUP BY ALL",
     ).cast(schema)
 
 

@@ -57,22 +57,10 @@ class Slice:
 def plan_slices(
     buckets: pl.DataFrame, time: Cut, since_us: int | None, until_us: int | None, slice_rows: int = SLICE_ROWS
 ) -> list[Slice]:
-    """Cut time into slices of about `slice_rows` rows, leaving out times without readings.
+    """Cut time into slices of about `slice_rows` rows, in the order of time, without times that have no readings.
 
-    Parameters
-    ----------
-    buckets
-        What to read: `bucket`, `readings`.
-    time
-        When the buckets start.
-    since_us, until_us
-        Bounds in microseconds since 1970, the second exclusive.
-    slice_rows
-        Approximate rows of a slice; readings at one instant are never separated.
-
-    Returns
-    -------
-    In the order of time, not overlapping.
+    `buckets` are what to read: `bucket` and `readings`; `time` says when they start. Bounds are in microseconds since
+    1970, the second exclusive. Readings at one instant are never separated.
     """
     sizes = buckets.group_by("bucket").agg(pl.col("readings").sum()).sort("bucket")
     before = (pl.col("readings").cum_sum() - pl.col("readings")) // slice_rows
@@ -108,17 +96,9 @@ def read_ahead(read: Callable[[Item], Result], slices: Iterable[Item]) -> Iterat
 class SliceReader:
     """Reads the readings of chosen members in chosen sessions, as `key`, a number for each member and session.
 
-    Parameters
-    ----------
-    connection
-        Open on a recording.
-    members
-        What to read: `key`, `room_id`, `profile_id`, and `started_at` and `ended_at` of the session.
-    recorded
-        The same columns without `key`, for everything in the file; None if unknown. With it most slices are read by a
-        faster join.
-    source
-        Timely readings, as SQL.
+    `members` are what to read: `key`, `room_id`, `profile_id`, and `started_at` and `ended_at` of the session.
+    `recorded` are the same columns without `key`, for everything in the file; None if unknown. With it most slices are
+    read by a faster join. `source` are the timely readings, as SQL.
     """
 
     def __init__(

@@ -171,5 +171,5 @@ def _describe_hr_max(view: SessionView) -> str:
     if set(by_source) == {None}:
         return "HRmax is unknown for all members: no zones and loads. Give hr_max or birth_year in members.toml."
     sources = {"given": "as given", "age": "from age", None: "not known, so no zones and loads"}
-    lists = [f"{text}: {format_list(by_source[source], 8)}" for source, text in sources.items() if source in by_source]
+    lists = [f"{text}: {format_list(by_source[source])}" for source, text in sources.items() if source in by_source]
     return f"HRmax {'; '.join(lists)}."

@@ -16,17 +16,8 @@ from pulsoid_rec.recorder.ingest.database import CONFIG
 def check_archive(notes: Notes, store: ArchiveStore) -> Iterator[tuple[ArchiveFile, str]]:
     """Look at each file of an archive, and yield it with what is wrong with it; with an empty text if all is well.
 
-    Parameters
-    ----------
-    notes
-        What a database knows of it. Of its files sizes, rows and checksums are compared.
-    store
-        The archive. Files of other databases are read, and compared with what their names say.
-
-    Raises
-    ------
-    StorageError
-        The archive is not there, or cannot be read.
+    Of the files that a database has noted, sizes, rows and checksums are compared; those of others are read, and
+    compared with what their names say. Raises `StorageError` if the archive is not there, or cannot be read.
     """
     files = store.place.list_files()
     unknown = set(notes.find_unknown(files))

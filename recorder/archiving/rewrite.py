@@ -14,7 +14,7 @@ from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, journal_folder
 from pulsoid_rec.recorder.contract.paths import follow_link
 from pulsoid_rec.recorder.disk.lock_file import is_locked
-from pulsoid_rec.recorder.disk.replace import OWNER_ONLY, open_replacement
+from pulsoid_rec.recorder.disk.replace import OWNER_ONLY, open_replacement, remove_leftovers
 from pulsoid_rec.recorder.ingest.database import NEW_FILE, NO_CHECKPOINT, quoted, translate_errors, wal_path
 from pulsoid_rec.recorder.ingest.migration import NAME
 
@@ -68,7 +68,8 @@ def rewrite(
             return place
         return f"(SELECT {changed.get(name, '*')} FROM {place} WHERE {kept.get(name, 'true')})"
 
-    _remove_leftovers(database)
+    with translate_errors(database):
+        remove_leftovers(database)
     if _REPLACES_OPEN_FILES:
         # It is replaced before it is closed: no recorder can write to the old one in between.
         with (
@@ -131,14 +132,6 @@ def _require_space(connection: duckdb.DuckDBPyConnection, database: Path) -> Non
             f"The copy of {database} needs up to {used_bytes / 1e6:,.1f} MB, and {free_bytes / 1e6:,.1f} MB are free",
             "Free some space, and run this again; the database is unchanged.",
         )
-
-
-def _remove_leftovers(database: Path) -> None:
-    """Remove what a run that was killed left."""
-    with translate_errors(database):
-        for path in database.absolute().parent.iterdir():
-            if path.name.startswith(f".{database.name}.") and path.name.endswith((".part", ".part.wal")):
-                path.unlink(missing_ok=True)
 
 
 def _require_no_recorder(database: Path) -> None:

@@ -13,7 +13,7 @@ from pulsoid_rec.recorder.contract.archive_place import ArchiveFolder, ArchivePl
 from pulsoid_rec.recorder.contract.duckdb_errors import storage_error
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
-from pulsoid_rec.recorder.disk.replace import open_replacement
+from pulsoid_rec.recorder.disk.replace import open_replacement, remove_leftovers
 from pulsoid_rec.recorder.disk.sync import sync_folder
 
 
@@ -63,8 +63,7 @@ class FolderStore(ArchiveStore):
         path = self._path_of(file)
         with self._translate_errors():
             self._make_folders(path.parent)
-            for leftover in path.parent.glob(f".{path.name}.*.part"):  # of a run that was killed
-                leftover.unlink(missing_ok=True)
+            remove_leftovers(path)
             with open_replacement(path, sync=True) as temporary:
                 write(temporary)
                 stored = temporary.stat().st_size, sha256_of(temporary)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pulsoid_rec.recorder.cli.options import DbOption
+from pulsoid_rec.recorder.cli.options import DbOption, MembersOption, value_option
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
-from pulsoid_rec.recorder.contract.paths import parse_path, require_valid_path
+from pulsoid_rec.recorder.contract.paths import require_valid_path
 from pulsoid_rec.recorder.contract.tables import ARCHIVE_NOTES
 from pulsoid_rec.recorder.contract.wording import format_count, format_list
 
@@ -30,30 +30,17 @@ def forget(
     ] = None,
     *,
     db: DbOption = DEFAULT_DB,
-    members_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--members",
-            metavar="PATH",
-            parser=parse_path,
-            help="The file with what is known of the members.",
-            show_default="members.toml beside the database, if any",
-        ),
-    ] = None,
+    members_file: MembersOption = None,
     archive: Annotated[
         str | None,
-        typer.Option(
-            metavar="DIR",
-            help="The folder of the archive; or s3://BUCKET/FOLDER.",
-            show_default="the folder noted in the database, if any",
+        value_option(
+            "DIR", "The folder of the archive; or s3://BUCKET/FOLDER.", "the folder noted in the database, if any"
         ),
     ] = None,
     older_than: Annotated[
         str | None,
-        typer.Option(
-            metavar="TIME",
-            help="Instead, all rows of days (UTC) that ended so long ago, such as 90d; or of days before a date.",
-            show_default=False,
+        value_option(
+            "TIME", "Instead, all rows of days (UTC) that ended so long ago, such as 90d; or of days before a date."
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; list what would go.")] = False,

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pulsoid_rec.recorder.cli.interrupts import run_in_trio
-from pulsoid_rec.recorder.cli.options import DbOption, check_room_ids
+from pulsoid_rec.recorder.cli.options import DbOption, check_room_ids, value_option
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import UsageError
@@ -24,31 +24,27 @@ _FAULTS_SHOWN = 5
 _NAMES_SHOWN = 8
 
 
-def _option(metavar: str, text: str, default: str | bool = False) -> Any:
-    return typer.Option(metavar=metavar, help=text, show_default=default)
-
-
 def import_(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", parser=parse_path, help="A CSV or Parquet file.", show_default=False)
     ],
     *,
-    room: Annotated[str | None, _option("ID", "The room to put it in.", "the file's column room_id")] = None,
+    room: Annotated[str | None, value_option("ID", "The room to put it in.", "the file's column room_id")] = None,
     db: DbOption = DEFAULT_DB,
-    time_column: Annotated[str | None, _option("NAME", "The column with the time.", _BY_NAME)] = None,
+    time_column: Annotated[str | None, value_option("NAME", "The column with the time.", _BY_NAME)] = None,
     date_column: Annotated[
-        str | None, _option("NAME", "The column with the date, if it is apart from the time.", _BY_NAME)
+        str | None, value_option("NAME", "The column with the date, if it is apart from the time.", _BY_NAME)
     ] = None,
-    member_column: Annotated[str | None, _option("NAME", "The column with the member.", _BY_NAME)] = None,
-    bpm_column: Annotated[str | None, _option("NAME", "The column with the heart rate.", _BY_NAME)] = None,
-    member: Annotated[str | None, _option("NAME", "The member whose readings they all are.")] = None,
+    member_column: Annotated[str | None, value_option("NAME", "The column with the member.", _BY_NAME)] = None,
+    bpm_column: Annotated[str | None, value_option("NAME", "The column with the heart rate.", _BY_NAME)] = None,
+    member: Annotated[str | None, value_option("NAME", "The member whose readings they all are.")] = None,
     zone: Annotated[
         str | None,
-        _option("ZONE", "Time zone of the times: Europe/Berlin, UTC, +02:00.", "each time has its own"),
+        value_option("ZONE", "Time zone of the times: Europe/Berlin, UTC, +02:00.", "each time has its own"),
     ] = None,
-    start: Annotated[str | None, _option("TIME", "What the times count from: 0:00:01, or seconds.")] = None,
+    start: Annotated[str | None, value_option("TIME", "What the times count from: 0:00:01, or seconds.")] = None,
     time_format: Annotated[
-        str | None, _option("FORMAT", "How times are written, such as '%m/%d/%Y %I:%M %p'.", "ISO 8601")
+        str | None, value_option("FORMAT", "How times are written, such as '%m/%d/%Y %I:%M %p'.", "ISO 8601")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be imported, and write nothing.")] = False,
 ) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,19 +58,15 @@ class LiveCommand(TyperCommand):
 Show = Callable[["Recorder"], Awaitable[None]]
 
 
-@dataclass(frozen=True)
-class LiveAddress:
-    """Where the live page is served."""
-
-    host: str = LIVE_HOST
-    port: int = LIVE_PORT
+LiveAddress = tuple[str, int]
+"""The host and the port at which the live page is served."""
 
 
 def parse_live(live: bool, host: str, port: int) -> LiveAddress | None:
     """Return where the options say that the page is served, if it is; `UsageError` if they contradict each other."""
     if not live and (host, port) != (LIVE_HOST, LIVE_PORT):
         raise UsageError("--live-host is for the live page, which is not served", "Add --live.")
-    return LiveAddress(host, port) if live else None
+    return (host, port) if live else None
 
 
 @asynccontextmanager
@@ -88,10 +83,10 @@ async def open_live(address: LiveAddress | None) -> AsyncIterator[Callable[["Rec
 
     from pulsoid_rec.recorder.live.server import LiveServer, open_listeners
 
-    async with open_listeners(address.host, address.port) as listeners:
+    async with open_listeners(*address) as listeners:
 
         def serve(recorder: "Recorder", show: Show | None) -> Show:
-            server = LiveServer(recorder, listeners, address.host)
+            server = LiveServer(recorder, listeners, address[0])
             print_lines(f"Live page: {server.url}")
 
             async def show_both(recorder: "Recorder") -> None:

@@ -1,7 +1,7 @@
 """Options that several commands share, and the check of room ids."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,11 +9,26 @@ from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
 from pulsoid_rec.recorder.contract.paths import parse_path
 
+
+def value_option(metavar: str, text: str, default: str | bool = False, *names: str, **more: Any) -> Any:
+    """Return an option with a value; `default` is what the help shows as the one that it has without it, if any."""
+    return typer.Option(*names, metavar=metavar, help=text, show_default=default, **more)
+
+
+def path_option(text: str, default: str | bool = False, *names: str, metavar: str = "PATH") -> Any:
+    """Return an option that is a path."""
+    return value_option(metavar, text, default, *names, parser=parse_path)
+
+
 DbOption = Annotated[
     Path, typer.Option(envvar="PULSOID_REC_DB", metavar="PATH", parser=parse_path, help="The database.")
 ]
 ServerOption = Annotated[
     str, typer.Option(envvar="PULSOID_SERVER", metavar="URL", help="The server: wss://HOST or ws://HOST:PORT.")
+]
+MembersOption = Annotated[
+    Path | None,
+    path_option("The file with what is known of the members.", "members.toml beside the database, if any", "--members"),
 ]
 
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pulsoid_rec.recorder.cli.interrupts import run_in_trio
-from pulsoid_rec.recorder.cli.options import check_room_ids
+from pulsoid_rec.recorder.cli.options import check_room_ids, path_option, value_option
 from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import UsageError
-from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.wording import format_count
 
 if TYPE_CHECKING:
@@ -32,29 +31,22 @@ def simulate(
     port: Annotated[
         int, typer.Option(metavar="PORT", min=0, max=65535, help="TCP port on this machine; 0 takes any.")
     ] = 8765,
-    room: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="A room; repeatable.", show_default="demo")
-    ] = None,
+    room: Annotated[list[str] | None, value_option("ID", "A room; repeatable.", "demo")] = None,
     token: Annotated[
         str | None,
-        typer.Option(
-            metavar="TEXT",
-            help="The token that opens the rooms.",
-            show_default="demo-token, or with --replay a new one, which is printed",
+        value_option(
+            "TEXT", "The token that opens the rooms.", "demo-token, or with --replay a new one, which is printed"
         ),
     ] = None,
     members: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, max=1000, help="People to make up in each room.", show_default=str(MEMBERS)),
+        int | None, value_option("N", "People to make up in each room.", str(MEMBERS), min=1, max=1000)
     ] = None,
     replay: Annotated[
         Path | None,
-        typer.Option(
+        path_option(
+            "Play this CSV of time_s (seconds, may be fractional), member and bpm (beats per minute) instead. Lines "
+            "without time_s or bpm are left out.",
             metavar="FILE",
-            parser=parse_path,
-            help="Play this CSV of time_s (seconds, may be fractional), member and bpm (beats per minute) instead. "
-            "Lines without time_s or bpm are left out.",
-            show_default=False,
         ),
     ] = None,
     speed: Annotated[float, typer.Option(metavar="X", help="How fast to play: 60 plays an hour in a minute.")] = 1.0,

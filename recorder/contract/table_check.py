@@ -25,21 +25,9 @@ _TYPES = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}
 def check_tables(connection: duckdb.DuckDBPyConnection, database: str, path: Path) -> int | None:
     """Check the tables of an open database, and return their version; None if it is not one of pulsoid-rec.
 
-    Those of a newer version are not looked at. Tables that were added later may be missing.
-
-    Parameters
-    ----------
-    connection
-        It needs no search path.
-    database
-        The database's name in it.
-    path
-        The file, for messages.
-
-    Raises
-    ------
-    StorageError
-        A table is a view, is missing, has a trigger, or other columns than it should.
+    Those of a newer version are not looked at. Tables that were added later may be missing. The connection, in which
+    `database` is the file's name, needs no search path; `path` is for messages. Raises `StorageError` if a table is a
+    view, is missing, has a trigger, or other columns than it should.
     """
     made = _describe(connection, database)
     if SCHEMA_VERSIONS.name not in made:
@@ -54,6 +42,21 @@ def check_tables(connection: duckdb.DuckDBPyConnection, database: str, path: Pat
         is_optional = table in ADDED_LATER or (version < SCHEMA_VERSION and table in ADDED)
         if table.name in made or not is_optional:
             _check(table if version == SCHEMA_VERSION else table_in_version_1(table), made, path)
+    return version
+
+
+def require_readable(version: int | None, path: Path, *, hint: str) -> int:
+    """Return the version that `check_tables` found; raise `StorageError` if there is none, or a newer one (`hint`)."""
+    if version is None:
+        raise StorageError(
+            f"{path} is a DuckDB file, but not a recording of pulsoid-rec", "Choose another file with --db."
+        )
+    if version > SCHEMA_VERSION:
+        raise StorageError(
+            f"{path} was written by a newer pulsoid-rec (its tables have version {version}, this program reads up to "
+            f"{SCHEMA_VERSION})",
+            hint,
+        )
     return version
 
 

@@ -241,7 +241,10 @@ ARCHIVED_CONNECTIONS = Table(
     ),
 )
 
-ARCHIVE_NOTES = (ARCHIVE_IDENTITY, ARCHIVE_BATCHES, ARCHIVED_ACTIVITY, ARCHIVED_NAMES, ARCHIVED_CONNECTIONS)
+BATCH_NOTES = (ARCHIVED_ACTIVITY, ARCHIVED_NAMES, ARCHIVED_CONNECTIONS)
+"""What is noted of the rows of each batch."""
+
+ARCHIVE_NOTES = (ARCHIVE_IDENTITY, ARCHIVE_BATCHES, *BATCH_NOTES)
 """What a database knows of its archive. Files made by older versions get them with the first archiving."""
 
 FORGOTTEN = Table(

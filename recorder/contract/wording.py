@@ -8,7 +8,7 @@ def format_count(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def format_list(names: Sequence[str], most: int) -> str:
+def format_list(names: Sequence[str], most: int = 8) -> str:
     """Return names separated by commas; of more than `most` the others are only counted: `a, b and 7 more`."""
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")

@@ -42,6 +42,13 @@ def open_replacement(path: Path, *, sync: bool, overwrite: bool = True) -> Itera
         sync_folder(path.parent)
 
 
+def remove_leftovers(path: Path) -> None:
+    """Remove what processes that were killed left as they replaced a file, or DuckDB beside it."""
+    for each in path.absolute().parent.iterdir():
+        if each.name.startswith(f".{path.name}.") and each.name.endswith((".part", ".part.wal")):
+            each.unlink(missing_ok=True)
+
+
 def _rename_to_new(path: Path, target: Path) -> None:
     """Rename a file; raise `FileExistsError` if there is one of that name."""
     try:

@@ -16,21 +16,16 @@ from pulsoid_rec.recorder.contract.archive_files import ArchiveFile, table_of
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.contract.paths import duckdb_pattern
-from pulsoid_rec.recorder.contract.tables import ARCHIVED_ACTIVITY, ARCHIVED_CONNECTIONS, ARCHIVED_NAMES
-from pulsoid_rec.recorder.forgetting.rows import masked_sql, named_sql, own_sql
+from pulsoid_rec.recorder.contract.tables import BATCH_NOTES
+from pulsoid_rec.recorder.forgetting.rows import count_in, masked_sql, own_sql
 from pulsoid_rec.recorder.forgetting.texts import Texts
-
-_NOTES = (ARCHIVED_ACTIVITY, ARCHIVED_NAMES, ARCHIVED_CONNECTIONS)
 
 
 def count_rows(
     connection: duckdb.DuckDBPyConnection, store: ArchiveStore, file: ArchiveFile, texts: Texts
 ) -> tuple[int, int]:
     """Return how many rows of a file are the members' own, and how many others have their ids in a text."""
-    table = table_of(file)
-    counts = f"count(*) FILTER ({own_sql(table, texts)}), count(*) FILTER ({named_sql(table, texts)})"
-    [(own, named)] = connection.execute(f"SELECT {counts} FROM {_source(store, file)}").fetchall()
-    return own, named
+    return count_in(connection, table_of(file), _source(store, file), texts)
 
 
 def forget_in_file(
@@ -50,7 +45,7 @@ def remove_file(connection: duckdb.DuckDBPyConnection, store: ArchiveStore, file
     """Remove a noted file, with all that is noted of it."""
     connection.execute("BEGIN")
     note_leaving(connection, file)
-    for notes in _NOTES:
+    for notes in BATCH_NOTES:
         connection.execute(f"DELETE FROM {notes.name} WHERE batch = ?", [file.batch])
     connection.execute("COMMIT")
     remove_leaving(connection, store)
@@ -67,7 +62,7 @@ def _replace(connection: duckdb.DuckDBPyConnection, store: ArchiveStore, file: A
     connection.execute("BEGIN")
     note_file(connection, new, Noted(rows, *stored))
     note_leaving(connection, file)
-    for notes in _NOTES:  # of which the members' own leave with the rows of the database
+    for notes in BATCH_NOTES:  # of which the members' own leave with the rows of the database
         connection.execute(f"UPDATE {notes.name} SET batch = ? WHERE batch = ?", [new.batch, file.batch])
     connection.execute("COMMIT")
     remove_leaving(connection, store)

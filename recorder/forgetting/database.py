@@ -15,7 +15,7 @@ from pulsoid_rec.recorder.contract.forgotten import hash_id
 from pulsoid_rec.recorder.contract.table_check import quote_name
 from pulsoid_rec.recorder.contract.tables import BOOKKEEPING, HEART_RATE, MEMBER_EVENTS, TABLES, Table
 from pulsoid_rec.recorder.forgetting.receipts import add_receipts
-from pulsoid_rec.recorder.forgetting.rows import SEARCHED, masked_sql, named_sql, own_sql
+from pulsoid_rec.recorder.forgetting.rows import SEARCHED, count_in, masked_sql, named_sql, own_sql
 from pulsoid_rec.recorder.forgetting.search import Finding, find_bytes
 from pulsoid_rec.recorder.forgetting.texts import Texts
 from pulsoid_rec.recorder.ingest.migration import NAME, SCHEMA
@@ -28,34 +28,20 @@ def count_rows(connection: duckdb.DuckDBPyConnection, texts: Texts) -> tuple[Cou
     """Return by table how many rows are the members' own, and how many others have their ids in a text."""
     own, named = Counter[str](), Counter[str]()
     for table in _searched(connection):
-        counts = f"count(*) FILTER ({own_sql(table, texts)}), count(*) FILTER ({named_sql(table, texts)})"
-        found = connection.execute(f"SELECT {counts} FROM {SCHEMA}{table.name}").fetchall()
-        own[table.name], named[table.name] = found[0]
+        own[table.name], named[table.name] = count_in(connection, table, f"{SCHEMA}{table.name}", texts)
     return own, named
 
 
 def forget_rows(
     database: Path, texts: Texts, key: bytes, removed: Counter[str], clean_files: Callable[[], Mapping[str, int]]
 ) -> tuple[int, list[Finding]]:
-    """Write the database anew without the members' rows, and with a receipt for each of them.
+    """Write the database anew without the members' rows, and with a receipt for each of them, hashed with the key.
 
-    Parameters
-    ----------
-    database
-        The file.
-    texts
-        Ids and names of the members.
-    key
-        The key of the hashes.
-    removed
-        What was removed already; what is removed now is added.
-    clean_files
-        Called while nobody else has the database open, to clean what is written only then; returns what it removed.
+    What is removed is added to `removed`. `clean_files` is called while nobody else has the database open, to clean
+    what is written only then, and returns what it removed.
 
-    Returns
-    -------
-    The instant, in microseconds since 1970, up to which what comes of these members is left out from now on; and where
-    an id or a name still is in the new file.
+    Returns the instant, in microseconds since 1970, up to which what comes of these members is left out from now on;
+    and where an id or a name still is in the new file.
     """
     with open_when_free(database) as connection:
         _, named = count_rows(connection, texts)

@@ -13,7 +13,8 @@ from pulsoid_rec.recorder.contract.forgotten import Forgotten, key_path
 from pulsoid_rec.recorder.contract.journal_files import KEPT, journal_folder, segment_paths
 from pulsoid_rec.recorder.contract.owned_files import require_own_folder
 from pulsoid_rec.recorder.contract.paths import follow_link
-from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
+from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS
+from pulsoid_rec.recorder.disk.replace import remove_leftovers
 from pulsoid_rec.recorder.forgetting.lines import clean_kept, clean_log, clean_members_file, clean_segment
 from pulsoid_rec.recorder.forgetting.texts import Texts
 from pulsoid_rec.recorder.ingest.database import NO_CHECKPOINT
@@ -24,11 +25,11 @@ from pulsoid_rec.recorder.ingest.segment_ingest import Ingested
 from pulsoid_rec.recorder.journal.segment import is_recording
 
 
-def bring_in(database: Path, timings: Timings = DEFAULT_TIMINGS) -> list[Path]:
+def bring_in(database: Path) -> list[Path]:
     """Ingest what dead recorders left; return the segments that cannot be ingested."""
-    with open_when_free(database, NO_CHECKPOINT, timings):
+    with open_when_free(database, NO_CHECKPOINT):
         pass  # it waits longer, and says so
-    return recover(database, timings).ingested.skipped
+    return recover(database).ingested.skipped
 
 
 def clean_kept_journal(database: Path, texts: Texts, *, dry: bool = False) -> Counter[str]:
@@ -59,8 +60,7 @@ def clean_others(database: Path, members_file: Path | None, texts: Texts, *, dry
     """Take members out of the logs and the members file; return in how many places they were."""
     places = sum(clean_log(path, texts, dry=dry) for path in logs_of(database))
     if members_file is not None and not dry:
-        for leftover in members_file.parent.glob(f".{members_file.name}.*.part"):
-            leftover.unlink(missing_ok=True)
+        remove_leftovers(members_file)
     entries = clean_members_file(members_file, texts, dry=dry) if members_file else 0
     return Counter({"in logs": places, "in the members file": entries})
 
@@ -70,15 +70,15 @@ def count_waiting(database: Path, texts: Texts) -> int:
     return sum(clean_segment(path, texts, dry=True) for path in segment_paths(journal_folder(database)))
 
 
-def wait_for_recorders(database: Path, forgotten: Forgotten, timings: Timings = DEFAULT_TIMINGS) -> bool:
+def wait_for_recorders(database: Path, forgotten: Forgotten) -> bool:
     """Wait until running recorders have nothing left in their journals from before; return whether that is so.
 
     What they received before is left out when it is ingested, and at a checkpoint its files are removed.
     """
     folder = journal_folder(database)
-    give_up_at = time.monotonic() + timings.forget_timeout_s
+    give_up_at = time.monotonic() + DEFAULT_TIMINGS.forget_timeout_s
     while is_recording(folder) and time.monotonic() < give_up_at:
-        time.sleep(timings.write_every_s * 4)  # until what was received last is in a file
+        time.sleep(DEFAULT_TIMINGS.write_every_s * 4)  # until what was received last is in a file
         if not _has_older(folder, forgotten):
             return True
         try:

@@ -14,7 +14,6 @@ import msgspec
 from pulsoid_rec.recorder.archiving.access import open_when_free, spill_folder
 from pulsoid_rec.recorder.archiving.notes import Notes, read_notes, remove_leaving
 from pulsoid_rec.recorder.archiving.store import ArchiveStore, open_store
-from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.archive_place import ArchiveFolder, open_place
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.contract.forgotten import Forgotten, hash_id, read_forgotten
@@ -22,7 +21,7 @@ from pulsoid_rec.recorder.contract.paths import follow_link
 from pulsoid_rec.recorder.disk.replace import open_replacement
 from pulsoid_rec.recorder.forgetting import archived, files, search
 from pulsoid_rec.recorder.forgetting import database as database_module
-from pulsoid_rec.recorder.forgetting.members import Names, find_members, other_meanings, read_names, texts_of
+from pulsoid_rec.recorder.forgetting.members import Names, find_member, other_meanings, read_names, texts_of
 from pulsoid_rec.recorder.forgetting.receipts import require_key
 from pulsoid_rec.recorder.forgetting.search import Finding
 from pulsoid_rec.recorder.forgetting.texts import Texts
@@ -51,11 +50,6 @@ class Done:
     at_us: int
     left: list[Finding] = field(default_factory=list)
     received_since: int = 0  # lines that are in the journal again
-
-
-class _Intent(msgspec.Struct):
-    ids: list[str]
-    names: dict[str, list[str]]
 
 
 def open_archive(database: Path, notes: Notes, archive: str | None) -> ArchiveStore | None:
@@ -107,14 +101,14 @@ class Forgetting:
         with open_when_free(self.database) as connection:
             names = read_names(connection, place, listed, self.members_file)
         intent = self._read_intent()
-        for each, more in intent.names.items():
+        for each, more in intent.items():
             names.setdefault(each, set()).update(more)
-        by_text = {text: find_members([text], names, self._forgotten)[0] for text in wanted}
-        ids = list(dict.fromkeys((*by_text.values(), *intent.ids)))
+        by_text = {text: find_member(text, names, self._forgotten) for text in wanted}
+        ids = list(dict.fromkeys((*by_text.values(), *intent)))
         texts, shared = texts_of(ids, names)
         others = {text: found for text in by_text if (found := other_meanings(text, ids, names))}
         named = {each: names.get(each, set()) for each in ids}
-        return Plan(texts, self._count(texts), named, shared, others, bool(intent.ids))
+        return Plan(texts, self._count(texts), named, shared, others, bool(intent))
 
     def carry_out(self, plan: Plan) -> Done:
         """Take them out; killed anywhere, the next run finishes it."""
@@ -175,18 +169,15 @@ class Forgetting:
         if isinstance(store.place, ArchiveFolder):
             for leftover in store.place.folder.rglob(f".{self._notes.recorder}-*.part"):
                 leftover.unlink(missing_ok=True)
-        for file in self._files_to_do(store):
+        with open_when_free(self.database) as connection:
+            remove_leaving(connection, store)  # of a run that was killed
+            noted = read_notes(connection).noted
+        for file in noted:
             with open_when_free(self.database) as connection:
                 store.place.register(connection)
                 own, _ = archived.forget_in_file(connection, store, file, texts)
             removed[file.table] += own
         return removed
-
-    def _files_to_do(self, store: ArchiveStore) -> Iterator[ArchiveFile]:
-        with open_when_free(self.database) as connection:
-            remove_leaving(connection, store)  # of a run that was killed
-            noted = list(read_notes(connection).noted)
-        yield from noted
 
     def _search(self, texts: Texts, at_us: int) -> Iterator[Finding]:
         yield from search.search_files(files.files_around(self.database, self.members_file), texts, at_us)
@@ -196,13 +187,12 @@ class Forgetting:
                 noted = set(read_notes(connection).noted)
                 yield from search.search_archive(connection, self._store, noted, texts)
 
-    def _read_intent(self) -> _Intent:
+    def _read_intent(self) -> Names:
         try:
-            return msgspec.json.decode(files.intent_path(self.database).read_bytes(), type=_Intent)
+            return msgspec.json.decode(files.intent_path(self.database).read_bytes(), type=Names)
         except (FileNotFoundError, msgspec.MsgspecError):
-            return _Intent([], {})
+            return {}
 
     def _write_intent(self, named: Names) -> None:
-        intent = _Intent(list(named), {each: sorted(names) for each, names in named.items()})
         with translate_errors(self.database), open_replacement(files.intent_path(self.database), sync=True) as new:
-            new.write_bytes(msgspec.json.encode(intent))
+            new.write_bytes(msgspec.json.encode(named))

@@ -13,13 +13,13 @@ from pulsoid_rec.recorder.contract.archive_place import ArchivePlace
 from pulsoid_rec.recorder.contract.display import look_of
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.forgotten import Forgotten
+from pulsoid_rec.recorder.contract.member_labels import ID_CHARACTERS
 from pulsoid_rec.recorder.contract.members_file import read_members_file
 from pulsoid_rec.recorder.contract.tables import ARCHIVED_NAMES, BOOKKEEPING, MARKS, MEMBER_EVENTS, TABLES
 from pulsoid_rec.recorder.contract.wording import format_list
 from pulsoid_rec.recorder.forgetting.rows import WITH_MEMBERS
 from pulsoid_rec.recorder.forgetting.texts import Texts
 
-_SHOWN_ID_CHARS = 8  # of an id, where a member has no name
 _MOST_LISTED = 20
 
 Names = dict[str, set[str]]
@@ -59,25 +59,25 @@ def _add_names(connection: duckdb.DuckDBPyConnection, source: str, found: Names)
             found.setdefault(profile_id, set()).update({name} - {None})
 
 
-def find_members(wanted: Iterable[str], names: Names, forgotten: Forgotten) -> list[str]:
-    """Return the ids that are meant, by an id, the 8 first characters that reports show of one, or a name.
+def find_member(text: str, names: Names, forgotten: Forgotten) -> str:
+    """Return the id that is meant, by that, the 8 first characters that reports show of one, or a name.
 
-    Raises `UsageError` if one is nobody's, or may mean several members; the id of somebody who was forgotten before is
+    Raises `UsageError` if it is nobody's, or may mean several members; the id of somebody who was forgotten before is
     found, so that what was left can be removed.
     """
-    found: list[str] = []
-    for text in wanted:
-        ids = [text] if text in names or forgotten.until(text) is not None else _with_name(text, names)
-        if len(ids) > 1:
-            listed = format_list([f"{each} ({_shown(names[each])})" for each in sorted(ids)], _MOST_LISTED)
-            raise UsageError(f"{text!r} may mean {len(ids)} members: {listed}", "Name the one you mean by the id.")
-        if not ids:
-            known = {name: each for each in names for name in (each, *names[each])}
-            near = get_close_matches(text, known, n=1)
-            hint = f"Did you mean {near[0]!r} ({known[near[0]]})?" if near else "`report --format json` has the ids."
-            raise UsageError(f"Nobody in the recording is {text!r}", hint)
-        found += ids
-    return list(dict.fromkeys(found))
+    ids = [text] if text in names or forgotten.until(text) is not None else _with_name(text, names)
+    if len(ids) > 1:
+        listed = [f"{each} ({format_list(sorted(names[each]), 3) or 'no name'})" for each in sorted(ids)]
+        raise UsageError(
+            f"{text!r} may mean {len(ids)} members: {format_list(listed, _MOST_LISTED)}",
+            "Name the one you mean by the id.",
+        )
+    if not ids:
+        known = {name: each for each in names for name in (each, *names[each])}
+        near = get_close_matches(text, known, n=1)
+        hint = f"Did you mean {near[0]!r} ({known[near[0]]})?" if near else "`report --format json` has the ids."
+        raise UsageError(f"Nobody in the recording is {text!r}", hint)
+    return ids[0]
 
 
 def other_meanings(text: str, meant: Iterable[str], names: Names) -> list[str]:
@@ -101,12 +101,8 @@ def _with_name(text: str, names: Names) -> list[str]:
     for is_same in (
         lambda each: text in names[each],
         lambda each: look_of(text).casefold() in {look_of(name).casefold() for name in names[each]},
-        lambda each: len(text) == _SHOWN_ID_CHARS and each.startswith(text),
+        lambda each: len(text) == ID_CHARACTERS and each.startswith(text),
     ):
         if ids := [each for each in names if is_same(each)]:
             return ids
     return []
-
-
-def _shown(names: Iterable[str]) -> str:
-    return format_list(sorted(names), 3) or "no name"

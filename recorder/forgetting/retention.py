@@ -15,8 +15,6 @@ from pulsoid_rec.recorder.forgetting.files import logs_of
 from pulsoid_rec.recorder.forgetting.forget import open_archive
 from pulsoid_rec.recorder.ingest.database import translate_errors
 
-_ARCHIVED = "archived {}"
-
 
 def forget_older(database: Path, archive: str | None, before: date, *, dry: bool = False) -> Counter[str]:
     """Remove all rows of days before another one (UTC), of all members; return how many by table, and how many files.

@@ -1,5 +1,7 @@
 """Which rows of a table are about some members, in the database and in an archive, as SQL."""
 
+import duckdb
+
 from pulsoid_rec.recorder.contract.tables import (
     ARCHIVED_ACTIVITY,
     ARCHIVED_NAMES,
@@ -45,6 +47,16 @@ def named_sql(table: Table, texts: Texts, *, ids_only: bool = True) -> str:
     ids_only = ids_only and table is not MARKS
     named = [texts.sql(column, ids_only=ids_only) for column in _FREE_TEXTS.get(table, ())]
     return f"NOT {own_sql(table, texts)} AND ({' OR '.join(named)})" if named else "false"
+
+
+def count_in(connection: duckdb.DuckDBPyConnection, table: Table, source: str, texts: Texts) -> tuple[int, int]:
+    """Return how many rows of a table, in the database or a file, are the members' own, and how many others name them.
+
+    `source` is the SQL of the rows.
+    """
+    counts = f"count(*) FILTER ({own_sql(table, texts)}), count(*) FILTER ({named_sql(table, texts)})"
+    [(own, named)] = connection.execute(f"SELECT {counts} FROM {source}").fetchall()
+    return own, named
 
 
 def masked_sql(table: Table, texts: Texts, *, in_file: bool = False) -> str:

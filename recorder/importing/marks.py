@@ -40,27 +40,10 @@ def read_marks(
 ) -> list[MarkRow]:
     """Read marks from a file with the columns `time` and `label`, and `member`, `kind` and `room` if it has them.
 
-    Parameters
-    ----------
-    path
-        A CSV file in UTF-8, separated by commas, semicolons or tabs.
-    zone
-        The time zone of times that have none.
-    rooms
-        The rooms of lines that name none.
-    known
-        All rooms that there are.
-    find
-        See `FindMember`.
+    It is CSV in UTF-8, separated by commas, semicolons or tabs. `zone` is that of times without one, `rooms` are those
+    of lines that name none, of all rooms that are `known`. Returns the rows in the order of the file, each once.
 
-    Returns
-    -------
-    The rows, in the order of the file, each once.
-
-    Raises
-    ------
-    UsageError
-        The file cannot be read, lacks a column, or has a line that is no mark; it names the line.
+    Raises `UsageError` if it cannot be read, lacks a column, or has a line, then named, that is no mark.
     """
     text = _read_text(path)
     separator = max(_SEPARATORS, key=text.partition("\n")[0].count)

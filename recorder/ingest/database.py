@@ -19,7 +19,7 @@ from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
 from pulsoid_rec.recorder.contract.forgotten import Forgotten, read_forgotten
 from pulsoid_rec.recorder.contract.owned_files import is_shared
 from pulsoid_rec.recorder.contract.paths import duckdb_path, require_valid_path
-from pulsoid_rec.recorder.contract.table_check import check_tables, prefer_builtin
+from pulsoid_rec.recorder.contract.table_check import check_tables, prefer_builtin, require_readable
 from pulsoid_rec.recorder.contract.tables import BOOKKEEPING, SCHEMA_VERSION, TABLES
 from pulsoid_rec.recorder.disk.replace import OWNER_ONLY, open_replacement
 from pulsoid_rec.recorder.ingest.archive_identity import note_identity
@@ -230,23 +230,14 @@ def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     if _checked.get(path) == state:
         return
     found = check_tables(connection, NAME, path)
-    if found is None:
-        tables = f"SELECT 1 FROM duckdb_tables() WHERE database_name = '{NAME}'"
-        if not connection.execute(tables).fetchall():
-            _make_tables(connection)
-            _forgotten.pop(path, None)
-            return
-        raise StorageError(
-            f"{path} is a DuckDB file, but not a recording of pulsoid-rec", "Choose another file with --db."
-        )
-    if found < SCHEMA_VERSION:
+    tables = f"SELECT 1 FROM duckdb_tables() WHERE database_name = '{NAME}'"
+    if found is None and not connection.execute(tables).fetchall():
+        _make_tables(connection)
+        _forgotten.pop(path, None)
+        return
+    hint = "Install that newer pulsoid-rec, or choose another file with --db."
+    if require_readable(found, path, hint=hint) < SCHEMA_VERSION:
         migrate(connection, path)
-    if found > SCHEMA_VERSION:
-        raise StorageError(
-            f"{path} was written by a newer pulsoid-rec (its tables have version {found}, this program reads up to "
-            f"{SCHEMA_VERSION})",
-            "Install that newer pulsoid-rec, or choose another file with --db.",
-        )
     if path not in _checked and is_shared(path):
         log.warning("Others can read %s. Protect it with: chmod 600 '%s'", path, path)
     _forgotten[path] = read_forgotten(connection, path)

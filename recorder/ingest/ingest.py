@@ -69,24 +69,13 @@ def ingest(
 ) -> float:
     """Ingest segments into the database; with a checkpoint, remove the files of all that were ingested since the last.
 
-    Returns the seconds that the checkpoint took; 0 if there was none.
+    The database is made if it does not exist. The segments are no longer written; see `next_batch`. Each is removed
+    from the list when it is done with, and with `keep` kept, compressed, in the journal's folder `kept`. `total` counts
+    what is committed; segments that were in the database already count nothing. A checkpoint is made if the WAL has
+    `wal_bytes` afterwards. `check_cancelled` is called before each segment, and raises to stop; `look` with the open
+    database when all is ingested.
 
-    Parameters
-    ----------
-    database
-        The DuckDB file; made if it does not exist.
-    segments
-        Segments that are no longer written; see `next_batch`. Each is removed from the list when it is done with.
-    total
-        Counts what is committed. Segments that were in the database already count nothing.
-    wal_bytes
-        Make a checkpoint if the database's WAL has so many bytes afterwards.
-    keep
-        Keep them, compressed, in the journal's folder `kept`.
-    check_cancelled
-        Called before each segment; raises to stop.
-    look
-        Called with the open database when all is ingested.
+    Returns the seconds that the checkpoint took; 0 if there was none.
 
     Raises
     ------

@@ -23,13 +23,6 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
     Rows keep their order, and readings are not touched. Tables with other columns are copied, since DuckDB adds columns
     only at the end; meanwhile the file holds both copies.
-
-    Parameters
-    ----------
-    connection
-        Uses the file, of version 1.
-    path
-        The file, for the log.
     """
     log.info("%s: migrating its tables to version %d. This takes about 10 s per million events.", path, SCHEMA_VERSION)
     connection.execute("BEGIN")

@@ -25,14 +25,8 @@ class Recovered:
 def recover(database: Path, timings: Timings = DEFAULT_TIMINGS) -> Recovered:
     """Ingest what crashed recorders left, but not what running ones are writing; create the database if necessary.
 
-    Raises
-    ------
-    UsageError
-        There is neither the database nor its journal.
-    DatabaseBusyError
-        Another process keeps the database open.
-    StorageError
-        The database or the journal cannot be used.
+    Raises `UsageError` if there is neither the database nor its journal, `DatabaseBusyError` if another process keeps
+    it open, `StorageError` if it or the journal cannot be used.
     """
     folder = journal_folder(database)
     if not database.exists() and not folder.exists():
@@ -46,7 +40,10 @@ def recover(database: Path, timings: Timings = DEFAULT_TIMINGS) -> Recovered:
         while waiting:
             batch = next_batch(waiting)
             del waiting[: len(batch)]
-            _ingest_when_unlocked(database, batch, total, timings)
+            try:
+                ingest_when_free(database, batch, total, timings.recover_timeout_s, timings)
+            except DatabaseBusyError as error:
+                raise DatabaseBusyError(error.message, "Try again when that process has ended.") from error
         remove_stale_locks(folder)
         is_recording = any(folder.glob(f"*{LOCK_SUFFIX}"))
         with contextlib.suppress(OSError):  # it is not empty
@@ -54,14 +51,24 @@ def recover(database: Path, timings: Timings = DEFAULT_TIMINGS) -> Recovered:
     return Recovered(total, is_recording)
 
 
-def _ingest_when_unlocked(database: Path, batch: list[Path], total: Ingested, timings: Timings) -> None:
-    deadline = time.monotonic() + timings.recover_timeout_s
+def ingest_when_free(
+    database: Path,
+    segments: list[Path],
+    total: Ingested,
+    timeout_s: float,
+    timings: Timings,
+    *,
+    wal_bytes: int = 0,
+    keep: bool = False,
+) -> None:
+    """Ingest as `ingest` does; wait up to `timeout_s` while another process has the database open."""
+    give_up_at = time.monotonic() + timeout_s
     while True:
         try:
-            ingest(database, batch, total)
-        except DatabaseBusyError as error:
-            if time.monotonic() > deadline:
-                raise DatabaseBusyError(error.message, "Try again when that process has ended.") from error
+            ingest(database, segments, total, wal_bytes=wal_bytes, keep=keep)
+        except DatabaseBusyError:
+            if time.monotonic() >= give_up_at:
+                raise
             time.sleep(timings.ingest_retry_s)
         else:
             return

@@ -80,15 +80,11 @@ class Ingester:
         """Why the last checkpoint failed, if so: rows are only in the WAL, and in the journal still."""
         self._checkpoint_at = self._small_checkpoint_at = -math.inf  # not before
         self._wal_bytes = 0  # the first ingest makes a checkpoint of what a crash left in the WAL
-        self._is_disk_low = False
+        self.is_disk_low = False
+        """Whether the database's disk is nearly full."""
         self._failing_since = 0.0
         self._retry_s = 0.0
         self._logged: set[str] = set()
-
-    @property
-    def is_disk_low(self) -> bool:
-        """Whether the database's disk is nearly full."""
-        return self._is_disk_low
 
     @property
     def is_idle(self) -> bool:
@@ -160,15 +156,15 @@ class Ingester:
 
     def _report_space(self, free_bytes: int) -> None:
         low_bytes = self._limits.low_disk_bytes
-        if not self._is_disk_low and free_bytes < low_bytes:
-            self._is_disk_low = True
+        if not self.is_disk_low and free_bytes < low_bytes:
+            self.is_disk_low = True
             log.warning(
                 "The disk of %s is nearly full: %d MB are free. Free some space before it is full.",
                 self._database,
                 free_bytes // 10**6,
             )
-        elif self._is_disk_low and free_bytes >= _ENOUGH_AGAIN * low_bytes:
-            self._is_disk_low = False
+        elif self.is_disk_low and free_bytes >= _ENOUGH_AGAIN * low_bytes:
+            self.is_disk_low = False
             log.warning("The disk of %s has space again: %d MB are free.", self._database, free_bytes // 10**6)
 
     async def _ingest_waiting(self) -> None:

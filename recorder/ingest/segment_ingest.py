@@ -99,12 +99,8 @@ class SegmentIngest:
     def ingest(self, connection: duckdb.DuckDBPyConnection, segment: Path, notes: list[str]) -> bool:
         """Ingest a segment of which `notes` are in the database; return False if it can only be skipped.
 
-        Raises
-        ------
-        NotStoredError
-            Some lines were not stored: call it again, with another connection.
-        duckdb.Error
-            The database cannot be used.
+        Raises `NotStoredError` if some lines were not stored: call it again, with another connection; `duckdb.Error` if
+        the database cannot be used.
         """
         try:
             found = scan(segment)

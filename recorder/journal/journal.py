@@ -71,8 +71,8 @@ class Journal:
         self._finish = trio.Event()
         self._is_failing = False
         self._unwritten_since: float | None = None
-        self.listener: Callable[[AnyRow], object] = _ignore
-        """Is called with each row; never blocks, never fails."""
+        self.listener: Callable[[AnyRow], object] | None = None
+        """Is called with each row, if there is one; never blocks, never fails."""
         self._closed, self.segments = trio.open_memory_channel[Path](math.inf)
         """Receives the paths of the closed segments, oldest first."""
 
@@ -82,7 +82,8 @@ class Journal:
             self._unwritten_since = monotonic()
         self._pending += encode_line(row)
         self._wake.set()
-        self.listener(row)
+        if self.listener is not None:
+            self.listener(row)
 
     @property
     def backlog_bytes(self) -> int:
@@ -260,10 +261,6 @@ class Journal:
 
     async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
         return await trio.to_thread.run_sync(work, *arguments, limiter=self._limiter)
-
-
-def _ignore(_row: AnyRow) -> None:
-    """Listen to nothing."""
 
 
 def create_lock(folder: Path, run_id: str, rooms: Sequence[str] = ()) -> LockFile:

@@ -3,8 +3,9 @@
 DuckDB reads both in a worker thread, so that recording goes on meanwhile.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -58,8 +59,8 @@ def read_history(database: Path, rooms: Sequence[str], run_id: str, before_us: i
             for path in segment_paths(journal_folder(database))
             if run_id_of(path) != run_id
         ]
-        reader = _Reader(connection, segments, has_database=_attach(connection, database))
-        return reader.read(list(rooms), before_us)
+        select = partial(_select, segments=segments, has_database=_attach(connection, database))
+        return _read(connection, select, list(rooms), before_us)
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, database: Path) -> bool:
@@ -73,58 +74,55 @@ def _attach(connection: duckdb.DuckDBPyConnection, database: Path) -> bool:
     return True
 
 
-class _Reader:
-    def __init__(self, connection: duckdb.DuckDBPyConnection, segments: Sequence[str], *, has_database: bool) -> None:
-        self._connection = connection
-        self._segments = segments
-        self._has_database = has_database
+def _read(
+    connection: duckdb.DuckDBPyConnection, select: Callable[[Table], str], rooms: list[str], before_us: int
+) -> History:
+    history = History()
+    values: list[object] = [rooms, before_us - WINDOW_MS * 1000, before_us]
+    condition = "list_contains($1, room_id) AND {0} >= make_timestamptz($2) AND {0} < make_timestamptz($3)"
+    received = condition.format("received_at")
+    readings = (
+        "SELECT DISTINCT room_id, profile_id, epoch_ms(occurred_at), bpm"
+        f" FROM {select(HEART_RATE)} WHERE {received} AND bpm BETWEEN {MIN_BPM} AND {MAX_BPM}"
+        f" AND NOT {IS_IMPORTED}"
+    )
+    found = connection.execute(readings, values)
+    while rows := found.fetchmany(_ROWS_AT_ONCE):
+        for room_id, profile_id, at_ms, bpm in rows:
+            history.lines.setdefault((room_id, profile_id), []).append((at_ms, bpm))
+    listened = _LISTENED.format(
+        events=select(CONNECTION_EVENTS),
+        readings=select(HEART_RATE),
+        condition=condition.format("heard_at"),
+    )
+    for room_id, since_us, until_us in connection.execute(listened, values).fetchall():
+        history.listened.setdefault(room_id, []).append((since_us, until_us))
+    name = LATEST_NAMED.format("name")
+    named = "FROM {} WHERE list_contains($1, room_id) AND name IS NOT NULL GROUP BY 1"
+    members = f"SELECT profile_id, {name} {named.format(select(MEMBER_EVENTS))}"
+    history.member_names = dict(connection.execute(members, [rooms]).fetchall())
+    room_names = f"SELECT room_id, {name} {named.format(select(ROOM_EVENTS))}"
+    history.room_names = dict(connection.execute(room_names, [rooms]).fetchall())
+    return history
 
-    def read(self, rooms: list[str], before_us: int) -> History:
-        history = History()
-        values: list[object] = [rooms, before_us - WINDOW_MS * 1000, before_us]
-        condition = "list_contains($1, room_id) AND {0} >= make_timestamptz($2) AND {0} < make_timestamptz($3)"
-        received = condition.format("received_at")
-        readings = (
-            "SELECT DISTINCT room_id, profile_id, epoch_ms(occurred_at), bpm"
-            f" FROM {self._rows(HEART_RATE)} WHERE {received} AND bpm BETWEEN {MIN_BPM} AND {MAX_BPM}"
-            f" AND NOT {IS_IMPORTED}"
-        )
-        found = self._connection.execute(readings, values)
-        while rows := found.fetchmany(_ROWS_AT_ONCE):
-            for room_id, profile_id, at_ms, bpm in rows:
-                history.lines.setdefault((room_id, profile_id), []).append((at_ms, bpm))
-        listened = _LISTENED.format(
-            events=self._rows(CONNECTION_EVENTS),
-            readings=self._rows(HEART_RATE),
-            condition=condition.format("heard_at"),
-        )
-        for room_id, since_us, until_us in self._connection.execute(listened, values).fetchall():
-            history.listened.setdefault(room_id, []).append((since_us, until_us))
-        name = LATEST_NAMED.format("name")
-        named = "FROM {} WHERE list_contains($1, room_id) AND name IS NOT NULL GROUP BY 1"
-        members = f"SELECT profile_id, {name} {named.format(self._rows(MEMBER_EVENTS))}"
-        history.member_names = dict(self._connection.execute(members, [rooms]).fetchall())
-        room_names = f"SELECT room_id, {name} {named.format(self._rows(ROOM_EVENTS))}"
-        history.room_names = dict(self._connection.execute(room_names, [rooms]).fetchall())
-        return history
 
-    def _rows(self, table: Table) -> str:
-        """Return the SQL of a table's rows, without configs, in the database and in the journals."""
-        columns = [column for column in table.columns if column.name != "config"]
-        names = ", ".join(f'"{column.name}"' for column in columns)
-        sources = []
-        if self._has_database:
-            sources.append(f"SELECT {names} FROM {_DATABASE}.main.{table.name}")
-        if self._segments:
-            values = ", ".join(
-                f'make_timestamptz("{column.name}")' if column.type == "TIMESTAMPTZ" else f'"{column.name}"'
-                for column in columns
-            )
-            types = {column.name: "BIGINT" if column.type == "TIMESTAMPTZ" else column.type for column in columns}
-            fields = ", ".join(f"'{name}': '{type_}'" for name, type_ in {"table": "VARCHAR", **types}.items())
-            # The last line of one that a crash left may be cut off.
-            options = "format = 'newline_delimited', hive_partitioning = false, ignore_errors = true"
-            lines = f"read_json([{', '.join(self._segments)}], {options}, columns = {{{fields}}})"
-            sources.append(f"SELECT {values} FROM {lines} WHERE \"table\" = '{table.name}'")
-        nothing = ", ".join(f'NULL::{column.type} AS "{column.name}"' for column in columns)
-        return f"({' UNION ALL '.join([f'SELECT {nothing} WHERE false', *sources])}) AS rows"
+def _select(table: Table, *, segments: Sequence[str], has_database: bool) -> str:
+    """Return the SQL of a table's rows, without configs, in the database and in the journals."""
+    columns = [column for column in table.columns if column.name != "config"]
+    names = ", ".join(f'"{column.name}"' for column in columns)
+    sources = []
+    if has_database:
+        sources.append(f"SELECT {names} FROM {_DATABASE}.main.{table.name}")
+    if segments:
+        values = ", ".join(
+            f'make_timestamptz("{column.name}")' if column.type == "TIMESTAMPTZ" else f'"{column.name}"'
+            for column in columns
+        )
+        types = {column.name: "BIGINT" if column.type == "TIMESTAMPTZ" else column.type for column in columns}
+        fields = ", ".join(f"'{name}': '{type_}'" for name, type_ in {"table": "VARCHAR", **types}.items())
+        # The last line of one that a crash left may be cut off.
+        options = "format = 'newline_delimited', hive_partitioning = false, ignore_errors = true"
+        lines = f"read_json([{', '.join(segments)}], {options}, columns = {{{fields}}})"
+        sources.append(f"SELECT {values} FROM {lines} WHERE \"table\" = '{table.name}'")
+    nothing = ", ".join(f'NULL::{column.type} AS "{column.name}"' for column in columns)
+    return f"({' UNION ALL '.join([f'SELECT {nothing} WHERE false', *sources])}) AS rows"

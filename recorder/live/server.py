@@ -118,7 +118,7 @@ class LiveServer:
         except Exception:
             log.exception("The live page has ended for an internal error. Recording continues without it.")
         finally:
-            self._recorder.journal.listener = _ignore
+            self._recorder.journal.listener = None
 
     async def _tick(self) -> None:
         due = trio.current_time()
@@ -231,7 +231,3 @@ def _now_us() -> int:
 
 def _netloc(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _ignore(_row: AnyRow) -> None:
-    """Listen to nothing."""

@@ -10,25 +10,16 @@ from pulsoid_rec.recorder.clock import ReceiptClock
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.journal.rows import AnyRow, MarkRow
-from pulsoid_rec.recorder.marking.mark import Source, find_in_rooms, find_latest, make_marks, make_undo, not_undone
+from pulsoid_rec.recorder.marking.mark import Source, find_in_rooms, make_marks, make_undo, not_undone
 
 MOST = 1_000
 """Rows that are kept in memory: the latest."""
 
 
 class MarkBoard:
-    """The marks of a run's rooms.
+    """The marks of the `rooms` that a run records.
 
-    Parameters
-    ----------
-    rooms
-        The rooms that are recorded.
-    names_of
-        Returns the members of a room: names, or None, by profile id.
-    append
-        Puts a row into the journal; never blocks, never fails.
-    clock
-        The clock of the run.
+    `names_of` returns the members of a room, names, or None, by profile id; `append` puts a row into the journal.
     """
 
     def __init__(
@@ -81,18 +72,8 @@ class MarkBoard:
         )
         return self._add(rows)
 
-    def undo(self, label: str | None = None, *, room: str | None = None, source: Source) -> list[MarkRow]:
-        """Undo the latest mark, or the latest with a label, by adding a row for each of its rooms; returns those.
-
-        Raises `UsageError` if there is none.
-        """
-        rooms, _ = self._choose(room, None)
-        if not (latest := find_latest(self._rows.values(), label, rooms)):
-            raise UsageError("There is no mark to undo", "Nothing was changed.")
-        return self._add(make_undo(latest, marked_at=self._clock.next_us(), source=source))
-
     def undo_mark(self, mark_id: str, *, source: Source) -> list[MarkRow]:
-        """Undo a mark by its id, as `undo` does."""
+        """Undo a mark by adding a row for each of its rooms; return those. Raises `UsageError` if there is none."""
         if not (rows := [row for row in self.marks if row.mark_id == mark_id]):
             raise UsageError("There is no such mark", "Nothing was changed.")
         return self._add(make_undo(rows, marked_at=self._clock.next_us(), source=source))

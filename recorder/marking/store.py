@@ -4,13 +4,12 @@ Killed at any instant, what is in the journal is ingested once, by whoever comes
 """
 
 import contextlib
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from pulsoid_rec.recorder.contract.errors import DatabaseBusyError, StorageError
+from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.contract.journal_files import journal_folder, open_path, segment_paths
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
@@ -30,21 +29,8 @@ def store_marks(
 ) -> StorageError | None:
     """Store marks, all or none; return why they are only in the journal yet, if so.
 
-    Parameters
-    ----------
-    database
-        The DuckDB file; made if it does not exist.
-    marks
-        What to store.
-    is_recorded
-        Whether a recorder is at work there, which makes checkpoints.
-    timings
-        How long to wait for a database that another process has open.
-
-    Raises
-    ------
-    StorageError
-        The journal cannot be written: nothing is stored.
+    The database is made if it does not exist; where it `is_recorded`, the recorder makes checkpoints. Raises
+    `StorageError` if the journal cannot be written: then nothing is stored.
     """
     require_valid_path(database)
     folder, run_id = journal_folder(database), new_id()
@@ -93,22 +79,17 @@ def _write_segment(folder: Path, name: str, marks: Sequence[MarkRow]) -> Path:
 
 def _ingest(database: Path, segment: Path, timings: Timings, *, is_recorded: bool) -> StorageError | None:
     from pulsoid_rec.recorder.ingest.database import CheckpointError  # noqa: PLC0415 - DuckDB takes 150 ms
-    from pulsoid_rec.recorder.ingest.ingest import ingest  # noqa: PLC0415 - as above
+    from pulsoid_rec.recorder.ingest.recover import ingest_when_free  # noqa: PLC0415 - as above
     from pulsoid_rec.recorder.ingest.segment_ingest import Ingested  # noqa: PLC0415 - as above
 
     wal_bytes = DEFAULT_LIMITS.wal_bytes if is_recorded else 0
     keep = (segment.parent / "kept").is_dir()  # as the recorder keeps its own
-    give_up_at = time.monotonic() + timings.mark_timeout_s
-    while True:
-        try:
-            ingest(database, [segment], Ingested(), wal_bytes=wal_bytes, keep=keep)
-        except CheckpointError:
-            return None  # what is committed is in the WAL
-        except DatabaseBusyError as error:
-            if time.monotonic() >= give_up_at:
-                return error
-            time.sleep(timings.ingest_retry_s)
-        except StorageError as error:
-            return error
-        else:
-            return None
+    try:
+        ingest_when_free(
+            database, [segment], Ingested(), timings.mark_timeout_s, timings, wal_bytes=wal_bytes, keep=keep
+        )
+    except CheckpointError:
+        return None  # what is committed is in the WAL
+    except StorageError as error:
+        return error
+    return None

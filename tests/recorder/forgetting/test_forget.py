@@ -220,7 +220,7 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_members(tmp_path: Path) ->
     database = tmp_path / "t.duckdb"
     rows = [HeartRateRow("room", "c", each, 60, 1, 2, "raw") for each in (ADA, "bo", "cy")]
     bring_in_rows(database, rows)
-    (tmp_path / "t.duckdb.forgetting").write_text(json.dumps({"ids": [ADA], "names": {ADA: ["Ada Lovelace"]}}))
+    (tmp_path / "t.duckdb.forgetting").write_text(json.dumps({ADA: ["Ada Lovelace"]}))
     (tmp_path / "t.duckdb.logs").mkdir()
     log = tmp_path / "t.duckdb.logs" / "run.log"
     log.write_text("odd: Ada Lovelace said so\n")

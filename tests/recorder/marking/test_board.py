@@ -44,14 +44,14 @@ def test_what_cannot_be_is_refused_and_nothing_written() -> None:
 def test_undo_adds_rows_and_changes_none() -> None:
     board, journal = make_board()
     goal = board.mark("goal", source="page")
-    board.mark("late", room="b", source="page")
-    assert [row.label for row in board.undo(source="page")] == ["late"]
+    [late] = board.mark("late", room="b", source="page")
+    assert [row.label for row in board.undo_mark(late.mark_id, source="page")] == ["late"]
     assert board.marks == goal
-    assert [row.kind for row in board.undo(room="a", source="page")] == ["undo"]
-    assert board.marks == [goal[1]]
-    with pytest.raises(UsageError, match="no mark to undo"):
-        board.undo("nothing", source="page")
-    assert len(journal) == 5
+    assert [row.kind for row in board.undo_mark(goal[0].mark_id, source="page")] == ["undo", "undo"]
+    assert board.marks == []
+    with pytest.raises(UsageError, match="no such mark"):
+        board.undo_mark(late.mark_id, source="page")
+    assert len(journal) == 6
 
 
 def test_marks_of_others_are_added_once_and_only_those_of_its_rooms() -> None:
