@@ -58,9 +58,7 @@ def read_marks(
                 for row in _make_rows(cells, places, instants, (rooms, known), find):
                     found[row.room_id, row.mark_id] = row
         except (ValueError, csv.Error) as error:
-            reason, _, advice = str(error).partition("; ")  # which is of `import`, and may name options of it alone
-            reason += f"; {advice}" if "--zone" in advice else ""
-            raise UsageError(f"{path.name}, line {reader.line_num}: {reason}", "Nothing was imported.") from None
+            raise UsageError(f"{path.name}, line {reader.line_num}: {error}", "Nothing was imported.") from None
         except UsageError as error:
             raise UsageError(f"{path.name}, line {reader.line_num}: {error.message}", error.hint) from None
     if not found:

@@ -423,6 +423,7 @@ async def test_those_who_send_slowly_or_too_much_or_are_too_many_are_let_go(tmp_
                 await follower.until(lambda _: True)
                 second = await page.request("/events")
                 assert (second.status, "too many viewers" in second.json["error"]) == (503, True)
+                await until(lambda: len(page.server._streams) == 1)  # those before are closed
                 with socket.create_connection(("127.0.0.1", page.port)) as one:
                     with socket.create_connection(("127.0.0.1", page.port)) as two:
                         with socket.create_connection(("127.0.0.1", page.port)) as three:
