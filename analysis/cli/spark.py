@@ -1,6 +1,8 @@
 """`python -m pulsoid_rec.analysis.spark`: the summary of an archive, computed by Spark."""
 
+import os
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,6 +89,8 @@ def _open_session() -> Iterator["SparkSession"]:
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:  # not by `spark-submit`: the workers are on this machine
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else they are the first python3 of the PATH
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")  # which is not used here
     builder = SparkSession.builder.appName("pulsoid-rec")
     for key, value in _SETTINGS.items():

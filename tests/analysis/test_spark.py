@@ -157,7 +157,14 @@ def run_spark(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
 
 
 @needs_java
-def test_an_archive_is_summarized_into_a_file_of_its_owner(archive: Path, database: Path, tmp_path: Path) -> None:
+def test_an_archive_is_summarized_into_a_file_of_its_owner(
+    archive: Path, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if (session := SparkSession.getActiveSession()) is not None:
+        session.stop()
+    monkeypatch.delenv("PYSPARK_PYTHON")  # as of a user, whose first python3 is another one
+    folder = str(Path(sys.executable).parent)
+    monkeypatch.setenv("PATH", os.pathsep.join(each for each in os.environ["PATH"].split(os.pathsep) if each != folder))
     out, toml = tmp_path / "out.parquet", tmp_path / "members.toml"
     toml.write_text('[ann]\nname = "Ann"\nhr_max = 187.5\nhr_rest = 55\nsex = "female"\n', encoding="utf-8")
     done = run_spark(archive, "-o", out, "--members", toml, "--max-hold", "4")

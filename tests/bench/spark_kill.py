@@ -145,6 +145,8 @@ def run_spark(name: str, folder: Path, master: str, killer: Killer | None = None
     out = folder / f"{name}.parquet"
     options = [f"--conf {key}={value}" for key, value in SETTINGS.items()]
     options.append(f"--conf spark.local.dir={folder / 'spark-local'}")
+    # The workers are processes of their own, to run the Python that has the project.
+    os.environ |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
     os.environ["PYSPARK_SUBMIT_ARGS"] = f"--master {master} {' '.join(options)} pyspark-shell"
     command = [sys.executable, "-m", "pulsoid_rec.analysis.spark", str(folder / "archive"), "-o", str(out), "--force"]
     members = folder / "members.toml"
@@ -198,7 +200,6 @@ def main() -> None:
     parser.add_argument("--kill-after", type=float, default=5.0, help="seconds after the first Python worker")
     options = parser.parse_args()
     folder, wanted = options.folder.absolute(), options.only.split(",")
-    os.environ |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
     prepare(folder, options.readings)
     for name, database in (("plain", "a.duckdb"), ("both", "live.duckdb")):
         if name in wanted:
