@@ -35,6 +35,7 @@ def main() -> int:
     began_at = time.monotonic()
     with TemporaryDirectory() as folder:
         figures = trio.run(kill_again_and_again, Path(folder), count, seed)
+        lost, doubled = figures.marks.compare()
     found = figures.balance
     for phase, kills in sorted(figures.phases.items()):
         say(f"killed while {phase}", kills)
@@ -47,7 +48,6 @@ def main() -> int:
     say("age of the oldest of these, in ms", f"{1000 * max(found.missing, default=0):.0f}")
     say("MISSING, older than 100 ms", f"{len(found.lost):,}")
     say("DUPLICATES", f"{found.duplicates:,}")
-    lost, doubled = figures.marks.compare()
     say("marks acknowledged", f"{len(figures.marks.acknowledged):,}")
     say("killed while marking", f"{len(figures.marks.killed):,}")
     say("MARKS LOST", f"{len(lost):,}")
