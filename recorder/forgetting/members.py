@@ -49,7 +49,7 @@ def read_names(
                 with suppress(duckdb.Error):
                     _add_names(connection, source, found)
     for profile_id, member in (read_members_file(members_file) if members_file else {}).items():
-        found.setdefault(profile_id, set()).update({member.name} - {None})  # type: ignore[arg-type]
+        found.setdefault(profile_id, set()).update([member.name] if member.name is not None else [])
     return found
 
 

@@ -43,7 +43,7 @@ def option(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def db(option: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Record three members in two rooms, with all that gives rise to notes, and texts that name them."""
-    from contract_archives import archive_days  # noqa: PLC0415
+    from contract_archives import archive_days  # noqa: PLC0415 - it loads what few of these tests need
 
     zoe, yann, ida = MEMBERS
     readings = [

@@ -29,7 +29,7 @@ def main() -> None:
     try:
         while True:
             for key, _ in selector.select():
-                data = key.fileobj.recv(2**20)  # type: ignore[union-attr]
+                data = key.fileobj.recv(2**20)  # type: ignore[union-attr] # a socket, as registered above
                 if key.fileobj is followers[0]:
                     received.append((time.time() * 1000, data))
     except KeyboardInterrupt:

@@ -66,7 +66,7 @@ def measure(scratch: Path) -> Iterator[Figure]:
 def in_turns(database: Path, turns: int, script: str | None) -> tuple[list[Ran], list[Ran]]:
     """Run the report, and what it is compared with, in turns; see that they worked out the same."""
     ours, theirs = [], []
-    report: Callable[[], Ran] = lambda: run_program("report", "--db", database, "--session", "all", "--format", "json")  # noqa: E731
+    report: Callable[[], Ran] = lambda: run_program("report", "--db", database, "--session", "all", "--format", "json")  # noqa: E731 - one line, beside its type
     report()  # so that the file is in the system's memory for both
     for _ in range(turns):
         ours.append(report())

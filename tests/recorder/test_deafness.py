@@ -119,7 +119,7 @@ class FakeSocket:
         self.heard_at = trio.current_time()
 
     async def watch(self) -> None:
-        await ping_until_dead(self, lambda: self.heard_at, lambda: self.messages, Timings())  # type: ignore[arg-type]
+        await ping_until_dead(self, lambda: self.heard_at, lambda: self.messages, Timings())  # type: ignore[arg-type] # it has all that is used
 
 
 async def talk_each(socket: FakeSocket, interval_s: float, until_s: float) -> None:

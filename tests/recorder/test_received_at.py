@@ -37,7 +37,7 @@ async def test_a_wall_clock_that_steps_an_hour_moves_stamps_alone_and_none_of_th
         for number, hours in enumerate((0, 1, -1, 0)):
             step_ns = hours * HOUR_US * 1000
             await visit.send(text(reading(number)))
-            await until(lambda number=number: recorder.rooms[0].status.readings == number + 1)  # type: ignore[misc]
+            await until(lambda number=number: recorder.rooms[0].status.readings == number + 1)  # type: ignore[misc] # binds the value
         await visit.until_gone()
 
     async with open_hostile_server(talk) as server:

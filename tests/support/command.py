@@ -79,7 +79,7 @@ def _set_time_zone() -> None:
 def run_on_terminal(*arguments: str | Path, columns: int = 100, **environment: str) -> tuple[int, bytes, bytes]:
     """Run it with a pseudo-terminal for stdout; return its exit code, what it shows, and what is on stderr."""
     import pty  # noqa: PLC0415 - not on Windows
-    import termios  # noqa: PLC0415
+    import termios  # noqa: PLC0415 - nor this
 
     terminal, stdout = pty.openpty()
     termios.tcsetwinsize(stdout, (24, columns))

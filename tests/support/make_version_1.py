@@ -69,7 +69,7 @@ def make_rows() -> Iterator[AnyRow]:
         first, second = f"{room}-connection-1", f"{room}-connection-2"
 
         def event(at_s: float, connection: str, kind: str, code: int | None, reason: str | None) -> AnyRow:
-            return ConnectionEventRow(room, connection, kind, int((BEGIN_S + at_s) * 1e6), code, reason)  # noqa: B023
+            return ConnectionEventRow(room, connection, kind, int((BEGIN_S + at_s) * 1e6), code, reason)  # noqa: B023 - called in its turn
 
         yield event(-3, f"{room}-connection-0", "refused", 503, "HTTP 503")
         yield event(-1, first, "opened", None, None)

@@ -215,8 +215,8 @@ async def test_a_server_on_this_machine_never_sees_a_proxy(monkeypatch: pytest.M
 
 def sending(data: bytes, *, stays: bool = False) -> Shake:
     async def act(reader: object, _: ProxyServer) -> bool:
-        await reader.take(1)  # type: ignore[attr-defined]
-        await reader.send(data)  # type: ignore[attr-defined]
+        await reader.take(1)  # type: ignore[attr-defined] # a name of the test server alone
+        await reader.send(data)  # type: ignore[attr-defined] # a name of the test server alone
         if stays:
             await trio.sleep_forever()
         return False
@@ -339,7 +339,7 @@ async def test_a_system_that_takes_long_to_choose_a_proxy_is_not_waited_for(monk
 
 
 async def _wait_for_the_end(reader: object, _: ProxyServer) -> bool:
-    await reader.take(2**20)  # type: ignore[attr-defined]
+    await reader.take(2**20)  # type: ignore[attr-defined] # a name of the test server alone
     return False
 
 

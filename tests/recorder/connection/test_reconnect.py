@@ -35,7 +35,7 @@ def live(state: ConnectionState, *lives_s: float) -> list[float]:
 
 def test_delays_double_to_30_s_less_a_random_quarter() -> None:
     for random, factor in ((0.0, 1.0), (1.0, 0.75)):
-        state = ConnectionState(lambda random=random: random)  # type: ignore[misc]
+        state = ConnectionState(lambda random=random: random)  # type: ignore[misc] # a default binds the loop's value
         assert fail(state, 8) == [factor * delay for delay in (1, 2, 4, 8, 16, 30, 30, 30)]
 
 

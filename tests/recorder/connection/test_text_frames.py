@@ -147,13 +147,13 @@ class _Pieces(trio.abc.Stream):
         return self._pieces.pop(0) if self._pieces else b""
 
     async def send_all(self, data: object) -> None:
-        raise NotImplementedError
+        raise AssertionError(f"nothing is sent here, but {data!r} was")
 
     async def wait_send_all_might_not_block(self) -> None:
-        raise NotImplementedError
+        raise AssertionError("only bytes that are received are looked at here")
 
     async def aclose(self) -> None:
-        raise NotImplementedError
+        raise AssertionError("only bytes that are received are looked at here")
 
 
 def watch(pieces: Sequence[bytes], limits: Limits = DEFAULT_LIMITS) -> WatchedStream:

@@ -324,7 +324,7 @@ def test_a_damaged_file_of_another_database_is_listed_and_stops_nothing(tmp_path
         archive_all(tmp_path / name / "t.duckdb", archive)
     with open_when_free(tmp_path / "b" / "t.duckdb") as connection:
         [theirs] = read_notes(connection).noted
-    path = open_place(archive).path_of(theirs)  # type: ignore[attr-defined]
+    path = open_place(archive).path_of(theirs)  # type: ignore[attr-defined] # a folder
     path.write_bytes(path.read_bytes()[:-9])
     [left] = forget(tmp_path / "a" / "t.duckdb", NAMES[ADA]).left
     assert str(path) == left.file

@@ -36,7 +36,7 @@ def test_what_cannot_be_is_refused_and_nothing_written() -> None:
     board, journal = make_board()
     for wrong in ({"label": "\u200b"}, {"label": "x", "room": "c"}, {"label": "x", "kind": "undo"}):
         with pytest.raises(UsageError):
-            board.mark(**{"source": "api", **wrong})  # type: ignore[arg-type]
+            board.mark(**{"source": "api", **wrong})  # type: ignore[arg-type] # wrong on purpose
     assert journal == []
     assert board.changes == 0
 

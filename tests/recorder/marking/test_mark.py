@@ -44,8 +44,9 @@ def test_one_press_is_one_mark_in_each_room() -> None:
 
 def test_a_phase_of_a_member_an_unknown_kind_and_an_impossible_time_are_refused() -> None:
     for wrong in ({"kind": "phase", "profile_id": "u-1"}, {"kind": "undo"}, {"marked_at": 2**62}):
+        arguments = {"rooms": ["a"], "marked_at": 7, "mark_id": "m", "source": "api", **wrong}
         with pytest.raises(UsageError):
-            make_marks("x", **{"rooms": ["a"], "marked_at": 7, "mark_id": "m", "source": "api", **wrong})  # type: ignore[arg-type]
+            make_marks("x", **arguments)  # type: ignore[arg-type] # wrong on purpose
 
 
 def test_the_latest_mark_is_undone_in_all_its_rooms_and_only_once() -> None:

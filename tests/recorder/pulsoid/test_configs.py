@@ -33,7 +33,7 @@ def configs(draw: st.DrawFn) -> str:
     """Objects as text, in which a key may be there twice."""
     ascii_only = draw(st.booleans())
     pairs = draw(st.lists(st.tuples(_keys, _values | _names), max_size=4))
-    encode: Callable[[Any], str] = lambda value: json.dumps(value, ensure_ascii=ascii_only)  # noqa: E731
+    encode: Callable[[Any], str] = lambda value: json.dumps(value, ensure_ascii=ascii_only)  # noqa: E731 - one line, beside its type
     space = draw(st.sampled_from(["", " ", "\n\t"]))
     return "{" + ",".join(f"{space}{encode(key)}{space}:{encode(value)}" for key, value in pairs) + space + "}"
 

@@ -116,7 +116,7 @@ async def test_a_run_through_every_failure_leaves_no_token_behind(tmp_path: Path
             for status in (302, 401, 402, 403, 404, 500, 502):
                 simulator.refuse_with(status)
                 await simulator.drop_connections()
-                await until(lambda status=status: simulator.refused[status] > 1)  # type: ignore[misc]
+                await until(lambda status=status: simulator.refused[status] > 1)  # type: ignore[misc] # binds the value
             simulator.refuse_with(None)
             accepted = simulator.accepted
             await until(lambda: simulator.accepted > accepted)
