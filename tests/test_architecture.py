@@ -75,6 +75,7 @@ def test_only_record_with_a_live_page_loads_what_that_needs() -> None:
         ("analysis/metrics", ("trio", "trio_websocket", "typer", "rich", "altair", "duckdb")),
         ("analysis/reading", ("trio", "trio_websocket", "typer", "rich", "altair")),
         ("analysis/findings", ("trio", "trio_websocket", "typer", "rich", "altair")),
+        ("analysis/group", ("trio", "trio_websocket", "typer", "rich", "altair")),
         ("analysis/notebook", ("trio", "trio_websocket", "typer", "rich")),
     ],
 )

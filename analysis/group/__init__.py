@@ -1,0 +1,6 @@
+"""What members of a group did at the same time: figures of several hearts at once, each tested against chance.
+
+May import `findings`, `reading` and `metrics`; computes with numpy, and loads neither altair nor rich.
+
+- `session_grid`: a session's readings as an array, a row a second and a column a member.
+"""
