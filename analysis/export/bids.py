@@ -127,7 +127,7 @@ def _physio(series: Series, definitions: Definitions) -> dict[str, Any]:
         "SamplingFrequency": 1.0,
         "StartTime": float(series.first_s),
         "Columns": ["timestamp", "heart_rate"],
-        "TaskName": EVENTS["TaskName"],
+        "TaskName": "room",
         "PhysioType": "generic",
         "timestamp": TIMESTAMP,
         "heart_rate": {**HEART_RATE, "Plausible": held},

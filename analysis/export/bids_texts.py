@@ -42,8 +42,6 @@ PHYSIOEVENTS: dict[str, Any] = {
     },
 }
 EVENTS: dict[str, Any] = {
-    "TaskName": "room",
-    "TaskDescription": "Whatever the members of the room did while their heart rates were recorded",
     "onset": {"Description": "When it was or began, from the session's first second", "Units": "s"},
     "duration": {"Description": "How long a phase lasted while the member was there; 0 of a mark", "Units": "s"},
     "trial_type": {"Description": "The label that it was given while recording"},
