@@ -55,8 +55,8 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def export(db: Path, output: Path, *options: str, **environment: str) -> str:
-    ended = run_here("export", "--db", db, "--format", "bids", "-o", output, *options, **environment)
+def export(db: Path, output: Path, *options: str) -> str:
+    ended = run_here("export", "--db", db, "--format", "bids", "-o", output, *options, TZ="Asia/Tokyo")
     assert ended.returncode == 0, ended.stderr
     return ended.stderr
 
@@ -64,7 +64,7 @@ def export(db: Path, output: Path, *options: str, **environment: str) -> str:
 def validate(folder: Path) -> dict[str, Any]:
     """Run the validator, which is not to reach any network, and return what it says."""
     nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "NO_COLOR": "1"}
-    command = [VALIDATOR, "--format", "json", "--max-rows", "-1", folder]
+    command = [str(VALIDATOR), "--format", "json", "--max-rows", "-1", str(folder)]
     ended = subprocess.run(command, env=os.environ | nowhere, capture_output=True, text=True, check=False, timeout=60)
     found: dict[str, Any] = json.loads(ended.stdout)
     return found
@@ -142,7 +142,7 @@ def test_every_second_gap_event_and_figure_is_that_of_the_recording(db: Path, tm
 
 def test_names_ages_and_labels_are_in_the_right_place(db: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
-    export(db, output, "--no-pseudonyms", TZ="Asia/Tokyo")
+    export(db, output, "--no-pseudonyms")
     people = {row["participant_id"]: row for row in read_tsv(output / "participants.tsv")}
     assert set(people) == {"sub-P01", "sub-p01x2"}  # alike where upper and lower case are the same
     assert (people["sub-P01"]["age"], people["sub-P01"]["sex"]) == ("89", "female")

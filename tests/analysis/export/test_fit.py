@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pulsoid_rec.analysis.export.fit import FIRST_AT, encode_activity, write_fit
+from pulsoid_rec.analysis.export.fit import encode_activity, write_fit
 from pulsoid_rec.analysis.export.series import NO_READING, Mark, Phase, Series
 from pulsoid_rec.recorder.contract.errors import UsageError
 
@@ -131,11 +131,8 @@ def _covers(phase: Phase, second: float) -> bool:
 def test_a_file_begins_and_ends_as_an_activity_does(monkeypatch: pytest.MonkeyPatch) -> None:
     messages = decode(encode_activity(make_series([60, 61, NO_READING, 62]), local_time=False))
     names = [name for name, _ in messages]
-    assert names == ["file_id", "device_info", "event", "record", "record", "event", "event", "record", "event"] + [
-        "lap",
-        "session",
-        "activity",
-    ]
+    run = ["event", "record", "record", "event", "event", "record", "event"]
+    assert names == ["file_id", "device_info", *run, "lap", "session", "activity"]
     (head,) = of_kind(messages, "file_id")
     assert (head["type"], head["manufacturer"], head["time_created"]) == ("activity", "development", ZERO)
     (session,) = of_kind(messages, "session")
@@ -171,4 +168,3 @@ def test_files_have_names_for_every_system_and_none_is_written_twice(tmp_path: P
 def test_times_before_fit_has_dates_are_refused() -> None:
     with pytest.raises(UsageError, match=r"FIT has no dates before July 1998; session 1 is of 1995\. Choose"):
         encode_activity(make_series([70, 71], zero_at=datetime(1995, 1, 1, tzinfo=UTC)))
-    assert FIRST_AT == datetime(1989, 12, 31, tzinfo=UTC)
