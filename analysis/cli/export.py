@@ -62,14 +62,16 @@ def export(
 ) -> None:
     """Write a table or the summary to a file, or heart rates to a folder for tools of athletes or labs.
 
-    csv, parquet: a file. Rows are as recorded, including duplicates, implausible and untimely readings, with the
-    member's name beside the id. Times are UTC.
+    csv and parquet write a file. Rows are as recorded, including duplicates, implausible and untimely readings, with
+    the member's name beside the id. Times are UTC.
 
-    fit: a folder with a FIT activity file for each member and session, for Garmin Connect, Strava and the like. A
-    record for each second that is observed, phases as laps, marks as events. Needs the extra `fit`.
+    fit writes a folder with a FIT activity file for each member and session, which Garmin Connect, Strava and the like
+    read: a record each second, phases as laps, marks as events. It needs `pip install pulsoid-rec[fit]`.
 
-    bids: a folder that is a BIDS dataset, for labs. Heart rates each second, gaps, marks and phases, with pseudonyms
-    unless you choose --no-pseudonyms; without times unless you choose that or --shift-times.
+    bids writes a folder that is a BIDS dataset, for labs: heart rates each second, gaps, marks and phases. It has
+    pseudonyms unless --no-pseudonyms is given, and dates only with that or with --shift-times.
+
+    With --force a folder is replaced if all of its files are written anew.
 
     A cell of a CSV file is what was sent, which a spreadsheet may take for a formula. With --excel a text that begins
     with =, +, -, @, a tab or a line break has an apostrophe before it, and times are to the millisecond.
