@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 _MOST_BYTES = 80  # of a part; a whole name may have 255
+_MOST_LETTERS = 32  # of a label, which is in a path four times
 _KEPT = {"L", "M", "N"}  # categories of Unicode: letters, marks on them, digits
 
 
@@ -20,7 +21,7 @@ def portable(text: str) -> str:
 
 def alphanumeric(text: str) -> str:
     """Return the ASCII letters and digits of a text, as of a label in BIDS; accents are left out. It may be empty."""
-    return re.sub("[^0-9A-Za-z]", "", unicodedata.normalize("NFKD", text))[:_MOST_BYTES]
+    return re.sub("[^0-9A-Za-z]", "", unicodedata.normalize("NFKD", text))[:_MOST_LETTERS]
 
 
 class FileNames:

@@ -15,7 +15,6 @@ import polars as pl
 
 from pulsoid_rec.analysis.metrics.definitions import MICROSECONDS, Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter, to_microseconds
-from pulsoid_rec.analysis.metrics.grid import INDEX
 from pulsoid_rec.analysis.metrics.members import labels
 from pulsoid_rec.analysis.metrics.phases import find_phases, select_marks
 from pulsoid_rec.analysis.reading.grid_reading import read_grid
@@ -27,7 +26,10 @@ NO_READING = -1
 """In place of bpm where no plausible reading holds."""
 
 _MOST_CELLS = 500_000
-"""Seconds, times members, of a grid that is read at once: some 100 MB."""
+"""Seconds, times members, that are read at once: some 100 MB."""
+
+_MEMBERS_AT_ONCE = 100
+"""Members whose whole session is in memory: 120 MB if that is a week. Each hundred takes a pass over the readings."""
 
 _NO_FIGURES: Mapping[str, Any] = MappingProxyType({})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -120,9 +122,13 @@ def read_series(
             this = {"room_id": session["room_id"], "session": session["session"]}
             summary = results.summary.filter(**this)
             people = labels(summary)
-            zero_at, bpm = _read_bpm(now, wanted, definitions, session, list(people))
-            for figures in summary.iter_rows(named=True):
+            step = max(1, _MOST_CELLS // max(1, len(people)))
+            bpm: dict[str, npt.NDArray[np.int16]] = {}
+            for place, figures in enumerate(summary.iter_rows(named=True)):
                 id_ = figures["profile_id"]
+                if place % _MEMBERS_AT_ONCE == 0:
+                    batch = list(people)[place : place + _MEMBERS_AT_ONCE]
+                    zero_at, bpm = _read_bpm(now, wanted, definitions, session, batch, step=step)
                 first_s, trimmed = _trim(bpm[id_])
                 yield Series(
                     **this,
@@ -142,9 +148,15 @@ def read_series(
 
 
 def _read_bpm(
-    now: Recording, wanted: Filter, definitions: Definitions, session: Mapping[str, Any], people: list[str]
+    now: Recording,
+    wanted: Filter,
+    definitions: Definitions,
+    session: Mapping[str, Any],
+    people: list[str],
+    *,
+    step: int,
 ) -> tuple[datetime, dict[str, npt.NDArray[np.int16]]]:
-    """Read a session's grid a part at a time: its first second, and by profile id a number for each second."""
+    """Read a session's grid, so many seconds at a time: its first second, and by profile id a number a second."""
     from_us, until_us = to_microseconds(session["started_at"]), to_microseconds(session["ended_at"]) + 1
     if wanted.since_us is not None:
         from_us = max(from_us, wanted.since_us)
@@ -153,11 +165,10 @@ def _read_bpm(
     zero, end = (-(-us // MICROSECONDS) for us in (from_us, until_us))
     bpm = {id_: np.full(max(0, end - zero), NO_READING, np.int16) for id_ in people}
     columns = {id_: f"member {place}" for place, id_ in enumerate(people)}
-    step = max(1, _MOST_CELLS // max(1, len(people)))
     for first in range(zero, end, step):
         since, until = (_EPOCH + timedelta(seconds=second) for second in (first, min(first + step, end)))
         part = replace(wanted, rooms=(session["room_id"],), session=session["session"], since=since, until=until)
-        grid = read_grid(now, part, definitions, columns, every_s=1).drop(*INDEX)
+        grid = read_grid(now, part, definitions, columns, every_s=1)
         for id_, column in columns.items():
             bpm[id_][first - zero : first - zero + grid.height] = grid[column].fill_null(NO_READING).to_numpy()
     return _EPOCH + timedelta(seconds=zero), bpm

@@ -48,11 +48,12 @@ def held_seconds(part: oracle.SessionView) -> Iterator[tuple[datetime, int]]:
             when += SECOND
 
 
-@pytest.mark.parametrize("most_cells", [500_000, 400])
+@pytest.mark.parametrize(("most_cells", "members"), [(500_000, 100), (400, 2)])
 def test_each_second_is_that_of_the_oracle_however_many_are_read_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_cells: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_cells: int, members: int
 ) -> None:
     monkeypatch.setattr(series_module, "_MOST_CELLS", most_cells)
+    monkeypatch.setattr(series_module, "_MEMBERS_AT_ONCE", members)
     rows = random_rows(5)
     timely, _ = oracle.tell_apart(rows, oracle.Rules())
     expected = {key: dict(held_seconds(part)) for key, part in oracle.take_apart(timely, oracle.Rules()).items()}
