@@ -7,19 +7,20 @@ from pulsoid_rec.analysis.metrics.columns import SUMMARY
 README = """\
 Heart rates of the members of a room, recorded by Pulsoid and pulsoid-rec.
 
-sub-* is a member, ses-* a session of a room: its label, and the session's number in four digits. A session ends where
-nobody in the room sent a heart rate for {definitions.session_gap_s:g} s. All times of a session are in seconds from one
-instant, the same for all of its members, so that rows of different members can be compared.
+sub-* is a member, ses-* a session of a room: its label, and the session's number in four digits.
+A session ends where nobody in the room sent a heart rate for {definitions.session_gap_s:g} s.
+All times of a session are in seconds from one instant, the same for all of its members, so that rows of different
+members can be compared.
 
-*_physio.tsv.gz has a row each second from the member's first heart rate to the last: the latest one sent, if it was
-sent at most {definitions.max_hold_s:g} s before; else n/a. Nothing is interpolated. Values below {definitions.min_bpm}
-and above {definitions.max_bpm} beats per minute are taken for errors of the sensor, and left out. How much of the time
-is observed, and how much was left out, is in *_physio.json and *_sessions.tsv.
+*_physio.tsv.gz has a row each second, from the member's first heart rate to the last: the latest one sent.
+It is n/a where that was sent more than {definitions.max_hold_s:g} s before. Nothing is interpolated.
+Values below {definitions.min_bpm} or above {definitions.max_bpm} beats per minute are taken for errors of the sensor:
+they are n/a.
+*_physio.json and *_sessions.tsv tell how much of the time is observed, and how much was left out.
+*_physioevents.tsv.gz lists the gaps, *_events.tsv the marks and phases that were set while recording.
 
-*_physioevents.tsv.gz lists the gaps, *_events.tsv what was marked while recording, and phases.
-
-Before you publish it: add Authors and License to dataset_description.json, and what the members did to this file. With
-pseudonyms these are still personal data, which may lead to a person.
+Before you publish this: add Authors and License to dataset_description.json, and write here what the members did.
+With or without pseudonyms these are personal data, which may lead to a person.
 """
 
 TIMESTAMP: dict[str, Any] = {

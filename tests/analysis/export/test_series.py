@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -58,18 +59,13 @@ def test_each_second_is_that_of_the_oracle_however_many_are_read_at_once(
     timely, _ = oracle.tell_apart(rows, oracle.Rules())
     expected = {key: dict(held_seconds(part)) for key, part in oracle.take_apart(timely, oracle.Rules()).items()}
     assert len({key[1] for key in expected}) > 2
-    for which in ("all", 1):
-        found = {
-            (one.room_id, one.session, one.profile_id): one
-            for one in read(make_recording(tmp_path / f"{which}.duckdb", rows), Filter(session=which))
-        }
-        assert {key: seconds(one) for key, one in found.items()} == {
-            key: held for key, held in expected.items() if which in {"all", key[1]}
-        }
-        for one in found.values():
-            held = [second for first, end in one.runs() for second in range(first, end)]
-            assert [one.zero_at + second * SECOND for second in held] == sorted(seconds(one))
-            assert all(a[1] < b[0] for a, b in zip(one.runs(), one.runs()[1:], strict=False))
+    path = make_recording(tmp_path / "a.duckdb", rows)
+    found = {(one.room_id, one.session, one.profile_id): one for one in read(path)}
+    assert {key: seconds(one) for key, one in found.items()} == expected
+    for one in found.values():
+        held = [second for first, end in one.runs() for second in range(first, end)]
+        assert [one.zero_at + second * SECOND for second in held] == sorted(seconds(one))
+        assert all(end < first for (_, end), (first, _) in pairwise(one.runs()))
 
 
 def test_phases_and_marks_count_from_the_second_all_members_share(tmp_path: Path) -> None:
@@ -97,6 +93,7 @@ def test_a_range_of_time_begins_at_its_first_whole_second(tmp_path: Path) -> Non
     path = make_recording(tmp_path / "a.duckdb", steady("ann", 70, 0, 60))
     (ann,) = read(path, Filter(since=at(9.5), until=at(20)))
     assert (ann.zero_at, ann.first_s, ann.end_s, ann.figures["readings"]) == (at(10), 0, 10, 10)
+    assert [one.session for one in read(path, Filter(session=1))] == [1]
     assert read(path, Filter(rooms=("none",))) == []
 
 
