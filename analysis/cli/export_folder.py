@@ -8,7 +8,7 @@ import polars as pl
 
 from pulsoid_rec.analysis.cli.output import NewFile, print_message
 from pulsoid_rec.analysis.cli.output_folder import NewFolder
-from pulsoid_rec.analysis.export.bids import write_bids
+from pulsoid_rec.analysis.export.bids import Dates, write_bids
 from pulsoid_rec.analysis.export.fit import HIGHEST_BPM, require_fit_sdk, write_fit
 from pulsoid_rec.analysis.export.series import read_series
 from pulsoid_rec.analysis.metrics.definitions import Definitions
@@ -55,8 +55,8 @@ class FolderExport:
             if self.format == "fit":
                 written, left_out = write_fit(series, folder, local_time=hidden is None)
             else:
-                with_times = hidden is None or hidden.shift_times
-                written, left_out = write_bids(series, folder, definitions, members, with_times=with_times)
+                dates: Dates = "true" if hidden is None else "moved" if hidden.shift_times else None
+                written, left_out = write_bids(series, folder, definitions, members, dates=dates)
         if left_out:
             print_message(f"Left out, without a second of plausible heart rate: {format_count(left_out, 'recording')}.")
         if written and self.format == "fit":

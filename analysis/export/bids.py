@@ -14,7 +14,7 @@ from datetime import timedelta
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -28,13 +28,16 @@ from pulsoid_rec.analysis.export.bids_texts import (
     TIMESTAMP,
 )
 from pulsoid_rec.analysis.export.file_names import FileNames, alphanumeric
-from pulsoid_rec.analysis.export.series import NO_READING, Series
+from pulsoid_rec.analysis.export.series import NO_READING, Series, move_back
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.recorder.contract.display import plain
+
+Dates = Literal["true", "moved"] | None
 
 _BIDS_VERSION = "1.11.1"
 _TASK = "task-room"
 _OLDEST = 89  # an age above it is not to be published (BIDS)
+_TO_ANOTHER_CENTURY = timedelta(weeks=6300)  # BIDS: moved dates are in 1925 or before, to be told from true ones
 _MISSING = "n/a"
 _FIGURES = ("span_s", "observed_s", "coverage", "readings", "duplicates", "implausible", "untimely", "gaps")
 
@@ -54,12 +57,12 @@ class _Labels:
 
 
 def write_bids(
-    series: Iterable[Series], folder: Path, definitions: Definitions, members: pl.DataFrame, *, with_times: bool
+    series: Iterable[Series], folder: Path, definitions: Definitions, members: pl.DataFrame, *, dates: Dates
 ) -> tuple[int, int]:
     """Write a dataset into an empty folder, and return the number of series in it, and of those that are empty.
 
-    `members` is what is known of them (`members.SCHEMA`): age and sex are in `participants.tsv`. Only with `with_times`
-    does it say when a session was. If all series are empty, nothing is written.
+    `members` is what is known of them (`members.SCHEMA`): age and sex are in `participants.tsv`. `dates` are those of
+    the series, true or moved, or None to leave them out. If all series are empty, nothing is written.
     """
     people, rooms = _Labels(), _Labels()
     sessions = dict[str, list[dict[str, Any]]]()  # by member
@@ -78,8 +81,9 @@ def write_bids(
         participants.setdefault(member, _participant(member, each, known.get(each.profile_id, {})))
         started = each.zero_at + timedelta(seconds=each.first_s)
         row: dict[str, Any] = {"session_id": session}
-        if with_times:
-            row["acq_time"] = started.isoformat().replace("+00:00", "Z")
+        if dates is not None:
+            shown = move_back(started, _TO_ANOTHER_CENTURY) if dates == "moved" else started
+            row["acq_time"] = shown.isoformat().replace("+00:00", "Z")
         row |= {
             "room": plain(each.room_name),
             "session": each.session,

@@ -62,7 +62,9 @@ PARTICIPANTS: dict[str, Any] = {
 }
 SESSIONS: dict[str, Any] = {
     "session_id": {"Description": "The session's label"},
-    "acq_time": {"Description": "When the member's first row was, UTC; with moved times, moved by whole weeks"},
+    "acq_time": {
+        "Description": "When the member's first row was, UTC. A year before 1926: moved back by some whole weeks"
+    },
     "room": {"Description": "The room"},
     **{column.name: {"Description": column.meaning[0].upper() + column.meaning[1:]} for column in SUMMARY},
 }

@@ -33,6 +33,7 @@ _MEMBERS_AT_ONCE = 100
 
 _NO_FIGURES: Mapping[str, Any] = MappingProxyType({})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_INSTANT = datetime(1, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,11 @@ class Series:
         return [(self.first_s + int(a), self.first_s + int(b) + 1) for a, b in zip(firsts, lasts, strict=True)]
 
 
+def move_back(instant: datetime, by: timedelta) -> datetime:
+    """Return an instant moved back, but not to before the year 1."""
+    return instant - min(by, instant - _FIRST_INSTANT)
+
+
 def read_series(
     recording: Recording,
     wanted: Filter,
@@ -135,7 +141,7 @@ def read_series(
                     room_name=rooms.get(this["room_id"], this["room_id"]),
                     profile_id=id_,
                     name=people[id_],
-                    zero_at=zero_at - _shift(recording, this["room_id"]),
+                    zero_at=move_back(zero_at, _shift(recording, this["room_id"])),
                     first_s=first_s,
                     bpm=trimmed,
                     figures=figures,

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,21 @@ def test_names_ages_and_labels_are_in_the_right_place(db: Path, tmp_path: Path) 
     ]
     described = json.loads((output / "dataset_description.json").read_bytes())
     assert (described["DatasetType"], described["GeneratedBy"][0]["Name"]) == ("raw", "pulsoid-rec")
+
+
+def test_moved_dates_are_of_another_century_and_keep_their_distances(db: Path, tmp_path: Path) -> None:
+    export(db, tmp_path / "out", "--shift-times")
+    starts = dict[str, datetime]()
+    for path in (tmp_path / "out").rglob("*_sessions.tsv"):
+        for row in read_tsv(path):
+            start = datetime.fromisoformat(str(row["acq_time"]))
+            starts[str(row["session_id"])] = min(start, starts.get(str(row["session_id"]), start))
+    assert len(starts) == 3
+    assert all(start.year <= 1925 for start in starts.values())
+    weekly = [(start - at(0)) % timedelta(weeks=1) for start in starts.values()]  # same day of the week and time
+    assert sorted(weekly) == [timedelta(0), timedelta(seconds=10), timedelta(seconds=5000)]
+    (first,) = (id_ for id_ in starts if id_.endswith("0001") and f"{id_[:-1]}2" in starts)
+    assert starts[f"{first[:-1]}2"] - starts[first] == timedelta(seconds=5000)
 
 
 def test_the_same_recording_gives_the_same_bytes(db: Path, dataset: Path, tmp_path: Path) -> None:
