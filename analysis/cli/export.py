@@ -104,9 +104,10 @@ def export(
     known = options.read_members_beside(db, members, hidden)
     if folder is not None:
         with _open_progress(output.name) as show:
-            is_empty = folder.write(recording, wanted, definitions, known, show)
-        if is_empty:
+            written, left_out = folder.write(recording, wanted, definitions, known, show)
+        if not (written or left_out):
             print_no_match(recording, wanted, definitions)
+        folder.print_counts(written, left_out)
         return
     from pulsoid_rec.analysis.export.write import Export, write_export
 

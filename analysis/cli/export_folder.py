@@ -44,19 +44,22 @@ class FolderExport:
         definitions: Definitions,
         members: pl.DataFrame,
         show_progress: Callable[[float], None] | None,
-    ) -> bool:
-        """Write the folder, and print what is in it; return whether there was nothing to write, and nothing left out.
+    ) -> tuple[int, int]:
+        """Write the folder; return the number of recordings in it, and of those that are left out, as they are empty.
 
-        `members` is what is known of them (`members.SCHEMA`).
+        A recording is of one member in one session. `members` is what is known of them (`members.SCHEMA`).
         """
-        path, hidden = self.named.path, recording.pseudonyms
+        hidden = recording.pseudonyms
         with NewFolder(self.named).open_() as folder:
             series = read_series(recording, wanted, definitions, members, show_progress)
             if self.format == "fit":
-                written, left_out = write_fit(series, folder, local_time=hidden is None)
-            else:
-                dates: Dates = "true" if hidden is None else "moved" if hidden.shift_times else None
-                written, left_out = write_bids(series, folder, definitions, members, dates=dates)
+                return write_fit(series, folder, local_time=hidden is None)
+            dates: Dates = "true" if hidden is None else "moved" if hidden.shift_times else None
+            return write_bids(series, folder, definitions, members, dates=dates)
+
+    def print_counts(self, written: int, left_out: int) -> None:
+        """Print what is in the folder, and what is not."""
+        path = self.named.path
         if left_out:
             print_message(f"Left out, without a second of plausible heart rate: {format_count(left_out, 'recording')}.")
         if written and self.format == "fit":
@@ -64,4 +67,3 @@ class FolderExport:
         elif written:
             count = format_count(written, "recording")
             print_message(f"Wrote a BIDS dataset of {count}, one for each member and session, to {path}.")
-        return not (written or left_out)
