@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from pulsoid_rec.analysis.cli import options
-from pulsoid_rec.recorder.cli.options import DbOption, MembersOption
+from pulsoid_rec.recorder.cli.options import DbOption, MembersOption, path_option
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.wording import format_count
@@ -18,16 +18,19 @@ from pulsoid_rec.recorder.contract.wording import format_count
 TableName = Literal[
     "heart_rate", "member_events", "room_events", "connection_events", "rejected_messages", "marks", "summary"
 ]
-Format = Literal["csv", "parquet"]
+Format = Literal["csv", "parquet", "fit", "bids"]
 
 _PROGRESS_DELAY_S = 1.0
 
 
 def export(
     *,
-    output: options.OutputOption,
-    table: Annotated[TableName, typer.Option(help="What to export.")] = "heart_rate",
-    format_: Annotated[Format | None, typer.Option("--format", help="The file's format.", show_default="by -o")] = None,
+    output: Annotated[Path, path_option("Write to this file; of fit and bids, a folder.", False, "--output", "-o")],
+    table: Annotated[TableName, typer.Option(help="What to export, to CSV or Parquet.")] = "heart_rate",
+    format_: Annotated[
+        Format | None,
+        typer.Option("--format", help="csv and parquet are a file; fit and bids a folder.", show_default="by -o"),
+    ] = None,
     excel: Annotated[
         bool,
         typer.Option("--excel", help="Write CSV as Excel reads it: any script, times as times, no name as a formula."),
@@ -40,7 +43,14 @@ def export(
     until: options.UntilOption = None,
     by_phase: options.ByPhaseOption = False,
     members: MembersOption = None,
-    pseudonyms: options.PseudonymsOption = False,
+    pseudonyms: Annotated[
+        bool | None,
+        typer.Option(
+            "--pseudonyms/--no-pseudonyms",
+            help="Put pseudonyms in place of ids and names, and leave out configs and names of rooms.",
+            show_default="only for bids",
+        ),
+    ] = None,
     pseudonym_key: options.PseudonymKeyOption = None,
     shift_times: options.ShiftTimesOption = False,
     max_hold: options.MaxHoldOption = options.DEFAULTS.max_hold_s,
@@ -50,33 +60,61 @@ def export(
     max_clock_error: options.MaxClockErrorOption = options.DEFAULTS.max_clock_error_s,
     force: options.ForceOption = False,
 ) -> None:
-    """Write a table, or the summary, to a CSV or Parquet file.
+    """Write a table or the summary to a file, or heart rates to a folder for tools of athletes or labs.
 
-    Rows are as recorded, including duplicates, implausible and untimely readings, with the member's name beside the
-    id. Times are UTC.
+    csv and parquet write a file. Rows are as recorded, including duplicates, implausible and untimely readings, with
+    the member's name beside the id. Times are UTC.
+
+    fit writes a folder with a FIT activity file for each member and session, which Garmin Connect, Strava and the like
+    read: a record each second, phases as laps, marks as events. It needs `pip install pulsoid-rec[fit]`.
+
+    bids writes a folder that is a BIDS dataset, for labs: heart rates each second, gaps, marks and phases. It has
+    pseudonyms unless --no-pseudonyms is given, and dates only with that or with --shift-times.
+
+    With --force a folder is replaced if all of its files are written anew.
 
     A cell of a CSV file is what was sent, which a spreadsheet may take for a formula. With --excel a text that begins
     with =, +, -, @, a tab or a line break has an apostrophe before it, and times are to the millisecond.
     """
     from pulsoid_rec.analysis.cli.output import NewFile, print_message
     from pulsoid_rec.analysis.cli.recording import open_pseudonyms, open_recording, print_no_match
-    from pulsoid_rec.analysis.export.write import Export, write_export
 
     format_ = format_ or _infer_format(output)
     if excel and format_ != "csv":
         raise UsageError("--excel is for CSV files", "Leave it out, or choose --format csv.")
     if by_phase and table != "summary":
         raise UsageError("--by-phase is for the summary", "Add --table summary.")
+    if pseudonyms is False and (shift_times or pseudonym_key is not None):
+        raise UsageError("--no-pseudonyms contradicts --shift-times and --pseudonym-key", "Leave it out.")
     file = NewFile(path=output, force=force, database=db, members=members, key=pseudonym_key)
-    file.check()
+    folder = None
+    if format_ in {"fit", "bids"}:
+        from pulsoid_rec.analysis.cli.export_folder import FolderExport
+
+        folder = FolderExport("fit" if format_ == "fit" else "bids", file)
+        folder.check(table, max_bpm)
+    else:
+        file.check()
+    if pseudonyms is None:
+        pseudonyms = format_ == "bids"
     hidden = open_pseudonyms(db, pseudonym_key, wanted=pseudonyms, shift_times=shift_times)
     recording = open_recording(db, archive, hidden)
     wanted = options.parse_filter(room, session, since, until, recording=recording)
     definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm, max_clock_error)
     known = options.read_members_beside(db, members, hidden)
+    if folder is not None:
+        with _open_progress(output.name) as show:
+            written, left_out = folder.write(recording, wanted, definitions, known, show)
+        if not (written or left_out):
+            print_no_match(recording, wanted, definitions)
+        folder.print_counts(written, left_out)
+        return
+    from pulsoid_rec.analysis.export.write import Export, write_export
+
     content = Export(table=table, wanted=wanted, definitions=definitions, members=known, by_phase=by_phase)
+    kind: Literal["excel", "csv", "parquet"] = "excel" if excel else "csv" if format_ == "csv" else "parquet"
     with file.open_() as temporary, _open_progress(output.name) as show:
-        rows = write_export(recording, content, temporary, "excel" if excel else format_, show)
+        rows = write_export(recording, content, temporary, kind, show)
     if rows == 0 and table in {"heart_rate", "summary"}:
         print_no_match(recording, wanted, definitions)
     print_message(f"Wrote {format_count(rows, 'row')} of {table} to {output}.")
@@ -85,7 +123,10 @@ def export(
 def _infer_format(output: Path) -> Format:
     formats: dict[str, Format] = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet"}
     if output.suffix.lower() not in formats:
-        raise UsageError(f"The format of {output.name} is unknown", "Add --format csv or --format parquet.")
+        raise UsageError(
+            f"The format of {output.name} is unknown",
+            "Add --format csv, parquet, fit or bids; the last two are folders.",
+        )
     return formats[output.suffix.lower()]
 
 

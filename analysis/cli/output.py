@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pulsoid_rec.recorder.contract.archive_files import parse_archive_path, table_folder
@@ -36,7 +36,7 @@ class NewFile:
             raise UsageError(f"{path} is a folder", "Choose a file with -o.")
         if not path.parent.is_dir():
             raise UsageError(f"There is no folder {path.parent}", "Create it, or choose another file with -o.")
-        if kept := self._find_recorded():
+        if kept := self.find_recorded():
             raise UsageError(f"{path} is {kept}, which is never overwritten", "Choose another file with -o.")
         if path.exists() and not self.force:
             raise UsageError(f"{path} already exists", "Choose another file with -o, or add --force to overwrite it.")
@@ -57,7 +57,11 @@ class NewFile:
             reason = (error.strerror or str(error)).lower()
             raise StorageError(f"Cannot write {self.path}: {reason}", "Choose another file with -o.") from error
 
-    def _find_recorded(self) -> str | None:
+    def within(self) -> "NewFile":
+        """Return a file in the folder of this path."""
+        return replace(self, path=self.path / "file")
+
+    def find_recorded(self) -> str | None:
         """Return what of the recording is at the path, by whatever name, link or spelling; None if nothing is."""
         from pulsoid_rec.analysis.reading import pseudonym_key
         from pulsoid_rec.recorder.cli.recording_log import logs_folder

@@ -1,5 +1,6 @@
 """With pseudonyms no id and no name is in any byte of what a command or a notebook puts out."""
 
+import gzip
 import json
 from base64 import b64decode
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import fitdecode
 import polars as pl
 import polars.selectors as cs
 import pyarrow.parquet as pq
@@ -144,6 +146,23 @@ def test_no_export_has_one(db: Path, tmp_path: Path, option: str, table: str) ->
     assert_no_secret(f"{rows.to_pylist()} {rows.schema.metadata}".encode())
     frame = pl.read_parquet(tmp_path / "c.parquet")
     assert_no_secret(frame.write_csv() + frame.select(cs.datetime().dt.epoch("s")).write_csv(), *day)
+
+
+@pytest.mark.parametrize("format_", ["fit", "bids"])
+def test_no_folder_of_an_export_has_one(db: Path, tmp_path: Path, option: str, format_: str) -> None:
+    output = tmp_path / "out"
+    run("export", "--db", db, option, "--format", format_, "-o", output)
+    files = [path for path in output.rglob("*") if path.is_file()]
+    assert len(files) > 2
+    hides_days = format_ == "bids" or option == "--shift-times"  # BIDS has no dates unless they are moved
+    for path in files:
+        data = path.read_bytes()
+        data = gzip.decompress(data) if path.suffix == ".gz" else data
+        assert_no_secret(f"{path.relative_to(output)} ".encode() + data, *(DAYS if hides_days else ()))
+        if format_ == "fit":
+            with fitdecode.FitReader(path) as reader:
+                head = next(frame for frame in reader if frame.frame_type == fitdecode.FIT_FRAME_DATA)
+            assert (head.get_value("time_created") < at(-6 * 86_400)) == hides_days
 
 
 def test_a_pseudonym_is_the_same_in_every_output_and_chooses_as_the_id_does(db: Path, tmp_path: Path) -> None:

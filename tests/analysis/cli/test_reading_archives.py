@@ -105,6 +105,18 @@ def test_exports_have_the_same_rows(made: Made, tmp_path: Path, table: str, opti
     assert rows[0] == rows[1]
 
 
+@pytest.mark.parametrize("format_", ["fit", "bids"])
+def test_exports_that_are_a_folder_have_the_same_files(made: Made, tmp_path: Path, format_: str) -> None:
+    folders = []
+    for db in (made.plain, made.db):
+        folder = tmp_path / db.stem
+        code, _, err = run(db, "export", "--format", format_, "--no-pseudonyms", "-o", folder)
+        assert code == 0, err
+        folders.append({path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()})
+    assert len(folders[0]) > 8
+    assert folders[0] == folders[1]
+
+
 def test_an_archive_alone_is_a_recording(made: Made, tmp_path: Path) -> None:
     older = Path(shutil.copy(made.db, tmp_path / "b.duckdb"))
     archive = Path(shutil.copytree(made.archive, tmp_path / "archive"))
