@@ -77,6 +77,13 @@ class Credentials:
             return TOKEN_VARIABLE
         return system_keyring.NAME if is_in_keyring(self.token_file) else str(self.token_file)
 
+    @property
+    def how_to_replace(self) -> str:
+        """What to do before the token ends, as a sentence."""
+        if self.token_file is None:
+            return f"Get a new one, and start again with it in {TOKEN_VARIABLE}."
+        return "Log in again, or write a new one there: a running recorder reads it before each connection."
+
     def read(self, server_url: ServerUrl) -> TokenPair:
         """Read the tokens for a server; each time anew, since the user may have replaced them.
 

@@ -30,7 +30,7 @@ _ERROR_CODE = re.compile(r"[a-z_]{1,40}")
 _BY_HAND = "Get a token by hand at https://pulsoid.net/ui/keys."
 _AGAIN = "Run `pulsoid-rec login` again."
 _REFUSALS = {
-    "access_denied": ("Access was denied on the page", f"{_AGAIN[:-1]}, and allow it, or stay without a login."),
+    "access_denied": ("Access was denied on the page", "Run `pulsoid-rec login` again to allow it."),
     "expired_token": ("The code expired before access was allowed", _AGAIN),
     "invalid_grant": ("The server no longer accepts the code: it was denied, used or has expired", _AGAIN),
     "invalid_scope": (f"The server gives no token with the scope {SCOPE} to this application", _BY_HAND),

@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,7 @@ def login_path(server_url: ServerUrl) -> Path:
     return folder / f"{re.sub(r'[^A-Za-z0-9.]+', '-', server_url.url)}.json"
 
 
-def find_credentials(
-    token_file: Path | None, server_url: ServerUrl, *, allow_unencrypted: bool = False
-) -> Credentials:
+def find_credentials(token_file: Path | None, server_url: ServerUrl, *, allow_unencrypted: bool = False) -> Credentials:
     """Return where the token for a server is: in the file named, else in the variable, else what `login` saved."""
     if token_file is None and TOKEN_VARIABLE not in os.environ and (saved := login_path(server_url)).exists():
         token_file = saved
@@ -56,13 +55,9 @@ def save_login(path: Path, server_url: ServerUrl, answer: dict[str, Any], client
 
     Its lock is held by the caller. Raises `StorageError` if it cannot be written; what was there is unchanged then.
     """
-    fields = {name: answer[name] for name in ("access_token", "refresh_token") if name in answer}
-    fields |= {"server": server_url.url, "client_id": client_id, "expires_in": answer.get("expires_in")}
-    if path.exists():
-        try:
-            fields["previous"] = Credentials(path).read(server_url).as_previous()
-        except UsageError:  # what is there is no login
-            pass
+    fields = {**answer, "server": server_url.url, "client_id": client_id}
+    with suppress(UsageError):  # there is none before
+        fields["previous"] = Credentials(path).read(server_url).as_previous()
     try:
         write_fields(path, fields, in_keyring=in_keyring)
     except OSError as error:
@@ -71,4 +66,6 @@ def save_login(path: Path, server_url: ServerUrl, answer: dict[str, Any], client
 
 def save_error(path: Path, error: OSError) -> StorageError:
     """Return the error of a login that cannot be saved."""
-    return StorageError(f"Cannot save the login in {path}: {error.strerror or error}", "Correct that, and log in again.")
+    return StorageError(
+        f"Cannot save the login in {path}: {error.strerror or error}", "Correct that, and log in again."
+    )

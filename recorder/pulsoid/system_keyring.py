@@ -1,4 +1,4 @@
-"""Entries of the system's keyring (macOS Keychain, Windows Credential Manager, Secret Service), by the extra `keyring`."""
+"""Entries of the system's keyring, such as the macOS Keychain or the Secret Service, by the extra `keyring`."""
 
 import errno
 from functools import lru_cache
@@ -26,13 +26,13 @@ def require_usable(server: str) -> None:
     try:
         write(f"{server} test", "test")
     except OSError as error:
-        raise UsageError(error.strerror, _HINT) from None
+        raise UsageError(str(error.strerror), _HINT) from None
     remove(f"{server} test")
 
 
 @lru_cache(maxsize=4)
 def read(entry: str, _changed_ns: int) -> str:
-    """Return an entry, read once for each change of its file; raise `UsageError` if there is none, or it cannot be read.
+    """Return an entry, read once for each change of its file; `UsageError` if there is none, or it cannot be read.
 
     The system may ask the user to unlock the keyring, which takes as long as the user does.
     """

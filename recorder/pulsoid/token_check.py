@@ -74,7 +74,8 @@ async def check_token(
 ) -> Validity | None:
     """Check a token with the server. An unclear answer gives None: the connection itself will show.
 
-    `needs_scope` is whether a token without the scope that rooms need is refused. Raises `InvalidTokenError` if it is unknown or expired, another `RefusedError` if it is refused for another reason.
+    `needs_scope` is whether a token without the scope that rooms need is refused. Raises `InvalidTokenError` if it is
+    unknown or expired, another `RefusedError` if it is refused for another reason.
     """
     headers = {"Authorization": f"Bearer {token}"}
     try:

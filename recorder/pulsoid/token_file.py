@@ -70,7 +70,7 @@ def write_fields(path: Path, fields: dict[str, Any], *, in_keyring: bool) -> Non
 
 
 def change_fields(path: Path, changes: dict[str, Any]) -> None:
-    """Change fields, remove those that become None, and keep the others; raise as `write_fields`, and if it is no JSON."""
+    """Change fields of a JSON file, remove those that become None, and keep the others; raise as `write_fields`."""
     if not (text := _read_text(path)).lstrip().startswith("{"):
         _parse_json(text, str(path))
     changed = read_fields(path) | changes

@@ -22,6 +22,7 @@ from pulsoid_rec.recorder.pulsoid.credentials import Credentials, TokenPair, is_
 from pulsoid_rec.recorder.pulsoid.http_client import post_form
 from pulsoid_rec.recorder.pulsoid.known_secrets import add_secrets
 from pulsoid_rec.recorder.pulsoid.token_check import InvalidTokenError, check_token
+from pulsoid_rec.recorder.pulsoid.token_end import TokenEnd
 from pulsoid_rec.recorder.pulsoid.token_gate import refresh_server
 from pulsoid_rec.recorder.pulsoid.token_lock import TokenLockedError, token_lock, try_token_lock
 
@@ -46,6 +47,7 @@ class TokenRefresh:
         self._refreshed_at = -math.inf
         self._refused: set[str] = set()  # refresh tokens that the server refused
         self._logged: set[str] = set()  # since the last refresh
+        self.end = TokenEnd(server_url, credentials, timings)
 
     def read_token(self) -> str:
         """Read the token, which may have been replaced since; `UsageError` if there is none for this server."""
@@ -65,11 +67,12 @@ class TokenRefresh:
         """Check the token, and replace an invalid one; `RefusedError` without a valid one, `UsageError` without any."""
         token = self.read_token()
         try:
-            await check_token(self._server_url, token, self._timings)
+            self.end.note(token, await check_token(self._server_url, token, self._timings))
         except InvalidTokenError:
             if not await self.replace(token):
                 raise
-            await check_token(self._server_url, self.read_token(), self._timings)
+            token = self.read_token()
+            self.end.note(token, await check_token(self._server_url, token, self._timings))
 
     async def replace(self, refused: str) -> bool:
         """Replace a token that the server refused, unless that has happened already.
