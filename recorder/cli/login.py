@@ -165,7 +165,7 @@ async def _check(server_url: "ServerUrl") -> None:
         "token": f"in {credentials.place}",
         "profile": validity.profile_id or "not known",
         "scopes": format_list(validity.scopes, _MOST_SCOPES) or "none",
-        "ends": f"{ends}, {'and is refreshed then' if pair.refresh_tokens else 'and cannot be refreshed'}",
+        "ends": f"{ends}, and {pair.outlook}",
     }
     for name, text in lines.items():
         print(f"{name:<8} {plain(redact(text))}")

@@ -21,6 +21,8 @@ from pulsoid_rec.recorder.pulsoid.token_file import FORMAT_HINT, HINT, change_fi
 from pulsoid_rec.recorder.pulsoid.token_gate import require_permitted
 
 TOKEN_VARIABLE = "PULSOID_TOKEN"  # noqa: S105 - the name of a variable, not a token
+CLIENT_ID_VARIABLE = "PULSOID_CLIENT_ID"
+CLIENT_SECRET_VARIABLE = "PULSOID_CLIENT_SECRET"  # noqa: S105 - likewise
 _HINT = f"{HINT}set {TOKEN_VARIABLE}, or write it to a file and give --token-file."
 # A shell's or an .env file's assignment, and the header, as people copy them.
 _PREFIX = re.compile(r"(?i)(?:export\s+|set\s+|\$env:)?\w*token\w*\s*=\s*(?!=)|(?:authorization:\s*)?bearer\s+")
@@ -49,6 +51,15 @@ class TokenPair:
     def refresh_tokens(self) -> list[str]:
         """The refresh tokens to try, in this order."""
         return [token for token in (self.refresh_token, (self.previous or {}).get("refresh_token")) if token]
+
+    @property
+    def outlook(self) -> str:
+        """What becomes of it when it ends."""
+        if not self.refresh_tokens:
+            return "cannot be refreshed"
+        if not os.environ.get(CLIENT_SECRET_VARIABLE):
+            return f"may not be refreshed, since {CLIENT_SECRET_VARIABLE} is not set"
+        return "is refreshed then"
 
     def as_previous(self) -> dict[str, str]:
         """Return what is kept beside the pair that replaces this one: the last that has worked."""

@@ -24,7 +24,7 @@ from pulsoid_rec.recorder.pulsoid.token_check import SCOPE
 
 _GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _INTERVAL_S, _LIFE_S = 5.0, 600.0  # where the server does not say; the former is RFC 8628's
-_LONGEST_LIFE_S = 3600.0
+_LONGEST_INTERVAL_S, _LONGEST_LIFE_S = 60.0, 3600.0
 _CODE_CHARS, _LINK_CHARS = 100, 2000
 _ERROR_CODE = re.compile(r"[a-z_]{1,40}")
 _BY_HAND = "Get a token by hand at https://pulsoid.net/ui/keys."
@@ -87,24 +87,28 @@ async def wait_for_token(
     """
     interval_s = device.interval_s
     form = {"grant_type": _GRANT, "device_code": device.code, "client_id": client_id}
+    problem = ""
     with trio.move_on_after(device.life_s):
         while True:
             await trio.sleep(interval_s)
             try:
                 status, answer = await post_form(issuer, issuer.token_path, form, timings)
-            except CannotConnectError:
-                interval_s *= 2
+            except CannotConnectError as failure:
+                problem = f" ({failure.reason})"
+                interval_s = min(interval_s * 2, _LONGEST_INTERVAL_S)
                 continue
+            problem = ""
             if status == HTTPStatus.OK and answer is not None:
                 return _check_tokens(issuer, answer)
             error = _error_code(answer)
             if error == "slow_down" or status == HTTPStatus.TOO_MANY_REQUESTS:
                 interval_s += timings.login_slow_down_s
             elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                interval_s *= 2
+                interval_s = min(interval_s * 2, _LONGEST_INTERVAL_S)
             elif error != "authorization_pending":
                 raise _refusal(issuer, status, answer)
-    raise RefusedError(*_REFUSALS["expired_token"])
+    message, hint = _REFUSALS["expired_token"]
+    raise RefusedError(f"{message}{problem}", hint)
 
 
 async def revoke(server_url: ServerUrl, token: str, timings: Timings = DEFAULT_TIMINGS) -> bool:
@@ -154,6 +158,8 @@ def _refusal(issuer: ServerUrl, status: int, answer: dict[str, Any] | None) -> P
     if error in _REFUSALS:
         message, hint = _REFUSALS[error]
         return RefusedError(f"{message} ({error})", hint)
+    if status == HTTPStatus.NOT_FOUND:
+        return RefusedError(*_REFUSALS["unsupported_grant_type"])
     reason = f"{status}, {error}" if error else str(status)
     return RefusedError(f"{issuer.authority} refused the login ({reason})", f"Try again later. {_BY_HAND}")
 

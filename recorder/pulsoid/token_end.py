@@ -51,9 +51,9 @@ class TokenEnd:
         if self.at is None or what in self._warned or (left := self.at - datetime.now(UTC)) > WARN_BEFORE:
             return
         self._warned.add(what)
-        end = f"The token in {self._credentials.place} ends {describe_end(self.at, left)}"
+        end = f"The token in {self._credentials.place} ends {describe_end(self.at, left)}, and {pair.outlook}"
         if pair.refresh_tokens:
-            log.info("%s, and is refreshed then.", end)
+            log.info("%s.", end)
         else:
             log.warning("%s. %s", end, self._credentials.how_to_replace)
 

@@ -6,6 +6,7 @@ So at every instant the file leads to a whole entry, also where a keyring remove
 """
 
 import codecs
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -73,9 +74,15 @@ def change_fields(path: Path, changes: dict[str, Any]) -> None:
     """Change fields of a JSON file, remove those that become None, and keep the others; raise as `write_fields`."""
     if not (text := _read_text(path)).lstrip().startswith("{"):
         _parse_json(text, str(path))
-    changed = read_fields(path) | changes
+    in_keyring = is_in_keyring(path)
+    try:
+        changed = read_fields(path) | changes
+    except UsageError as error:
+        if in_keyring:  # it may be unlocked again, so that whoever has new tokens tries again
+            raise OSError(errno.EIO, error.message, str(path)) from None
+        raise
     fields = {name: value for name, value in changed.items() if value is not None or name not in changes}
-    write_fields(path, fields, in_keyring=is_in_keyring(path))
+    write_fields(path, fields, in_keyring=in_keyring)
 
 
 def remove_fields(path: Path) -> None:

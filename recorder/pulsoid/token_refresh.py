@@ -18,7 +18,13 @@ from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.connection.websocket import CannotConnectError
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
-from pulsoid_rec.recorder.pulsoid.credentials import Credentials, TokenPair, is_token
+from pulsoid_rec.recorder.pulsoid.credentials import (
+    CLIENT_ID_VARIABLE,
+    CLIENT_SECRET_VARIABLE,
+    Credentials,
+    TokenPair,
+    is_token,
+)
 from pulsoid_rec.recorder.pulsoid.http_client import post_form
 from pulsoid_rec.recorder.pulsoid.known_secrets import add_secrets
 from pulsoid_rec.recorder.pulsoid.token_check import InvalidTokenError, check_token
@@ -26,8 +32,6 @@ from pulsoid_rec.recorder.pulsoid.token_end import TokenEnd
 from pulsoid_rec.recorder.pulsoid.token_gate import refresh_server
 from pulsoid_rec.recorder.pulsoid.token_lock import TokenLockedError, token_lock, try_token_lock
 
-CLIENT_ID_VARIABLE = "PULSOID_CLIENT_ID"
-CLIENT_SECRET_VARIABLE = "PULSOID_CLIENT_SECRET"  # noqa: S105 - the name of a variable
 _REFUSED_STATUSES = {400, 401, 403}
 
 log = logging.getLogger(__name__)
