@@ -51,7 +51,7 @@ def entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     file = tmp_path / "keyring.json"
     monkeypatch.setenv("PULSOID_TEST_KEYRING", str(file))
     before = keyring.get_keyring()
-    keyring.set_keyring(FileKeyring())
+    keyring.set_keyring(FileKeyring())  # type: ignore[no-untyped-call] # of the library
     system_keyring.read.cache_clear()
     yield file
     keyring.set_keyring(before)
