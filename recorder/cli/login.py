@@ -178,10 +178,13 @@ async def _check(server_url: "ServerUrl") -> None:
 async def _log_out(server_url: "ServerUrl", force: bool) -> None:
     from pulsoid_rec.recorder.pulsoid.login import log_out
 
-    if await log_out(server_url, force=force):
-        print_lines(f"Logged out of {server_url.authority}. Nothing of the login is left on this machine.")
-    else:
+    failure = await log_out(server_url, force=force)
+    if failure is None:
         print_lines(f"There is no login at {server_url.authority}.")
+        return
+    print_lines(f"Logged out of {server_url.authority}. Nothing of the login is left on this machine.")
+    if failure:
+        print_lines(f"{failure}. Until it ends, it can only be revoked at the server itself.")
 
 
 def _run(work: "Callable[..., Awaitable[None]]", *arguments: object) -> None:

@@ -54,24 +54,28 @@ async def log_in(
     return validity
 
 
-async def log_out(server_url: ServerUrl, *, force: bool = False, timings: Timings = DEFAULT_TIMINGS) -> bool:
-    """Revoke the tokens of a server's login, those before too, and remove all of it; return whether there was one.
+async def log_out(server_url: ServerUrl, *, force: bool = False, timings: Timings = DEFAULT_TIMINGS) -> str | None:
+    """Revoke the tokens of a server's login, those before too, and remove all of it; return None if there was none.
 
-    With `force` it is removed also if it cannot be revoked, or not be read. Raises `RefusedError`, `UsageError` or
+    With `force` it is removed also if it cannot be revoked, or not be read; the reason is returned then, and else an
+    empty text. Raises `RefusedError`, `UsageError` or
     `StorageError`; without `force` nothing is removed then.
     """
     path = login_path(server_url)
     if not path.parent.is_dir():
-        return False
+        return None
+    reason = ""
     async with _lock(path, timings):
         was_there = path.exists()
         if was_there:
             try:
-                await _revoke_all(server_url, Credentials(path).read(server_url), timings)
+                with suppress(system_keyring.NoEntryError):  # a logout was killed, or somebody removed it there
+                    await _revoke_all(server_url, Credentials(path).read(server_url), timings)
             except (RefusedError, UsageError) as error:
                 if not force:
                     hint = "Try again later; --force removes the login from this machine all the same."
                     raise type(error)(f"{error.message}. Nothing was removed", hint) from None
+                reason = error.message
         try:
             remove_fields(path)
         except OSError as error:
@@ -80,7 +84,7 @@ async def log_out(server_url: ServerUrl, *, force: bool = False, timings: Timing
             ) from None
     with suppress(OSError):  # there are others
         path.parent.rmdir()
-    return was_there
+    return reason if was_there else None
 
 
 async def _revoke_all(server_url: ServerUrl, pair: TokenPair, timings: Timings) -> None:

@@ -42,7 +42,7 @@ def prepare_folder(server_url: ServerUrl) -> Path:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         sync_folder(path.parent.parent)
-        probe = path.with_name(f".{path.name}.probe")
+        probe = path.with_name(f".{path.name}.probe.part")
         probe.touch(0o600)
         probe.unlink()
     except OSError as error:

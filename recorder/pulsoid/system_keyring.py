@@ -9,6 +9,11 @@ from pulsoid_rec.recorder.contract.errors import UsageError
 NAME = "the system's keyring"
 _SERVICE = "pulsoid-rec"
 _LAST = (" 1", " 2")  # of the two entries of a login
+_PROBE = " test"
+
+
+class NoEntryError(UsageError):
+    """The keyring has no such entry."""
 
 
 def other_entry(server: str, entry: str | None) -> str:
@@ -17,17 +22,17 @@ def other_entry(server: str, entry: str | None) -> str:
 
 
 def entries_beside(entry: str) -> list[str]:
-    """Return both entries of the login that one of them belongs to."""
-    return [entry.removesuffix(_LAST[0]).removesuffix(_LAST[1]) + last for last in _LAST]
+    """Return all entries of the login that one of them belongs to."""
+    return [entry.removesuffix(_LAST[0]).removesuffix(_LAST[1]) + last for last in (*_LAST, _PROBE)]
 
 
 def require_usable(server: str) -> None:
     """Raise `UsageError` unless an entry can be written, and removed; the system may ask the user to unlock it."""
     try:
-        write(f"{server} test", "test")
+        write(server + _PROBE, "test")
     except OSError as error:
         raise UsageError(str(error.strerror), _HINT) from None
-    remove(f"{server} test")
+    remove(server + _PROBE)
 
 
 @lru_cache(maxsize=4)
@@ -43,7 +48,7 @@ def read(entry: str, _changed_ns: int) -> str:
     except Exception as error:  # noqa: BLE001 - each keyring has errors of its own
         raise UsageError(_failure(error), _HINT) from None
     if text is None:
-        raise UsageError(f"There is no login {entry!r} in {NAME}", "Log in again with `pulsoid-rec login`.")
+        raise NoEntryError(f"There is no login {entry!r} in {NAME}", "Log in again with `pulsoid-rec login`.")
     return str(text)
 
 
