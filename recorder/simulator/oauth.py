@@ -166,4 +166,4 @@ def _page(status: int, content: str) -> Response:
         "<title>Simulated Pulsoid</title><style>body{font:1.2em sans-serif;max-width:32em;margin:3em auto}"
         f"button{{font:inherit;padding:.5em 1.5em}}</style><h1>Simulated Pulsoid</h1>{content}</html>"
     )
-    return Response(status, {}, page=page)
+    return Response(status, {}, (("Cache-Control", "no-store"), ("X-Frame-Options", "DENY")), page)

@@ -82,7 +82,7 @@ def test_login_check_record_and_logout_one_after_the_other(folder: Path, tmp_pat
         assert "already. A new login replaces that once it succeeds." in again.stderr
         tokens = json.loads(file.read_text())
         hint = run_here("login", *at, PULSOID_TOKEN="demo-token")
-        assert "PULSOID_TOKEN is set, and goes before it" in hint.stderr
+        assert "But PULSOID_TOKEN is set, and goes before it" in hint.stderr
         recorded = run_here("record", "demo", *at, "--db", tmp_path / "a.duckdb", "--duration", "0.5")
         assert recorded.returncode == 0, recorded.stderr
         out = run_here("logout", *at)
