@@ -134,8 +134,8 @@ def _describe(validity: "Validity | None") -> tuple[str, str]:
     from pulsoid_rec.recorder.pulsoid.token_end import describe_end
 
     if validity is None:
-        return "", ""
-    profile = f" as {redact(validity.profile_id)[:_SHOWN_CHARS]}" if validity.profile_id else ""
+        return "", ", and could not be checked yet"
+    profile = f" as {plain(redact(validity.profile_id))[:_SHOWN_CHARS]}" if validity.profile_id else ""
     if validity.ends_at is None:
         return profile, ""
     return profile, f", and ends {describe_end(validity.ends_at, validity.ends_at - datetime.now(UTC))}"

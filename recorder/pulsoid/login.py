@@ -58,8 +58,7 @@ async def log_out(server_url: ServerUrl, *, force: bool = False, timings: Timing
     """Revoke the tokens of a server's login, those before too, and remove all of it; return None if there was none.
 
     With `force` it is removed also if it cannot be revoked, or not be read; the reason is returned then, and else an
-    empty text. Raises `RefusedError`, `UsageError` or
-    `StorageError`; without `force` nothing is removed then.
+    empty text. Raises `RefusedError`, `UsageError` or `StorageError`; without `force` nothing is removed then.
     """
     path = login_path(server_url)
     if not path.parent.is_dir():

@@ -151,6 +151,16 @@ def test_a_check_of_a_token_that_cannot_record_ends_with_3(token: str, words: st
     assert ("scopes   profile:read" in done.stdout) == (token == "no-scope")
 
 
+def test_a_server_that_says_the_token_back_or_controls_a_terminal_shows_neither() -> None:
+    echo = Token("echoed-token-0123", profile_id="\x1b[2Jechoed-token-0123\nforged", scopes=("data:room:read", "a\nb"))
+    with simulated() as server:
+        server.server.tokens.issued[echo.access_token] = (echo, 1e12)
+        done = run_here("login", "--check", "--server", server.url, PULSOID_TOKEN=echo.access_token)
+    assert done.returncode == 0
+    assert "profile  \N{REPLACEMENT CHARACTER}[2J[secret]\N{REPLACEMENT CHARACTER}forged\n" in done.stdout
+    assert done.stdout.count("\n") == 5
+
+
 @pytest.mark.skipif(os.name != "posix", reason="it interrupts with a POSIX signal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_while_it_waits_is_a_clean_end_and_others_see_no_secret(number: signal.Signals, folder: Path) -> None:

@@ -365,6 +365,10 @@ async def test_a_keyring_that_is_locked_lacking_or_without_the_login_is_one_clea
             patch.setitem(sys.modules, "keyring", None)
             with pytest.raises(UsageError, match=r"pip install pulsoid-rec\[keyring\]"):
                 credentials.read(url)
+        with monkeypatch.context() as patch:
+            patch.setattr(FileKeyring, "set_password", lambda *_: None)
+            with pytest.raises(UsageError, match="keyring stores nothing"):
+                await enter(server, in_keyring=True)
         entries.write_text("{}")
         system_keyring.read.cache_clear()
         with pytest.raises(UsageError, match=r"There is no login .* in the system's keyring\. Log in again"):
