@@ -98,7 +98,7 @@ async def _revoke_all(server_url: ServerUrl, pair: TokenPair, timings: Timings) 
             if not await revoke(server_url, token, timings) and not await _is_invalid(server_url, token, timings):
                 raise RefusedError(f"{server_url.authority} did not revoke the token, which is still valid", "")
     except CannotConnectError as error:
-        raise RefusedError(f"The token was not revoked, and is still valid: {error.reason}", "") from None
+        raise RefusedError(f"The token was not revoked, and may still be valid: {error.reason}", "") from None
 
 
 async def _is_invalid(server_url: ServerUrl, token: str, timings: Timings) -> bool:
