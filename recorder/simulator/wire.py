@@ -50,9 +50,18 @@ def text_frame(payload: bytes) -> bytes:
 
     The same bytes go to every client, which is what makes many clients and high rates cheap.
     """
+    return _frame(b"\x81", payload)
+
+
+def binary_frame(payload: bytes) -> bytes:
+    """Wrap bytes into a binary frame, which Pulsoid never sends and clients are to ignore."""
+    return _frame(b"\x82", payload)
+
+
+def _frame(first: bytes, payload: bytes) -> bytes:
     size = len(payload)
     if size < 126:  # noqa: PLR2004 - the standard's own limits
-        return b"\x81" + size.to_bytes(1, "big") + payload
+        return first + size.to_bytes(1, "big") + payload
     if size < 1 << 16:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
-    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+        return first + b"\x7e" + size.to_bytes(2, "big") + payload
+    return first + b"\x7f" + size.to_bytes(8, "big") + payload

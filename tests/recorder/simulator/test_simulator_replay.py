@@ -18,7 +18,8 @@ from trio.testing import MockClock
 from trio_websocket import WebSocketConnection
 
 from pulsoid_rec.recorder.contract.errors import UsageError
-from pulsoid_rec.recorder.simulator.play import Play, Reading, pace, started_at
+from pulsoid_rec.recorder.simulator.events import Event
+from pulsoid_rec.recorder.simulator.play import Clock, Play, Reading, pace, started_at
 from pulsoid_rec.recorder.simulator.replay import read_replay
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 
@@ -115,7 +116,7 @@ def test_spreadsheets_mark_and_line_ends_are_taken(tmp_path: Path) -> None:
 def test_a_series_with_holes_is_taken_as_pandas_and_r_write_it(tmp_path: Path) -> None:
     lines = ["0.0,a,75.0", "1.5,a,", "2,a,NA", "3,a,NaN", ",a,80", "4,a,72.", "5e0,a,0.0", "6,a,2147483647.00"]
     play = read_replay(write(tmp_path, "\n".join(["time_s,member,bpm", *lines])))
-    assert [tuple(each) for each in play.readings] == [(0, "a", 75), (4, "a", 72), (5, "a", 0), (6, "a", 2147483647)]
+    assert [each[:3] for each in play.readings] == [(0, "a", 75), (4, "a", 72), (5, "a", 0), (6, "a", 2147483647)]
     assert (play.holes, play.first(1).holes) == (4, 4)
 
 
@@ -148,10 +149,10 @@ async def test_readings_are_sent_when_they_are_due_and_the_pace_does_not_drift(
     async def slow_clients() -> None:
         await trio.sleep(0.3 / speed)  # each pause is used up by three quarters
 
-    def send(reading: Reading, at: datetime) -> None:
+    def send(reading: Reading | Event, at: datetime) -> None:
         events.append((reading, at, trio.current_time() - began))
 
-    await pace(Play({}, readings, 799.6), speed, send, slow_clients)
+    await pace(Play({}, readings, 799.6), Clock.start(799.6, speed), send, slow_clients)
     assert [reading for reading, _, _ in events] == readings
     start_at = events[0][1]
     for reading, at, sent_after_s in events:
@@ -169,7 +170,8 @@ async def test_after_a_delay_all_that_is_due_is_sent_at_once(autojump_clock: Moc
             held_up = True
             await trio.sleep(2000)
 
-    await pace(Play({}, readings, 2999.0), 1.0, lambda *_: sent_after_s.append(trio.current_time() - began), clients)
+    play, clock = Play({}, readings, 2999.0), Clock.start(2999.0, 1.0)
+    await pace(play, clock, lambda *_: sent_after_s.append(trio.current_time() - began), clients)
     assert sent_after_s[:11] == list(range(11))
     assert set(sent_after_s[11:2011]) == {2010.0}
     assert sent_after_s[2011:] == list(range(2011, 3000))
