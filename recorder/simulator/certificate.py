@@ -4,9 +4,9 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
-from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 
 
 @contextmanager
@@ -22,8 +22,13 @@ def make_certificate() -> Iterator[tuple[ssl.SSLContext, Path]]:
         raise UsageError("--tls needs trustme", "Install it with `pip install 'pulsoid-rec[tls]'`.") from None
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost", "127.0.0.1", "::1").configure_cert(context)
-    with TemporaryDirectory(prefix="pulsoid-rec-tls-") as folder:
-        file = Path(folder, "ca.pem")
+    try:
+        authority.issue_cert("localhost", "127.0.0.1", "::1").configure_cert(context)
+        folder = TemporaryDirectory(prefix="pulsoid-rec-tls-")
+        file = Path(folder.name, "ca.pem")
         authority.cert_pem.write_to_path(str(file))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise StorageError(f"Cannot write the certificate to {gettempdir()}: {reason}", "Make room there.") from None
+    with folder:
         yield context, file

@@ -1,6 +1,7 @@
 """Messages as Pulsoid sends them, and the WebSocket frames that carry them."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -19,9 +20,26 @@ class Kind(StrEnum):
     ROOM_UPDATED = "room_updated"
 
 
+class RecordedConfig(Mapping[str, Any]):
+    """A config that is sent word for word as it is in `text`, its JSON."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._values: dict[str, Any] = json.loads(text)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
 def message(kind: Kind, at: datetime, payload: Mapping[str, Any]) -> bytes:
     """Build the compact JSON of an event that occurred at an aware instant."""
-    return msgspec.json.encode({"kind": kind, "timestamp": _timestamp(at), kind: payload})
+    return msgspec.json.encode({"kind": kind, "timestamp": _timestamp(at), kind: payload}, enc_hook=_encode_recorded)
 
 
 def heart_rate(profile_id: str, bpm: int, at: datetime) -> bytes:
@@ -37,6 +55,10 @@ def member_updated(profile_id: str, config: Config, at: datetime) -> bytes:
 def room_updated(room_id: str, config: Config, at: datetime) -> bytes:
     """Build the message that carries a room's config, first or changed."""
     return message(Kind.ROOM_UPDATED, at, {"room_id": room_id, "config": config})
+
+
+def _encode_recorded(config: RecordedConfig) -> msgspec.Raw:
+    return msgspec.Raw(config.text.encode())
 
 
 def _timestamp(at: datetime) -> str:
