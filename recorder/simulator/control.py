@@ -31,7 +31,7 @@ def control(request: Request, rooms: Mapping[str, Room], tokens: Collection[str]
 
     With several rooms one has to be named, there or in the query. One of `tokens` opens it, expired or not.
     """
-    if request.headers.get("host", "").lower().rpartition(":")[0] not in _LOOPBACK_NAMES:
+    if request.headers.get("host", "").lower().partition(":")[0] not in _LOOPBACK_NAMES:
         return _refuse(HTTPStatus.FORBIDDEN, "This is for 127.0.0.1 and localhost.")
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or token.strip() not in tokens:

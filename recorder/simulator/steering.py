@@ -25,8 +25,6 @@ def apply_event(room: Room, event: Event, at: datetime) -> None:
 
     Raises `UsageError` if it needs a member that the room does not have, or names several.
     """
-    if event.occurred_us is None:  # those of a recording are too many
-        log.info("%s: %s", room.room_id, plain(f"{event.action} {event.member}".strip()))
     match event.action:
         case "room":
             room.config = event.value
@@ -41,6 +39,8 @@ def apply_event(room: Room, event: Event, at: datetime) -> None:
             room.enqueue_raw(wire.text_frame(event.value.encode()))
         case _:
             _apply_to_member(room, event, at)
+    if event.occurred_us is None:  # those of a recording are too many
+        log.info("%s: %s", room.room_id, plain(f"{event.action} {event.member}".strip()))
 
 
 def _apply_to_member(room: Room, event: Event, at: datetime) -> None:
