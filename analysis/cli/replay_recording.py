@@ -30,10 +30,10 @@ _ROWS = f"""
     SELECT '{_READING}' AS what, profile_id AS member, bpm, NULL AS text, occurred_at, {_PLAYED_AT} AS played_at
     FROM heart_rate WHERE room_id = $1 AND played_at BETWEEN $2 AND $3
     UNION ALL
-    SELECT event, profile_id, NULL, config, occurred_at, {_PLAYED_AT} AS played_at
+    SELECT event, profile_id, NULL, config::VARCHAR, occurred_at, {_PLAYED_AT} AS played_at
     FROM member_events WHERE room_id = $1 AND played_at BETWEEN $4 AND $5
     UNION ALL
-    SELECT '{_ROOM}', NULL, NULL, config, occurred_at, {_PLAYED_AT} AS played_at
+    SELECT '{_ROOM}', NULL, NULL, config::VARCHAR, occurred_at, {_PLAYED_AT} AS played_at
     FROM room_events WHERE room_id = $1 AND played_at BETWEEN $4 AND $5
     UNION ALL
     SELECT '{_REJECTED}', NULL, NULL, raw, received_at, received_at AS played_at

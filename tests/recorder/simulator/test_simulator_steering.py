@@ -96,9 +96,11 @@ async def test_connections_end_as_asked_and_the_owner_who_is_removed_is_refused(
             async with connect(simulator) as websocket:
                 let(simulator, event)
                 assert await closing(websocket) == how
+                await simulator.wait_for_clients("demo", 0)
         async with connect(simulator) as websocket:
             let(simulator, "remove:Owner")
             assert await closing(websocket) == (1008, "removed from the room")
+            await simulator.wait_for_clients("demo", 0)
         assert (await refusal(simulator, path(), BEARER))[0] == 403
         let(simulator, "join:Owner")
         async with connect(simulator):
@@ -147,7 +149,8 @@ async def test_somebody_invited_among_made_up_people_gets_a_heart() -> None:
     ):
         await messages(client, 20)
         let(simulator, "join:Zoe")
-        zoe, bpms = "", []
+        zoe = ""
+        bpms: list[int] = []
         while len(bpms) < 30:
             [message] = await messages(client, 1)
             payload = message[message["kind"]]
