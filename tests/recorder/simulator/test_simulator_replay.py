@@ -88,6 +88,9 @@ def test_every_row_becomes_one_reading_in_order_of_time(
         ("time_s,member,bpm\n1, ,72\n", "has no member"),
         ("time_s,member,bpm\n0,a,72\n1e12,a,73\n", "spans"),
         ("time_s,member,bpm\n0,a," + "7" * 5000 + "\n", "as bpm"),
+        ("time_s,member,bpm,event\n0,a,72,\n5,,,jump:a\n", "Line 3 of the replay"),
+        ("time_s,member,bpm,event\n0,,72,binary\n", "has no member"),
+        ("time_s,member,bpm,event\n0,,,binary\n", "holds no reading"),
         (b"time_s,member,bpm\n0,\xff,72\n", "is not UTF-8 text"),
         (b"PK\x03\x04\x00\x00\x00\x00", "has no column"),
     ],
@@ -118,6 +121,32 @@ def test_a_series_with_holes_is_taken_as_pandas_and_r_write_it(tmp_path: Path) -
     play = read_replay(write(tmp_path, "\n".join(["time_s,member,bpm", *lines])))
     assert [each[:3] for each in play.readings] == [(0, "a", 75), (4, "a", 72), (5, "a", 0), (6, "a", 2147483647)]
     assert (play.holes, play.first(1).holes) == (4, 4)
+
+
+def test_a_column_has_events_and_who_joins_first_is_no_member_before(tmp_path: Path) -> None:
+    lines = [
+        "10,,,join:Zoe",
+        "11,Zoe,80,",
+        '12,Ada,70,"room:{""name"": ""Final, 2""}"',
+        "2,Ada,65,NA",
+        "30,,NaN,close:1012",
+        ",,,binary",
+        "10,Bob,60",
+    ]
+    play = read_replay(write(tmp_path, "\n".join(["time_s,member,bpm,event", *lines])))
+    assert play.events == (
+        Event(8.0, "join", "Zoe"),
+        Event(10.0, "room", "", {"name": "Final, 2"}),
+        Event(28.0, "close", "", 1012),
+    )
+    assert [reading[:3] for reading in play.readings] == [
+        (0, "Ada", 65),
+        (8, "Bob", 60),
+        (9, "Zoe", 80),
+        (10, "Ada", 70),
+    ]
+    assert (set(play.members), play.length_s, play.holes) == ({"Ada", "Bob"}, 28.0, 1)
+    assert play.first(9.5).events == play.events[:1]
 
 
 # By the clock
