@@ -119,6 +119,7 @@ async def test_replay_is_for_those_who_know_its_new_token_and_played_once_ends_a
 ROOM_PATH = path("demo", kinds="room_updated")
 
 
+@pytest.mark.slow
 async def test_tokens_of_every_kind_are_refused_as_pulsoid_does() -> None:
     kinds = {"stranger": (403, None, 200), "no-scope": (401, 7008, 200), "no-plan": (401, 7007, 402)}
     kinds["expired"] = (401, 7006, 403)
@@ -139,6 +140,7 @@ async def test_tokens_of_every_kind_are_refused_as_pulsoid_does() -> None:
         assert "a-stranger" not in running.output
 
 
+@pytest.mark.slow
 async def test_events_come_at_their_seconds_and_the_printed_lines_show_and_change_the_room(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("time_s,member,bpm\n0,Ada,70\n1,Ada,71\n", encoding="utf-8")
@@ -160,6 +162,7 @@ async def test_events_come_at_their_seconds_and_the_printed_lines_show_and_chang
         assert "demo: No member of demo is called 'Nobody'. Its members: Owner, Ada." in running.output
 
 
+@pytest.mark.slow
 async def test_tls_is_trusted_by_the_file_that_it_prints_and_removes_at_the_end(tmp_path: Path) -> None:
     async with simulate("--tls", "--members", "1") as running:
         shown = re.search(r"SSL_CERT_FILE=(\S+ca\.pem)|SSL_CERT_FILE = '(\S+ca\.pem)'", running.output)
@@ -170,8 +173,9 @@ async def test_tls_is_trusted_by_the_file_that_it_prints_and_removes_at_the_end(
         assert "PRIVATE KEY" not in authority.read_text(encoding="ascii")
         server, database = f"wss://localhost:{running.port}", tmp_path / "a.duckdb"
         arguments = ("record", "demo", "--server", server, "--db", database, "--duration", "2")
-        variables = {"PULSOID_TOKEN": DEMO_TOKEN, "SSL_CERT_FILE": str(authority)}
-        done = await trio.to_thread.run_sync(lambda: run_command(*arguments, **variables))
+        done = await trio.to_thread.run_sync(
+            lambda: run_command(*arguments, PULSOID_TOKEN=DEMO_TOKEN, SSL_CERT_FILE=str(authority))
+        )
         assert done.returncode == 0, done.stderr
         assert re.search(r"Recorded [1-9]\d* readings? of 1 member", done.stderr)
         if os.name == "posix":
