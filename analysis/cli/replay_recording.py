@@ -38,7 +38,7 @@ _ROWS = f"""
     UNION ALL
     SELECT '{_REJECTED}', NULL, NULL, raw, received_at, received_at AS played_at
     FROM rejected_messages
-    WHERE room_id = $1 AND connection_id IS NOT NULL AND raw <> '' AND played_at BETWEEN $4 AND $5
+    WHERE room_id = $1 AND NOT {IS_IMPORTED} AND raw <> '' AND played_at BETWEEN $4 AND $5
 """
 _STEPS = (
     "SELECT what, member, bpm, text, epoch_us(occurred_at) AS occurred_us, epoch_us(played_at) AS played_us"

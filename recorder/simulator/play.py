@@ -92,8 +92,8 @@ class Clock:
             return self.start_at + timedelta(milliseconds=round(step.time_s * 1000))
         try:
             return self.start_at + timedelta(microseconds=step.occurred_us)
-        except OverflowError:  # after the year 9999, where a recording's clock was centuries ahead
-            return datetime.max.replace(tzinfo=UTC)
+        except OverflowError:  # beyond the year 9999 or 1, where a recording's clock was wrong by so much
+            return datetime.max.replace(tzinfo=UTC) if step.occurred_us > 0 else datetime.min.replace(tzinfo=UTC)
 
     def now(self) -> datetime:
         """Return the time of the play."""

@@ -25,6 +25,7 @@ def apply_event(room: Room, event: Event, at: datetime) -> None:
 
     Raises `UsageError` if it needs a member that the room does not have, or names several.
     """
+    name = {**room.removed, **room.members}.get(event.member, {}).get("name") or event.member
     match event.action:
         case "room":
             room.config = event.value
@@ -40,7 +41,7 @@ def apply_event(room: Room, event: Event, at: datetime) -> None:
         case _:
             _apply_to_member(room, event, at)
     if event.occurred_us is None:  # those of a recording are too many
-        log.info("%s: %s", room.room_id, plain(f"{event.action} {event.member}".strip()))
+        log.info("%s: %s", room.room_id, plain(f"{event.action} {name}".strip()))
 
 
 def _apply_to_member(room: Room, event: Event, at: datetime) -> None:

@@ -1,13 +1,15 @@
 """A page of another origin in a real browser, as overlays are: plain WebSocket and fetch, with `--cors` and without."""
 
 import http.server
+import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from live_stage import ROOM, Room, open_browser, open_room
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 from room_client import ALL_KINDS
 
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
@@ -146,6 +148,21 @@ def test_an_overlay_can_read_every_refusal(page: Page) -> None:
         assert call(page, "POST", "/control", body="x" * 100_000)[0] == 413
         assert call(page, "GET", "/control")[0] == 405
         assert call(page, "GET", "/nowhere")[0] == 404
+
+
+def test_the_page_of_the_documentation_shows_the_room(page: Page, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"^```html\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    with open_room(SimulatorConfig(rooms={ROOM: None}, admits_pages=True)) as room:
+        file = tmp_path / "overlay.html"
+        file.write_text(example.replace("ws://127.0.0.1:8765", room.url), encoding="utf-8")
+        page.goto(file.as_uri())
+        room.wait_for_recorder()
+        room.send("user-1", 72)
+        room.send("user-2", 180)
+        room.name("user-1", "Ada")
+        room.send("user-1", 73)
+        expect(page.locator("li")).to_have_text(["Ada 73", "user-2 180"])
 
 
 def test_without_cors_a_page_gets_nothing_and_changes_nothing(page: Page) -> None:
