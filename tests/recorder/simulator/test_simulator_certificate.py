@@ -29,8 +29,8 @@ async def test_who_trusts_the_file_is_connected_and_nobody_else() -> None:
             async with open_client(simulator.port, path(), BEARER, trusting):
                 await simulator.wait_for_clients("demo")
             async with await trio.open_tcp_stream("127.0.0.1", simulator.port) as tcp:
+                stream = trio.SSLStream(tcp, ssl.create_default_context(), server_hostname="localhost")
                 with pytest.raises(trio.BrokenResourceError):
-                    stream = trio.SSLStream(tcp, ssl.create_default_context(), server_hostname="localhost")
                     await stream.do_handshake()
     assert not authority.parent.exists()
 
