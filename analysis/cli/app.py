@@ -26,6 +26,7 @@ from pulsoid_rec.recorder.cli.forget import forget
 from pulsoid_rec.recorder.cli.import_ import import_
 from pulsoid_rec.recorder.cli.interrupts import note_interrupts
 from pulsoid_rec.recorder.cli.live import LiveCommand
+from pulsoid_rec.recorder.cli.login import login, logout
 from pulsoid_rec.recorder.cli.record import record
 from pulsoid_rec.recorder.cli.recover import recover
 from pulsoid_rec.recorder.contract.display import FIT_ENCODING
@@ -50,6 +51,8 @@ COMMANDS = (
     import_,
     archive,
     forget,
+    login,
+    logout,
     simulate,
     demo,
 )  # in the order of `--help`

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -94,6 +94,15 @@ def simulate(
             "trust it is printed. It needs the extra `tls`.",
         ),
     ] = False,
+    device: Annotated[
+        Literal["ask", "approve", "deny", "expire", "slow"],
+        value_option(
+            "MODE",
+            "How `pulsoid-rec login` goes: ask, on the page that it shows; or by itself: approve, deny, expire, slow "
+            "(approve, but ask to slow down first).",
+            True,
+        ),
+    ] = "ask",
     seed: Annotated[
         int, typer.Option(metavar="N", help="A number that other people and other faults follow from.")
     ] = 1,
@@ -118,12 +127,14 @@ def simulate(
     At any time, POST /control with a token of the start lets an event occur, as of --event without the seconds: the
     text itself, or JSON such as {"event": "remove:Ada", "room": "demo"}. Of several rooms, name one so, or by ?room=ID.
 
-    It also answers GET /api/v1/token/validate and POST /oauth2/token. The latter renews demo-token, and no other, with
-    refresh_token=demo-refresh-token, client_id=demo-client and client_secret=demo-secret.
+    It also answers GET /api/v1/token/validate and POST /oauth2/token, /oauth2/device_authorization and /oauth2/revoke:
+    `pulsoid-rec login --client-id demo-client` gets a token. demo-token, and those, are refreshed with
+    client_id=demo-client and client_secret=demo-secret; the refresh token of demo-token is demo-refresh-token.
     """
     from pulsoid_rec.recorder.cli.simulator_run import run_simulator
     from pulsoid_rec.recorder.simulator.events import parse_timed_event
     from pulsoid_rec.recorder.simulator.faults import parse_faults
+    from pulsoid_rec.recorder.simulator.oauth import DeviceFlow
     from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 
     if replay is not None and members is not None:
@@ -156,6 +167,7 @@ def simulate(
         faults=parse_faults(fault or []),
         seed=seed,
         admits_pages=cors,
+        device_flow=DeviceFlow(device),
     )
     run_simulator(config, shown_token=shown_token, once=once, tls=tls)
 

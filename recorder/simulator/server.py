@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from random import Random
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
@@ -25,6 +25,7 @@ from pulsoid_rec.recorder.simulator.http_request import (
     read_request,
     send_response,
 )
+from pulsoid_rec.recorder.simulator.oauth import OAuth
 from pulsoid_rec.recorder.simulator.room import Room
 from pulsoid_rec.recorder.simulator.tokens import Refusal, Token, Tokens
 from pulsoid_rec.recorder.simulator.wire import Kind
@@ -32,7 +33,6 @@ from pulsoid_rec.recorder.simulator.wire import Kind
 LINGER_TIMEOUT_S = 1.0
 _ROOM_PATH = re.compile(r"/api/v2/data/rooms/([^/]+)/real_time")
 _VALIDATE_PATH = "/api/v1/token/validate"
-_RENEW_PATH = "/oauth2/token"
 _CORS = (
     ("Access-Control-Allow-Origin", "*"),
     ("Access-Control-Allow-Headers", "authorization, content-type"),
@@ -56,10 +56,12 @@ class Server:
         limits: ClientLimits,
         *,
         admits_pages: bool,
+        oauth: OAuth,
     ) -> None:
         self.rooms = rooms
         self.tokens = tokens
         self._control_tokens = frozenset(tokens.issued)
+        self._oauth = oauth
         self.refuse = faults.refuse
         self.accepted = 0
         self.refused: Counter[int] = Counter()
@@ -114,9 +116,9 @@ class Server:
             while await stream.receive_some():
                 pass
 
-    def _dispatch(self, request: Request) -> Response | tuple[Room, Token]:  # noqa: PLR0911 - one for each path
+    def _dispatch(self, request: Request) -> Response | tuple[Room, Token]:
         now_s = trio.current_time()
-        if "origin" in request.headers and not self._admits_pages:
+        if "origin" in request.headers and not (self._admits_pages or self._oauth.is_own_page(request)):
             # Any page that somebody visits can connect to this machine, and only then does a browser send `Origin`.
             return _refuse(HTTPStatus.FORBIDDEN, "pages in a browser are refused without --cors")
         if request.method == "OPTIONS" and self._admits_pages:  # what a browser asks before it sends `Authorization`
@@ -131,10 +133,7 @@ class Server:
             return _require_method("POST", request) or control(request, self.rooms, self._control_tokens)
         if request.path == _VALIDATE_PATH:
             return _require_method("GET", request) or self.tokens.validate(request, now_s)
-        if request.path == _RENEW_PATH:
-            form = dict(parse_qsl(request.body.decode("latin-1")))
-            return _require_method("POST", request) or self.tokens.renew(form, now_s)
-        return _refuse(HTTPStatus.NOT_FOUND, "not_found")
+        return self._oauth.respond(request, now_s) or _refuse(HTTPStatus.NOT_FOUND, "not_found")
 
     def _admit(self, room_id: str, request: Request, now_s: float) -> Response | tuple[Room, Token]:
         if misuse := _require_method("GET", request) or _require_websocket(request):

@@ -21,6 +21,7 @@ from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.simulator.client import DEFAULT_LIMITS, GOING_AWAY, ClientLimits, disconnect
 from pulsoid_rec.recorder.simulator.events import Event
 from pulsoid_rec.recorder.simulator.faults import NO_FAULTS, Faults
+from pulsoid_rec.recorder.simulator.oauth import DEFAULT_DEVICE_FLOW, DeviceFlow, OAuth
 from pulsoid_rec.recorder.simulator.play import Clock, Play, Reading, now, pace
 from pulsoid_rec.recorder.simulator.room import Room
 from pulsoid_rec.recorder.simulator.server import Server
@@ -51,6 +52,7 @@ class SimulatorConfig:
     rooms: Mapping[str, Play | None] = field(default_factory=lambda: {"demo": None})
     tokens: tuple[Token, ...] = (Token(DEMO_TOKEN, refresh_token=DEMO_REFRESH_TOKEN),)
     application: Application = DEMO_APPLICATION  # the client id and secret that renew tokens
+    device_flow: DeviceFlow = DEFAULT_DEVICE_FLOW  # how logins go
     speed: float = 1.0  # seconds of a play in a second
     port: int = 0  # 0 for any free one
     ssl_context: ssl.SSLContext | None = None  # to serve `wss` with
@@ -140,8 +142,10 @@ def _make_server(config: SimulatorConfig) -> Server:
     if config.faults.expire is not None:
         tokens = tuple(replace(token, life_s=min(token.life_s, config.faults.expire)) for token in tokens)
     known = Tokens(tokens, config.application, trio.current_time())
+    scheme = "http" if config.ssl_context is None else "https"
+    oauth = OAuth(known, config.device_flow, scheme, config.faults.expire or Token.life_s)
     random = Random(f"{config.seed}/faults")
-    return Server(rooms, known, config.faults, random, config.limits, admits_pages=config.admits_pages)
+    return Server(rooms, known, config.faults, random, config.limits, admits_pages=config.admits_pages, oauth=oauth)
 
 
 async def _run_play(room: Room, play: Play | None, speed: float) -> None:
