@@ -20,6 +20,7 @@ from pulsoid_rec.analysis.cli.mark import mark
 from pulsoid_rec.analysis.cli.output import print_message
 from pulsoid_rec.analysis.cli.report import report
 from pulsoid_rec.analysis.cli.sessions import sessions
+from pulsoid_rec.analysis.cli.simulate import simulate
 from pulsoid_rec.recorder.cli.archive import archive
 from pulsoid_rec.recorder.cli.forget import forget
 from pulsoid_rec.recorder.cli.import_ import import_
@@ -28,7 +29,6 @@ from pulsoid_rec.recorder.cli.live import LiveCommand
 from pulsoid_rec.recorder.cli.login import login, logout
 from pulsoid_rec.recorder.cli.record import record
 from pulsoid_rec.recorder.cli.recover import recover
-from pulsoid_rec.recorder.cli.simulate import simulate
 from pulsoid_rec.recorder.contract.display import FIT_ENCODING
 from pulsoid_rec.recorder.contract.errors import MEMORY_HINT, ExitCode, PulsoidRecError, is_out_of_memory
 

@@ -6,11 +6,13 @@ Pure and reproducible: the same seed and room give the same people and the same 
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
+from string import ascii_uppercase
 from uuid import UUID
 
+from pulsoid_rec.recorder.simulator.events import Event
 from pulsoid_rec.recorder.simulator.play import Play, Reading, Readings
 from pulsoid_rec.recorder.simulator.wire import Config
 
@@ -92,16 +94,38 @@ def play_people(count: int, seed: int, room_id: str) -> Play:
     """Make an endless play of made-up people, each with a reading a second except in occasional dropouts."""
     people = make_people(count, seed, room_id)
     members = {person.profile_id: person.config for person in people}
-    return Play(members, Readings(lambda: _make_readings(people, seed, room_id)), math.inf)
+
+    def invite(name: str) -> tuple[str, Config]:
+        person = replace(_make_person(len(people), Random(f"{seed}/{room_id}/person/{name}")), name=name)
+        people.append(person)
+        return person.profile_id, person.config
+
+    return Play(members, Readings(lambda: _make_readings(people, seed, room_id)), math.inf, invite=invite)
 
 
 def _make_readings(people: list[Person], seed: int, room_id: str) -> Iterator[Reading]:
-    in_turn = sorted(people, key=lambda person: person.phase_ms)
-    hearts = [heart_rates(person, seed, room_id) for person in in_turn]
+    in_turn: list[tuple[Person, Iterator[int | None]]] = []
     for second in itertools.count():
-        for person, heart in zip(in_turn, hearts, strict=True):
+        for person in people[len(in_turn) :]:  # at first all, later those invited meanwhile
+            in_turn.append((person, itertools.islice(heart_rates(person, seed, room_id), second, None)))
+            in_turn.sort(key=lambda each: each[0].phase_ms)
+        for person, heart in in_turn:
             if (bpm := next(heart)) is not None:
                 yield Reading(second + person.phase_ms / 1000, person.profile_id, bpm)
+
+
+def make_visits(count: int, seed: int, room_id: str) -> Iterator[Event]:
+    """Yield without end who of the people leaves, comes back and is renamed: each about once in ten minutes."""
+    people = make_people(count, seed, room_id)
+    random = Random(f"{seed}/{room_id}/visits")
+    time_s = 0.0
+    while len(people) > 1:  # the room of one would fall silent
+        person, renamed = random.sample(people, 2)
+        for action, shortest_s, longest_s in (("remove", 90, 300), ("join", 30, 120)):
+            time_s += random.randint(shortest_s, longest_s)
+            yield Event(float(time_s), action, person.profile_id)
+        time_s += random.randint(60, 180)
+        yield Event(float(time_s), "rename", renamed.profile_id, f"{renamed.name} {random.choice(ascii_uppercase)}.")
 
 
 def loads(seed: int, room_id: str) -> Iterator[float]:

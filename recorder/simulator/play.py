@@ -1,13 +1,16 @@
 """Plays: the members of a room, their readings in order, and the pace at which these are sent."""
 
 import itertools
+import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from heapq import merge
 from typing import NamedTuple
 
 import trio
 
+from pulsoid_rec.recorder.simulator.events import Event
 from pulsoid_rec.recorder.simulator.wire import Config
 
 _MOST_AT_ONCE = 500  # readings between two waits for slow clients
@@ -19,6 +22,7 @@ class Reading(NamedTuple):
     time_s: float
     profile_id: str
     bpm: int
+    occurred_us: int | None = None  # its own time where that is another, likewise since the beginning
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,11 @@ class Play:
     members: Mapping[str, Config]  # each one's config, by profile id
     readings: Iterable[Reading]  # in order of time, none before 0 s; can be iterated over more than once
     length_s: float  # infinite if it never ends
+    events: Iterable[Event] = ()  # likewise in order, and beside readings of the same time before them
+    config: Config | None = None  # of the room
+    invite: Callable[[str], tuple[str, Config]] = lambda name: (name, {"name": name})
+    """Gives the profile id and config of somebody new, by name."""
+
     holes: int = 0  # lines of the file that it was read from that have no heart rate, or no time
 
     def first(self, length_s: float) -> "Play":
@@ -45,7 +54,8 @@ class Play:
         if length_s >= self.length_s:
             return self
         readings = Readings(lambda: itertools.takewhile(lambda reading: reading.time_s < length_s, self.readings))
-        return replace(self, readings=readings, length_s=length_s)
+        events = tuple(itertools.takewhile(lambda event: event.time_s < length_s, self.events))
+        return replace(self, readings=readings, events=events, length_s=length_s)
 
 
 def started_at(length_s: float, speed: float, now: datetime) -> datetime:
@@ -58,26 +68,63 @@ def started_at(length_s: float, speed: float, now: datetime) -> datetime:
     return (now - timedelta(seconds=ahead_s)).replace(microsecond=0)
 
 
+@dataclass(frozen=True)
+class Clock:
+    """The time of a play that began at `started_s` of trio's clock, at `speed` seconds of it per second."""
+
+    started_s: float
+    start_at: datetime
+    speed: float
+
+    @classmethod
+    def start(cls, length_s: float, speed: float) -> "Clock":
+        """Start a play now; above a speed of 1 it must have an end."""
+        return cls(trio.current_time(), started_at(length_s, speed, datetime.now(UTC)), speed)
+
+    def due_s(self, step: Reading | Event) -> float:
+        """Return when a step is due, in trio's time."""
+        return self.started_s + step.time_s / self.speed
+
+    def at(self, step: Reading | Event) -> datetime:
+        """Return the time at which a step occurs."""
+        if step.occurred_us is None:
+            # Frames have milliseconds; as integers they add up without rounding errors.
+            return self.start_at + timedelta(milliseconds=round(step.time_s * 1000))
+        try:
+            return self.start_at + timedelta(microseconds=step.occurred_us)
+        except OverflowError:  # beyond the year 9999 or 1, where a recording's clock was wrong by so much
+            return datetime.max.replace(tzinfo=UTC) if step.occurred_us > 0 else datetime.min.replace(tzinfo=UTC)
+
+    def now(self) -> datetime:
+        """Return the time of the play."""
+        elapsed_s = (trio.current_time() - self.started_s) * self.speed
+        return self.start_at + timedelta(milliseconds=math.floor(elapsed_s * 1000))
+
+
+def now() -> datetime:
+    """Return the present in whole milliseconds, as Pulsoid sends it."""
+    at = datetime.now(UTC)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
 async def pace(
     play: Play,
-    speed: float,
-    send: Callable[[Reading, datetime], None],
+    clock: Clock,
+    send: Callable[[Reading | Event, datetime], None],
     wait_for_slow_clients: Callable[[], Awaitable[None]],
 ) -> None:
-    """Send each reading when it is due; if late, all that are due at once.
+    """Send each reading and event when it is due; if late, all that are due at once.
 
-    `speed` is in seconds of the play per second; above 1 the play must have an end. `send` is called with each reading
-    and its event time, `wait_for_slow_clients` before each pause, and regularly while there is none.
+    `send` is called with each and the time at which it occurs, `wait_for_slow_clients` before each pause, and regularly
+    while there is none.
     """
-    start = trio.current_time()
-    start_at = started_at(play.length_s, speed, datetime.now(UTC))
-    for number, reading in enumerate(play.readings):
-        due = start + reading.time_s / speed
-        if due > trio.current_time():
+    steps: Iterable[Reading | Event] = merge(play.events, play.readings, key=lambda step: step.time_s)
+    for number, step in enumerate(steps):
+        due_s = clock.due_s(step)
+        if due_s > trio.current_time():
             await wait_for_slow_clients()
-            await trio.sleep_until(due)
+            await trio.sleep_until(due_s)
         elif number % _MOST_AT_ONCE == 0:
             await wait_for_slow_clients()
-        # Frames have milliseconds; as integers they add up without rounding errors.
-        send(reading, start_at + timedelta(milliseconds=round(reading.time_s * 1000)))
+        send(step, clock.at(step))
     await wait_for_slow_clients()

@@ -1,30 +1,35 @@
 """Read a recording from a CSV file, as a play."""
 
 import csv
+import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.owned_files import open_file
+from pulsoid_rec.recorder.simulator.events import Event, parse_event
 from pulsoid_rec.recorder.simulator.play import Play, Reading
+from pulsoid_rec.recorder.simulator.wire import Config
 
 COLUMNS = ("time_s", "member", "bpm")
+EVENT_COLUMN = "event"
 LONGEST_S = 10 * 365 * 24 * 3600.0
 LARGEST_BPM = 2**31 - 1  # what the table can hold
 HOLES = {"", "nan", "na", "null", "none"}  # how pandas, R and others write that there is no value, in any case
 _WHOLE = re.compile(r"([0-9]{1,10})(?:\.0*)?")
-_HINT = f"A replay is a CSV file with a header line and the columns {','.join(COLUMNS)}."
+_HINT = f"A replay is a CSV file with a header line and the columns {','.join(COLUMNS)}, and perhaps {EVENT_COLUMN}."
 
 
 def read_replay(path: Path) -> Play:
-    """Read a CSV of `time_s,member,bpm` as a play.
+    """Read a CSV of `time_s,member,bpm`, and perhaps `event` in the grammar of `events`, as a play.
 
     It is UTF-8, with a header line; `time_s` in seconds, fractional or not, in any order and from any start; `bpm` a
     whole number, 0 or more, such as 75 or 75.0. Lines without a time or bpm are left out, and counted as `holes`; other
-    columns are ignored. The play has every reading once, by time, the first one at 0 s; rows of one instant stay in the
-    file's order. `member` is both profile id and name. Raises `UsageError` if the file cannot be read, lacks a column,
+    columns are ignored. A line with an event is a reading, too, if it has a bpm. The play has everything once, by time,
+    the first at 0 s; rows of one instant stay in the file's order. `member` is both profile id and name, and is a
+    member from the start unless a `join` comes first. Raises `UsageError` if the file cannot be read, lacks a column,
     holds no reading, or has an invalid line.
     """
     try:
@@ -37,22 +42,33 @@ def read_replay(path: Path) -> Play:
         raise UsageError(f"The replay {path} is not UTF-8 text", _HINT) from None
     except csv.Error as error:
         raise UsageError(f"The replay {path} is not a CSV file: {error}", _HINT) from None
-    readings = sorted(filter(None, lines), key=lambda reading: reading.time_s)
-    if not readings:
+    steps = sorted(itertools.chain.from_iterable(lines), key=lambda step: step.time_s)
+    if not any(isinstance(step, Reading) for step in steps):
         raise UsageError(f"The replay {path} holds no reading", _HINT)
-    first_s = readings[0].time_s
-    if readings[-1].time_s - first_s > LONGEST_S:
+    first_s = steps[0].time_s
+    length_s = steps[-1].time_s - first_s
+    if length_s > LONGEST_S:
         raise UsageError(f"The replay {path} spans more than ten years", "Give time_s in seconds.")
+    readings = tuple(step._replace(time_s=step.time_s - first_s) for step in steps if isinstance(step, Reading))
+    events = tuple(step._replace(time_s=step.time_s - first_s) for step in steps if isinstance(step, Event))
     return Play(
-        members={reading.profile_id: {"name": reading.profile_id} for reading in readings},
-        readings=tuple(reading._replace(time_s=reading.time_s - first_s) for reading in readings),
-        length_s=readings[-1].time_s - first_s,
-        holes=len(lines) - len(readings),
+        dict(_first_members(events, readings)), readings, length_s, events, holes=sum(not line for line in lines)
     )
 
 
-def _parse(lines: Iterator[str], path: Path) -> Iterator[Reading | None]:
-    """Yield the reading of each line, or None for a hole."""
+def _first_members(events: Sequence[Event], readings: Sequence[Reading]) -> Iterator[tuple[str, Config]]:
+    """Yield who is a member from the start: those with a reading before they join, if they join at all."""
+    joined_s: dict[str, float] = {}
+    for event in events:
+        if event.action == "join":
+            joined_s.setdefault(event.member, event.time_s)
+    for reading in readings:
+        if reading.time_s < joined_s.get(reading.profile_id, math.inf):
+            yield reading.profile_id, {"name": reading.profile_id}
+
+
+def _parse(lines: Iterator[str], path: Path) -> Iterator[list[Reading | Event]]:
+    """Yield what each line has: a reading, an event, or both; nothing for a hole."""
     rows = csv.DictReader(lines)
     if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
         raise UsageError(f"The replay {path} has no column {' and no column '.join(missing)}", _HINT)
@@ -60,12 +76,23 @@ def _parse(lines: Iterator[str], path: Path) -> Iterator[Reading | None]:
         where = f"Line {rows.line_num} of the replay {path}"
         if any(row[name] is None for name in COLUMNS):
             raise UsageError(f"{where} has too few columns", _HINT)
-        if not row["member"].strip():
+        event = row.get(EVENT_COLUMN) or ""
+        has_event, has_bpm = (text.strip().lower() not in HOLES for text in (event, row["bpm"]))
+        if not row["member"].strip() and (has_bpm or not has_event):
             raise UsageError(f"{where} has no member", _HINT)
-        if any(row[name].strip().lower() in HOLES for name in ("time_s", "bpm")):
-            yield None
+        if row["time_s"].strip().lower() in HOLES:
+            yield []
             continue
-        yield Reading(_parse_time_s(row["time_s"], where), row["member"].strip(), _parse_bpm(row["bpm"], where))
+        time_s = _parse_time_s(row["time_s"], where)
+        steps: list[Reading | Event] = []
+        if has_event:
+            try:
+                steps.append(parse_event(event, time_s))
+            except UsageError as error:
+                raise UsageError(f"{where}: {error.message}", error.hint) from None
+        if has_bpm:
+            steps.append(Reading(time_s, row["member"].strip(), _parse_bpm(row["bpm"], where)))
+        yield steps
 
 
 def _parse_time_s(text: str, where: str) -> float:

@@ -1,28 +1,35 @@
 """A room: its members, its connections, and what is sent to them."""
 
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from random import Random
+from typing import Any
 
 import trio
 
 from pulsoid_rec.recorder.simulator import wire
 from pulsoid_rec.recorder.simulator.client import TOO_SLOW, Client
 from pulsoid_rec.recorder.simulator.faults import MALFORMED, Faults
-from pulsoid_rec.recorder.simulator.play import Reading
+from pulsoid_rec.recorder.simulator.play import Clock, Play, Reading, now
+from pulsoid_rec.recorder.simulator.tokens import OWNER_ID
 from pulsoid_rec.recorder.simulator.wire import Config, Kind
 
 
 class Room:
-    """A room and the connections to it; `members` has each member's config, `random` decides when faults occur."""
+    """A room and the connections to it, as a play begins; `random` decides when faults occur.
 
-    def __init__(
-        self, room_id: str, members: dict[str, Config], faults: Faults, random: Random, write_timeout_s: float
-    ) -> None:
+    `members` has each member's config by profile id, `removed` the last one of those who were removed.
+    """
+
+    def __init__(self, room_id: str, play: Play | None, faults: Faults, random: Random, write_timeout_s: float) -> None:
+        play = play or Play({}, (), 0.0)
         self.room_id = room_id
-        self.config: Config = {"name": f"Room {room_id}"}
-        self.members = members
+        self.config: Config = {"name": f"Room {room_id}"} if play.config is None else play.config
+        self.members: dict[str, Config] = {OWNER_ID: {"name": "Owner"}, **play.members}
+        self.removed: dict[str, Config] = {}
+        self.invite = play.invite
+        self.clock: Clock | None = None
         self.clients: set[Client] = set()
         self.readings = 0
         self.first_joined = trio.Event()
@@ -55,6 +62,26 @@ class Room:
         """Wait until exactly `count` clients are connected."""
         while len(self.clients) != count:
             await self._changed.park()
+
+    def now(self) -> datetime:
+        """Return the time of an event that occurs now: in a play that is played fast, that of the play."""
+        return now() if self.clock is None or self.played.is_set() else self.clock.now()
+
+    def notify(self, kind: Kind, payload: Mapping[str, Any], at: datetime) -> None:
+        """Send an event of the room or a member to all clients who subscribed to that; it is news to them but once."""
+        frame = wire.text_frame(wire.message(kind, at, payload))
+        for client in self.clients:
+            if kind == Kind.ROOM_UPDATED:
+                client.has_room_config = True
+            elif kind == Kind.ROOM_MEMBER_UPDATED:
+                client.known_members.add(payload["profile_id"])
+            client.enqueue(kind, frame)
+
+    def enqueue_raw(self, *pieces: bytes) -> None:
+        """Queue bytes for all clients, whatever they subscribed to."""
+        for client in self.clients:
+            for piece in pieces:
+                client.enqueue_raw(piece)
 
     def send_reading(self, reading: Reading, at: datetime) -> None:
         """Send a reading to all clients; each first gets the room and the member if it has not had them yet."""

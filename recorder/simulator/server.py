@@ -16,6 +16,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_st
 
 from pulsoid_rec.recorder.simulator.client import CUT, Client, ClientLimits
 from pulsoid_rec.recorder.simulator.client_stream import ClientStream
+from pulsoid_rec.recorder.simulator.control import CONTROL_PATH, control
 from pulsoid_rec.recorder.simulator.faults import Faults
 from pulsoid_rec.recorder.simulator.http_request import (
     BadRequestError,
@@ -32,7 +33,12 @@ from pulsoid_rec.recorder.simulator.wire import Kind
 LINGER_TIMEOUT_S = 1.0
 _ROOM_PATH = re.compile(r"/api/v2/data/rooms/([^/]+)/real_time")
 _VALIDATE_PATH = "/api/v1/token/validate"
-_CORS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Allow-Headers", "authorization"))
+_CORS = (
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Allow-Headers", "authorization, content-type"),
+    ("Access-Control-Allow-Methods", "GET, POST"),
+    ("Access-Control-Allow-Private-Network", "true"),  # from a page of the internet to this machine
+)
 _DISCONNECTED = (trio.BrokenResourceError, trio.ClosedResourceError, ConnectionClosed, OSError, ssl.SSLError)
 
 log = logging.getLogger("simulator")  # apart from the recorder's own log
@@ -54,6 +60,7 @@ class Server:
     ) -> None:
         self.rooms = rooms
         self.tokens = tokens
+        self._control_tokens = frozenset(tokens.issued)
         self._oauth = oauth
         self.refuse = faults.refuse
         self.accepted = 0
@@ -88,17 +95,26 @@ class Server:
         try:
             request = await read_request(stream)
         except BadRequestError as error:
-            await _answer_and_linger(stream, _refuse(error.status, "bad_request"))
+            await self._answer(stream, _refuse(error.status, "bad_request"))
             return None
         if request is None:
             return None
         outcome = self._dispatch(request)
         if isinstance(outcome, Response):
-            if self._admits_pages:
-                outcome = replace(outcome, headers=(*outcome.headers, *_CORS))
-            await _answer_and_linger(stream, outcome)
+            await self._answer(stream, outcome)
             return None
         return request, *outcome
+
+    async def _answer(self, stream: trio.abc.Stream, response: Response) -> None:
+        if self._admits_pages:
+            response = replace(response, headers=(*response.headers, *_CORS))
+        await send_response(stream, response)
+        # Closing a socket with unread data resets it, and the client may never see the answer: so it closes first.
+        with trio.move_on_after(LINGER_TIMEOUT_S):
+            if isinstance(stream, trio.abc.HalfCloseableStream):
+                await stream.send_eof()
+            while await stream.receive_some():
+                pass
 
     def _dispatch(self, request: Request) -> Response | tuple[Room, Token]:
         now_s = trio.current_time()
@@ -113,6 +129,8 @@ class Server:
                 self.refused[outcome.status] += 1
                 log.info("refused a client with %d: %s", outcome.status, outcome.content["error_message"])
             return outcome
+        if request.path == CONTROL_PATH:
+            return _require_method("POST", request) or control(request, self.rooms, self._control_tokens)
         if request.path == _VALIDATE_PATH:
             return _require_method("GET", request) or self.tokens.validate(request, now_s)
         return self._oauth.respond(request, now_s) or _refuse(HTTPStatus.NOT_FOUND, "not_found")
@@ -162,16 +180,6 @@ class Server:
     async def _call_after_about(self, seconds: float, function: Callable[[], None]) -> None:
         await trio.sleep(seconds * self._random.uniform(0.5, 1.5))
         function()
-
-
-async def _answer_and_linger(stream: trio.abc.Stream, response: Response) -> None:
-    # Closing a socket with unread data resets it, and the client may never see the answer: so it closes first.
-    await send_response(stream, response)
-    with trio.move_on_after(LINGER_TIMEOUT_S):
-        if isinstance(stream, trio.abc.HalfCloseableStream):
-            await stream.send_eof()
-        while await stream.receive_some():
-            pass
 
 
 def parse_kinds(text: str | None) -> tuple[frozenset[str], frozenset[str]]:

@@ -12,27 +12,28 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from random import Random
 
 import trio
 
+from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.simulator.client import DEFAULT_LIMITS, GOING_AWAY, ClientLimits, disconnect
+from pulsoid_rec.recorder.simulator.events import Event
 from pulsoid_rec.recorder.simulator.faults import NO_FAULTS, Faults
 from pulsoid_rec.recorder.simulator.oauth import DEFAULT_DEVICE_FLOW, DeviceFlow, OAuth
-from pulsoid_rec.recorder.simulator.play import Play, Reading, pace
+from pulsoid_rec.recorder.simulator.play import Clock, Play, Reading, now, pace
 from pulsoid_rec.recorder.simulator.room import Room
 from pulsoid_rec.recorder.simulator.server import Server
+from pulsoid_rec.recorder.simulator.steering import apply_event
 from pulsoid_rec.recorder.simulator.tokens import (
     DEMO_APPLICATION,
     DEMO_REFRESH_TOKEN,
     DEMO_TOKEN,
-    OWNER_ID,
     Application,
     Token,
     Tokens,
 )
-from pulsoid_rec.recorder.simulator.wire import Config
 
 HOST = "127.0.0.1"  # not reachable from the network
 CLOSE_TIMEOUT_S = 2.0
@@ -101,12 +102,6 @@ class Simulator:
                 await trio.sleep(0.05)
 
 
-def now() -> datetime:
-    """Return the present in whole milliseconds, as Pulsoid sends it."""
-    at = datetime.now(UTC)
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
-
-
 @asynccontextmanager
 async def open_simulator(config: SimulatorConfig | None = None) -> AsyncIterator[Simulator]:
     """Serve on loopback until the block ends; without a config, a silent room `demo`.
@@ -141,13 +136,11 @@ async def open_simulator(config: SimulatorConfig | None = None) -> AsyncIterator
 def _make_server(config: SimulatorConfig) -> Server:
     rooms = {}
     for room_id, play in config.rooms.items():
-        members: dict[str, Config] = {OWNER_ID: {"name": "Owner"}, **(play.members if play is not None else {})}
-        rooms[room_id] = Room(
-            room_id, members, config.faults, Random(f"{config.seed}/{room_id}/faults"), config.limits.write_timeout_s
-        )
+        random = Random(f"{config.seed}/{room_id}/faults")
+        rooms[room_id] = Room(room_id, play, config.faults, random, config.limits.write_timeout_s)
     tokens = config.tokens
     if config.faults.expire is not None:
-        tokens = tuple(replace(token, life_s=config.faults.expire) for token in tokens)
+        tokens = tuple(replace(token, life_s=min(token.life_s, config.faults.expire)) for token in tokens)
     known = Tokens(tokens, config.application, trio.current_time())
     scheme = "http" if config.ssl_context is None else "https"
     oauth = OAuth(known, config.device_flow, scheme, config.faults.expire or Token.life_s)
@@ -156,9 +149,19 @@ def _make_server(config: SimulatorConfig) -> Server:
 
 
 async def _run_play(room: Room, play: Play | None, speed: float) -> None:
+    def send(step: Reading | Event, at: datetime) -> None:
+        if isinstance(step, Reading):
+            room.send_reading(step, at)
+            return
+        try:
+            apply_event(room, step, at)
+        except UsageError as error:
+            log.warning("%s: %s", room.room_id, error)
+
     if play is not None:
         await room.first_joined.wait()
         log.info("%s: the play begins", room.room_id)
-        await pace(play, speed, room.send_reading, room.wait_for_slow_clients)
+        room.clock = Clock.start(play.length_s, speed)
+        await pace(play, room.clock, send, room.wait_for_slow_clients)
         log.info("%s: the play is over after %s readings", room.room_id, f"{room.readings:,}")
     room.played.set()

@@ -6,7 +6,9 @@ Statuses and codes are Pulsoid's ("Error Code Format" and "Validate authorizatio
 import secrets
 from dataclasses import astuple, dataclass, replace
 from http import HTTPStatus
+from typing import Any
 
+from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.simulator.http_request import Request, Response
 
 ROOM_SCOPE = "data:room:read"
@@ -26,6 +28,27 @@ class Token:
     life_s: float = 30 * DAY_S  # from its issue to its expiry
     premium: bool = True  # whether the user has the plan that Pulsoid requires
     refresh_token: str = ""  # renews it once; empty for none
+
+
+_KINDS: dict[str, dict[str, Any]] = {
+    "stranger": {"profile_id": "00000000-0000-4000-8000-00000000ffff"},
+    "no-scope": {"scopes": ("data:heart_rate:read",)},
+    "no-plan": {"premium": False},
+    "expired": {"life_s": 0.0},
+}
+
+
+def parse_token(text: str) -> Token:
+    """Parse a token, which `KIND:` may precede: `stranger`, `no-scope`, `no-plan` or `expired`.
+
+    Raises `UsageError` if there is no such kind, or the token has characters that none has.
+    """
+    before, colon, access_token = text.rpartition(":")
+    if colon and before not in _KINDS:
+        raise UsageError(f"--token has no kind {before[:20]!r}", f"Write KIND:TEXT; the kinds are {', '.join(_KINDS)}.")
+    if not (access_token.isascii() and access_token.isprintable()) or " " in access_token or not access_token:
+        raise UsageError("--token is empty, or has characters that no token has", "Use letters, digits and dashes.")
+    return Token(access_token, **_KINDS.get(before, {}))
 
 
 @dataclass(frozen=True)

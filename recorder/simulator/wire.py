@@ -1,6 +1,7 @@
 """Messages as Pulsoid sends them, and the WebSocket frames that carry them."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -19,9 +20,26 @@ class Kind(StrEnum):
     ROOM_UPDATED = "room_updated"
 
 
+class RecordedConfig(Mapping[str, Any]):
+    """A config that is sent word for word as it is in `text`, its JSON."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._values: dict[str, Any] = json.loads(text)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
 def message(kind: Kind, at: datetime, payload: Mapping[str, Any]) -> bytes:
     """Build the compact JSON of an event that occurred at an aware instant."""
-    return msgspec.json.encode({"kind": kind, "timestamp": _timestamp(at), kind: payload})
+    return msgspec.json.encode({"kind": kind, "timestamp": _timestamp(at), kind: payload}, enc_hook=_encode_recorded)
 
 
 def heart_rate(profile_id: str, bpm: int, at: datetime) -> bytes:
@@ -39,6 +57,10 @@ def room_updated(room_id: str, config: Config, at: datetime) -> bytes:
     return message(Kind.ROOM_UPDATED, at, {"room_id": room_id, "config": config})
 
 
+def _encode_recorded(config: RecordedConfig) -> msgspec.Raw:
+    return msgspec.Raw(config.text.encode())
+
+
 def _timestamp(at: datetime) -> str:
     """Format an aware instant as ISO 8601 in UTC with `Z`, with as few digits as it needs: 0, 3 or 6."""
     precision = "microseconds" if at.microsecond % 1000 else "milliseconds" if at.microsecond else "seconds"
@@ -50,9 +72,18 @@ def text_frame(payload: bytes) -> bytes:
 
     The same bytes go to every client, which is what makes many clients and high rates cheap.
     """
+    return _frame(b"\x81", payload)
+
+
+def binary_frame(payload: bytes) -> bytes:
+    """Wrap bytes into a binary frame, which Pulsoid never sends and clients are to ignore."""
+    return _frame(b"\x82", payload)
+
+
+def _frame(first: bytes, payload: bytes) -> bytes:
     size = len(payload)
     if size < 126:  # noqa: PLR2004 - the standard's own limits
-        return b"\x81" + size.to_bytes(1, "big") + payload
+        return first + size.to_bytes(1, "big") + payload
     if size < 1 << 16:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
-    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+        return first + b"\x7e" + size.to_bytes(2, "big") + payload
+    return first + b"\x7f" + size.to_bytes(8, "big") + payload

@@ -50,18 +50,26 @@ class Room:
     def name(self, profile_id: str, name: str) -> None:
         trio.from_thread.run(self._simulator.update_member, ROOM, profile_id, {"name": name}, trio_token=self._token)
 
+    @property
+    def members(self) -> set[str]:
+        return set(self._simulator.server.rooms[ROOM].members)
+
+    def expire(self, access_token: str) -> None:
+        trio.from_thread.run(self._simulator.expire_token, access_token, trio_token=self._token)
+
     def wait_for_recorder(self) -> None:
         trio.from_thread.run(self._simulator.wait_for_clients, ROOM, trio_token=self._token)
 
 
 @contextmanager
-def open_room() -> Iterator[Room]:
-    """Serve a silent room until the block ends."""
+def open_room(config: SimulatorConfig | None = None) -> Iterator[Room]:
+    """Serve a room, by default a silent one, until the block ends."""
+    served = config or SimulatorConfig(rooms={ROOM: None})
     opened: list[Room] = []
     is_open, is_over = threading.Event(), trio.Event()
 
     async def serve() -> None:
-        async with open_simulator(SimulatorConfig(rooms={ROOM: None})) as simulator:
+        async with open_simulator(served) as simulator:
             opened.append(Room(simulator, trio.lowlevel.current_trio_token()))
             is_open.set()
             await is_over.wait()

@@ -12,11 +12,11 @@ import trio
 from pulsoid_rec.recorder.simulator import simulator as product
 from pulsoid_rec.recorder.simulator import wire
 from pulsoid_rec.recorder.simulator.client import CUT, TOKEN_EXPIRED, Client, Disconnect, disconnect
+from pulsoid_rec.recorder.simulator.events import Event
 from pulsoid_rec.recorder.simulator.room import Room
 from pulsoid_rec.recorder.simulator.simulator import Simulator, SimulatorConfig
-from pulsoid_rec.recorder.simulator.wire import Config, Kind
-
-REMOVED = Disconnect(1008, "removed from the room")
+from pulsoid_rec.recorder.simulator.steering import REMOVED, apply_event, remove_member, update_member
+from pulsoid_rec.recorder.simulator.wire import Config
 
 
 class ControlledSimulator(Simulator):
@@ -42,22 +42,20 @@ class ControlledSimulator(Simulator):
     async def send_bytes(self, room_id: str, *pieces: bytes) -> None:
         """Write bytes below the WebSocket: fragments, pings, binary or broken frames. A `raw` each."""
         room = self._room(room_id)
-        for piece in pieces:
-            for client in tuple(room.clients):
-                client.enqueue_raw(piece)
+        room.enqueue_raw(*pieces)
         await room.wait_for_slow_clients()
 
     async def update_room(self, room_id: str, config: Config) -> None:
         """Change a room's config, and send it to all who subscribed to that, heart rates or not."""
         room = self._room(room_id)
-        room.config = config
-        await _send_event(room, Kind.ROOM_UPDATED, {"room_id": room_id, "config": config})
+        apply_event(room, Event(0.0, "room", value=config), room.now())
+        await room.wait_for_slow_clients()
 
     async def update_member(self, room_id: str, profile_id: str, config: Config) -> None:
         """Add a member or change its config, and send it to all who subscribed to that, heart rates or not."""
         room = self._room(room_id)
-        room.members[profile_id] = config
-        await _send_event(room, Kind.ROOM_MEMBER_UPDATED, {"profile_id": profile_id, "config": config})
+        update_member(room, profile_id, config, room.now())
+        await room.wait_for_slow_clients()
 
     async def remove_member(self, room_id: str, profile_id: str) -> None:
         """Remove a member, notify all, disconnect clients with that member's token, and wait until they are gone.
@@ -65,11 +63,9 @@ class ControlledSimulator(Simulator):
         The member's readings are played no more. Raises KeyError if there is no such member.
         """
         room = self._room(room_id)
-        del room.members[profile_id]
         leaving = [client for client in room.clients if client.token.profile_id == profile_id]
-        for client in room.clients:
-            client.known_members.discard(profile_id)
-        await _send_event(room, Kind.ROOM_MEMBER_REMOVED, {"profile_id": profile_id})
+        remove_member(room, profile_id, room.now())
+        await room.wait_for_slow_clients()
         await disconnect(leaving, REMOVED)
 
     # Connections
@@ -137,13 +133,6 @@ class ControlledSimulator(Simulator):
 
     def _clients(self, room_id: str | None) -> Collection[Client]:
         return self.server.clients if room_id is None else self._room(room_id).clients
-
-
-async def _send_event(room: Room, kind: Kind, payload: Mapping[str, Any]) -> None:
-    frame = wire.text_frame(wire.message(kind, product.now(), payload))
-    for client in tuple(room.clients):
-        client.enqueue(kind, frame)
-    await room.wait_for_slow_clients()
 
 
 @asynccontextmanager

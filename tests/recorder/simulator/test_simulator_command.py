@@ -1,6 +1,8 @@
 """`pulsoid-rec simulate` as its user meets it: a process, its messages, its exit code."""
 
 import http.client
+import json
+import os
 import re
 import signal
 import subprocess
@@ -9,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -69,8 +72,8 @@ async def simulate(*arguments: str) -> AsyncIterator[Running]:
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(running.read)
-            await running.wait_for("--server ws://127.0.0.1:")
-            match = re.search(r"--server ws://127.0.0.1:(\d+)\s", running.output)
+            await running.wait_for("/control")
+            match = re.search(r"--server wss?://127.0.0.1:(\d+)\s", running.output)
             assert match is not None
             running.port = int(match[1])
             yield running
@@ -105,7 +108,7 @@ async def test_replay_is_for_those_who_know_its_new_token_and_played_once_ends_a
             assert await closing(websocket) == (1001, "server is going away")
         assert await running.end() == 0
         assert "gym: client 1 connected for heart_rate\n" in running.output
-        assert running.output.count(token) == 1
+        assert running.output.count(token) == 3  # in the lines to copy, and in no other
         assert "gym: the play begins\n" in running.output
         assert "gym: the play is over after 600 readings\n" in running.output
         assert running.output.splitlines()[-1].startswith(
@@ -113,18 +116,103 @@ async def test_replay_is_for_those_who_know_its_new_token_and_played_once_ends_a
         )
 
 
+ROOM_PATH = path("demo", kinds="room_updated")
+
+
+@pytest.mark.slow
+async def test_tokens_of_every_kind_are_refused_as_pulsoid_does() -> None:
+    kinds = {"stranger": (403, None, 200), "no-scope": (401, 7008, 200), "no-plan": (401, 7007, 402)}
+    kinds["expired"] = (401, 7006, 403)
+    tokens = [option for kind in kinds for option in ("--token", f"{kind}:a-{kind}")]
+    async with simulate(*tokens, "--fault", "expire:60") as running:
+        for kind, (status, code, checked) in kinds.items():
+            bearer = {"Authorization": f"Bearer a-{kind}"}
+            with pytest.raises(ConnectionRejected) as caught:
+                async with open_client(running.port, ROOM_PATH, bearer):
+                    pass
+            assert caught.value.status_code == status
+            assert json.loads(caught.value.body or b"{}").get("error_code") == code
+            answer = await request(running.port, "GET", "/api/v1/token/validate", headers=bearer)
+            assert answer[0] == checked
+            assert answer[1].get("error_code") == (code if checked > 200 else None)
+        async with open_client(running.port, ROOM_PATH, BEARER):  # the demo's own is still there
+            await running.wait_for("client 1 connected")
+        assert "a-stranger" not in running.output
+
+
+@pytest.mark.slow
+async def test_events_come_at_their_seconds_and_the_printed_lines_show_and_change_the_room(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("time_s,member,bpm\n0,Ada,70\n1,Ada,71\n", encoding="utf-8")
+    events = ("--event", "4:rename:Ada:Ada B.", "--event", "2:remove:Nobody", "--event", "3:join:Zoe")
+    async with simulate("--replay", str(file), "--speed", "20", "--once", *events) as running:
+        url = re.search(r'npx wscat -c "ws://127.0.0.1:\d+(/[^"]+)"', running.output)
+        curl = re.search(r'curl "http://127.0.0.1:\d+(/control)" -H "(\w+): ([^"]+)" -d (\S+)', running.output)
+        assert url is not None
+        assert curl is not None
+        async with open_client(running.port, url[1], {}) as websocket:
+            received = [json.loads(text) for text in await texts(websocket, 6)]
+            assert await request(running.port, "POST", curl[1], curl[4], {curl[2]: curl[3]}) == (
+                200,
+                {"room": "demo", "event": "close:1012", "connections": 1},
+            )
+        kinds = [message["kind"].removeprefix("room_") for message in received]
+        assert kinds == ["updated", "member_updated", "heart_rate", "heart_rate", "member_updated", "member_updated"]
+        assert [message[message["kind"]]["config"]["name"] for message in received[-2:]] == ["Zoe", "Ada B."]
+        assert "demo: No member of demo is called 'Nobody'. Its members: Owner, Ada." in running.output
+
+
+@pytest.mark.slow
+async def test_tls_is_trusted_by_the_file_that_it_prints_and_removes_at_the_end(tmp_path: Path) -> None:
+    async with simulate("--tls", "--members", "1") as running:
+        shown = re.search(r"SSL_CERT_FILE=(\S+ca\.pem)|SSL_CERT_FILE = '(\S+ca\.pem)'", running.output)
+        assert shown is not None
+        authority = Path(shown[1] or shown[2])
+        if os.name == "posix":
+            assert authority.parent.stat().st_mode & 0o777 == 0o700
+        assert "PRIVATE KEY" not in authority.read_text(encoding="ascii")
+        server, database = f"wss://localhost:{running.port}", tmp_path / "a.duckdb"
+        arguments = ("record", "demo", "--server", server, "--db", database, "--duration", "2")
+        done = await trio.to_thread.run_sync(
+            lambda: run_command(*arguments, PULSOID_TOKEN=DEMO_TOKEN, SSL_CERT_FILE=str(authority))
+        )
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"Recorded [1-9]\d* readings? of 1 member", done.stderr)
+        if os.name == "posix":
+            running.process.terminate()
+            assert await running.end() == 0
+            assert not authority.parent.exists()
+
+
+def test_tls_without_its_extra_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "trustme", None)
+    done = run_here("simulate", "--tls", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "pulsoid-rec: --tls needs trustme. Install it with `pip install 'pulsoid-rec[tls]'`.\n"
+
+
+async def request(
+    port: int, method: str, where: str, body: str | None = None, headers: dict[str, str] | None = None
+) -> tuple[int, Any]:
+    """Send a plain HTTP request; return status and content of the answer."""
+
+    def send() -> tuple[int, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request(method, where, body=body, headers=headers or {})
+        response = connection.getresponse()
+        content = json.loads(response.read())
+        connection.close()
+        return response.status, content
+
+    return await trio.to_thread.run_sync(send)
+
+
 async def renew(port: int) -> int:
     """Try to renew a token with what everybody knows; return the status of the answer."""
     form = {"refresh_token": DEMO_REFRESH_TOKEN, **asdict(DEMO_APPLICATION), "grant_type": "refresh_token"}
 
-    def request() -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        connection.request("POST", "/oauth2/token", body=urlencode(form))
-        status = connection.getresponse().status
-        connection.close()
-        return status
-
-    return await trio.to_thread.run_sync(request)
+    status, _ = await request(port, "POST", "/oauth2/token", urlencode(form))
+    return status
 
 
 @NO_SIGNALS
@@ -178,6 +266,13 @@ async def test_record_command_it_prints_is_shown_for_every_room_and_a_given_toke
         (["--replay", "nowhere.csv"], "Cannot read the replay nowhere.csv: no such file or directory."),
         (["--replay", "x.csv", "--members", "2"], "--members and --replay are both given"),
         (["--fault", "flood:1"], "There is no fault 'flood:1'"),
+        (["--token", "a", "--token", "stranger:a"], "A --token is given twice"),
+        (["--token", "strager:a"], "--token has no kind 'strager'. Write KIND:TEXT; the kinds are stranger, no-scope"),
+        (["--token", "expired:"], "--token is empty"),
+        (["--event", "remove:Ada"], "The event 'remove:Ada' does not begin with its time"),
+        (["--event", "5:jump"], "The event 'jump' is none. Write one of join:NAME"),
+        (["--event", "60:binary", "--duration", "60"], "An --event is at 60 s, when the play has ended"),
+        (["--event", "3600:binary", "--speed", "2"], "An --event is at 3600 s, when the play has ended"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(arguments: list[str], words: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pulsoid_rec.recorder.simulator.people import heart_rates, loads, make_people, play_people
+from pulsoid_rec.recorder.simulator.people import heart_rates, loads, make_people, make_visits, play_people
 from pulsoid_rec.recorder.simulator.play import Reading
 
 HOUR_S = 3600
@@ -132,3 +132,21 @@ def test_play_is_in_order_with_at_most_a_reading_a_second_each(
         assert all(step > 0.999 for step in steps)
         assert len(times) <= length_s
     assert {reading.profile_id for reading in readings} <= set(play.members)
+
+
+@pytest.mark.parametrize("count", [2, 5, 30])
+def test_made_up_people_leave_come_back_and_are_renamed_by_seed(count: int) -> None:
+    visits = [event for event, _ in zip(make_visits(count, 7, "gym"), range(60), strict=False)]
+    assert visits == [event for event, _ in zip(make_visits(count, 7, "gym"), range(60), strict=False)]
+    assert visits[:9] != [event for event, _ in zip(make_visits(count, 8, "gym"), range(9), strict=False)]
+    people = {person.profile_id: person.name for person in make_people(count, 7, "gym")}
+    away: set[str] = set()
+    for event in visits:
+        assert event.member in people
+        assert (event.member in away) == (event.action == "join")
+        away ^= {event.member} if event.action != "rename" else set()
+        assert event.action != "rename" or str(event.value).startswith(people[event.member])
+    times = [event.time_s for event in visits]
+    assert times == sorted(times)
+    assert {event.action for event in visits if event.time_s < 600} == {"remove", "join", "rename"}
+    assert not list(make_visits(1, 7, "gym"))

@@ -18,7 +18,8 @@ from trio.testing import MockClock
 from trio_websocket import WebSocketConnection
 
 from pulsoid_rec.recorder.contract.errors import UsageError
-from pulsoid_rec.recorder.simulator.play import Play, Reading, pace, started_at
+from pulsoid_rec.recorder.simulator.events import Event
+from pulsoid_rec.recorder.simulator.play import Clock, Play, Reading, pace, started_at
 from pulsoid_rec.recorder.simulator.replay import read_replay
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 
@@ -87,6 +88,9 @@ def test_every_row_becomes_one_reading_in_order_of_time(
         ("time_s,member,bpm\n1, ,72\n", "has no member"),
         ("time_s,member,bpm\n0,a,72\n1e12,a,73\n", "spans"),
         ("time_s,member,bpm\n0,a," + "7" * 5000 + "\n", "as bpm"),
+        ("time_s,member,bpm,event\n0,a,72,\n5,,,jump:a\n", "Line 3 of the replay"),
+        ("time_s,member,bpm,event\n0,,72,binary\n", "has no member"),
+        ("time_s,member,bpm,event\n0,,,binary\n", "holds no reading"),
         (b"time_s,member,bpm\n0,\xff,72\n", "is not UTF-8 text"),
         (b"PK\x03\x04\x00\x00\x00\x00", "has no column"),
     ],
@@ -115,8 +119,34 @@ def test_spreadsheets_mark_and_line_ends_are_taken(tmp_path: Path) -> None:
 def test_a_series_with_holes_is_taken_as_pandas_and_r_write_it(tmp_path: Path) -> None:
     lines = ["0.0,a,75.0", "1.5,a,", "2,a,NA", "3,a,NaN", ",a,80", "4,a,72.", "5e0,a,0.0", "6,a,2147483647.00"]
     play = read_replay(write(tmp_path, "\n".join(["time_s,member,bpm", *lines])))
-    assert [tuple(each) for each in play.readings] == [(0, "a", 75), (4, "a", 72), (5, "a", 0), (6, "a", 2147483647)]
+    assert [each[:3] for each in play.readings] == [(0, "a", 75), (4, "a", 72), (5, "a", 0), (6, "a", 2147483647)]
     assert (play.holes, play.first(1).holes) == (4, 4)
+
+
+def test_a_column_has_events_and_who_joins_first_is_no_member_before(tmp_path: Path) -> None:
+    lines = [
+        "10,,,join:Zoe",
+        "11,Zoe,80,",
+        '12,Ada,70,"room:{""name"": ""Final, 2""}"',
+        "2,Ada,65,NA",
+        "30,,NaN,close:1012",
+        ",,,binary",
+        "10,Bob,60",
+    ]
+    play = read_replay(write(tmp_path, "\n".join(["time_s,member,bpm,event", *lines])))
+    assert play.events == (
+        Event(8.0, "join", "Zoe"),
+        Event(10.0, "room", "", {"name": "Final, 2"}),
+        Event(28.0, "close", "", 1012),
+    )
+    assert [reading[:3] for reading in play.readings] == [
+        (0, "Ada", 65),
+        (8, "Bob", 60),
+        (9, "Zoe", 80),
+        (10, "Ada", 70),
+    ]
+    assert (set(play.members), play.length_s, play.holes) == ({"Ada", "Bob"}, 28.0, 1)
+    assert play.first(9.5).events == play.events[:1]
 
 
 # By the clock
@@ -148,10 +178,10 @@ async def test_readings_are_sent_when_they_are_due_and_the_pace_does_not_drift(
     async def slow_clients() -> None:
         await trio.sleep(0.3 / speed)  # each pause is used up by three quarters
 
-    def send(reading: Reading, at: datetime) -> None:
+    def send(reading: Reading | Event, at: datetime) -> None:
         events.append((reading, at, trio.current_time() - began))
 
-    await pace(Play({}, readings, 799.6), speed, send, slow_clients)
+    await pace(Play({}, readings, 799.6), Clock.start(799.6, speed), send, slow_clients)
     assert [reading for reading, _, _ in events] == readings
     start_at = events[0][1]
     for reading, at, sent_after_s in events:
@@ -169,7 +199,8 @@ async def test_after_a_delay_all_that_is_due_is_sent_at_once(autojump_clock: Moc
             held_up = True
             await trio.sleep(2000)
 
-    await pace(Play({}, readings, 2999.0), 1.0, lambda *_: sent_after_s.append(trio.current_time() - began), clients)
+    play, clock = Play({}, readings, 2999.0), Clock.start(2999.0, 1.0)
+    await pace(play, clock, lambda *_: sent_after_s.append(trio.current_time() - began), clients)
     assert sent_after_s[:11] == list(range(11))
     assert set(sent_after_s[11:2011]) == {2010.0}
     assert sent_after_s[2011:] == list(range(2011, 3000))
