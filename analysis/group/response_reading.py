@@ -1,7 +1,7 @@
 """Reads the responses to a label's marks from a recording: which marks and members, by which clocks, what changed."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from pulsoid_rec.analysis.group.mark_windows import Window
+from pulsoid_rec.analysis.group.response_result import COURSE, MEMBERS, Responses
 from pulsoid_rec.analysis.group.responses import GroupResponse, MarkedSession, compute_responses
 from pulsoid_rec.analysis.group.session_grid import SessionGrid, read_session_grids
 from pulsoid_rec.analysis.metrics.definitions import MICROSECONDS, Definitions
@@ -20,60 +21,8 @@ from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.member_labels import label_members
 
 SURROGATES = 1000
-SEED = 1
+SEED = 0
 MOST_SECONDS = 600  # of a window before or after the mark
-
-COURSE = pl.Schema(
-    {
-        "profile_id": pl.String(),
-        "name": pl.String(),
-        "second": pl.Int64(),
-        "change_bpm": pl.Float64(),
-        "low_bpm": pl.Float64(),
-        "high_bpm": pl.Float64(),
-        "chance_low_bpm": pl.Float64(),
-        "chance_high_bpm": pl.Float64(),
-    }
-)
-"""Responses by second; `profile_id` and `name` are null for the mean over members, which alone has the last four."""
-
-MEMBERS = pl.Schema(
-    {
-        "profile_id": pl.String(),
-        "name": pl.String(),
-        "windows": pl.Int64(),
-        "used": pl.Int64(),
-        "unobserved": pl.Int64(),
-        "overlapping": pl.Int64(),
-    }
-)
-"""How many windows each member has: those used, those left out as too little was observed, and overlapping ones."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Responses:
-    """What heart rates did around the marks of a label, and how that compares with chance."""
-
-    label: str
-    window: Window
-    sessions: int
-    marks: int  # with this label, in these sessions
-    used_marks: int  # with a used window of at least one member
-    absent: int  # marks of members who are not among those read, or have no readings in the session
-    members: pl.DataFrame  # `MEMBERS`, ordered by name
-    course: pl.DataFrame  # `COURSE`: the mean over members, then each member, by second
-    farthest_s: int | None  # the second after the mark that is farthest from chance; None without a test
-    farthest_bpm: float | None  # the mean over members then
-    p: float | None
-    surrogates: int
-    seed: int
-    lag_s: float | None  # median of receipt minus occurrence of readings; None where all were imported
-    generated_at: datetime
-
-    @property
-    def mean(self) -> pl.DataFrame:
-        """The mean over members: the rows of `course` without a member."""
-        return self.course.filter(pl.col("profile_id").is_null())
 
 
 def parse_window(before_s: int, after_s: int, baseline_s: tuple[int, int]) -> Window:
@@ -137,7 +86,6 @@ def read_responses(
         members=_members_frame(found, {id_: names[id_] for id_ in order}),
         course=_course_frame(found, window, {id_: names[id_] for id_ in order}),
         farthest_s=None if found.farthest is None else int(window.seconds[found.farthest]),
-        farthest_bpm=None if found.farthest is None else float(found.mean[found.farthest]),
         p=found.p,
         surrogates=surrogates,
         seed=seed,
