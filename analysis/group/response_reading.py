@@ -59,7 +59,7 @@ def read_responses(
     """
     if surrogates < SURROGATES:
         raise UsageError(f"{surrogates} shifts are too few for a p", f"Give at least {SURROGATES:,}.")
-    generated_at = datetime.now(UTC)
+    generated_at = None if recording.is_moved else datetime.now(UTC)
     with recording.snapshot() as now:
         chosen = now.sessions(wanted, definitions)
         in_sessions = select_marks(read_marks(now, wanted.rooms, definitions), wanted, chosen)
