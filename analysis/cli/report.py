@@ -67,7 +67,7 @@ def report(
     from pulsoid_rec.analysis.findings.season import MOST_SESSIONS
     from pulsoid_rec.analysis.report.vega import prepare_scripts
 
-    format_ = format_ or _infer_format(output)
+    format_ = format_ or infer_format(output)
     file = (
         None if output is None else NewFile(path=output, force=force, database=db, members=members, key=pseudonym_key)
     )
@@ -104,7 +104,8 @@ def report(
     _write(data, format_, file)
 
 
-def _infer_format(output: Path | None) -> Format:
+def infer_format(output: Path | None) -> Format:
+    """Return the format that a file's name asks for; a table by default."""
     suffixes: dict[str, Format] = {".json": "json", ".html": "html", ".htm": "html"}
     return suffixes.get(output.suffix.lower(), "table") if output is not None else "table"
 

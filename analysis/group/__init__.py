@@ -3,4 +3,6 @@
 May import `findings`, `reading` and `metrics`; computes with numpy, and loads neither altair nor rich.
 
 - `session_grid`: a session's readings as an array, a row a second and a column a member.
+- `responses`: what heart rates did around marks, from `mark_windows`; `response_reading` reads what it needs, and
+  returns a `response_result`, which `response_words` describes and `response_frame` makes a row of.
 """

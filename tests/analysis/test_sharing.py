@@ -128,6 +128,16 @@ def test_no_report_has_an_id_or_a_name(
     assert_no_secret(output.read_bytes(), *(days if option == "--shift-times" else []))
 
 
+@pytest.mark.parametrize("format_", ["table", "json", "html"])
+def test_no_responses_have_one(db: Path, tmp_path: Path, option: str, format_: str) -> None:
+    output = tmp_path / "out"
+    run("responses", LABELS[1], "--db", db, option, "--format", format_, "-o", output)
+    assert b"P" in output.read_bytes()
+    days = [*DAYS, f"{datetime.now(UTC):%Y-%m-%d}"]  # nor when it was made
+    assert_no_secret(output.read_bytes(), *(days if option == "--shift-times" else []))
+    assert_no_secret(run_here("responses", NAMES[2], "--db", db, option, TZ="UTC").stderr)
+
+
 def test_no_list_of_sessions_has_one(db: Path, option: str) -> None:
     for format_ in ("table", "json"):
         assert "R" in run("sessions", "--db", db, option, "--format", format_)
