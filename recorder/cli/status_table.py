@@ -1,0 +1,123 @@
+"""The status of a run as a table for a terminal of 80 columns or more; times are local."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pulsoid_rec.recorder.contract.display import is_visible, plain
+from pulsoid_rec.recorder.contract.member_labels import ID_CHARACTERS
+from pulsoid_rec.recorder.contract.wording import format_count, format_duration
+from pulsoid_rec.recorder.health.judge import UNKNOWN, Judged
+from pulsoid_rec.recorder.health.note import MemberNote, RoomNote
+
+_STYLES = {"recording": "green", "live": "green", "refused": "red", "killed": "red", "stopped": "red"}
+_UNTOLD = "-"
+_EXACT_BELOW_S = 10.0
+
+
+def draw_status(run: Judged, database: Path) -> RenderableType:
+    """Draw a run: its rooms, its members, and a line for each thing that is wrong."""
+    now = datetime.now(UTC)
+    parts: list[RenderableType] = [_draw_head(run, database, now)]
+    if run.rooms:
+        parts.append(_draw_rooms(run, now))
+    if run.members:
+        parts.append(_draw_members(run, now))
+    if run.more_members:
+        parts.append(Text(f"  ... and {format_count(run.more_members, 'more member')}", style="dim"))
+    parts.append(_draw_storage(run))
+    parts += [Text(plain(trouble.text), style="red") for trouble in run.troubles]
+    if not run.troubles:
+        parts.append(Text("All is well.", style="green"))
+    return Group(*parts)
+
+
+def _draw_head(run: Judged, database: Path, now: datetime) -> Text:
+    head = Text.assemble((plain(str(database)), "bold"), "  ", (run.state, _STYLES.get(run.state, "yellow")))
+    if run.started_at is not None:
+        head.append(f" since {_format_instant(run.started_at, now)}")
+        if run.state == "recording":
+            head.append(f" ({_format_age(run.started_at, now)})")
+    if run.state in {"killed", "stopped"} and run.last_alive_at is not None:
+        head = Text.assemble((plain(str(database)), "bold"), "  ", (run.state, "red"))
+        head.append(f"; last alive {_format_instant(run.last_alive_at, now)}")
+    return head.append("" if run.pid is None else f", process {run.pid}")
+
+
+def _draw_rooms(run: Judged, now: datetime) -> Table:
+    table = _make_table("room", "state", "last reading", "deaf, last hour", "reconnects")
+    for room in run.rooms:
+        table.add_row(*_room_cells(room, now))
+    return table
+
+
+def _room_cells(room: RoomNote, now: datetime) -> tuple[str | Text, ...]:
+    state = Text(room.state, style=_STYLES.get(room.state, "yellow"))
+    if room.state != UNKNOWN:
+        state.append(f" {_format_age(room.since, now)}", style="default")
+    return (
+        plain(room.room_id),
+        state,
+        _format_ago(room.last_reading_at, now),
+        _format_seconds(room.deaf_s),
+        f"{room.reconnects:,}",
+    )
+
+
+def _draw_members(run: Judged, now: datetime) -> Table:
+    has_rooms = len(run.rooms) > 1
+    table = _make_table("member", "last reading", "lag", *(["room"] if has_rooms else []))
+    for member in sorted(run.members, key=lambda member: (member.room_id or "", _label(member))):
+        cells = [_label(member), _format_ago(member.last_reading_at, now), _format_seconds(member.lag_s)]
+        table.add_row(*cells, *([plain(member.room_id or _UNTOLD)] if has_rooms else []))
+    return table
+
+
+def _make_table(*heads: str) -> Table:
+    table = Table(box=None, padding=(0, 2), collapse_padding=True, header_style="dim")
+    for head in heads:
+        table.add_column(head, no_wrap=True, overflow="ellipsis")
+    return table
+
+
+def _draw_storage(run: Judged) -> Text:
+    parts = []
+    if run.database_behind_s is not None and run.is_recording:
+        behind = f"{format_duration(run.database_behind_s)} behind"
+        parts.append(f"database {behind if run.database_behind_s else 'up to date'}")
+        if run.database_error is not None:
+            parts.append(plain(run.database_error))
+    if run.journal_bytes is not None:
+        parts.append(f"{run.journal_bytes / 1024:,.0f} KiB in the journal")
+    parts.append(f"{run.disk_free_bytes / 1e9:,.1f} GB free")
+    text = "; ".join(parts)
+    return Text(text[:1].upper() + text[1:])
+
+
+def _label(member: MemberNote) -> str:
+    name = member.name or ""
+    return plain(name if is_visible(name) else member.profile_id[:ID_CHARACTERS])
+
+
+def _format_seconds(seconds: float | None) -> str:
+    if seconds is None:
+        return _UNTOLD
+    if abs(seconds) < _EXACT_BELOW_S:
+        return f"{seconds:.1f} s"
+    return f"{'-' if seconds < 0 else ''}{format_duration(abs(seconds))}"
+
+
+def _format_age(at: datetime, now: datetime) -> str:
+    return format_duration(max(int((now - at).total_seconds()), 0))
+
+
+def _format_ago(at: datetime | None, now: datetime) -> str:
+    return "none yet" if at is None else f"{_format_instant(at, now)}, {_format_age(at, now)} ago"
+
+
+def _format_instant(at: datetime, now: datetime) -> str:
+    local, today = at.astimezone(), now.astimezone().date()
+    return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"
