@@ -36,15 +36,16 @@ def draw_status(run: Judged, database: Path) -> RenderableType:
 
 
 def _draw_head(run: Judged, database: Path, now: datetime) -> Text:
-    head = Text.assemble((plain(str(database)), "bold"), "  ", (run.state, _STYLES.get(run.state, "yellow")))
-    if run.started_at is not None:
-        head.append(f" since {_format_instant(run.started_at, now)}")
-        if run.state == "recording":
-            head.append(f" ({_format_age(run.started_at, now)})")
+    head = Text.assemble((f"{plain(str(database))}\n", "bold"), (run.state.capitalize(), _style(run.state)))
     if run.state in {"killed", "stopped"} and run.last_alive_at is not None:
-        head = Text.assemble((plain(str(database)), "bold"), "  ", (run.state, "red"))
-        head.append(f"; last alive {_format_instant(run.last_alive_at, now)}")
+        head.append(f", last alive {_format_instant(run.last_alive_at, now)}")
+    elif run.started_at is not None:
+        head.append(f" since {_format_instant(run.started_at, now)} ({_format_age(run.started_at, now)})")
     return head.append("" if run.pid is None else f", process {run.pid}")
+
+
+def _style(state: str) -> str:
+    return _STYLES.get(state, "yellow")
 
 
 def _draw_rooms(run: Judged, now: datetime) -> Table:
@@ -55,7 +56,7 @@ def _draw_rooms(run: Judged, now: datetime) -> Table:
 
 
 def _room_cells(room: RoomNote, now: datetime) -> tuple[str | Text, ...]:
-    state = Text(room.state, style=_STYLES.get(room.state, "yellow"))
+    state = Text(room.state, style=_style(room.state))
     if room.state != UNKNOWN:
         state.append(f" {_format_age(room.since, now)}", style="default")
     return (
@@ -88,7 +89,8 @@ def _draw_storage(run: Judged) -> Text:
     if run.database_behind_s is not None and run.is_recording:
         behind = f"{format_duration(run.database_behind_s)} behind"
         parts.append(f"database {behind if run.database_behind_s else 'up to date'}")
-        if run.database_error is not None:
+        is_told = any(trouble.kind == "database" for trouble in run.troubles)
+        if run.database_error is not None and not is_told:
             parts.append(plain(run.database_error))
     if run.journal_bytes is not None:
         parts.append(f"{run.journal_bytes / 1024:,.0f} KiB in the journal")

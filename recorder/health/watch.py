@@ -66,21 +66,21 @@ class Watch:
         return Health(not why, why)
 
     def find_troubles(self, expected: Mapping[str, str | None], token_ends_at: float | None = None) -> list[Trouble]:
-        """Return all that is wrong, also of members and the token.
+        """Return all that is wrong, also of members and the token; and rooms that were never live, be it for a moment.
 
         `expected` are the members whose readings are expected, with the names that are known from elsewhere; the
         token's end is in seconds since 1970.
         """
         missing = self._find_missing(expected) if expected else ()
-        return [*self._find_own_troubles(), *self._find_token_trouble(token_ends_at), *missing]
+        return [*self._find_own_troubles(is_strict=True), *self._find_token_trouble(token_ends_at), *missing]
 
-    def _find_own_troubles(self) -> Iterator[Trouble]:
+    def _find_own_troubles(self, *, is_strict: bool = False) -> Iterator[Trouble]:
         yield from self._find_storage_troubles(self._timings.unhealthy_after_s)
         for room in self._recorder.rooms:
             status = room.status
             since_us = status.gaps.open_since()
             silent_s = 0.0 if since_us is None else time.time() - since_us / 1e6
-            is_late = silent_s > self._timings.unhealthy_after_s or not room.connection.was_live
+            is_late = silent_s > self._timings.unhealthy_after_s or (is_strict and not room.connection.was_live)
             if status.state is State.REFUSED or (status.state is not State.LIVE and is_late):
                 reason = f" ({status.problem})" if status.problem else ""
                 text = f"Room {room.room_id!r} has not been heard for {format_duration(max(silent_s, 0))}{reason}."
