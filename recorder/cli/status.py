@@ -91,4 +91,4 @@ def _print_table(judged: "list[Judged]", db: Path) -> None:
     for index, each in enumerate(judged):
         if index:
             console.print()
-        console.print(draw_status(each, db))
+        console.print(draw_status(each, db), crop=False)

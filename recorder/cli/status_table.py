@@ -14,29 +14,38 @@ from pulsoid_rec.recorder.health.judge import UNKNOWN, Judged
 from pulsoid_rec.recorder.health.note import MemberNote, RoomNote
 
 _STYLES = {"recording": "green", "live": "green", "refused": "red", "killed": "red", "stopped": "red"}
-_UNTOLD = "-"
+_UNTOLD, _NOTHING = "-", "none yet"
+_NAME_WIDTH = 24  # characters, so that a table fits 80
 _EXACT_BELOW_S = 10.0
 
 
 def draw_status(run: Judged, database: Path) -> RenderableType:
     """Draw a run: its rooms, its members, and a line for each thing that is wrong."""
     now = datetime.now(UTC)
-    parts: list[RenderableType] = [_draw_head(run, database, now)]
+    parts: list[RenderableType] = [_draw_line(str(database), "bold"), _draw_head(run, now)]
     if run.rooms:
         parts.append(_draw_rooms(run, now))
+        told = {trouble.subject for trouble in run.troubles}
+        waiting = [room for room in run.rooms if room.why is not None and room.room_id not in told]
+        parts += [_draw_line(f"  {room.room_id}: {room.why}", "yellow") for room in waiting]
     if run.members:
         parts.append(_draw_members(run, now))
     if run.more_members:
         parts.append(Text(f"  ... and {format_count(run.more_members, 'more member')}", style="dim"))
     parts.append(_draw_storage(run))
-    parts += [Text(plain(trouble.text), style="red") for trouble in run.troubles]
+    parts += [_draw_line(trouble.text, "red") for trouble in run.troubles]
     if not run.troubles:
         parts.append(Text("All is well.", style="green"))
     return Group(*parts)
 
 
-def _draw_head(run: Judged, database: Path, now: datetime) -> Text:
-    head = Text.assemble((f"{plain(str(database))}\n", "bold"), (run.state.capitalize(), _style(run.state)))
+def _draw_line(text: str, style: str) -> Text:
+    """Draw what is one line to other programs, however long it is."""
+    return Text(plain(text), style=style, no_wrap=True, overflow="ignore")
+
+
+def _draw_head(run: Judged, now: datetime) -> Text:
+    head = Text.assemble((run.state.capitalize(), _style(run.state)))
     if run.state in {"killed", "stopped"} and run.last_alive_at is not None:
         head.append(f", last alive {_format_instant(run.last_alive_at, now)}")
     elif run.started_at is not None:
@@ -49,7 +58,7 @@ def _style(state: str) -> str:
 
 
 def _draw_rooms(run: Judged, now: datetime) -> Table:
-    table = _make_table("room", "state", "last reading", "deaf, last hour", "reconnects")
+    table = _make_table("room", "state", "last reading", "deaf, last hour")
     for room in run.rooms:
         table.add_row(*_room_cells(room, now))
     return table
@@ -62,9 +71,8 @@ def _room_cells(room: RoomNote, now: datetime) -> tuple[str | Text, ...]:
     return (
         plain(room.room_id),
         state,
-        _format_ago(room.last_reading_at, now),
+        _NOTHING if room.last_reading_at is None else f"{_format_age(room.last_reading_at, now)} ago",
         _format_seconds(room.deaf_s),
-        f"{room.reconnects:,}",
     )
 
 
@@ -80,7 +88,8 @@ def _draw_members(run: Judged, now: datetime) -> Table:
 def _make_table(*heads: str) -> Table:
     table = Table(box=None, padding=(0, 2), collapse_padding=True, header_style="dim")
     for head in heads:
-        table.add_column(head, no_wrap=True, overflow="ellipsis")
+        widest = _NAME_WIDTH if head in {"room", "member"} else None
+        table.add_column(head, no_wrap=True, overflow="ellipsis", max_width=widest)
     return table
 
 
@@ -117,7 +126,7 @@ def _format_age(at: datetime, now: datetime) -> str:
 
 
 def _format_ago(at: datetime | None, now: datetime) -> str:
-    return "none yet" if at is None else f"{_format_instant(at, now)}, {_format_age(at, now)} ago"
+    return _NOTHING if at is None else f"{_format_instant(at, now)}, {_format_age(at, now)} ago"
 
 
 def _format_instant(at: datetime, now: datetime) -> str:

@@ -61,6 +61,7 @@ class Attendant:
             async with trio.open_nursery() as nursery:
                 if service is not None:
                     nursery.start_soon(service.feed_watchdog, self._recorder.poller)
+                    nursery.start_soon(self._announce_end, service)
                 nursery.start_soon(self._report, service, nursery)
                 await self._write()
         finally:
@@ -121,9 +122,11 @@ class Attendant:
             log.error("%s", text, exc_info=error)
         self._failures.add(text)
 
+    async def _announce_end(self, service: Service) -> None:
+        await self._recorder.stop.wait()
+        service.send("STOPPING=1")
+
     def _notify(self, service: Service, troubles: list[Trouble]) -> None:
-        if self._recorder.is_ending:
-            service.send("STOPPING=1")
         live = sum(room.status.state is State.LIVE for room in self._recorder.rooms)
         text = f"{live} of {format_count(len(self._recorder.rooms), 'room')} live"
         service.set_status(troubles[0].text if troubles else text)

@@ -83,7 +83,8 @@ class Watch:
             is_late = silent_s > self._timings.unhealthy_after_s or (is_strict and not room.connection.was_live)
             if status.state is State.REFUSED or (status.state is not State.LIVE and is_late):
                 reason = f" ({status.problem})" if status.problem else ""
-                text = f"Room {room.room_id!r} has not been heard for {format_duration(max(silent_s, 0))}{reason}."
+                when = f"heard for {format_duration(max(silent_s, 0))}" if room.connection.was_live else "connected yet"
+                text = f"Room {room.room_id!r} has not been {when}{reason}."
                 yield Trouble("room", room.room_id, plain(text))
 
     def _find_storage_troubles(self, most_behind_s: float) -> Iterator[Trouble]:
