@@ -44,17 +44,14 @@ _STATUS_ERRORS = {401: InvalidTokenError("The server refused the token (401)", _
 
 class _Valid(msgspec.Struct):
     scopes: list[str]
-    expires_in: float | None = None  # seconds
 
 
 class _Invalid(msgspec.Struct):
     error_code: int
 
 
-async def check_token(server_url: ServerUrl, token: str, timings: Timings = DEFAULT_TIMINGS) -> float | None:
-    """Check a token with the server; return in how many seconds it ends, None if the server does not say.
-
-    An unclear answer is ignored: the connection itself will show.
+async def check_token(server_url: ServerUrl, token: str, timings: Timings = DEFAULT_TIMINGS) -> None:
+    """Check a token with the server. An unclear answer is ignored: the connection itself will show.
 
     Raises `InvalidTokenError` if it is unknown or expired, another `RefusedError` if it is refused for another reason.
     """
@@ -63,18 +60,16 @@ async def check_token(server_url: ServerUrl, token: str, timings: Timings = DEFA
         status, body = await request(server_url, "GET", server_url.validate_path, headers, timings=timings)
     except CannotConnectError as error:
         log.info("The token could not be checked before connecting: %s.", error.reason)
-        return None
-    refusal, ends_in_s = None, None
+        return
+    refusal = None
     if status == HTTPStatus.OK:
         valid = _decode(body, _Valid)
         refusal = _ERRORS[7008] if valid and SCOPE not in valid.scopes else None
-        ends_in_s = valid.expires_in if valid else None
     elif 400 <= status < 500:  # noqa: PLR2004 - HTTP's client errors
         invalid = _decode(body, _Invalid)
         refusal = _ERRORS.get(invalid.error_code if invalid else 0) or _STATUS_ERRORS.get(status)
     if refusal is not None:
         raise type(refusal)(refusal.message, refusal.hint)  # a new one, without an old traceback
-    return ends_in_s
 
 
 def _decode(body: bytes, kind: type[_T]) -> _T | None:

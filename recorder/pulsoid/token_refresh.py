@@ -8,7 +8,6 @@ a file take turns: one requests a refresh, the others read its result.
 import logging
 import math
 import os
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -50,7 +49,6 @@ class TokenRefresh:
         self._refreshed_at = -math.inf
         self._refused: set[str] = set()  # refresh tokens that the server refused
         self._logged: set[str] = set()  # since the last refresh
-        self._ends: tuple[str, float] | None = None  # the token that was checked, and when it ends
 
     def read_token(self) -> str:
         """Read the token, which may have been replaced since; `UsageError` if there is none for this server."""
@@ -70,25 +68,11 @@ class TokenRefresh:
         """Check the token, and replace an invalid one; `RefusedError` without a valid one, `UsageError` without any."""
         token = self.read_token()
         try:
-            ends_in_s = await check_token(self._server_url, token, self._timings)
+            await check_token(self._server_url, token, self._timings)
         except InvalidTokenError:
             if not await self.replace(token):
                 raise
-            token = self.read_token()
-            ends_in_s = await check_token(self._server_url, token, self._timings)
-        self._ends = None if ends_in_s is None else (token, time.time() + ends_in_s)
-
-    def find_end(self) -> float | None:
-        """Return when the token ends that was checked, in seconds since 1970; it waits for the disk.
-
-        None if that is not known, if there is another one by now, and if it will be refreshed.
-        """
-        if self._ends is not None:
-            with suppress(UsageError):
-                pair = self._credentials.read(self._server_url)
-                if pair.token == self._ends[0] and not pair.refresh_tokens:
-                    return self._ends[1]
-        return None
+            await check_token(self._server_url, self.read_token(), self._timings)
 
     async def replace(self, refused: str) -> bool:
         """Replace a token that the server refused, unless that has happened already.
