@@ -136,6 +136,7 @@ class Recorder:
                     nursery.start_soon(self.consent.run)
                 try:
                     await self._check()
+                    nursery.start_soon(self.refresh.end.watch)
                     if show is not None:
                         nursery.start_soon(show, self)
                     if self.options.duration_s is not None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -36,6 +37,9 @@ def _refuse_processes_and_sockets(event: str, _arguments: tuple[object, ...]) ->
 # A proxy of the developer's environment is for no test, nor for a process that a test starts.
 for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[_name]
+
+# Nor is what the developer has logged in to.
+os.environ["XDG_CONFIG_HOME"] = f"{tempfile.gettempdir()}/pulsoid-rec-tests-no-such-folder"
 
 sys.addaudithook(_refuse_processes_and_sockets)
 

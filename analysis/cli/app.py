@@ -25,6 +25,7 @@ from pulsoid_rec.recorder.cli.forget import forget
 from pulsoid_rec.recorder.cli.import_ import import_
 from pulsoid_rec.recorder.cli.interrupts import note_interrupts
 from pulsoid_rec.recorder.cli.live import LiveCommand
+from pulsoid_rec.recorder.cli.login import login, logout
 from pulsoid_rec.recorder.cli.record import record
 from pulsoid_rec.recorder.cli.recover import recover
 from pulsoid_rec.recorder.cli.simulate import simulate
@@ -52,6 +53,8 @@ COMMANDS = (
     import_,
     archive,
     forget,
+    login,
+    logout,
     simulate,
     demo,
 )  # in the order of `--help`

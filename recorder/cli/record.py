@@ -45,7 +45,7 @@ def record(
             metavar="PATH",
             parser=parse_path,
             help="A file that holds the token.",
-            show_default="the variable PULSOID_TOKEN",
+            show_default="the variable PULSOID_TOKEN, or what login saved",
         ),
     ] = None,
     server: ServerOption = DEFAULT_SERVER,
@@ -111,10 +111,10 @@ def record(
 ) -> None:
     """Record rooms until Ctrl-C.
 
-    The token comes from the variable PULSOID_TOKEN or from --token-file, and needs the scope data:room:read. That of
-    the variable goes to the server of --server; that of a file only to the one the file names, or else to Pulsoid. The
-    database is created if it does not exist. Everything received is on disk at once, and in the database within about
-    two seconds; other programs can read it meanwhile.
+    The token comes from --token-file, the variable PULSOID_TOKEN or `pulsoid-rec login`, in this order, and needs the
+    scope data:room:read. That of the variable goes to the server of --server; that of a file only to the one the file
+    names, or else to Pulsoid. The database is created if it does not exist. Everything received is on disk at once, and
+    in the database within about two seconds; other programs can read it meanwhile.
 
     A token file may be JSON with access_token, and also refresh_token and server. If PULSOID_CLIENT_ID and
     PULSOID_CLIENT_SECRET are set, an expired token is then refreshed, and the file rewritten.
@@ -127,16 +127,17 @@ def record(
         from pulsoid_rec.recorder.connection.server_url import parse_server_url
         from pulsoid_rec.recorder.contract.members_file import FILE_NAME, read_members_file
         from pulsoid_rec.recorder.health.on_trouble import Command
-        from pulsoid_rec.recorder.pulsoid.credentials import Credentials
+        from pulsoid_rec.recorder.pulsoid.saved_login import find_credentials
         from pulsoid_rec.recorder.recorder import Options
 
         if members is not None:
             read_members_file(members)  # raises `UsageError`
+        server_url = parse_server_url(server)
         options = Options(
             rooms=check_room_ids(rooms),
             database=db,
-            server_url=parse_server_url(server),
-            credentials=Credentials(token_file, allow_unencrypted),
+            server_url=server_url,
+            credentials=find_credentials(token_file, server_url, allow_unencrypted=allow_unencrypted),
             kinds=_parse_kinds(kinds),
             duration_s=duration,
             keep_journal=keep_journal,

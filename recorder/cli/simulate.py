@@ -4,7 +4,7 @@ import math
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -66,6 +66,15 @@ def simulate(
         bool,
         typer.Option("--cors", help="Admit pages in a browser: any that is open, if it knows the token."),
     ] = False,
+    device: Annotated[
+        Literal["ask", "approve", "deny", "expire", "slow"],
+        value_option(
+            "MODE",
+            "How `pulsoid-rec login` goes: ask, on the page that it shows; or by itself: approve, deny, expire, slow "
+            "(approve, but ask to slow down first).",
+            True,
+        ),
+    ] = "ask",
     seed: Annotated[
         int, typer.Option(metavar="N", help="A number that other people and other faults follow from.")
     ] = 1,
@@ -87,12 +96,14 @@ def simulate(
     time, its events carry the times they would have had, the last one about now. After it the connections stay open in
     silence; with --once the server ends, with exit code 0.
 
-    It also answers GET /api/v1/token/validate and POST /oauth2/token. The latter renews demo-token, and no other, with
-    refresh_token=demo-refresh-token, client_id=demo-client and client_secret=demo-secret.
+    It also answers GET /api/v1/token/validate and POST /oauth2/token, /oauth2/device_authorization and /oauth2/revoke:
+    `pulsoid-rec login --client-id demo-client` gets a token. demo-token, and those, are refreshed with
+    client_id=demo-client and client_secret=demo-secret; the refresh token of demo-token is demo-refresh-token.
     """
     import secrets
 
     from pulsoid_rec.recorder.simulator.faults import parse_faults
+    from pulsoid_rec.recorder.simulator.oauth import DeviceFlow
     from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
     from pulsoid_rec.recorder.simulator.tokens import DEMO_REFRESH_TOKEN, DEMO_TOKEN, Token
 
@@ -116,6 +127,7 @@ def simulate(
         faults=parse_faults(fault or []),
         seed=seed,
         admits_pages=cors,
+        device_flow=DeviceFlow(device),
     )
     # A token given with --token may be a real one, and is not printed.
     _run(config, shown_token="YOUR_TOKEN" if opened_by == token else opened_by, once=once)

@@ -50,9 +50,19 @@ class ServerUrl:
         return f"{self.prefix}/api/v1/token/validate"
 
     @property
-    def refresh_path(self) -> str:
-        """Path of the token refresh."""
+    def token_path(self) -> str:
+        """Path where tokens are issued: for a code of `device_path`, or for a refresh token."""
         return f"{self.prefix}/oauth2/token"
+
+    @property
+    def device_path(self) -> str:
+        """Path where a login begins."""
+        return f"{self.prefix}/oauth2/device_authorization"
+
+    @property
+    def revoke_path(self) -> str:
+        """Path where tokens are revoked."""
+        return f"{self.prefix}/oauth2/revoke"
 
 
 def parse_server_url(url: str) -> ServerUrl:

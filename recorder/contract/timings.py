@@ -54,6 +54,9 @@ class Timings:
     token_lock_retry_s: float = 0.1  # between checks whether another process still refreshes the token
     token_lock_report_s: float = 5.0  # of such waiting before it is logged
     token_lock_timeout_s: float = 30.0  # of such waiting before the refresh is given up; a refresh takes less
+    token_end_interval_s: float = 600.0  # between looks whether the token ends soon
+    shortest_login_poll_s: float = 1.0  # between two requests for a login's token, whatever the server says
+    login_slow_down_s: float = 5.0  # longer between them when the server says so: RFC 8628, section 3.5
 
     live_update_s: float = 1.0  # between two updates of the live page
     live_send_timeout_s: float = 10.0  # for a viewer of it to take what is sent
@@ -66,7 +69,6 @@ class Timings:
     status_every_s: float = 2.0  # between two writes of the status file
     stale_status_s: float = 10.0  # since the last one, before a recorder counts as stopped
     missing_after_s: float = 300.0  # that somebody expected may be silent while the room is heard
-    token_warning_s: float = 86_400.0  # before the token's end
     trouble_interval_s: float = 60.0  # between two runs of the command of --on-trouble
     trouble_timeout_s: float = 60.0  # for that command to end
     trouble_grace_s: float = 10.0  # before it is run for the first time: rooms are being connected

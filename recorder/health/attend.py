@@ -23,7 +23,6 @@ from pulsoid_rec.recorder.status import RoomStatus
 
 _HOUR_US = 3_600_000_000
 _MOST_CHARACTERS = 300  # of a reason
-_UNLOGGED = {"member", "token"}  # kinds of trouble that are not logged where they come from
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +45,6 @@ class Attendant:
         self._folder = journal_folder(recorder.options.database)
         self._started_at = _now()
         self._heard_since_us = 0  # members last heard before are not listed
-        self._token_ends_at: float | None = None
         self._has_written = False
         self._known: set[tuple[str, str | None]] = set()  # troubles that were logged, and are not over
         self._failures: set[str] = set()
@@ -104,14 +102,13 @@ class Attendant:
         write_note(self._folder, note)
         self._has_written = True
         self._expected.update()
-        self._token_ends_at = self._recorder.refresh.find_end()
 
     def _find_troubles(self) -> list[Trouble]:
-        return self._watch.find_troubles(self._expected.names, self._token_ends_at)
+        return self._watch.find_troubles(self._expected.names)
 
     def _log_new(self, troubles: list[Trouble]) -> None:
-        """Log what is logged nowhere else, once while it lasts."""
-        now = {(trouble.kind, trouble.subject): trouble.text for trouble in troubles if trouble.kind in _UNLOGGED}
+        """Log who is missing, once while that lasts; the others are logged where they come from."""
+        now = {(trouble.kind, trouble.subject): trouble.text for trouble in troubles if trouble.kind == "member"}
         for key, text in now.items():
             if key not in self._known:
                 log.warning("%s", text)
@@ -149,7 +146,7 @@ class Attendant:
             journal_bytes=recorder.journal.backlog_bytes,
             database_behind_s=round(self._watch.backlog_s, 1),
             database_error=None if error is None else shorten(error.message, _MOST_CHARACTERS),
-            token_ends_at=None if self._token_ends_at is None else datetime.fromtimestamp(self._token_ends_at, UTC),
+            token_ends_at=recorder.refresh.end.at,
             troubles=self._find_troubles(),
         )
 

@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import trio
@@ -13,6 +14,7 @@ from pulsoid_rec.recorder.contract.member_labels import ID_CHARACTERS
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.contract.wording import format_duration
 from pulsoid_rec.recorder.health.note import Trouble
+from pulsoid_rec.recorder.pulsoid.token_end import WARN_BEFORE
 from pulsoid_rec.recorder.recorder import Recorder
 from pulsoid_rec.recorder.status import RoomStatus
 
@@ -65,14 +67,13 @@ class Watch:
         why = [trouble.text for trouble in self._find_own_troubles()]
         return Health(not why, why)
 
-    def find_troubles(self, expected: Mapping[str, str | None], token_ends_at: float | None = None) -> list[Trouble]:
+    def find_troubles(self, expected: Mapping[str, str | None]) -> list[Trouble]:
         """Return all that is wrong, also of members and the token; and rooms that were never live, be it for a moment.
 
-        `expected` are the members whose readings are expected, with the names that are known from elsewhere; the
-        token's end is in seconds since 1970.
+        `expected` are the members whose readings are expected, with the names that are known from elsewhere.
         """
         missing = self._find_missing(expected) if expected else ()
-        return [*self._find_own_troubles(is_strict=True), *self._find_token_trouble(token_ends_at), *missing]
+        return [*self._find_own_troubles(is_strict=True), *self._find_token_trouble(), *missing]
 
     def _find_own_troubles(self, *, is_strict: bool = False) -> Iterator[Trouble]:
         yield from self._find_storage_troubles(self._timings.unhealthy_after_s)
@@ -100,10 +101,10 @@ class Watch:
         if ingester.is_disk_low:
             yield Trouble("disk", None, "The disk is nearly full.")
 
-    def _find_token_trouble(self, ends_at: float | None) -> Iterator[Trouble]:
-        left_s = self._timings.token_warning_s if ends_at is None else ends_at - time.time()
-        if left_s < self._timings.token_warning_s:
-            when = f"ends in {format_duration(left_s)}" if left_s > 0 else "has ended"
+    def _find_token_trouble(self) -> Iterator[Trouble]:
+        end = self._recorder.refresh.end
+        if end.at is not None and not end.is_refreshed and (left := end.at - datetime.now(UTC)) < WARN_BEFORE:
+            when = f"ends in {format_duration(left.total_seconds())}" if left > timedelta(0) else "has ended"
             yield Trouble("token", None, f"The token {when}. Get a new one, or rooms will be refused.")
 
     def _find_missing(self, expected: Mapping[str, str | None]) -> Iterator[Trouble]:

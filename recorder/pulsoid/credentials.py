@@ -4,7 +4,6 @@ It comes from a file or from the environment, never from the command line, where
 it; and it is used only in the header of a request to the server it is for.
 """
 
-import codecs
 import logging
 import os
 import re
@@ -13,20 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
-import msgspec
-
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_SERVER
 from pulsoid_rec.recorder.contract.errors import UsageError
-from pulsoid_rec.recorder.disk.replace import open_replacement
+from pulsoid_rec.recorder.pulsoid import system_keyring
 from pulsoid_rec.recorder.pulsoid.known_secrets import add_secrets
+from pulsoid_rec.recorder.pulsoid.token_file import FORMAT_HINT, HINT, change_fields, is_in_keyring, read_fields
 from pulsoid_rec.recorder.pulsoid.token_gate import require_permitted
 
 TOKEN_VARIABLE = "PULSOID_TOKEN"  # noqa: S105 - the name of a variable, not a token
-_HINT = (
-    f"Get a token at https://pulsoid.net/ui/keys and set {TOKEN_VARIABLE}, or write it to a file and give --token-file."
-)
-_FORMAT_HINT = "Write the token there and nothing else, or a JSON object with `access_token` and `refresh_token`."
+CLIENT_ID_VARIABLE = "PULSOID_CLIENT_ID"
+CLIENT_SECRET_VARIABLE = "PULSOID_CLIENT_SECRET"  # noqa: S105 - likewise
+_HINT = f"{HINT}set {TOKEN_VARIABLE}, or write it to a file and give --token-file."
 # A shell's or an .env file's assignment, and the header, as people copy them.
 _PREFIX = re.compile(r"(?i)(?:export\s+|set\s+|\$env:)?\w*token\w*\s*=\s*(?!=)|(?:authorization:\s*)?bearer\s+")
 _QUOTED = re.compile(r"([\"'])(.*)\1", re.DOTALL)
@@ -42,11 +39,31 @@ class TokenPair:
     refresh_token: str | None = field(default=None, repr=False)
     previous: dict[str, str] | None = field(default=None, repr=False)
     """The pair before, as in the file, until this one has worked."""
+    client_id: str | None = None
+    """The application that it was issued to, as `login` notes it."""
+
+    @property
+    def access_tokens(self) -> list[str]:
+        """The token, and the one before if it is kept."""
+        return [token for token in (self.token, (self.previous or {}).get("access_token")) if token]
 
     @property
     def refresh_tokens(self) -> list[str]:
         """The refresh tokens to try, in this order."""
         return [token for token in (self.refresh_token, (self.previous or {}).get("refresh_token")) if token]
+
+    @property
+    def outlook(self) -> str:
+        """What becomes of it when it ends."""
+        if not self.refresh_tokens:
+            return "cannot be refreshed"
+        if not os.environ.get(CLIENT_SECRET_VARIABLE):
+            return f"may not be refreshed, since {CLIENT_SECRET_VARIABLE} is not set"
+        return "is refreshed then"
+
+    def as_previous(self) -> dict[str, str]:
+        """Return what is kept beside the pair that replaces this one: the last that has worked."""
+        return self.previous or {"access_token": self.token, "refresh_token": self.refresh_token or ""}
 
 
 @dataclass(frozen=True)
@@ -64,27 +81,41 @@ class Credentials:
     token_file: Path | None = None
     allow_unencrypted: bool = False
 
+    @property
+    def place(self) -> str:
+        """Where the token is, for messages."""
+        if self.token_file is None:
+            return TOKEN_VARIABLE
+        return system_keyring.NAME if is_in_keyring(self.token_file) else str(self.token_file)
+
+    @property
+    def how_to_replace(self) -> str:
+        """What to do before the token ends, as a sentence."""
+        if self.token_file is None:
+            return f"Get a new one, and start again with it in {TOKEN_VARIABLE}."
+        return "Log in again, or write a new one there: a running recorder reads it before each connection."
+
     def read(self, server_url: ServerUrl) -> TokenPair:
         """Read the tokens for a server; each time anew, since the user may have replaced them.
 
         Raises `UsageError` if there is none, it is not a token, or it may not be sent to that server; what was read is
         never part of the message.
         """
-        source, owner = TOKEN_VARIABLE, None
+        source, owner = self.place, None
         if self.token_file is None:
             text = os.environ.get(TOKEN_VARIABLE)
             if text is None:
                 raise UsageError("There is no token", _HINT)
             fields: dict[str, Any] = {"access_token": text}
         else:
-            source, text = str(self.token_file), _read_text(self.token_file)
-            fields = _parse_json(text, source) if text.lstrip().startswith("{") else {"access_token": text}
+            fields = read_fields(self.token_file)
             owner = str(fields.get("server") or DEFAULT_SERVER)
-        refresh_token, previous = fields.get("refresh_token"), fields.get("previous")
+        refresh_token, previous, client_id = map(fields.get, ("refresh_token", "previous", "client_id"))
         pair = TokenPair(
             _parse_token(fields.get("access_token"), source),
             refresh_token if isinstance(refresh_token, str) and refresh_token else None,
             {name: each for name, each in previous.items() if is_token(each)} if isinstance(previous, dict) else None,
+            client_id if is_token(client_id) else None,
         )
         add_secrets(*(pair.previous or {}).values(), pair.refresh_token, pair.token)
         require_permitted(server_url, source, owner, allow_unencrypted=self.allow_unencrypted)
@@ -96,16 +127,8 @@ class Credentials:
         The file is replaced as a whole, is on the disk on return, and readable only by its owner. Raises `UsageError`
         if it is no longer JSON, or a link, `OSError` if it cannot be replaced; it is unchanged then.
         """
-        path = self.token_file
-        assert path is not None
-        if path.is_symlink():
-            raise UsageError(
-                f"{path} is a symbolic link, and no token is written through one", "Give the file itself: --token-file."
-            )
-        changed = _parse_json(_read_text(path), str(path)) | changes
-        fields = {name: value for name, value in changed.items() if value is not None or name not in changes}
-        with open_replacement(path, sync=True) as new:
-            new.write_bytes(msgspec.json.format(msgspec.json.encode(fields)) + b"\n")
+        assert self.token_file is not None
+        change_fields(self.token_file, changes)
 
     def warn_if_shared(self) -> None:
         """Warn if others on the machine can read the token file."""
@@ -123,7 +146,7 @@ def _parse_token(text: object, source: str) -> str:
         raise UsageError(f"The token in {source} is empty", _HINT)
     if not is_token(token):
         raise UsageError(
-            f"The text in {source} cannot be a token: it contains blanks or other invalid characters", _FORMAT_HINT
+            f"The text in {source} cannot be a token: it contains blanks or other invalid characters", FORMAT_HINT
         )
     return token
 
@@ -143,24 +166,3 @@ def _unwrap(text: str) -> str:
         elif (found := _QUOTED.fullmatch(token)) is not None:
             token = found[2].strip()
     return token
-
-
-def _read_text(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-        is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        return content.decode("utf-16" if is_utf_16 else "utf-8-sig")
-    except FileNotFoundError:
-        raise UsageError(f"There is no token file {path}", _HINT) from None
-    except UnicodeDecodeError:
-        raise UsageError(f"The token file {path} is not text in UTF-8 or UTF-16", _FORMAT_HINT) from None
-    except OSError as error:
-        raise UsageError(f"Cannot read the token file {path}: {error.strerror}", _HINT) from None
-
-
-def _parse_json(text: str, source: str) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.MsgspecError, RecursionError):
-        # msgspec's own message may quote the token.
-        raise UsageError(f"{source} begins like JSON but is not valid JSON", _FORMAT_HINT) from None

@@ -1,9 +1,13 @@
-"""Send one HTTP request and receive the answer, for the check and the refresh of a token.
+"""Send one HTTP request and receive the answer, for everything about tokens.
 
 No redirect is followed: a request goes to no other server than the one given.
 """
 
+from typing import Any
+from urllib.parse import urlencode
+
 import h11
+import msgspec
 import trio
 
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
@@ -49,6 +53,18 @@ async def request(
         raise CannotConnectError(f"{server_url.authority} closed the connection or did not answer in HTTP") from None
     finally:
         await trio.aclose_forcefully(stream)
+
+
+async def post_form(
+    server_url: ServerUrl, path: str, form: dict[str, str], timings: Timings = DEFAULT_TIMINGS
+) -> tuple[int, dict[str, Any] | None]:
+    """Send a form, as OAuth has it; return the status, and the answer if it is a JSON object. Raises as `request`."""
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    status, body = await request(server_url, "POST", path, headers, urlencode(form).encode(), timings=timings)
+    try:
+        return status, msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.MsgspecError, RecursionError):
+        return status, None
 
 
 async def _receive(stream: trio.abc.ReceiveStream, connection: h11.Connection) -> tuple[int, bytes]:

@@ -1,8 +1,11 @@
-"""Check the token over HTTP before the first connection, for a precise error message."""
+"""Check the token over HTTP before the first connection: whose it is, when it ends, or a precise error message."""
 
 import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -23,7 +26,7 @@ class InvalidTokenError(RefusedError):
     """The token is no longer valid; after a refresh another one may be."""
 
 
-_NEW_TOKEN = "Get a new one at https://pulsoid.net/ui/keys."  # noqa: S105 - a sentence, not a token
+_NEW_TOKEN = "Log in again, or get a new one at https://pulsoid.net/ui/keys."  # noqa: S105 - a sentence, not a token
 _ERRORS = {
     7005: InvalidTokenError("The token is unknown to the server", _NEW_TOKEN),
     7006: InvalidTokenError("The token has expired", _NEW_TOKEN),
@@ -42,34 +45,64 @@ _ERRORS = {
 _STATUS_ERRORS = {401: InvalidTokenError("The server refused the token (401)", _NEW_TOKEN), 402: _ERRORS[7007]}
 
 
+@dataclass(frozen=True)
+class Validity:
+    """What a server says of a valid token; None for what it does not say."""
+
+    scopes: list[str]
+    profile_id: str | None
+    ends_at: datetime | None
+
+    @property
+    def can_record(self) -> bool:
+        """Whether it has the scope that rooms need."""
+        return SCOPE in self.scopes
+
+
 class _Valid(msgspec.Struct):
     scopes: list[str]
+    profile_id: Any = None
+    expires_in: Any = None
 
 
 class _Invalid(msgspec.Struct):
     error_code: int
 
 
-async def check_token(server_url: ServerUrl, token: str, timings: Timings = DEFAULT_TIMINGS) -> None:
-    """Check a token with the server. An unclear answer is ignored: the connection itself will show.
+async def check_token(
+    server_url: ServerUrl, token: str, timings: Timings = DEFAULT_TIMINGS, *, needs_scope: bool = True
+) -> Validity | None:
+    """Check a token with the server. An unclear answer gives None: the connection itself will show.
 
-    Raises `InvalidTokenError` if it is unknown or expired, another `RefusedError` if it is refused for another reason.
+    `needs_scope` is whether a token without the scope that rooms need is refused. Raises `InvalidTokenError` if it is
+    unknown or expired, another `RefusedError` if it is refused for another reason.
     """
     headers = {"Authorization": f"Bearer {token}"}
     try:
         status, body = await request(server_url, "GET", server_url.validate_path, headers, timings=timings)
     except CannotConnectError as error:
         log.info("The token could not be checked before connecting: %s.", error.reason)
-        return
-    refusal = None
+        return None
+    refusal = validity = None
     if status == HTTPStatus.OK:
-        valid = _decode(body, _Valid)
-        refusal = _ERRORS[7008] if valid and SCOPE not in valid.scopes else None
+        validity = _read_validity(_decode(body, _Valid))
+        refusal = _ERRORS[7008] if validity and needs_scope and not validity.can_record else None
     elif 400 <= status < 500:  # noqa: PLR2004 - HTTP's client errors
         invalid = _decode(body, _Invalid)
         refusal = _ERRORS.get(invalid.error_code if invalid else 0) or _STATUS_ERRORS.get(status)
     if refusal is not None:
         raise type(refusal)(refusal.message, refusal.hint)  # a new one, without an old traceback
+    return validity
+
+
+def _read_validity(valid: _Valid | None) -> Validity | None:
+    if valid is None:
+        return None
+    profile_id = valid.profile_id if isinstance(valid.profile_id, str) else None
+    ends_at = None
+    with suppress(TypeError, ValueError, OverflowError):  # whatever it is, it is not a number of seconds
+        ends_at = datetime.now(UTC) + timedelta(seconds=float(valid.expires_in))
+    return Validity(valid.scopes, profile_id, ends_at)
 
 
 def _decode(body: bytes, kind: type[_T]) -> _T | None:

@@ -33,15 +33,21 @@ def require_permitted(server_url: ServerUrl, source: str, owner: str | None, *, 
                 "Correct --server; or, if that server issued it, write the file as "
                 f'{{"access_token": "...", "server": "{server_url.url}"}}.',
             )
-    if server_url.tls is None and not server_url.is_this_machine and not allow_unencrypted:
+    if not allow_unencrypted:
+        require_private(server_url, "Give --server as wss://, or see --allow-unencrypted.")
+
+
+def require_private(server_url: ServerUrl, hint: str) -> None:
+    """Raise `UsageError` if what is sent to a server can be read on the way."""
+    if server_url.tls is None and not server_url.is_this_machine:
         raise UsageError(
             f"The connection to {server_url.url} would not be encrypted, and anybody on the way could take the token",
-            "Give --server as wss://, or see --allow-unencrypted.",
+            hint,
         )
 
 
 def refresh_server(server_url: ServerUrl) -> ServerUrl:
-    """Return the server that refreshes the tokens of `server_url`: the same one, except Pulsoid's."""
+    """Return the server that issues and refreshes the tokens of `server_url`: the same one, except Pulsoid's."""
     if server_url.url == DEFAULT_SERVER:
         return ServerUrl(_PULSOID_REFRESHES_AT, server_url.port, server_url.tls)
     return server_url

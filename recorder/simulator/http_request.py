@@ -54,11 +54,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """A response: its status, and an object that is sent as JSON."""
+    """A response: its status, and an object that is sent as JSON, unless there is a page."""
 
     status: int
     content: dict[str, Any]
     headers: tuple[tuple[str, str], ...] = ()
+    page: str = ""
 
 
 async def read_request(stream: trio.abc.ReceiveStream) -> Request | None:
@@ -109,10 +110,10 @@ def _make_request(head: h11.Request, body: bytes, raw: bytes) -> Request:
 
 async def send_response(stream: trio.abc.SendStream, response: Response) -> None:
     """Send a response, after which the connection closes."""
-    content = msgspec.json.encode(response.content)
+    content = response.page.encode() or msgspec.json.encode(response.content)
     head = [
         f"HTTP/1.1 {response.status} {http.client.responses.get(response.status, 'Unknown')}",
-        "Content-Type: application/json",
+        f"Content-Type: {'text/html; charset=utf-8' if response.page else 'application/json'}",
         f"Content-Length: {len(content)}",
         *(f"{name}: {value}" for name, value in response.headers),
         "Connection: close",

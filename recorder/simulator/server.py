@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from random import Random
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
@@ -24,6 +24,7 @@ from pulsoid_rec.recorder.simulator.http_request import (
     read_request,
     send_response,
 )
+from pulsoid_rec.recorder.simulator.oauth import OAuth
 from pulsoid_rec.recorder.simulator.room import Room
 from pulsoid_rec.recorder.simulator.tokens import Refusal, Token, Tokens
 from pulsoid_rec.recorder.simulator.wire import Kind
@@ -31,7 +32,6 @@ from pulsoid_rec.recorder.simulator.wire import Kind
 LINGER_TIMEOUT_S = 1.0
 _ROOM_PATH = re.compile(r"/api/v2/data/rooms/([^/]+)/real_time")
 _VALIDATE_PATH = "/api/v1/token/validate"
-_RENEW_PATH = "/oauth2/token"
 _CORS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Allow-Headers", "authorization"))
 _DISCONNECTED = (trio.BrokenResourceError, trio.ClosedResourceError, ConnectionClosed, OSError, ssl.SSLError)
 
@@ -50,9 +50,11 @@ class Server:
         limits: ClientLimits,
         *,
         admits_pages: bool,
+        oauth: OAuth,
     ) -> None:
         self.rooms = rooms
         self.tokens = tokens
+        self._oauth = oauth
         self.refuse = faults.refuse
         self.accepted = 0
         self.refused: Counter[int] = Counter()
@@ -100,7 +102,7 @@ class Server:
 
     def _dispatch(self, request: Request) -> Response | tuple[Room, Token]:
         now_s = trio.current_time()
-        if "origin" in request.headers and not self._admits_pages:
+        if "origin" in request.headers and not (self._admits_pages or self._oauth.is_own_page(request)):
             # Any page that somebody visits can connect to this machine, and only then does a browser send `Origin`.
             return _refuse(HTTPStatus.FORBIDDEN, "pages in a browser are refused without --cors")
         if request.method == "OPTIONS" and self._admits_pages:  # what a browser asks before it sends `Authorization`
@@ -113,10 +115,7 @@ class Server:
             return outcome
         if request.path == _VALIDATE_PATH:
             return _require_method("GET", request) or self.tokens.validate(request, now_s)
-        if request.path == _RENEW_PATH:
-            form = dict(parse_qsl(request.body.decode("latin-1")))
-            return _require_method("POST", request) or self.tokens.renew(form, now_s)
-        return _refuse(HTTPStatus.NOT_FOUND, "not_found")
+        return self._oauth.respond(request, now_s) or _refuse(HTTPStatus.NOT_FOUND, "not_found")
 
     def _admit(self, room_id: str, request: Request, now_s: float) -> Response | tuple[Room, Token]:
         if misuse := _require_method("GET", request) or _require_websocket(request):

@@ -19,6 +19,7 @@ import trio
 
 from pulsoid_rec.recorder.simulator.client import DEFAULT_LIMITS, GOING_AWAY, ClientLimits, disconnect
 from pulsoid_rec.recorder.simulator.faults import NO_FAULTS, Faults
+from pulsoid_rec.recorder.simulator.oauth import DEFAULT_DEVICE_FLOW, DeviceFlow, OAuth
 from pulsoid_rec.recorder.simulator.play import Play, Reading, pace
 from pulsoid_rec.recorder.simulator.room import Room
 from pulsoid_rec.recorder.simulator.server import Server
@@ -50,6 +51,7 @@ class SimulatorConfig:
     rooms: Mapping[str, Play | None] = field(default_factory=lambda: {"demo": None})
     tokens: tuple[Token, ...] = (Token(DEMO_TOKEN, refresh_token=DEMO_REFRESH_TOKEN),)
     application: Application = DEMO_APPLICATION  # the client id and secret that renew tokens
+    device_flow: DeviceFlow = DEFAULT_DEVICE_FLOW  # how logins go
     speed: float = 1.0  # seconds of a play in a second
     port: int = 0  # 0 for any free one
     ssl_context: ssl.SSLContext | None = None  # to serve `wss` with
@@ -147,8 +149,9 @@ def _make_server(config: SimulatorConfig) -> Server:
     if config.faults.expire is not None:
         tokens = tuple(replace(token, life_s=config.faults.expire) for token in tokens)
     known = Tokens(tokens, config.application, trio.current_time())
+    oauth = OAuth(known, config.device_flow, "http" if config.ssl_context is None else "https")
     random = Random(f"{config.seed}/faults")
-    return Server(rooms, known, config.faults, random, config.limits, admits_pages=config.admits_pages)
+    return Server(rooms, known, config.faults, random, config.limits, admits_pages=config.admits_pages, oauth=oauth)
 
 
 async def _run_play(room: Room, play: Play | None, speed: float) -> None:

@@ -64,7 +64,7 @@ class Tokens:
     """All valid tokens: at first `tokens`, issued at `now_s`, in seconds of any monotonic clock."""
 
     def __init__(self, tokens: tuple[Token, ...], application: Application, now_s: float) -> None:
-        self._application = application
+        self.application = application
         self.issued = {token.access_token: (token, now_s + token.life_s) for token in tokens}
         """Each token with the time at which it expires, by its access token."""
 
@@ -110,7 +110,7 @@ class Tokens:
         return Response(
             HTTPStatus.OK,
             {
-                "client_id": self._application.client_id,
+                "client_id": self.application.client_id,
                 "expires_in": int(self.expires_in_s(found.access_token, now_s)),
                 "profile_id": found.profile_id,
                 "scopes": list(found.scopes),
@@ -123,16 +123,26 @@ class Tokens:
         Refusals are those of RFC 6749, section 5.2.
         """
         if form.get("grant_type") != "refresh_token":
-            return _oauth_error(HTTPStatus.BAD_REQUEST, "unsupported_grant_type")
-        if (form.get("client_id"), form.get("client_secret")) != astuple(self._application):
-            return _oauth_error(HTTPStatus.UNAUTHORIZED, "invalid_client")
+            return oauth_error(HTTPStatus.BAD_REQUEST, "unsupported_grant_type")
+        if (form.get("client_id"), form.get("client_secret")) != astuple(self.application):
+            return oauth_error(HTTPStatus.UNAUTHORIZED, "invalid_client")
         if not (refresh_token := form.get("refresh_token")):
-            return _oauth_error(HTTPStatus.BAD_REQUEST, "invalid_request")
+            return oauth_error(HTTPStatus.BAD_REQUEST, "invalid_request")
         old = next((token for token, _ in self.issued.values() if token.refresh_token == refresh_token), None)
         if old is None:
-            return _oauth_error(HTTPStatus.BAD_REQUEST, "invalid_grant")
-        new = replace(old, access_token=secrets.token_urlsafe(24), refresh_token=secrets.token_urlsafe(24))
+            return oauth_error(HTTPStatus.BAD_REQUEST, "invalid_grant")
         del self.issued[old.access_token]
+        return self.issue(old, now_s)
+
+    def revoke(self, text: str) -> None:
+        """Forget a token with its refresh token, by either of them."""
+        for token, _ in list(self.issued.values()):
+            if text and text in (token.access_token, token.refresh_token):
+                del self.issued[token.access_token]
+
+    def issue(self, like: Token, now_s: float) -> Response:
+        """Respond with a new pair of tokens, with all else as of `like`."""
+        new = replace(like, access_token=secrets.token_urlsafe(24), refresh_token=secrets.token_urlsafe(24))
         self.issued[new.access_token] = (new, now_s + new.life_s)
         return Response(
             HTTPStatus.OK,
@@ -146,5 +156,6 @@ class Tokens:
         )
 
 
-def _oauth_error(status: int, error: str) -> Response:
+def oauth_error(status: int, error: str) -> Response:
+    """Build an error as OAuth has it (RFC 6749, section 5.2)."""
     return Response(status, {"error": error})

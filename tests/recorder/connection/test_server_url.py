@@ -27,7 +27,7 @@ def test_a_url_says_where_the_server_is(url: str, authority: str, prefix: str, i
     assert (server.authority, server.prefix, server.tls is not None) == (authority, prefix, is_safe)
     assert server.is_this_machine is is_here
     assert server.validate_path == f"{prefix}/api/v1/token/validate"
-    assert server.refresh_path == f"{prefix}/oauth2/token"
+    assert server.token_path == f"{prefix}/oauth2/token"
 
 
 def test_a_room_may_be_named_with_any_characters_and_the_url_holds_no_token() -> None:

@@ -82,11 +82,11 @@ def test_a_server_in_the_file_that_is_none_stops_the_token(owner: str) -> None:
 
 def test_pulsoids_tokens_are_refreshed_at_pulsoid_and_others_where_they_are_used() -> None:
     pulsoid = refresh_server(parse_server_url("wss://dev.pulsoid.net"))
-    assert (pulsoid.url, pulsoid.refresh_path) == ("wss://pulsoid.net", "/oauth2/token")
+    assert (pulsoid.url, pulsoid.token_path) == ("wss://pulsoid.net", "/oauth2/token")
     assert pulsoid.tls is not None
     assert pulsoid.tls.verify_mode is ssl.CERT_REQUIRED
     for url in ("wss://own.example/a", "ws://127.0.0.1:8765"):
-        assert refresh_server(parse_server_url(url)).refresh_path.endswith("/oauth2/token")
+        assert refresh_server(parse_server_url(url)).token_path.endswith("/oauth2/token")
         assert refresh_server(parse_server_url(url)).url == url
 
 
