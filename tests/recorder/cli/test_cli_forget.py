@@ -19,6 +19,7 @@ from journal_rows import as_stored, stored
 from numbered_server import MEMBERS, occurred_at, open_numbered_server
 from recorder_process import end, start_recorder
 
+from pulsoid_rec.recorder.health.judge import judge
 from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow
 
 RECORDING = Recording(1)
@@ -191,7 +192,9 @@ async def test_beside_a_recorder_nothing_of_others_is_lost_and_what_came_before_
         with trio.fail_after(20):
             while not (server.live and database.exists() and server.sent > 300):
                 await trio.sleep(0.05)
+        assert "p3" in {each.profile_id for run in judge(database) for each in run.members}
         done = await trio.to_thread.run_sync(partial(run_command, "forget", "p3", "--db", database, "--yes"))
+        listed = [each for run in judge(database) for each in run.members if each.profile_id == "p3"]
         with trio.fail_after(20):
             sent = server.sent
             while server.sent < sent + 300:
@@ -217,6 +220,7 @@ async def test_beside_a_recorder_nothing_of_others_is_lost_and_what_came_before_
     ]
     kept = [line for line in lines if line.get("profile_id") == "p3"]
     assert len(kept) == len(since)
+    assert all(each.last_reading_at and each.last_reading_at.timestamp() * 1e6 > at_us for each in listed)
     assert all(line["received_at"] > at_us for line in kept)
 
 

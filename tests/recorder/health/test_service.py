@@ -1,6 +1,9 @@
 """What systemd hears over its socket, and the watchdog that starves when nobody reads."""
 
+import configparser
 import os
+import plistlib
+import re
 import secrets
 import signal
 import socket
@@ -11,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from command import run_here
 from numbered_server import open_numbered_server
 from recorder_process import end, journal_of, start_recorder
 
@@ -123,3 +127,19 @@ async def test_a_recorder_says_that_it_records_and_starves_the_watchdog_while_it
         assert ended.code == 0, ended.said
         assert not journal_of(database).exists()
         assert "STOPPING=1" in systemd.heard
+
+
+def test_the_units_of_the_documentation_are_what_the_command_and_the_system_take() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "service.md").read_text("utf-8")
+    [unit] = re.findall(r"^```ini\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    parsed = configparser.ConfigParser(interpolation=None)
+    parsed.optionxform = str  # type: ignore[assignment,method-assign] # systemd's names have capitals
+    parsed.read_string(unit)
+    assert parsed["Service"]["Type"] == "notify"
+    assert float(parsed["Service"]["WatchdogSec"]) > 3 * Timings().pong_timeout_s
+    [plist] = re.findall(r"^```xml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    known = run_here("record", "--help").stdout
+    for words in (parsed["Service"]["ExecStart"].split(), plistlib.loads(plist.encode())["ProgramArguments"]):
+        assert Path(words[0]).name == "pulsoid-rec"
+        assert words[1:3] == ["record", "ROOM_ID"]
+        assert all(word in known for word in words if word.startswith("--"))
