@@ -52,6 +52,12 @@ class Attendant:
 
     async def run(self) -> None:
         """Attend until cancelled."""
+        try:
+            await self._attend()
+        except* Exception as error:
+            log.error("How this run is doing is written no more, for an internal error.", exc_info=error)
+
+    async def _attend(self) -> None:
         service = find_service()
         if service is not None:
             service.send("READY=1")
@@ -82,12 +88,16 @@ class Attendant:
             await trio.sleep(self._timings.status_every_s / 2)
 
     async def _write(self) -> None:
+        written_at = trio.current_time()
         while True:
             try:
                 note = self._make_note()
                 await trio.to_thread.run_sync(self._write_note, note, limiter=self._limiter)
-            except OSError as error:
-                self._log_once(f"Cannot write the status of this run: {error.strerror or error}. Recording continues.")
+                written_at = trio.current_time()
+            except OSError as error:  # once is nothing: on Windows somebody may be reading it
+                if trio.current_time() > written_at + self._timings.stale_status_s:
+                    reason = error.strerror or error
+                    self._log_once(f"Cannot write the status of this run: {reason}. Recording continues.")
             except Exception as error:  # noqa: BLE001 - the next one may be well
                 self._log_once("The status of this run cannot be written. Recording continues.", error)
             await trio.sleep(self._timings.status_every_s)

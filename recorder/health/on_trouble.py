@@ -107,8 +107,8 @@ class OnTrouble:
             with trio.move_on_after(self._timings.trouble_timeout_s):
                 code = await self._run_to_end(text)
                 fault = f"it ended with exit code {code}" if code else ""
-        except OSError as error:
-            fault = str(error.strerror or error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the recording is not to notice
+            fault = str(getattr(error, "strerror", None) or error)
         finally:
             self._is_running = False
         if fault and not self._has_failed:

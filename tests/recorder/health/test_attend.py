@@ -23,7 +23,7 @@ from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
 
 pytestmark = pytest.mark.process
 
-SOON = Timings(status_every_s=0.02, trouble_grace_s=0, trouble_interval_s=0.1)
+SOON = Timings(status_every_s=0.02, stale_status_s=0.1, trouble_grace_s=0, trouble_interval_s=0.1)
 
 
 @pytest.fixture
