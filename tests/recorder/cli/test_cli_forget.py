@@ -184,12 +184,12 @@ def test_on_a_terminal_it_asks(database: Path) -> None:
         assert stored(database) == RECORDING.left(*([OTHER] if code == 0 else []))
 
 
-@pytest.mark.process
 def listed(database: Path) -> list[MemberNote]:
     """Return what the status of recorders says of the third member."""
     return [each for run in judge(database) for each in run.members if each.profile_id == "p3"]
 
 
+@pytest.mark.process
 @pytest.mark.slow
 async def test_beside_a_recorder_nothing_of_others_is_lost_and_what_came_before_stays_away(tmp_path: Path) -> None:
     database = tmp_path / "t.duckdb"
