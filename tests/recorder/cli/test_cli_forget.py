@@ -19,8 +19,6 @@ from journal_rows import as_stored, stored
 from numbered_server import MEMBERS, occurred_at, open_numbered_server
 from recorder_process import end, start_recorder
 
-from pulsoid_rec.recorder.health.judge import judge
-from pulsoid_rec.recorder.health.note import MemberNote
 from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow
 
 RECORDING = Recording(1)
@@ -184,11 +182,6 @@ def test_on_a_terminal_it_asks(database: Path) -> None:
         assert stored(database) == RECORDING.left(*([OTHER] if code == 0 else []))
 
 
-def listed(database: Path) -> list[MemberNote]:
-    """Return what the status of recorders says of the third member."""
-    return [each for run in judge(database) for each in run.members if each.profile_id == "p3"]
-
-
 @pytest.mark.process
 @pytest.mark.slow
 async def test_beside_a_recorder_nothing_of_others_is_lost_and_what_came_before_stays_away(tmp_path: Path) -> None:
@@ -196,10 +189,9 @@ async def test_beside_a_recorder_nothing_of_others_is_lost_and_what_came_before_
     async with open_numbered_server(300) as server:
         process = start_recorder(database, server, options=["--keep-journal"])
         with trio.fail_after(20):
-            while not (server.live and database.exists() and server.sent > 300 and listed(database)):
+            while not (server.live and database.exists() and server.sent > 300):
                 await trio.sleep(0.05)
         done = await trio.to_thread.run_sync(partial(run_command, "forget", "p3", "--db", database, "--yes"))
-        shown = listed(database)
         with trio.fail_after(20):
             sent = server.sent
             while server.sent < sent + 300:
@@ -225,7 +217,6 @@ async def test_beside_a_recorder_nothing_of_others_is_lost_and_what_came_before_
     ]
     kept = [line for line in lines if line.get("profile_id") == "p3"]
     assert len(kept) == len(since)
-    assert all(each.last_reading_at and each.last_reading_at.timestamp() * 1e6 > at_us for each in shown)
     assert all(line["received_at"] > at_us for line in kept)
 
 

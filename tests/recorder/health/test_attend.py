@@ -1,5 +1,6 @@
 """A recorder that is attended to: what others see of it, and that no failure to write that stops the recording."""
 
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,8 @@ from pulsoid_rec.recorder.archiving.access import open_when_free
 from pulsoid_rec.recorder.contract.journal_files import journal_folder, status_path
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 from pulsoid_rec.recorder.contract.timings import Timings
+from pulsoid_rec.recorder.forgetting.forget import Forgetting
+from pulsoid_rec.recorder.forgetting.search import Finding
 from pulsoid_rec.recorder.health.attend import Attendant
 from pulsoid_rec.recorder.health.judge import Judged, judge
 from pulsoid_rec.recorder.health.on_trouble import Command
@@ -124,6 +127,23 @@ async def test_once_its_file_is_removed_a_recorder_lists_only_who_is_heard_since
         await until(lambda: path.exists() and [len(run.members) for run in judge(database)] == [0])
         await simulator.send_heart_rate("demo", "user-2", 85)
         await until(lambda: [each.profile_id for run in judge(database) for each in run.members] == ["user-2"])
+
+
+async def test_who_was_forgotten_is_not_in_the_status_of_a_recorder_that_runs(database: Path) -> None:
+    async with open_simulator() as simulator, attended(simulator, database) as recorder:
+        path = status_path(journal_folder(database), recorder.options.run_id)
+        await simulator.update_member("demo", "user-1", {"name": "Ada"})
+        await simulator.send_heart_rate("demo", "user-1", 84)
+        await simulator.send_heart_rate("demo", "user-2", 84)
+        await until(lambda: recorder.ingester.total.readings == 2 and "Ada" in path.read_text("utf-8"))
+
+        def forget() -> list[Finding]:
+            forgetting = Forgetting(database, None, None)
+            return forgetting.carry_out(forgetting.plan(["user-1"])).left
+
+        assert await trio.to_thread.run_sync(forget) == []
+        await until(path.exists)
+        assert not re.search("user-1|Ada", path.read_text("utf-8"))
 
 
 async def test_of_many_members_those_heard_last_are_listed_and_all_who_are_expected(database: Path) -> None:
