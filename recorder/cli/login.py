@@ -90,10 +90,13 @@ async def _log_in(server_url: "ServerUrl", client_id: str | None, in_keyring: bo
         print_lines(f"You are logged in at {server_url.authority} already. A new login replaces that once it succeeds.")
         known = _read_client_id(Credentials(path), server_url)
     validity = await log_in(server_url, _require_client_id(client_id or known), _show, in_keyring=in_keyring)
-    place = Credentials(path).place
-    print_lines(f"Logged in at {server_url.authority}{_describe(validity)}. The token is in {place}.")
+    profile, end = _describe(validity)
+    print_lines(
+        f"Logged in at {server_url.authority}{profile}. The token is in {Credentials(path).place}{end}. "
+        "`pulsoid-rec record` uses it from now on."
+    )
     if TOKEN_VARIABLE in os.environ:
-        print_lines(f"{TOKEN_VARIABLE} is set, and goes before it: `record` uses the login once you unset that.")
+        print_lines(f"But {TOKEN_VARIABLE} is set, and goes before it: unset that.")
 
 
 def _read_client_id(credentials: "Credentials", server_url: "ServerUrl") -> str | None:
@@ -123,19 +126,19 @@ def _show(device: "DeviceCode") -> None:
     )
 
 
-def _describe(validity: "Validity | None") -> str:
+def _describe(validity: "Validity | None") -> tuple[str, str]:
+    """Return whose the token is, and when it ends, as parts of a sentence; each empty if the server did not say."""
     from datetime import UTC, datetime
 
     from pulsoid_rec.recorder.pulsoid.known_secrets import redact
     from pulsoid_rec.recorder.pulsoid.token_end import describe_end
 
     if validity is None:
-        return ""
-    profile = f" as {redact(validity.profile_id)[:_SHOWN_CHARS]}" if validity.profile_id else ""
-    end = (
-        f"; it ends {describe_end(validity.ends_at, validity.ends_at - datetime.now(UTC))}" if validity.ends_at else ""
-    )
-    return f"{profile}{end}"
+        return "", ", and could not be checked yet"
+    profile = f" as {plain(redact(validity.profile_id))[:_SHOWN_CHARS]}" if validity.profile_id else ""
+    if validity.ends_at is None:
+        return profile, ""
+    return profile, f", and ends {describe_end(validity.ends_at, validity.ends_at - datetime.now(UTC))}"
 
 
 async def _check(server_url: "ServerUrl") -> None:

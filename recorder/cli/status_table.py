@@ -13,7 +13,7 @@ from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 from pulsoid_rec.recorder.health.judge import UNKNOWN, Judged
 from pulsoid_rec.recorder.health.note import MemberNote, RoomNote
 
-_STYLES = {"recording": "green", "live": "green", "refused": "red", "killed": "red", "stopped": "red"}
+_STYLES = {"recording": "green", "live": "green", "refused": "red", "killed": "red", "unresponsive": "red"}
 _UNTOLD, _NOTHING = "-", "none yet"
 _NAME_WIDTH = 24  # characters, so that a table fits 80
 _EXACT_BELOW_S = 10.0
@@ -46,7 +46,7 @@ def _draw_line(text: str, style: str) -> Text:
 
 def _draw_head(run: Judged, now: datetime) -> Text:
     head = Text.assemble((run.state.capitalize(), _style(run.state)))
-    if run.state in {"killed", "stopped"} and run.last_alive_at is not None:
+    if run.state in {"killed", "unresponsive"} and run.last_alive_at is not None:
         head.append(f", last alive {_format_instant(run.last_alive_at, now)}")
     elif run.started_at is not None:
         head.append(f" since {_format_instant(run.started_at, now)} ({_format_age(run.started_at, now)})")

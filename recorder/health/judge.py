@@ -34,7 +34,7 @@ class Judged(msgspec.Struct, kw_only=True):
     """A run: what `status --format json` prints of it."""
 
     run_id: str
-    state: str  # starting, recording, stopping, stopped (or hung), killed
+    state: str  # starting, recording, stopping, unresponsive, killed
     pid: int | None = None
     started_at: datetime | None = None
     last_alive_at: datetime | None = None
@@ -51,7 +51,7 @@ class Judged(msgspec.Struct, kw_only=True):
     @property
     def is_stale(self) -> bool:
         """Whether its process is there, and has not written for long."""
-        return self.state == "stopped"
+        return self.state == "unresponsive"
 
     @property
     def is_recording(self) -> bool:
@@ -81,7 +81,7 @@ def _judge_run(run: Run, now: datetime, free_bytes: int, timings: Timings) -> Ju
     elif note is None:
         state = "starting"
     elif silent_s > timings.stale_status_s:
-        state = "stopped"
+        state = "unresponsive"
     else:
         state = "stopping" if note.is_ending else "recording"
     own = _describe_state(state, run, now, silent_s)
@@ -112,7 +112,7 @@ def _describe_state(state: str, run: Run, now: datetime, silent_s: float) -> str
     note = run.note
     if note is None:
         return "A recorder has just started, or cannot write its status."
-    if state == "stopped":
+    if state == "unresponsive":
         return (
             f"The recorder (process {note.pid}) has not responded for {format_duration(silent_s)}: it is stopped or "
             "hangs, or cannot write its status."

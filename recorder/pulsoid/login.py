@@ -58,8 +58,7 @@ async def log_out(server_url: ServerUrl, *, force: bool = False, timings: Timing
     """Revoke the tokens of a server's login, those before too, and remove all of it; return None if there was none.
 
     With `force` it is removed also if it cannot be revoked, or not be read; the reason is returned then, and else an
-    empty text. Raises `RefusedError`, `UsageError` or
-    `StorageError`; without `force` nothing is removed then.
+    empty text. Raises `RefusedError`, `UsageError` or `StorageError`; without `force` nothing is removed then.
     """
     path = login_path(server_url)
     if not path.parent.is_dir():
@@ -99,7 +98,7 @@ async def _revoke_all(server_url: ServerUrl, pair: TokenPair, timings: Timings) 
             if not await revoke(server_url, token, timings) and not await _is_invalid(server_url, token, timings):
                 raise RefusedError(f"{server_url.authority} did not revoke the token, which is still valid", "")
     except CannotConnectError as error:
-        raise RefusedError(f"The token was not revoked, and is still valid: {error.reason}", "") from None
+        raise RefusedError(f"The token was not revoked, and may still be valid: {error.reason}", "") from None
 
 
 async def _is_invalid(server_url: ServerUrl, token: str, timings: Timings) -> bool:

@@ -27,12 +27,15 @@ def entries_beside(entry: str) -> list[str]:
 
 
 def require_usable(server: str) -> None:
-    """Raise `UsageError` unless an entry can be written, and removed; the system may ask the user to unlock it."""
+    """Raise `UsageError` unless an entry can be written, read and removed; the system may ask the user to unlock it."""
     try:
         write(server + _PROBE, "test")
+        read(server + _PROBE, 0)
+        remove(server + _PROBE)
+    except NoEntryError:  # some keyrings store nothing, and have no error for it
+        raise UsageError(f"{NAME[0].upper()}{NAME[1:]} stores nothing", _HINT) from None
     except OSError as error:
         raise UsageError(str(error.strerror), _HINT) from None
-    remove(server + _PROBE)
 
 
 @lru_cache(maxsize=4)

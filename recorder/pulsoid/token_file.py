@@ -7,7 +7,6 @@ So at every instant the file leads to a whole entry, also where a keyring remove
 
 import codecs
 import errno
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,11 @@ def read_fields(path: Path) -> dict[str, Any]:
     if entry is None:
         return fields
     # All of it comes from there, also the server that it is for: a file cannot send an entry elsewhere.
-    return _parse_json(system_keyring.read(entry, path.stat().st_mtime_ns), system_keyring.NAME)
+    try:
+        changed_ns = path.stat().st_mtime_ns
+    except OSError:  # removed just now
+        changed_ns = 0
+    return _parse_json(system_keyring.read(entry, changed_ns), system_keyring.NAME)
 
 
 def is_in_keyring(path: Path) -> bool:
@@ -73,7 +76,7 @@ def write_fields(path: Path, fields: dict[str, Any], *, in_keyring: bool) -> Non
 def change_fields(path: Path, changes: dict[str, Any]) -> None:
     """Change fields of a JSON file, remove those that become None, and keep the others; raise as `write_fields`."""
     if not (text := _read_text(path)).lstrip().startswith("{"):
-        _parse_json(text, str(path))
+        _parse_json(text, str(path))  # which raises: it is JSON no longer
     in_keyring = is_in_keyring(path)
     try:
         changed = read_fields(path) | changes
@@ -103,7 +106,7 @@ def remove_fields(path: Path) -> None:
 def _replace(path: Path, fields: dict[str, Any]) -> None:
     with open_replacement(path, sync=True) as new:
         new.write_bytes(msgspec.json.format(msgspec.json.encode(fields)) + b"\n")
-    if os.access(path.parent, os.R_OK):
+    with suppress(OSError):  # what was written is there
         remove_leftovers(path)
 
 

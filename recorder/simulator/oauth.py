@@ -59,8 +59,9 @@ class _Login:
 class OAuth:
     """Begins logins, asks their users, and issues and revokes tokens."""
 
-    def __init__(self, tokens: Tokens, flow: DeviceFlow, scheme: str) -> None:
+    def __init__(self, tokens: Tokens, flow: DeviceFlow, scheme: str, life_s: float) -> None:
         self._tokens = tokens
+        self._life_s = life_s  # of a token
         self._flow = flow
         self._scheme = scheme  # of the page: http or https
         self._logins: dict[str, tuple[str, _Login]] = {}  # by device code, with the user's code
@@ -152,7 +153,8 @@ class OAuth:
         if answer != _ALLOWED:
             return oauth_error(HTTPStatus.BAD_REQUEST, answer or _PENDING)
         del self._logins[code]
-        return self._tokens.issue(Token("", scopes=tuple(each for each in login.scopes if each == ROOM_SCOPE)), now_s)
+        scopes = tuple(each for each in login.scopes if each == ROOM_SCOPE)
+        return self._tokens.issue(Token("", scopes=scopes, life_s=self._life_s), now_s)
 
     def _revoke(self, form: dict[str, str]) -> Response:
         """Respond as RFC 7009 has it: also an unknown token is revoked from now on, and its pair with it."""
@@ -166,4 +168,4 @@ def _page(status: int, content: str) -> Response:
         "<title>Simulated Pulsoid</title><style>body{font:1.2em sans-serif;max-width:32em;margin:3em auto}"
         f"button{{font:inherit;padding:.5em 1.5em}}</style><h1>Simulated Pulsoid</h1>{content}</html>"
     )
-    return Response(status, {}, page=page)
+    return Response(status, {}, (("Cache-Control", "no-store"), ("X-Frame-Options", "DENY")), page)

@@ -149,7 +149,8 @@ def _make_server(config: SimulatorConfig) -> Server:
     if config.faults.expire is not None:
         tokens = tuple(replace(token, life_s=config.faults.expire) for token in tokens)
     known = Tokens(tokens, config.application, trio.current_time())
-    oauth = OAuth(known, config.device_flow, "http" if config.ssl_context is None else "https")
+    scheme = "http" if config.ssl_context is None else "https"
+    oauth = OAuth(known, config.device_flow, scheme, config.faults.expire or Token.life_s)
     random = Random(f"{config.seed}/faults")
     return Server(rooms, known, config.faults, random, config.limits, admits_pages=config.admits_pages, oauth=oauth)
 

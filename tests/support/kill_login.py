@@ -120,6 +120,8 @@ class Trial:
         path = login_path(self.url)
         system_keyring.read.cache_clear()
         if not path.exists():
+            entries = self.folder / "keyring.json"
+            assert not entries.exists() or "access_token" not in entries.read_text(), "an entry that nothing leads to"
             return None
         try:
             fields = token_file.read_fields(path)

@@ -66,7 +66,7 @@ def test_a_run_records_while_its_lock_is_held_and_it_writes(database: Path) -> N
     write(database, note(is_ending=True))
     assert states(database) == [("run", "stopping")]
     write(database, note(written_at=NOW - timedelta(seconds=DEFAULT_TIMINGS.stale_status_s + 1)))
-    assert states(database) == [("run", "stopped")]
+    assert states(database) == [("run", "unresponsive")]
     held.release()
     assert states(database) == [("run", "killed")]
     remove_stale_statuses(journal_folder(database))

@@ -119,7 +119,7 @@ async def test_a_recorder_says_that_it_records_and_starves_the_watchdog_while_it
             await trio.sleep(0.9)
             assert systemd.hear() == []
             [stopped] = judge(database, Timings(stale_status_s=0.1))
-            assert (stopped.state, stopped.pid) == ("stopped", process.pid)
+            assert (stopped.state, stopped.pid) == ("unresponsive", process.pid)
             process.send_signal(signal.SIGCONT)
             await systemd.wait_for("WATCHDOG=1")
             ended = await end(process, signal.SIGTERM)

@@ -17,6 +17,7 @@ from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.pulsoid.device_login import DeviceCode, _is_safe, request_code, wait_for_token
 
 FAST = Timings(shortest_login_poll_s=0.01, login_slow_down_s=0.2)
+PULSOID, HERE = map(parse_server_url, ("wss://dev.pulsoid.net", "ws://127.0.0.1:8765"))
 DEVICE = DeviceCode("device-code-0123", "AB-CD", "https://h/x", has_code=True, interval_s=0.01, life_s=5)
 CODE = {
     "device_code": "device-code-0123",
@@ -114,18 +115,18 @@ async def test_what_a_terminal_would_obey_or_a_browser_should_not_open_is_not_sh
 
 @given(st.text() | st.from_regex(r"\Ahttps?://[^/]*/.*", fullmatch=False))
 def test_a_link_that_is_shown_is_encrypted_or_on_this_machine_and_printable(link: str) -> None:
-    for url in ("wss://dev.pulsoid.net", "ws://127.0.0.1:8765"):
-        if _is_safe(link, parse_server_url(url)):
+    for issuer in (PULSOID, HERE):
+        if _is_safe(link, issuer):
             assert link.isascii()
             assert link.isprintable()
             is_here = any(link.startswith(f"http://{host}") for host in ("127.", "localhost", "[::"))
-            assert link.lower().startswith("https://") or (is_here and url.startswith("ws:"))
+            assert link.lower().startswith("https://") or (is_here and issuer is HERE)
 
 
 def test_a_page_on_this_machine_is_only_that_of_a_server_on_this_machine() -> None:
     link = "http://127.0.0.1:8765/x"
-    assert _is_safe(link, parse_server_url("ws://127.0.0.1:8765"))
-    assert not _is_safe(link, parse_server_url("wss://dev.pulsoid.net"))
+    assert _is_safe(link, HERE)
+    assert not _is_safe(link, PULSOID)
 
 
 @pytest.mark.process

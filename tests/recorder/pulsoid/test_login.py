@@ -30,7 +30,7 @@ from pulsoid_rec.recorder.pulsoid.token_check import Validity
 from pulsoid_rec.recorder.recorder import Options, Recorder
 from pulsoid_rec.recorder.simulator.oauth import DeviceFlow, DeviceMode
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
-from pulsoid_rec.recorder.simulator.tokens import DEMO_APPLICATION
+from pulsoid_rec.recorder.simulator.tokens import DEMO_APPLICATION, Token
 
 pytestmark = pytest.mark.process
 QUICK = replace(FAST, shortest_login_poll_s=0.01, login_slow_down_s=0.02, token_lock_timeout_s=0.3)
@@ -260,11 +260,21 @@ async def test_a_logout_that_cannot_revoke_removes_nothing_unless_forced(folder:
     async with simulated() as server:
         await enter(server)
         before = saved(server)
-    with pytest.raises(RefusedError, match=r"still valid: no connection to .*\. Nothing was removed.*--force"):
+    with pytest.raises(RefusedError, match=r"may still be valid: no connection to .*\. Nothing was removed.*--force"):
         await leave(server)
     assert saved(server) == before
-    assert "The token was not revoked, and is still valid" in (await leave(server, force=True) or "")
+    assert "The token was not revoked, and may still be valid" in (await leave(server, force=True) or "")
     assert not folder.exists()
+
+
+async def test_a_login_without_refresh_tokens_is_revoked_with_the_one_before_it(folder: Path) -> None:
+    async with simulated(tokens=(Token("token-now-0123"), Token("token-before-0123"), Token("of-another"))) as server:
+        url = parse_server_url(server.url)
+        folder.mkdir(parents=True, mode=0o700)
+        fields = {"access_token": "token-now-0123", "previous": {"access_token": "token-before-0123"}}
+        login_path(url).write_text(json.dumps(fields | {"server": url.url}))
+        assert await leave(server) == ""
+        assert list(server.server.tokens.issued) == ["of-another"]
 
 
 async def test_a_server_without_revocation_is_asked_whether_the_token_is_still_valid() -> None:
@@ -365,11 +375,15 @@ async def test_a_keyring_that_is_locked_lacking_or_without_the_login_is_one_clea
             patch.setitem(sys.modules, "keyring", None)
             with pytest.raises(UsageError, match=r"pip install pulsoid-rec\[keyring\]"):
                 credentials.read(url)
+        with monkeypatch.context() as patch:
+            patch.setattr(FileKeyring, "set_password", lambda *_: None)
+            with pytest.raises(UsageError, match="keyring stores nothing"):
+                await enter(server, in_keyring=True)
         entries.write_text("{}")
         system_keyring.read.cache_clear()
         with pytest.raises(UsageError, match=r"There is no login .* in the system's keyring\. Log in again"):
             credentials.read(url)
-        assert "The token was not revoked, and is still valid" in (await leave(server, force=True) or "")
+        assert await leave(server) == ""
     assert not folder.exists()
 
 

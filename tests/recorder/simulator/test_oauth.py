@@ -10,6 +10,7 @@ import pytest
 import trio
 from simulator_control import ControlledSimulator, open_simulator
 
+from pulsoid_rec.recorder.simulator.faults import Faults
 from pulsoid_rec.recorder.simulator.oauth import DeviceFlow
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_APPLICATION
@@ -72,6 +73,14 @@ async def test_its_page_shows_the_code_and_the_answer_given_there_counts_once(gi
         assert status == 200
         assert (await post(server, REVOKE, token=new["refresh_token"]))[0] == 200
         assert list(server.server.tokens.issued) == ["demo-token"]
+
+
+async def test_a_token_of_a_login_expires_as_all_others_do() -> None:
+    config = SimulatorConfig(device_flow=DeviceFlow("approve"), faults=Faults(expire=7))
+    async with open_simulator(config) as server:
+        device = await begin(server)
+        assert (await poll(server, device))[0] == 400
+        assert (await poll(server, device))[1]["expires_in"] == 7
 
 
 async def test_no_page_but_its_own_can_answer() -> None:
