@@ -33,6 +33,9 @@ def draw_status(run: Judged, database: Path) -> RenderableType:
     if run.more_members:
         parts.append(Text(f"  ... and {format_count(run.more_members, 'more member')}", style="dim"))
     parts.append(_draw_storage(run))
+    is_told = any(trouble.kind == "database" for trouble in run.troubles)
+    if run.database_error is not None and not is_told:
+        parts.append(_draw_line(f"{run.database_error}.", "yellow"))
     parts += [_draw_line(trouble.text, "red") for trouble in run.troubles]
     if not run.troubles:
         parts.append(Text("All is well.", style="green"))
@@ -98,9 +101,6 @@ def _draw_storage(run: Judged) -> Text:
     if run.database_behind_s is not None and run.is_recording:
         behind = f"{format_duration(run.database_behind_s)} behind"
         parts.append(f"database {behind if run.database_behind_s else 'up to date'}")
-        is_told = any(trouble.kind == "database" for trouble in run.troubles)
-        if run.database_error is not None and not is_told:
-            parts.append(plain(run.database_error))
     if run.journal_bytes is not None:
         parts.append(f"{run.journal_bytes / 1024:,.0f} KiB in the journal")
     parts.append(f"{run.disk_free_bytes / 1e9:,.1f} GB free")
