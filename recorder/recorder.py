@@ -94,16 +94,16 @@ class Recorder:
             keep_journal=options.keep_journal,
             on_marks=self.marks.merge,
         )
-        self._poller = Poller(timings)
-        self._refresh = TokenRefresh(options.server_url, options.credentials, timings)
+        self.poller = Poller(timings)
+        self.refresh = TokenRefresh(options.server_url, options.credentials, timings)
         self.rooms = [
             Room(
                 room_id=room_id,
                 server_url=options.server_url,
-                refresh=self._refresh,
+                refresh=self.refresh,
                 kinds=options.kinds,
                 journal=self.journal,
-                poller=self._poller,
+                poller=self.poller,
                 stop=self.stop,
                 on_refused=self._on_refused,
                 timings=timings,
@@ -136,7 +136,7 @@ class Recorder:
                     nursery.start_soon(self.consent.run)
                 try:
                     await self._check()
-                    nursery.start_soon(self._refresh.end.watch)
+                    nursery.start_soon(self.refresh.end.watch)
                     if show is not None:
                         nursery.start_soon(show, self)
                     if self.options.duration_s is not None:
@@ -181,14 +181,14 @@ class Recorder:
             except DatabaseBusyError as error:
                 log.info("%s Until then, rows stay in the journal.", error)
         with self._checking:
-            await self._refresh.check_or_replace()
+            await self.refresh.check_or_replace()
 
     async def _record(self) -> None:
         async with trio.open_nursery() as storage:
             storage.start_soon(self.journal.run)
             storage.start_soon(self.ingester.run, self._left_by_crashes)
             async with trio.open_nursery() as polling:
-                polling.start_soon(self._poller.run)
+                polling.start_soon(self.poller.run)
                 async with trio.open_nursery() as rooms:
                     for room in self.rooms:
                         rooms.start_soon(room.run)

@@ -27,6 +27,7 @@ from pulsoid_rec.recorder.contract.ids import new_id
 from pulsoid_rec.recorder.contract.limits import Limits
 from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.contract.wording import format_duration
+from pulsoid_rec.recorder.gaps import Gaps
 from pulsoid_rec.recorder.journal.journal import Journal
 from pulsoid_rec.recorder.journal.rows import ConnectionEventRow, reject
 from pulsoid_rec.recorder.pulsoid.known_secrets import redact_messages, redact_start
@@ -66,7 +67,7 @@ class Room:
 
     def __post_init__(self) -> None:
         """Start without a connection."""
-        self.status = RoomStatus(self.room_id, most_members=self.limits.members)
+        self.status = RoomStatus(self.room_id, most_members=self.limits.members, gaps=Gaps(self.clock.next_us()))
         self.connection = ConnectionState(random.random, self.timings)
         self._connection_id = ""
         self._last_failure: Disconnect | None = None
@@ -294,4 +295,6 @@ class Room:
         return end
 
     def _record_event(self, kind: str, at: int, code: int | None = None, reason: str | None = None) -> None:
-        self.journal.append(ConnectionEventRow(self.room_id, self._connection_id, kind, at, code, reason))
+        row = ConnectionEventRow(self.room_id, self._connection_id, kind, at, code, reason)
+        self.journal.append(row)
+        self.status.gaps.update(row)

@@ -3,16 +3,18 @@
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from pulsoid_rec.recorder.connection.reconnect import State
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
 from pulsoid_rec.recorder.contract.wording import format_count
+from pulsoid_rec.recorder.gaps import Gaps
 from pulsoid_rec.recorder.journal.rows import HeartRateRow, MemberEventRow, MessageRow, RejectedMessageRow
 
 
 @dataclass
 class RoomStatus:
-    """Status of one room. `received_at` is as in rows: microseconds since 1970, UTC."""
+    """Status of one room. `received_at` and `occurred_at` are as in rows: microseconds since 1970, UTC."""
 
     room_id: str
     state: State = State.CONNECTING
@@ -27,9 +29,10 @@ class RoomStatus:
     withheld_members: set[str] = field(default_factory=set)  # who sent them, up to `most_members`
     most_members: int = DEFAULT_LIMITS.members  # above it whoever was heard longest ago is left out
     evicted: int = 0
-    latest: dict[str, tuple[int, int]] = field(default_factory=dict)  # profile -> bpm, received_at
+    latest: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # profile -> bpm, received_at, occurred_at
     names: dict[str, str] = field(default_factory=dict)  # profile -> name
     removed: set[str] = field(default_factory=set)  # those of `latest` who were removed from the room
+    gaps: Gaps = field(default_factory=partial(Gaps, 0))  # when nobody listened
 
     @property
     def present(self) -> int:
@@ -49,7 +52,7 @@ class RoomStatus:
         self.messages += 1
         if isinstance(row, HeartRateRow):
             self.readings += 1
-            self.latest[row.profile_id] = (row.bpm, row.received_at)
+            self.latest[row.profile_id] = (row.bpm, row.received_at, row.occurred_at)
             if len(self.latest) > self.most_members:
                 self._evict()
             if self.removed:

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 import trio
+from command import run_here
 from journal_rows import reading, stored, write_segment
 from kills import PHASES, kill_again_and_again
 from numbered_server import NumberedServer, open_numbered_server
@@ -34,6 +35,7 @@ from recorder_process import (
 )
 
 from pulsoid_rec.recorder.contract.tables import SCHEMA_VERSION
+from pulsoid_rec.recorder.health.judge import judge
 from pulsoid_rec.recorder.ingest.database import wal_path
 
 pytestmark = pytest.mark.process
@@ -223,8 +225,13 @@ async def test_one_recorder_takes_over_what_another_left_and_leaves_a_living_one
         await trio.to_thread.run_sync(
             kill, dying, [sent for sent in server.connections if sent.room_id == "dying"], server.port
         )
+        assert [(run.state, run.pid) for run in judge(database) if run.pid == dying.pid] == [("killed", dying.pid)]
+        shown = run_here("status", "--db", database)
+        assert shown.returncode == 3
+        assert f"(process {dying.pid}) was killed or has crashed" in shown.stdout
         third = start_recorder(database, server, "third")
         await until_sent(server, 200)
+        await until(lambda: {run.state for run in judge(database)} == {"recording"})
         assert (await end_quietly(server, third)).code == 0
         assert (await end(living)).code == 0
     result = balance(server, database, stalls)

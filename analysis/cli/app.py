@@ -30,6 +30,7 @@ from pulsoid_rec.recorder.cli.live import LiveCommand
 from pulsoid_rec.recorder.cli.login import login, logout
 from pulsoid_rec.recorder.cli.record import record
 from pulsoid_rec.recorder.cli.recover import recover
+from pulsoid_rec.recorder.cli.status import status
 from pulsoid_rec.recorder.contract.display import FIT_ENCODING
 from pulsoid_rec.recorder.contract.errors import MEMORY_HINT, ExitCode, PulsoidRecError, is_out_of_memory
 
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     record,
+    status,
     mark,
     recover,
     report,

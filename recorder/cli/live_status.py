@@ -126,7 +126,7 @@ def _draw_members(status: RoomStatus, most: int) -> Table:
     now_us = time.time_ns() // 1000
     present = (item for item in status.latest.items() if item[0] not in status.removed)
     latest = nlargest(most, present, key=lambda item: item[1][1])
-    for profile_id, (bpm, received_at) in sorted(latest, key=lambda item: _name(status, item[0])):
+    for profile_id, (bpm, received_at, _) in sorted(latest, key=lambda item: _name(status, item[0])):
         age_s = (now_us - received_at) / 1e6
         style = "dim" if age_s > _STALE_AFTER_S else ""
         table.add_row(Text(f"  {_name(status, profile_id)}"), f"{bpm:>3} bpm", f"{_format_age(age_s)} ago", style=style)

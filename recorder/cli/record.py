@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from pulsoid_rec.recorder.health.on_trouble import Command
     from pulsoid_rec.recorder.recorder import Options, Recorder
 
 _MOST_ROOMS = 20
@@ -82,13 +83,22 @@ def record(
         typer.Option(
             metavar="PATH",
             parser=parse_path,
-            help="The members file of --only-consented and --live.",
+            help="The members file: whose readings are expected, and for --only-consented and --live.",
             show_default="members.toml beside the database",
         ),
     ] = None,
     keep_journal: Annotated[
         bool, typer.Option("--keep-journal", help="Keep every message word for word, compressed, beside the database.")
     ] = False,
+    on_trouble: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND",
+            help="Run this program when something is wrong, with a sentence as its last argument and in the variable "
+            "PULSOID_REC_TROUBLE; and when all is well again. At most once a minute, and not through a shell.",
+            show_default=False,
+        ),
+    ] = None,
     kinds: Annotated[
         str | None,
         typer.Option(
@@ -115,12 +125,13 @@ def record(
     try:
         _load_libraries()
         from pulsoid_rec.recorder.connection.server_url import parse_server_url
-        from pulsoid_rec.recorder.contract.members_file import FILE_NAME
+        from pulsoid_rec.recorder.contract.members_file import FILE_NAME, read_members_file
+        from pulsoid_rec.recorder.health.on_trouble import Command
         from pulsoid_rec.recorder.pulsoid.saved_login import find_credentials
         from pulsoid_rec.recorder.recorder import Options
 
         if members is not None:
-            _check_members(members, is_used=only_consented or live)
+            read_members_file(members)  # raises `UsageError`
         server_url = parse_server_url(server)
         options = Options(
             rooms=check_room_ids(rooms),
@@ -133,7 +144,8 @@ def record(
             consent_file=(members or db.with_name(FILE_NAME)) if only_consented else None,
             members_file=members,
         )
-        _record(options, parse_live(live, live_host, live_port))
+        command = None if on_trouble is None else Command(on_trouble)
+        _record(options, parse_live(live, live_host, live_port), command)
     except KeyboardInterrupt:
         print_lines("Stopped before anything was recorded.")
 
@@ -151,15 +163,6 @@ def _load_libraries() -> None:
         gc.freeze()
 
 
-def _check_members(file: Path, *, is_used: bool) -> None:
-    """Raise `UsageError` if the members file named is not used, or cannot be read."""
-    from pulsoid_rec.recorder.contract.members_file import read_members_file
-
-    if not is_used:
-        raise UsageError("--members is for --only-consented and --live", "Add one of them, or leave --members out.")
-    read_members_file(file)
-
-
 def _parse_kinds(text: str | None) -> tuple[str, ...]:
     from pulsoid_rec.recorder.pulsoid.messages import KINDS
 
@@ -172,7 +175,7 @@ def _parse_kinds(text: str | None) -> tuple[str, ...]:
     return kinds
 
 
-def _record(options: "Options", live: LiveAddress | None) -> None:
+def _record(options: "Options", live: LiveAddress | None, command: "Command | None") -> None:
 
     from pulsoid_rec.recorder.cli.recording_log import open_log
     from pulsoid_rec.recorder.cli.screen import open_screen
@@ -181,7 +184,7 @@ def _record(options: "Options", live: LiveAddress | None) -> None:
     with open_screen(), open_log(options.database, options.run_id, console):
         options.credentials.read(options.server_url)  # fails before any file is made
         options.credentials.warn_if_shared()
-        run_in_trio(_run_recorder, options, console, live)
+        run_in_trio(_run_recorder, options, console, live, command)
 
 
 async def _announce_proxy(options: "Options") -> None:
@@ -198,16 +201,27 @@ async def _announce_proxy(options: "Options") -> None:
             logging.getLogger(__name__).info("Connecting through the proxy %s.", proxy.authority)
 
 
-async def _run_recorder(options: "Options", console: "Console | None", live: LiveAddress | None) -> None:
+async def _run_recorder(
+    options: "Options", console: "Console | None", live: LiveAddress | None, command: "Command | None"
+) -> None:
     import trio
 
+    from pulsoid_rec.recorder.health.attend import Attendant
     from pulsoid_rec.recorder.recorder import Recorder
 
     await _announce_proxy(options)
     async with open_live(live) as with_page:
         recorder = await trio.to_thread.run_sync(Recorder, options, abandon_on_cancel=True)
         try:
-            await recorder.run(with_page(recorder, show_status_on(console)))
+            show = with_page(recorder, show_status_on(console))
+
+            async def attend(recorder: Recorder) -> None:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(Attendant(recorder, command).run)
+                    if show is not None:
+                        nursery.start_soon(show, recorder)
+
+            await recorder.run(attend)
         finally:
             print_totals(recorder)
     if unconnected := recorder.describe_unconnected():

@@ -1,7 +1,7 @@
 """Names of a journal's folder and files.
 
 A segment is called `RUN-NUMBER.jsonl.open` while it is written, and `RUN-NUMBER.jsonl` once it is closed. A recorder
-holds `RUN.lock` while it runs.
+holds `RUN.lock` while it runs, and writes how it is doing to `RUN.status`.
 """
 
 from pathlib import Path
@@ -11,6 +11,7 @@ from pulsoid_rec.recorder.contract.paths import follow_link
 CLOSED_SUFFIX = ".jsonl"
 OPEN_SUFFIX = ".jsonl.open"
 LOCK_SUFFIX = ".lock"
+STATUS_SUFFIX = ".status"
 KEPT = "kept"
 """The folder, in the journal's, of segments that are kept after they were ingested."""
 
@@ -47,6 +48,11 @@ def run_id_of(path: Path) -> str:
 def lock_path(folder: Path, run_id: str) -> Path:
     """Return the lock file of a recorder's run."""
     return folder / (run_id + LOCK_SUFFIX)
+
+
+def status_path(folder: Path, run_id: str) -> Path:
+    """Return the status file of a recorder's run."""
+    return folder / (run_id + STATUS_SUFFIX)
 
 
 def open_path(folder: Path, name: str) -> Path:

@@ -25,6 +25,7 @@ class Limits:
     live_connections: int = 256  # to the live page's port, whatever they are for; more are closed at once
     live_waiting: int = 8  # events that wait for a viewer; one who takes none of them is disconnected
     live_request_bytes: int = 8 * 2**10  # of a request to the live page, and of its head
+    status_members: int = 500  # listed by `pulsoid-rec status`; of more those heard last, the others are counted
     import_members: int = 100_000  # of a file that is imported; if there are more, the file is refused
 
     memory_bytes: int = 64 * 2**20  # of messages in memory; above it nothing more is received

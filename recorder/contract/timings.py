@@ -66,6 +66,13 @@ class Timings:
         60.0  # of a room that is not live, or of rows not in the database, before that is an error
     )
 
+    status_every_s: float = 2.0  # between two writes of the status file
+    stale_status_s: float = 10.0  # since the last one, before a recorder counts as stopped
+    missing_after_s: float = 300.0  # that somebody expected may be silent while the room is heard
+    trouble_interval_s: float = 60.0  # between two runs of the command of --on-trouble
+    trouble_timeout_s: float = 60.0  # for that command to end
+    trouble_grace_s: float = 10.0  # before it is run for the first time: rooms are being connected
+
     disconnect_timeout_s: float = 1.5  # for all rooms to disconnect at the end
     shutdown_timeout_s: float = 4.0  # for everything to be in the database at the end
 

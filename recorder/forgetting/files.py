@@ -10,13 +10,14 @@ from pathlib import Path
 from pulsoid_rec.recorder.archiving.access import open_when_free
 from pulsoid_rec.recorder.contract.errors import DatabaseBusyError
 from pulsoid_rec.recorder.contract.forgotten import Forgotten, key_path
-from pulsoid_rec.recorder.contract.journal_files import KEPT, journal_folder, segment_paths
+from pulsoid_rec.recorder.contract.journal_files import KEPT, STATUS_SUFFIX, journal_folder, segment_paths
 from pulsoid_rec.recorder.contract.owned_files import require_own_folder
 from pulsoid_rec.recorder.contract.paths import follow_link
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS
 from pulsoid_rec.recorder.disk.replace import remove_leftovers
 from pulsoid_rec.recorder.forgetting.lines import clean_kept, clean_log, clean_members_file, clean_segment
 from pulsoid_rec.recorder.forgetting.texts import Texts
+from pulsoid_rec.recorder.health.note import read_note
 from pulsoid_rec.recorder.ingest.database import NO_CHECKPOINT
 from pulsoid_rec.recorder.ingest.forgotten_lines import is_forgotten
 from pulsoid_rec.recorder.ingest.ingest import ingest
@@ -94,7 +95,7 @@ def files_around(database: Path, members_file: Path | None) -> Iterator[Path]:
     own = {database, database.with_name(f"{database.name}.wal"), key_path(database), intent_path(database)}
     folders = (journal_folder(database), _beside(database, ".logs"))
     beside = [path for path in database.parent.iterdir() if path not in own]
-    inside = [path for folder in folders for path in folder.rglob("*") if path not in segment_paths(folder)]
+    inside = [path for folder in folders for path in folder.rglob("*") if not _is_written(path, folder)]
     for path in dict.fromkeys((*beside, *inside, *([members_file.absolute()] if members_file else []))):
         if _is_own_file(path):
             yield path
@@ -118,7 +119,25 @@ def _has_older(folder: Path, forgotten: Forgotten) -> bool:
                     return True
         except FileNotFoundError:
             continue
-    return False
+    return _remove_older_statuses(folder, forgotten)
+
+
+def _remove_older_statuses(folder: Path, forgotten: Forgotten) -> bool:
+    """Remove the status files that list somebody forgotten; recorders that miss theirs write it without them."""
+    found = False
+    for path in folder.glob(f"[!.]*{STATUS_SUFFIX}"):
+        note = read_note(path)
+        for member in note.members if note else []:
+            until_us, heard_at = forgotten.until(member.profile_id), member.last_reading_at
+            if until_us is not None and (heard_at is None or heard_at.timestamp() * 1e6 <= until_us):
+                path.unlink(missing_ok=True)
+                found = True
+    return found
+
+
+def _is_written(path: Path, folder: Path) -> bool:
+    """Return whether a recorder may be writing a file, in which members may be heard anew."""
+    return path in segment_paths(folder) or path.suffix == STATUS_SUFFIX
 
 
 def _is_own_file(path: Path) -> bool:

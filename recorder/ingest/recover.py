@@ -11,7 +11,7 @@ from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.ingest.database import open_database, translate_errors
 from pulsoid_rec.recorder.ingest.ingest import ingest, next_batch
 from pulsoid_rec.recorder.ingest.segment_ingest import Ingested
-from pulsoid_rec.recorder.journal.segment import find_segments, remove_stale_locks
+from pulsoid_rec.recorder.journal.segment import find_segments, remove_stale_locks, remove_stale_statuses
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ def recover(database: Path, timings: Timings = DEFAULT_TIMINGS) -> Recovered:
                 ingest_when_free(database, batch, total, timings.recover_timeout_s, timings)
             except DatabaseBusyError as error:
                 raise DatabaseBusyError(error.message, "Try again when that process has ended.") from error
+        remove_stale_statuses(folder)
         remove_stale_locks(folder)
         is_recording = any(folder.glob(f"*{LOCK_SUFFIX}"))
         with contextlib.suppress(OSError):  # it is not empty

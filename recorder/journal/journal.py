@@ -17,14 +17,14 @@ from typing import TypeVar
 import msgspec
 import trio
 
-from pulsoid_rec.recorder.contract.journal_files import lock_path
+from pulsoid_rec.recorder.contract.journal_files import lock_path, status_path
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 from pulsoid_rec.recorder.contract.owned_files import require_own_folder
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.disk.lock_file import LockFile
 from pulsoid_rec.recorder.disk.sync import sync_folder
 from pulsoid_rec.recorder.journal.rows import AnyRow
-from pulsoid_rec.recorder.journal.segment import encode_line, remove_stale_locks
+from pulsoid_rec.recorder.journal.segment import encode_line, remove_stale_locks, remove_stale_statuses
 from pulsoid_rec.recorder.journal.segment_writer import SegmentRemovedError, SegmentWriter
 
 _LOCK_ATTEMPTS = 20
@@ -54,6 +54,7 @@ class Journal:
         self._limits = limits
         self._made = [path for path in (folder, *folder.parents) if not path.exists()]
         self._lock = create_lock(folder, run_id, rooms)
+        remove_stale_statuses(folder)
         remove_stale_locks(folder)
         sync_folder(folder.parent)
         self.close_after_s = timings.segment_age_s
@@ -71,6 +72,8 @@ class Journal:
         self._finish = trio.Event()
         self._is_failing = False
         self._unwritten_since: float | None = None
+        self.appended = 0
+        """Rows appended so far."""
         self.listener: Callable[[AnyRow], object] | None = None
         """Is called with each row, if there is one; never blocks, never fails."""
         self._closed, self.segments = trio.open_memory_channel[Path](math.inf)
@@ -81,6 +84,7 @@ class Journal:
         if not self._pending and self._unwritten_since is None:
             self._unwritten_since = monotonic()
         self._pending += encode_line(row)
+        self.appended += 1
         self._wake.set()
         if self.listener is not None:
             self.listener(row)
@@ -135,6 +139,8 @@ class Journal:
 
     def release(self) -> None:
         """Release the lock: others may ingest what is left. Remove folders that are empty: this one, and new ones."""
+        with contextlib.suppress(OSError):  # while it is locked: a status without a lock is of a run that crashed
+            status_path(self._folder, self.run_id).unlink(missing_ok=True)
         self._lock.release()
         with contextlib.suppress(OSError):  # it is not empty, or another recorder uses it
             for folder in dict.fromkeys((self._folder, *self._made)):

@@ -14,7 +14,7 @@ from zlib import crc32
 
 import msgspec
 
-from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, lock_path, run_id_of, segment_paths
+from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, STATUS_SUFFIX, lock_path, run_id_of, segment_paths
 from pulsoid_rec.recorder.contract.owned_files import require_own_folder
 from pulsoid_rec.recorder.disk.lock_file import is_locked, remove_stale_lock
 from pulsoid_rec.recorder.journal.rows import AnyRow
@@ -116,6 +116,15 @@ def remove_stale_locks(folder: Path) -> None:
     for path in folder.glob(f"*{LOCK_SUFFIX}"):
         with contextlib.suppress(OSError):
             remove_stale_lock(path)
+
+
+def remove_stale_statuses(folder: Path) -> None:
+    """Remove the status files of recorders that crashed, and what was left when one was being replaced."""
+    for path in (*folder.glob(f"*{STATUS_SUFFIX}"), *folder.glob(f".*{STATUS_SUFFIX}.*.part")):
+        run_id = path.name.lstrip(".").partition(".")[0]
+        with contextlib.suppress(OSError):
+            if not is_locked(lock_path(folder, run_id)):
+                path.unlink(missing_ok=True)
 
 
 def is_recording(folder: Path) -> bool:

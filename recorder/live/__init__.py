@@ -13,8 +13,7 @@ and an error ends at most the page.
 - `members`: who is shown, and by what name; `member`: one of them
 - `figures`: lowest, highest, coverage as of the definitions; `line`: the readings to draw
 - `room_clock`: the clock on which everything is shown: the room's
-- `gaps`: when a room was not recorded
 - `history`: what was recorded before this run
-- `health`: whether all is well, and if not, why; `metrics`: the same as numbers, for Prometheus
+- `metrics`: the numbers of a recorder, for Prometheus
 - `page/`: HTML, CSS and JavaScript, served as they are
 """

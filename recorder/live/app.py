@@ -17,8 +17,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from pulsoid_rec.recorder.contract.limits import Limits
 from pulsoid_rec.recorder.contract.timings import Timings
+from pulsoid_rec.recorder.health.watch import Watch
 from pulsoid_rec.recorder.live.access import Access, Refusal
-from pulsoid_rec.recorder.live.health import Watch
 from pulsoid_rec.recorder.live.marks import Marking
 from pulsoid_rec.recorder.live.metrics import CONTENT_TYPE, Metrics
 from pulsoid_rec.recorder.live.viewers import TooManyViewersError, Viewers

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from pulsoid_rec.recorder.clock import ReceiptClock
 from pulsoid_rec.recorder.connection.reconnect import State
-from pulsoid_rec.recorder.live.health import Watch
+from pulsoid_rec.recorder.health.watch import Watch
 from pulsoid_rec.recorder.live.state import LiveState
 from pulsoid_rec.recorder.live.viewers import Viewers
 from pulsoid_rec.recorder.recorder import Recorder

@@ -20,11 +20,11 @@ from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 from pulsoid_rec.recorder.contract.members_file import Member, find_members_file, read_members_file
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
+from pulsoid_rec.recorder.health.watch import Watch
 from pulsoid_rec.recorder.journal.rows import AnyRow
 from pulsoid_rec.recorder.live.access import Access, make_key
 from pulsoid_rec.recorder.live.app import LiveApp
-from pulsoid_rec.recorder.live.events import frame
-from pulsoid_rec.recorder.live.health import Watch
+from pulsoid_rec.recorder.live.events import RecorderEvent, frame
 from pulsoid_rec.recorder.live.history import read_history
 from pulsoid_rec.recorder.live.marks import Marking
 from pulsoid_rec.recorder.live.members import LiveMembers
@@ -88,7 +88,7 @@ class LiveServer:
         self._consented = self._consent and self._consent.members
         members = LiveMembers(recorder.options.rooms, described, limits.live_members, self._consent)
         self._state = LiveState(statuses, members, recorder.marks, self._started_us)
-        self._watch = Watch(recorder, self._state.gaps, timings)
+        self._watch = Watch(recorder, timings)
         self._viewers = Viewers(self._make_snapshot, limits)
         metrics = Metrics(recorder, self._state, self._watch, self._viewers)
         marking = Marking(recorder.marks, self._state, recorder.journal)
@@ -133,7 +133,7 @@ class LiveServer:
                 self._log_once("The live page cannot be updated. Recording is not affected.", error)
 
     async def _update(self, rows: list[AnyRow]) -> None:
-        self._watch.look(len(rows))
+        self._watch.look()
         async with self._viewers.lock:
             await self._state.add(rows)
             consented = self._consent and self._consent.members
@@ -142,14 +142,18 @@ class LiveServer:
                 self._state.discard_changes()
                 self._viewers.send(await self._make_snapshot(), is_snapshot=True)
             elif len(self._viewers):
-                update = await self._state.update(_now_us(), self._watch.describe())
+                update = await self._state.update(_now_us(), self._describe_recorder())
                 self._viewers.send(frame("update", update))
             else:
                 self._state.discard_changes()
                 self._viewers.send(b"")
 
+    def _describe_recorder(self) -> RecorderEvent:
+        journal_bytes, backlog_s = self._recorder.journal.backlog_bytes, round(self._watch.backlog_s, 1)
+        return RecorderEvent(journal_bytes=journal_bytes, backlog_s=backlog_s, warnings=self._watch.find_warnings())
+
     async def _make_snapshot(self) -> bytes:
-        return frame("snapshot", await self._state.snapshot(_now_us(), self._watch.describe()))
+        return frame("snapshot", await self._state.snapshot(_now_us(), self._describe_recorder()))
 
     async def _read_history(self) -> None:
         """Add what was recorded before, once the database can be read."""

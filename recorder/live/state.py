@@ -8,6 +8,7 @@ import trio
 
 from pulsoid_rec.recorder.connection.reconnect import State
 from pulsoid_rec.recorder.contract.display import is_visible, plain
+from pulsoid_rec.recorder.gaps import Gaps
 from pulsoid_rec.recorder.journal.rows import (
     AnyRow,
     ConnectionEventRow,
@@ -27,7 +28,6 @@ from pulsoid_rec.recorder.live.events import (
     Update,
     encode,
 )
-from pulsoid_rec.recorder.live.gaps import Gaps
 from pulsoid_rec.recorder.live.history import History
 from pulsoid_rec.recorder.live.member import LiveMember
 from pulsoid_rec.recorder.live.members import LiveMembers

@@ -134,6 +134,8 @@ class Credentials:
         """Warn if others on the machine can read the token file."""
         if self.token_file is None or os.name != "posix":
             return
+        if str(self.token_file.parent) == os.environ.get("CREDENTIALS_DIRECTORY"):
+            return  # of systemd, by an access list that looks like the group's right
         if self.token_file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
             log.warning("Others can read the token file. Protect it with: chmod 600 '%s'", self.token_file)
 

@@ -23,6 +23,7 @@ class TokenEnd:
 
     def __init__(self, server_url: ServerUrl, credentials: Credentials, timings: Timings) -> None:
         self.at: datetime | None = None  # None if it is not known
+        self.is_refreshed = False  # whether it can be
         self._server_url = server_url
         self._credentials = credentials
         self._timings = timings
@@ -47,7 +48,8 @@ class TokenEnd:
             with suppress(RefusedError):  # likewise
                 validity = await check_token(self._server_url, pair.token, self._timings)
             self.note(pair.token, validity)
-        what: str | bool = bool(pair.refresh_tokens) or pair.token
+        self.is_refreshed = bool(pair.refresh_tokens)
+        what: str | bool = self.is_refreshed or pair.token
         if self.at is None or what in self._warned or (left := self.at - datetime.now(UTC)) > WARN_BEFORE:
             return
         self._warned.add(what)

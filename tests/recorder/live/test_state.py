@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pulsoid_rec.recorder.clock import ReceiptClock
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 from pulsoid_rec.recorder.contract.members_file import Member
+from pulsoid_rec.recorder.gaps import Gaps
 from pulsoid_rec.recorder.journal.rows import (
     AnyRow,
     ConnectionEventRow,
@@ -20,7 +21,6 @@ from pulsoid_rec.recorder.journal.rows import (
     reject,
 )
 from pulsoid_rec.recorder.live.events import RecorderEvent, Snapshot, Update, encode
-from pulsoid_rec.recorder.live.gaps import Gaps
 from pulsoid_rec.recorder.live.history import History
 from pulsoid_rec.recorder.live.members import LiveMembers
 from pulsoid_rec.recorder.live.room_clock import RoomClock

@@ -37,7 +37,7 @@ async def recorded(
         file.write_text(json.dumps(fields))
         async with running(make_recorder(server.url, folder / "a.duckdb", token_file=file, timings=QUICK)) as recorder:
             await until(lambda: server.accepted == 1)
-            await until(lambda: recorder._refresh.end.at is not None)
+            await until(lambda: recorder.refresh.end.at is not None)
             yield server, file
 
 

@@ -27,6 +27,11 @@ class Gaps:
         since_us, until_us = self.times[-1]
         return since_us if until_us is None else None
 
+    def deaf_s(self, from_us: int, now_us: int) -> float:
+        """Return how long nobody listened between two instants, in seconds."""
+        ended = ((since_us, now_us if until_us is None else until_us) for since_us, until_us in self.times)
+        return sum(max(0, until_us - max(since_us, from_us)) for since_us, until_us in ended) / 1e6
+
     def total_s(self, now_us: int) -> float:
         """Return how long nobody listened since the start, in seconds."""
         since_us = self.open_since()
