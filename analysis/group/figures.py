@@ -1,0 +1,127 @@
+"""How alike members moved, as frames: a row a figure, the same in JSON and notebooks; each column described once."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import polars as pl
+
+from pulsoid_rec.analysis.group.synchrony import MeasureResult, Tested, TogetherResult
+from pulsoid_rec.analysis.metrics.columns import SummaryColumn
+from pulsoid_rec.analysis.metrics.definitions import MICROSECONDS
+from pulsoid_rec.analysis.metrics.sessions import INSTANT
+
+_TEXT, _INTEGER, _FLOAT = pl.String(), pl.Int64(), pl.Float64()
+
+FIGURES = (
+    SummaryColumn("room_id", _TEXT, "the room"),
+    SummaryColumn("session", _INTEGER, "number of the room's session, in the order of receipt"),
+    SummaryColumn("measure", _TEXT, "the measure: isc, eigenvalue, wcc, wcc-absolute or mdrqa"),
+    SummaryColumn("figure", _TEXT, "what the row is about: the `group`, a `member`, a `pair`, or a further figure by its name"),
+    SummaryColumn("profile_id", _TEXT, "the member, or the first one of the pair; null for a figure of the group"),
+    SummaryColumn("name", _TEXT, "the member's name"),
+    SummaryColumn("other_profile_id", _TEXT, "the other member of the pair; their order has no meaning"),
+    SummaryColumn("other_name", _TEXT, "the other member's name"),
+    SummaryColumn("value", _FLOAT, "the figure; null where it is undefined", "Value", decimals=2, rank=1),
+    SummaryColumn("chance", _FLOAT, "what it is by chance: the mean of the surrogates", "mean", decimals=2, rank=4),
+    SummaryColumn("chance_p95", _FLOAT, "what 95 % of the surrogates are at most", "95 %", decimals=2, rank=3),
+    SummaryColumn(
+        "effect_size", _FLOAT, "value minus chance, in standard deviations of the surrogates", "Effect", decimals=1, rank=2
+    ),
+    SummaryColumn(
+        "p", _FLOAT, "(1 + surrogates of at least the value) / (1 + surrogates): more alike than by chance?", "p",
+        decimals=3, rank=0,
+    ),
+    SummaryColumn("members", _INTEGER, "members compared"),
+    SummaryColumn("minutes_used", _FLOAT, "minutes of the session in which all of them were observed"),
+    SummaryColumn("minutes_dropped", _FLOAT, "minutes that were left out"),
+    SummaryColumn("preparation", _TEXT, "what was taken out of the readings first: high-pass, differences, or raw for nothing"),
+    SummaryColumn("surrogates", _INTEGER, "how many times chance was tried"),
+    SummaryColumn("seed", _INTEGER, "where chance began: the same one gives the same figures"),
+    SummaryColumn("reason", _TEXT, "why there is no value; null where there is one"),
+)
+"""In their order, which users build on."""
+
+SCHEMA = pl.Schema({column.name: column.type for column in FIGURES})
+COURSE = pl.Schema(
+    {
+        "room_id": _TEXT,
+        "session": _INTEGER,
+        "measure": _TEXT,
+        "started_at": INSTANT,
+        "window_s": _INTEGER,
+        "name": _TEXT,
+        "other_name": _TEXT,
+        "value": _FLOAT,
+    }
+)
+"""The columns of `course_frame`."""
+
+
+def figures_frame(results: Iterable[TogetherResult]) -> pl.DataFrame:
+    """Make a frame of all figures: `SCHEMA`, ordered as the results are; of each measure first the group's figure."""
+    rows = [row for result in results for measure in result.measures for row in _rows(result, measure)]
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def _rows(result: TogetherResult, measure: MeasureResult) -> Iterator[dict[str, Any]]:
+    alike = {
+        "room_id": result.room_id,
+        "session": result.session,
+        "measure": measure.measure,
+        "members": len(result.names),
+        "minutes_used": result.minutes_used,
+        "minutes_dropped": result.minutes_dropped,
+        "preparation": result.preparation,
+        "surrogates": result.surrogates,
+        "seed": result.seed,
+    }
+    yield alike | {"figure": "group", "reason": measure.reason} | _tested(measure.group)
+    for figure in measure.figures:
+        yield alike | {"figure": figure.key} | _tested(figure.tested)
+    for member in measure.members:
+        yield alike | {"figure": "member", "profile_id": member.profile_id, "name": member.name} | _tested(member.tested)
+    for pair in measure.pairs:
+        ids, names = pair.profile_ids, pair.names
+        who = {"profile_id": ids[0], "name": names[0], "other_profile_id": ids[1], "other_name": names[1]}
+        yield alike | {"figure": "pair"} | who | _tested(pair.tested)
+
+
+def _tested(tested: Tested) -> dict[str, float | None]:
+    null = tested.null
+    return {
+        "value": tested.value,
+        "effect_size": tested.effect_size,
+        "p": tested.p,
+        "chance": None if null is None else null.mean,
+        "chance_p95": None if null is None else null.p95,
+    }
+
+
+def course_frame(results: Iterable[TogetherResult]) -> pl.DataFrame:
+    """Make a frame of the measures over time: `COURSE`, a row a window for the group (names null) and for each pair.
+
+    Instants are those of the grid: not moved.
+    """
+    frames = [pl.DataFrame(schema=COURSE)]
+    for result in results:
+        for measure in result.measures:
+            course = measure.course
+            if course is None:
+                continue
+            values = [((None, None), course.group)]
+            if course.pairs is not None:
+                values += [(pair.names, row) for pair, row in zip(measure.pairs, course.pairs, strict=True)]
+            started_us = [(result.first_s + int(start)) * MICROSECONDS for start in course.starts_s]
+            for (name, other_name), of in values:
+                columns = {
+                    "room_id": result.room_id,
+                    "session": result.session,
+                    "measure": measure.measure,
+                    "started_at": pl.Series(started_us, dtype=pl.Int64()).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+                    "window_s": course.window_s,
+                    "name": name,
+                    "other_name": other_name,
+                    "value": pl.Series(of, dtype=_FLOAT).fill_nan(None),
+                }
+                frames.append(pl.DataFrame(columns, schema=COURSE))
+    return pl.concat(frames)
