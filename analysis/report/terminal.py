@@ -48,15 +48,16 @@ def open_terminal() -> Console | None:
 
 def report_text(report: ReportData, zone: tzinfo | None = None) -> str:
     """Return the report as plain text; empty when it has no members."""
-    return "" if report.summary.is_empty() else _plain_text(lambda console: show_report(report, console, zone))
+    return "" if report.summary.is_empty() else plain_text(lambda console: show_report(report, console, zone))
 
 
 def sessions_text(sessions: pl.DataFrame, zone: tzinfo | None = None) -> str:
     """Return the sessions as plain text; empty when there are none."""
-    return "" if sessions.is_empty() else _plain_text(lambda console: show_sessions(sessions, console, zone))
+    return "" if sessions.is_empty() else plain_text(lambda console: show_sessions(sessions, console, zone))
 
 
-def _plain_text(show: Callable[[Console], None]) -> str:
+def plain_text(show: Callable[[Console], None]) -> str:
+    """Return what a function prints on a console, as plain text."""
     file = io.StringIO()
     show(Console(file=file, width=PLAIN_WIDTH, no_color=True, highlight=False))
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())

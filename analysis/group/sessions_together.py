@@ -1,0 +1,65 @@
+"""How alike the members of each session moved: read from a recording, and measured."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from pulsoid_rec.analysis.group.session_grid import SessionGrid, read_session_grids
+from pulsoid_rec.analysis.group.synchrony import MeasureName, Preparation, TogetherResult
+from pulsoid_rec.analysis.group.together import MEASURES, measure_together
+from pulsoid_rec.analysis.metrics.definitions import Definitions
+from pulsoid_rec.analysis.metrics.filters import Filter
+from pulsoid_rec.analysis.metrics.sessions import INSTANT
+from pulsoid_rec.analysis.reading.recording import NOBODY, Recording
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What to measure, and how."""
+
+    measures: Collection[MeasureName] = MEASURES
+    preparation: Preparation = "high-pass"
+    surrogates: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionTogether:
+    """A session, and what was found in it; its instants are moved where the recording's are."""
+
+    room: str  # its name, else its id
+    started_at: datetime
+    ended_at: datetime
+    result: TogetherResult
+
+
+def read_together(
+    recording: Recording,
+    wanted: Filter,
+    definitions: Definitions,
+    choices: Choices,
+    members: pl.DataFrame = NOBODY,
+) -> list[SessionTogether]:
+    """Measure the sessions that a filter selects, ordered by room and number; `members` (`members.SCHEMA`) gives names.
+
+    Raises `UsageError` with fewer surrogates than a test needs. Nothing selected gives nothing.
+    """
+    with recording.snapshot() as now:
+        names = now.room_names()
+        grids = list(read_session_grids(now, wanted, definitions, members))
+    return [_measure(grid, names.get(grid.room_id, grid.room_id), choices, recording) for grid in grids]
+
+
+def _measure(grid: SessionGrid, room: str, choices: Choices, recording: Recording) -> SessionTogether:
+    result = measure_together(
+        grid,
+        measures=choices.measures,
+        preparation=choices.preparation,
+        surrogates=choices.surrogates,
+        seed=choices.seed,
+    )
+    ends = [datetime.fromtimestamp(grid.first_s + second, UTC) for second in (0, len(grid.bpm))]
+    moved = recording.move(pl.DataFrame({"room_id": grid.room_id, "at": pl.Series(ends, dtype=INSTANT)}))
+    return SessionTogether(room=room, started_at=moved["at"][0], ended_at=moved["at"][1], result=result)

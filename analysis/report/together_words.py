@@ -1,0 +1,64 @@
+"""How alike the members of a session moved, in words: the same on the terminal and on the page."""
+
+import polars as pl
+
+from pulsoid_rec.analysis.group.figures import figures_frame
+from pulsoid_rec.analysis.group.sessions_together import SessionTogether
+from pulsoid_rec.analysis.group.synchrony import MeasureName, MeasureResult, TogetherResult
+from pulsoid_rec.recorder.contract.wording import format_count, format_duration, format_list
+
+LABELS: dict[MeasureName, str] = {
+    "isc": "ISC",
+    "eigenvalue": "Largest eigenvalue",
+    "wcc": "Windows, mean z",
+    "wcc-absolute": "Windows, mean |z|",
+    "mdrqa": "MdRQA",
+}
+"""Short names of the measures: no longer than a narrow terminal's first column."""
+
+LEGEND = (
+    "By chance: the mean of the same figure when each heart is taken at other times of the session than the others, and "
+    "what 95 % of them stay below. Effect: how far the value is from chance, in standard deviations. p: how often "
+    "chance gives as much or more; none is below 1 / (1 + surrogates)."
+)
+
+_MOST_PAIRS = 3
+
+
+def group_rows(each: SessionTogether) -> pl.DataFrame:
+    """Return a row for the group's figure by each measure: `figures.SCHEMA` and `label`."""
+    rows = figures_frame([each.result]).filter(pl.col("figure") == "group")
+    return rows.with_columns(label=pl.col("measure").replace_strict(LABELS, return_dtype=pl.String))
+
+
+def describe_basis(each: SessionTogether) -> list[str]:
+    """Say who was compared, over which part of the session, and who was not."""
+    result = each.result
+    dropped = format_duration(60 * result.minutes_dropped)
+    lines = [
+        f"{format_count(len(result.names), 'member')} compared over {format_duration(60 * result.minutes_used)}; "
+        f"{dropped} dropped, as not all of them were observed."
+    ]
+    if result.windows_constant:
+        lines.append(f"In {format_count(result.windows_constant, 'window')} a heart rate did not change: undefined there.")
+    lines += [f"Left out: {left.name}, {left.reason}." for left in result.left_out]
+    return lines
+
+
+def describe_pairs(each: SessionTogether) -> list[str]:
+    """Name the pairs that were most alike, if there are several."""
+    measure = measure_with_pairs(each.result)
+    if measure is None or len(measure.pairs) < 2:  # noqa: PLR2004 - one pair is the group
+        return []
+    known = [pair for pair in measure.pairs if pair.tested.value is not None]
+    known.sort(key=lambda pair: pair.tested.value or 0.0, reverse=True)
+    named = [
+        f"{pair.names[0]} and {pair.names[1]} {pair.tested.value:.2f} (p {pair.tested.p:.3f})"
+        for pair in known[:_MOST_PAIRS]
+    ]
+    return [f"Most alike, by {LABELS[measure.measure]}: {format_list(named)}."] if named else []
+
+
+def measure_with_pairs(result: TogetherResult) -> MeasureResult | None:
+    """Return the first measure that has figures of pairs; None if there is none."""
+    return next((measure for measure in result.measures if measure.pairs), None)
