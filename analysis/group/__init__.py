@@ -3,4 +3,7 @@
 May import `findings`, `reading` and `metrics`; computes with numpy, and loads neither altair nor rich.
 
 - `session_grid`: a session's readings as an array, a row a second and a column a member.
+- `together`: how alike the members moved, by every measure; `synchrony`: what a measure gives.
+- `detrend`, `windows`: what is compared; `surrogates`: chance, and the test against it.
+- `isc`: a measure.
 """
