@@ -5,7 +5,6 @@ from typing import Any
 
 import altair as alt
 import numpy as np
-import numpy.typing as npt
 
 from pulsoid_rec.analysis.charts.data import HOVER_COLUMNS
 from pulsoid_rec.analysis.charts.drawing import Drawing, Source
@@ -15,44 +14,38 @@ from pulsoid_rec.analysis.charts.pairs import format_correlation
 from pulsoid_rec.analysis.charts.style import encode, light
 from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.findings.wording import DASH
+from pulsoid_rec.analysis.group.synchrony import Course, FloatArray
 
 MOST_PAIRS = 66  # that are drawn: those of twelve members
 _HEIGHT = 140
 _FIELDS = ("column", "all", "highest", "lowest")
 
 
-def course_drawing(
-    view: SessionView,
-    begins_s: npt.NDArray[np.float64],
-    length_s: float,
-    group: npt.NDArray[np.float64],
-    pairs: npt.NDArray[np.float64],
-    names: Sequence[str],
-) -> Drawing:
+def course_drawing(view: SessionView, course: Course, offset_s: float, names: Sequence[str]) -> Drawing:
     """Prepare the correlation in each window of a session: of all members as a line, behind it a thin one a pair.
 
-    Parameters
-    ----------
-    view
-        The session; the axis of time is that of its heart rates.
-    begins_s, length_s
-        When each window begins, in seconds since the session did, ascending; and how long all of them are.
-    group, pairs
-        Correlations of shape (windows,) and (windows, pairs); NaN where there is none.
-    names
-        What the pairs are called. More than `MOST_PAIRS` are not drawn, but in the tooltips.
+    `course` is that of windowed cross-correlation, which begins `offset_s` after the session; the axis of time is that
+    of the session's heart rates. `names` are what its pairs are called; more than `MOST_PAIRS` are only in the
+    tooltips.
     """
-    middles = np.round(begins_s + length_s / 2, 1)
-    shown = range(len(names)) if len(names) <= MOST_PAIRS else range(0)
+    begins_s, group, pairs = _with_breaks(course)
+    begins_s += offset_s
+    middles = np.round(begins_s + course.window_s / 2, 1).tolist()
     values = session_values(view)
+    columns = _hover_columns((values["end"] - values["begin"]) / 1000, begins_s, course.window_s, group, pairs, names)
     return Drawing(
         make=_make,
         description="Correlation of heart rates over time, of all members and of each two",
         datasets={
             "offline": encode(offline_values(view)),
-            "group": encode([{"t": middles.tolist(), "r": _rounded(group)}]),
-            "pairs": encode([{"pair": place, "t": middles.tolist(), "r": _rounded(pairs[:, place])} for place in shown]),
-            "columns": encode([_hover_columns(values, begins_s, length_s, group, pairs, names)]),
+            "group": encode([{"t": middles, "r": _rounded(group)}]),
+            "pairs": encode(
+                [
+                    {"pair": place, "t": middles, "r": _rounded(pair)}
+                    for place, pair in enumerate(pairs if len(pairs) <= MOST_PAIRS else ())
+                ]
+            ),
+            "columns": encode([columns]),
             **mark_datasets(view),
         },
         values=values,
@@ -60,29 +53,34 @@ def course_drawing(
     )
 
 
-def _rounded(values: npt.NDArray[np.float64]) -> list[float | None]:
+def _with_breaks(course: Course) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return when windows begin, and the correlations in them (pairs: one row each); NaN where one was dropped."""
+    places = course.starts_s // course.window_s
+    count = int(places[-1]) + 1 if len(places) else 0
+    by_pair = np.empty((0, len(places))) if course.pairs is None else course.pairs
+    group, pairs = np.full(count, np.nan), np.full((len(by_pair), count), np.nan)
+    group[places], pairs[:, places] = np.tanh(course.group), np.tanh(by_pair)
+    return np.arange(count) * float(course.window_s), group, pairs
+
+
+def _rounded(values: FloatArray) -> list[float | None]:
     return [None if np.isnan(value) else round(float(value), 2) for value in values]
 
 
 def _hover_columns(
-    values: dict[str, Any],
-    begins_s: npt.NDArray[np.float64],
-    length_s: float,
-    group: npt.NDArray[np.float64],
-    pairs: npt.NDArray[np.float64],
-    names: Sequence[str],
+    span_s: float, begins_s: FloatArray, length_s: float, group: FloatArray, pairs: FloatArray, names: Sequence[str]
 ) -> dict[str, list[Any]]:
     """Prepare the tooltips of equal columns of time: each one has the values of the window that its middle is in."""
-    span_s = (values["end"] - values["begin"]) / 1000
-    middles = (np.arange(HOVER_COLUMNS) + 0.5) * span_s / HOVER_COLUMNS
     rows = []
-    for column, middle_s in enumerate(middles):
+    for column in range(HOVER_COLUMNS):
+        middle_s = (column + 0.5) * span_s / HOVER_COLUMNS
         window = int(np.searchsorted(begins_s, middle_s, "right")) - 1
-        if window < 0 or middle_s >= begins_s[window] + length_s or np.isnan(pairs[window]).all():
+        is_inside = window >= 0 and middle_s < begins_s[window] + length_s
+        if not is_inside or np.isnan(pairs[:, window]).all():
             rows.append((column, DASH, DASH, DASH))
             continue
-        ends = [int(find(pairs[window])) for find in (np.nanargmax, np.nanargmin)]
-        named = (f"{format_correlation(pairs[window, pair])} {names[pair]}" for pair in ends)
+        ends = [int(find(pairs[:, window])) for find in (np.nanargmax, np.nanargmin)]
+        named = (f"{format_correlation(pairs[pair, window])} {names[pair]}" for pair in ends)
         rows.append((column, format_correlation(group[window]), *named))
     return dict(zip(_FIELDS, map(list, zip(*rows, strict=True)), strict=True))
 

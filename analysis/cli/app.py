@@ -20,6 +20,7 @@ from pulsoid_rec.analysis.cli.mark import mark
 from pulsoid_rec.analysis.cli.output import print_message
 from pulsoid_rec.analysis.cli.report import report
 from pulsoid_rec.analysis.cli.sessions import sessions
+from pulsoid_rec.analysis.cli.together import together
 from pulsoid_rec.recorder.cli.archive import archive
 from pulsoid_rec.recorder.cli.forget import forget
 from pulsoid_rec.recorder.cli.import_ import import_
@@ -46,6 +47,7 @@ COMMANDS = (
     recover,
     report,
     sessions,
+    together,
     export,
     import_,
     archive,

@@ -75,18 +75,19 @@ def _rows(result: TogetherResult, measure: MeasureResult) -> Iterator[dict[str, 
         "surrogates": result.surrogates,
         "seed": result.seed,
     }
-    yield alike | {"figure": "group", "reason": measure.reason} | _tested(measure.group)
+    yield alike | {"figure": "group", "reason": measure.reason} | tested_row(measure.group)
     for figure in measure.figures:
-        yield alike | {"figure": figure.key} | _tested(figure.tested)
+        yield alike | {"figure": figure.key} | tested_row(figure.tested)
     for member in measure.members:
-        yield alike | {"figure": "member", "profile_id": member.profile_id, "name": member.name} | _tested(member.tested)
+        yield alike | {"figure": "member", "profile_id": member.profile_id, "name": member.name} | tested_row(member.tested)
     for pair in measure.pairs:
         ids, names = pair.profile_ids, pair.names
         who = {"profile_id": ids[0], "name": names[0], "other_profile_id": ids[1], "other_name": names[1]}
-        yield alike | {"figure": "pair"} | who | _tested(pair.tested)
+        yield alike | {"figure": "pair"} | who | tested_row(pair.tested)
 
 
-def _tested(tested: Tested) -> dict[str, float | None]:
+def tested_row(tested: Tested) -> dict[str, float | None]:
+    """Return the columns of `FIGURES` that a statistic and its test fill."""
     null = tested.null
     return {
         "value": tested.value,

@@ -16,7 +16,7 @@ from pulsoid_rec.analysis.metrics.columns import SummaryColumn
 from pulsoid_rec.analysis.report.terminal import plain_text
 from pulsoid_rec.analysis.report.terminal_columns import Cell, Row, TableColumn
 from pulsoid_rec.analysis.report.text_table import FittingTable
-from pulsoid_rec.analysis.report.together_words import LEGEND, describe_basis, describe_pairs, group_rows
+from pulsoid_rec.analysis.report.together_words import LEGEND, describe_basis, describe_findings, describe_pairs, format_value, group_rows
 from pulsoid_rec.recorder.contract.display import plain
 
 
@@ -38,7 +38,7 @@ def show_together(sessions: Sequence[SessionTogether], console: Console, zone: t
         if rows["value"].count():
             label = TableColumn(unit="Measure", cell=lambda row, _: str(row["label"]), justify="left")
             console.print(FittingTable(label, _columns(), rows))
-        for text in describe_pairs(each):
+        for text in filter(None, [describe_findings(each), *describe_pairs(each)]):
             console.print(Padding(Text(plain(text)), (0, 1)))
         for text in dict.fromkeys(rows.filter(pl.col("value").is_null())["reason"].drop_nulls()):
             console.print(Padding(Text(text), (0, 1)))
@@ -71,5 +71,4 @@ def _columns() -> list[TableColumn]:
 
 
 def _cell(column: SummaryColumn, row: Row, _encoding: str) -> Cell:
-    value = row[column.name]
-    return None if value is None else f"{value:.{column.decimals}f}"
+    return format_value(row[column.name], column.decimals)

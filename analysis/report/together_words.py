@@ -5,6 +5,7 @@ import polars as pl
 from pulsoid_rec.analysis.group.figures import figures_frame
 from pulsoid_rec.analysis.group.sessions_together import SessionTogether
 from pulsoid_rec.analysis.group.synchrony import MeasureName, MeasureResult, TogetherResult
+from pulsoid_rec.analysis.findings.wording import DASH
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration, format_list
 
 LABELS: dict[MeasureName, str] = {
@@ -23,12 +24,15 @@ LEGEND = (
 )
 
 _MOST_PAIRS = 3
+_SIGNIFICANT = 0.05
 
 
 def group_rows(each: SessionTogether) -> pl.DataFrame:
-    """Return a row for the group's figure by each measure: `figures.SCHEMA` and `label`."""
+    """Return a row for the group's figure by each measure: `figures.SCHEMA`, `label` and `title`."""
     rows = figures_frame([each.result]).filter(pl.col("figure") == "group")
-    return rows.with_columns(label=pl.col("measure").replace_strict(LABELS, return_dtype=pl.String))
+    titles = {measure.measure: measure.title for measure in each.result.measures}
+    label, title = (pl.col("measure").replace_strict(names, return_dtype=pl.String) for names in (LABELS, titles))
+    return rows.with_columns(label=label, title=title)
 
 
 def describe_basis(each: SessionTogether) -> list[str]:
@@ -37,7 +41,7 @@ def describe_basis(each: SessionTogether) -> list[str]:
     dropped = format_duration(60 * result.minutes_dropped)
     lines = [
         f"{format_count(len(result.names), 'member')} compared over {format_duration(60 * result.minutes_used)}; "
-        f"{dropped} dropped, as not all of them were observed."
+        f"{dropped} dropped: a member not observed, or too close to a gap or an end."
     ]
     if result.windows_constant:
         lines.append(f"In {format_count(result.windows_constant, 'window')} a heart rate did not change: undefined there.")
@@ -53,7 +57,7 @@ def describe_pairs(each: SessionTogether) -> list[str]:
     known = [pair for pair in measure.pairs if pair.tested.value is not None]
     known.sort(key=lambda pair: pair.tested.value or 0.0, reverse=True)
     named = [
-        f"{pair.names[0]} and {pair.names[1]} {pair.tested.value:.2f} (p {pair.tested.p:.3f})"
+        f"{pair.names[0]} and {pair.names[1]} {format_value(pair.tested.value)} (p {format_value(pair.tested.p, 3)})"
         for pair in known[:_MOST_PAIRS]
     ]
     return [f"Most alike, by {LABELS[measure.measure]}: {format_list(named)}."] if named else []
@@ -62,3 +66,22 @@ def describe_pairs(each: SessionTogether) -> list[str]:
 def measure_with_pairs(result: TogetherResult) -> MeasureResult | None:
     """Return the first measure that has figures of pairs; None if there is none."""
     return next((measure for measure in result.measures if measure.pairs), None)
+
+
+def format_value(value: float | None, decimals: int = 2) -> str:
+    """Format a figure, and an unknown one as a dash."""
+    if value is None:
+        return DASH
+    text = f"{value:.{decimals}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def describe_findings(each: SessionTogether) -> str:
+    """Say by which measures the members were more alike than by chance; empty if nothing was compared."""
+    tested = {LABELS[m.measure]: m.group.p for m in each.result.measures if m.group.p is not None}
+    if not tested:
+        return ""
+    found = [label for label, p in tested.items() if p < _SIGNIFICANT]
+    if not found:
+        return "By no measure were they more alike than by chance (p < 0.05)."
+    return f"More alike than by chance (p < 0.05) by {len(found)} of {format_count(len(tested), 'measure')}: {format_list(found)}."
