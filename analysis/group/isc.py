@@ -4,12 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from pulsoid_rec.analysis.group.correlations import fisher_z, pearson
 from pulsoid_rec.analysis.group.surrogates import SHIFTS, compare_with_chance, draw_shifts
 from pulsoid_rec.analysis.group.synchrony import FloatArray, MeasureResult, MemberFigure
 from pulsoid_rec.analysis.group.windows import Sample
-
-_ALMOST_ONE = 1 - 1e-12  # two equal series would have an infinite z
-_ROUNDING = 1e-9  # of a variance, in square beats per minute
 
 ISC = MeasureResult(
     measure="isc",
@@ -19,11 +17,6 @@ ISC = MeasureResult(
     f"By chance: {SHIFTS}.",
     range="1: all the same; 0: no more alike than strangers; below 0: one rises as others fall.",
 )
-
-
-def fisher_z(correlations: FloatArray) -> FloatArray:
-    """Return atanh r, finite also for r = 1 (Fisher 1915)."""
-    return np.arctanh(np.clip(correlations, -_ALMOST_ONE, _ALMOST_ONE))
 
 
 def shifted_correlations(one: FloatArray, other: FloatArray) -> FloatArray:
@@ -43,17 +36,12 @@ def shifted_correlations(one: FloatArray, other: FloatArray) -> FloatArray:
     products = np.array(
         [n_1 * n_2.conj(), x * n_2.conj(), n_1 * y.conj(), xx * n_2.conj(), n_1 * yy.conj(), x * y.conj()]
     )
-    n, sum_x, sum_y, sum_xx, sum_yy, sum_xy = np.fft.irfft(products, length)
-    n = np.rint(n)
-    few = n < 3  # noqa: PLR2004 - two points are always on a line
-    n = np.where(few, 1, n)
-    of_x, of_y = sum_xx - sum_x * sum_x / n, sum_yy - sum_y * sum_y / n
-    constant = (of_x <= _ROUNDING * n) | (of_y <= _ROUNDING * n)
-    scale = np.sqrt(np.where(constant, 1, of_x * of_y))
-    return np.where(few | constant, np.nan, np.clip((sum_xy - sum_x * sum_y / n) / scale, -1, 1))
+    sums = np.fft.irfft(products, length)
+    sums[0] = np.rint(sums[0])
+    return pearson(sums)
 
 
-def measure_isc(sample: Sample) -> MeasureResult:
+def measure_isc(sample: Sample) -> tuple[MeasureResult, ...]:
     """Measure the ISC of a group, of its members and its pairs; pairs have r as their value."""
     joined, members = sample.windows.joined, len(sample.names)
     length = joined.shape[1]
@@ -68,7 +56,7 @@ def measure_isc(sample: Sample) -> MeasureResult:
     by_member = np.tanh(sums / (members - 1))
     tested = [compare_with_chance(values[0], values[1:], SHIFTS) for values in by_member.T]
     by_group = by_member.mean(axis=1)
-    return replace(
+    result = replace(
         ISC,
         group=compare_with_chance(by_group[0], by_group[1:], SHIFTS),
         members=tuple(
@@ -76,4 +64,6 @@ def measure_isc(sample: Sample) -> MeasureResult:
             for profile_id, name, one in zip(sample.profile_ids, sample.names, tested, strict=True)
         ),
         pairs=tuple(pairs),
+        parameters={"seconds": length},
     )
+    return (result,)

@@ -1,12 +1,15 @@
 """How alike the members of a session moved, by every measure that is wanted."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import get_args
 
 import numpy as np
 
 from pulsoid_rec.analysis.group.detrend import NOTES
+from pulsoid_rec.analysis.group.cross_correlation import WCC, WCC_ABSOLUTE, measure_wcc
+from pulsoid_rec.analysis.group.eigenvalue import EIGENVALUE, measure_eigenvalue
+from pulsoid_rec.analysis.group.recurrence import MDRQA, measure_mdrqa
 from pulsoid_rec.analysis.group.isc import ISC, measure_isc
 from pulsoid_rec.analysis.group.session_grid import SessionGrid
 from pulsoid_rec.analysis.group.surrogates import MIN_SURROGATES
@@ -17,16 +20,20 @@ from pulsoid_rec.analysis.group.synchrony import (
     Preparation,
     TogetherResult,
 )
-from pulsoid_rec.analysis.group.windows import WINDOW_S, Sample, cut_windows
+from pulsoid_rec.analysis.group.windows import MIN_WINDOWS, WINDOW_S, Sample, cut_windows, too_short
 from pulsoid_rec.recorder.contract.errors import UsageError
 
 MEASURES: tuple[MeasureName, ...] = get_args(MeasureName)
 MIN_PRESENCE = 0.5
 """Share of the session that a member is observed at least; with less, too little would be left for the others."""
-MIN_WINDOWS = 10
-"""Fewest windows that anything is said about: five minutes."""
+_CONSTANT = "The heart rate of a member does not vary."
 
-_MEASURES: tuple[tuple[MeasureResult, Callable[[Sample], MeasureResult]], ...] = ((ISC, measure_isc),)
+_MEASURES: tuple[tuple[tuple[MeasureResult, ...], Callable[[Sample], tuple[MeasureResult, ...]]], ...] = (
+    ((ISC,), measure_isc),
+    ((EIGENVALUE,), measure_eigenvalue),
+    ((WCC, WCC_ABSOLUTE), measure_wcc),
+    ((MDRQA,), measure_mdrqa),
+)
 
 
 def measure_together(
@@ -66,7 +73,6 @@ def measure_together(
     windows = cut_windows(grid.bpm[:, there], preparation)
     sample = Sample(windows, ids, names, surrogates, seed)
     used = len(windows.starts_s)
-    reason = _reason(len(there), used)
     return TogetherResult(
         room_id=grid.room_id,
         session=grid.session,
@@ -90,26 +96,22 @@ def measure_together(
         windows_used=used,
         windows_dropped=windows.dropped,
         windows_constant=int(windows.constant.any(axis=0).sum()),
-        measures=tuple(
-            replace(blank, seed=seed, reason=reason) if reason else replace(_measured(measure(sample)), seed=seed)
-            for blank, measure in _MEASURES
-            if blank.measure in measures
-        ),
+        measures=tuple(_measure(sample, measures)),
     )
 
 
-def _measured(result: MeasureResult) -> MeasureResult:
-    if result.group.value is None and result.reason is None:
-        return replace(result, reason="The heart rate of a member does not vary.")
-    return result
+def _measure(sample: Sample, wanted: Collection[MeasureName]) -> Iterator[MeasureResult]:
+    reason = _reason(sample)
+    for blanks, measure in _MEASURES:
+        if any(blank.measure in wanted for blank in blanks):
+            for result in blanks if reason else measure(sample):
+                if result.measure in wanted:
+                    why = None if result.group.value is not None else reason or result.reason or _CONSTANT
+                    yield replace(result, seed=sample.seed, reason=why)
 
 
-def _reason(members: int, windows: int) -> str | None:
-    if members < 2:  # noqa: PLR2004 - two are together
+def _reason(sample: Sample) -> str | None:
+    if len(sample.names) < 2:  # noqa: PLR2004 - two are together
         return "Fewer than two members were observed for long enough."
-    if windows < MIN_WINDOWS:
-        return (
-            f"Only {windows * WINDOW_S / 60:g} min have every member observed; at least "
-            f"{MIN_WINDOWS * WINDOW_S / 60:g} min are needed."
-        )
-    return None
+    windows = len(sample.windows.starts_s)
+    return too_short(windows, "have every member observed") if windows < MIN_WINDOWS else None

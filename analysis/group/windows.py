@@ -12,6 +12,8 @@ WINDOW_S = 30
 """Length of a window in seconds (Tschacher & Meier 2020)."""
 MIN_OBSERVED = 0.9
 """Share of a window that each member is observed at least; otherwise it is dropped for all."""
+MIN_WINDOWS = 10
+"""Fewest windows that anything is said about: five minutes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +90,11 @@ def cut_windows(bpm: FloatArray, preparation: Preparation) -> Windows:
         len(bpm),
         int(count - np.count_nonzero(used)),
     )
+
+
+def too_short(windows: int, have: str) -> str:
+    """Say that there are fewer than `MIN_WINDOWS` windows of a kind."""
+    return f"Only {windows * WINDOW_S / 60:g} min {have}; at least {MIN_WINDOWS * WINDOW_S / 60:g} min are needed."
 
 
 def _is_constant(windows: FloatArray) -> BoolArray:
