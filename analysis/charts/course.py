@@ -14,38 +14,34 @@ from pulsoid_rec.analysis.charts.pairs import format_correlation
 from pulsoid_rec.analysis.charts.style import encode, light
 from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.findings.wording import DASH
-from pulsoid_rec.analysis.group.synchrony import Course, FloatArray
+from pulsoid_rec.analysis.group.course import SessionCourse
+from pulsoid_rec.analysis.group.synchrony import FloatArray
+from pulsoid_rec.analysis.group.windows import WINDOW_S
 
 MOST_PAIRS = 66  # that are drawn: those of twelve members
 _HEIGHT = 140
-_FIELDS = ("column", "all", "highest", "lowest")
+_FIELDS = ("column", "members", "mean", "highest", "lowest")
 
 
-def course_drawing(view: SessionView, course: Course, offset_s: float, names: Sequence[str]) -> Drawing:
+def course_drawing(view: SessionView, course: SessionCourse, names: Sequence[str]) -> Drawing:
     """Prepare the correlation in each window of a session: of all members as a line, behind it a thin one a pair.
 
-    `course` is that of windowed cross-correlation, which begins `offset_s` after the session; the axis of time is that
-    of the session's heart rates. `names` are what its pairs are called; more than `MOST_PAIRS` are only in the
-    tooltips.
+    The axis of time is that of the session's heart rates. `names` are what the pairs are called; more than `MOST_PAIRS`
+    are only in the tooltips.
     """
-    begins_s, group, pairs = _with_breaks(course)
-    begins_s += offset_s
-    middles = np.round(begins_s + course.window_s / 2, 1).tolist()
+    offset_s = (course.first_at - view.started_at).total_seconds()
+    middles = np.round(offset_s + WINDOW_S * (np.arange(len(course.group)) + 0.5), 1).tolist()
     values = session_values(view)
-    columns = _hover_columns((values["end"] - values["begin"]) / 1000, begins_s, course.window_s, group, pairs, names)
+    drawn = course.pairs if len(course.pairs) <= MOST_PAIRS else ()
+    span_s = (values["end"] - values["begin"]) / 1000
     return Drawing(
         make=_make,
         description="Correlation of heart rates over time, of all members and of each two",
         datasets={
             "offline": encode(offline_values(view)),
-            "group": encode([{"t": middles, "r": _rounded(group)}]),
-            "pairs": encode(
-                [
-                    {"pair": place, "t": middles, "r": _rounded(pair)}
-                    for place, pair in enumerate(pairs if len(pairs) <= MOST_PAIRS else ())
-                ]
-            ),
-            "columns": encode([columns]),
+            "group": encode([{"t": middles, "r": _rounded(course.group)}]),
+            "pairs": encode([{"pair": place, "t": middles, "r": _rounded(pair)} for place, pair in enumerate(drawn)]),
+            "columns": encode([_hover_columns(span_s, offset_s, course, names)]),
             **mark_datasets(view),
         },
         values=values,
@@ -53,35 +49,25 @@ def course_drawing(view: SessionView, course: Course, offset_s: float, names: Se
     )
 
 
-def _with_breaks(course: Course) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return when windows begin, and the correlations in them (pairs: one row each); NaN where one was dropped."""
-    places = course.starts_s // course.window_s
-    count = int(places[-1]) + 1 if len(places) else 0
-    by_pair = np.empty((0, len(places))) if course.pairs is None else course.pairs
-    group, pairs = np.full(count, np.nan), np.full((len(by_pair), count), np.nan)
-    group[places], pairs[:, places] = np.tanh(course.group), np.tanh(by_pair)
-    return np.arange(count) * float(course.window_s), group, pairs
-
-
 def _rounded(values: FloatArray) -> list[float | None]:
     return [None if np.isnan(value) else round(float(value), 2) for value in values]
 
 
 def _hover_columns(
-    span_s: float, begins_s: FloatArray, length_s: float, group: FloatArray, pairs: FloatArray, names: Sequence[str]
+    span_s: float, offset_s: float, course: SessionCourse, names: Sequence[str]
 ) -> dict[str, list[Any]]:
     """Prepare the tooltips of equal columns of time: each one has the values of the window that its middle is in."""
     rows = []
     for column in range(HOVER_COLUMNS):
-        middle_s = (column + 0.5) * span_s / HOVER_COLUMNS
-        window = int(np.searchsorted(begins_s, middle_s, "right")) - 1
-        is_inside = window >= 0 and middle_s < begins_s[window] + length_s
-        if not is_inside or np.isnan(pairs[:, window]).all():
-            rows.append((column, DASH, DASH, DASH))
+        window = int(((column + 0.5) * span_s / HOVER_COLUMNS - offset_s) // WINDOW_S)
+        pairs = course.pairs[:, window] if 0 <= window < len(course.group) else np.full(1, np.nan)
+        if np.isnan(pairs).all():
+            rows.append((column, DASH, DASH, DASH, DASH))
             continue
-        ends = [int(find(pairs[:, window])) for find in (np.nanargmax, np.nanargmin)]
-        named = (f"{format_correlation(pairs[pair, window])} {names[pair]}" for pair in ends)
-        rows.append((column, format_correlation(group[window]), *named))
+        ends = [int(find(pairs)) for find in (np.nanargmax, np.nanargmin)]
+        named = (f"{format_correlation(pairs[pair])} {names[pair]}" for pair in ends)
+        observed = f"{course.members[window]} of {len(course.profile_ids)}"
+        rows.append((column, observed, format_correlation(course.group[window]), *named))
     return dict(zip(_FIELDS, map(list, zip(*rows, strict=True)), strict=True))
 
 
@@ -104,7 +90,7 @@ def _make(source: Source) -> alt.LayerChart:
             source,
             _FIELDS,
             columns=HOVER_COLUMNS,
-            tooltips=[alt.Tooltip("all:N", title="all together"), alt.Tooltip("highest:N"), alt.Tooltip("lowest:N")],
+            tooltips=[alt.Tooltip(f"{field}:N") for field in _FIELDS[1:]],
         ),
     ]
     return alt.LayerChart(layer=layers)

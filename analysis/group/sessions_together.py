@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import polars as pl
 
+from pulsoid_rec.analysis.group.course import SessionCourse, find_course
 from pulsoid_rec.analysis.group.session_grid import SessionGrid, read_session_grids
 from pulsoid_rec.analysis.group.synchrony import MeasureName, Preparation, TogetherResult
 from pulsoid_rec.analysis.group.together import MEASURES, measure_together
@@ -33,6 +34,7 @@ class SessionTogether:
     started_at: datetime
     ended_at: datetime
     result: TogetherResult
+    course: SessionCourse | None
 
 
 def read_together(
@@ -60,6 +62,8 @@ def _measure(grid: SessionGrid, room: str, choices: Choices, recording: Recordin
         surrogates=choices.surrogates,
         seed=choices.seed,
     )
-    ends = [datetime.fromtimestamp(grid.first_s + second, UTC) for second in (0, len(grid.bpm))]
+    ends = [datetime.fromtimestamp(grid.first_s + second, UTC) for second in (0, len(grid.bpm) - 1)]
     moved = recording.move(pl.DataFrame({"room_id": grid.room_id, "at": pl.Series(ends, dtype=INSTANT)}))
-    return SessionTogether(room=room, started_at=moved["at"][0], ended_at=moved["at"][1], result=result)
+    begin, end = moved["at"]
+    course = find_course(grid.bpm, begin, grid.profile_ids, choices.preparation)
+    return SessionTogether(room=room, started_at=begin, ended_at=end, result=result, course=course)

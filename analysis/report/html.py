@@ -9,7 +9,7 @@ from pulsoid_rec.analysis.findings.notes import report_notes
 from pulsoid_rec.analysis.findings.presence import APART_S
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.season import REMARK, is_season
-from pulsoid_rec.analysis.report.html_charts import history_charts
+from pulsoid_rec.analysis.report.html_charts import COURSE_REMARK, history_charts
 from pulsoid_rec.analysis.report.html_page import render_page
 from pulsoid_rec.analysis.report.html_season import make_season
 from pulsoid_rec.analysis.report.html_sections import make_sections
@@ -46,6 +46,7 @@ def render_report(report: ReportData, zone: tzinfo | None = None) -> str:
         history=history,
         definitions=report.definitions,
         zone_names=ZONE_NAMES,
+        course_remark=COURSE_REMARK,
         apart=APART_S,
         silence=SILENCE_S,
     )

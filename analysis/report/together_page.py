@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
 
-from pulsoid_rec.analysis.charts.course import MOST_PAIRS, course_drawing
 from pulsoid_rec.analysis.charts.pairs import pairs_drawing
 from pulsoid_rec.analysis.charts.timeline import timeline_drawing
 from pulsoid_rec.analysis.findings.local_time import format_instant
@@ -15,7 +14,7 @@ from pulsoid_rec.analysis.group.figures import FIGURES, tested_row
 from pulsoid_rec.analysis.group.sessions_together import SessionTogether
 from pulsoid_rec.analysis.group.synchrony import MeasureResult, TogetherResult
 from pulsoid_rec.analysis.report.group_page import GroupPage, Part, render_group_page
-from pulsoid_rec.analysis.report.html_charts import PageChart, choose_buckets
+from pulsoid_rec.analysis.report.html_charts import COURSE_REMARK, PageChart, choose_buckets, draw_course
 from pulsoid_rec.analysis.report.html_tables import Cell, Table
 from pulsoid_rec.analysis.report.together_words import (
     LEGEND,
@@ -45,6 +44,8 @@ def render_together(sessions: Sequence[SessionTogether], report: ReportData, zon
         name = f"{each.room}, session {view.session}: " if len(sessions) > 1 else ""
         parts += _parts(each, view, name, f"s{number}", choose_buckets(report.summary.height))
         notes += [name + note.text for note in session_notes(view)]
+    cautions = sessions[0].result.cautions if sessions else ()
+    parts.insert(1, Part(title="What this does not show", lead=cautions))
     page = GroupPage(
         title="Together" if len(sessions) != 1 else sessions[0].room,
         facts=_facts(sessions, list(views.values())),
@@ -62,7 +63,7 @@ def _facts(sessions: Sequence[SessionTogether], views: Sequence[SessionView]) ->
     view = views[0]
     begin = format_instant(view.started_at, view.local_zone)
     when = f"Session {view.session}, {begin} to {view.clock(view.ended_at)} ({view.zone})"
-    return ("Did they move as one?", when)
+    return ("How alike their hearts moved", when)
 
 
 def _parts(each: SessionTogether, view: SessionView, name: str, id_: str, buckets: int) -> Iterator[Part]:
@@ -71,17 +72,13 @@ def _parts(each: SessionTogether, view: SessionView, name: str, id_: str, bucket
         title=f"{name}All together",
         lead=tuple(filter(None, (describe_findings(each), *describe_basis(each)))),
         tables=(_table(each),),
-        remarks=(LEGEND, *result.cautions),
+        remarks=(LEGEND,),
     )
     charts = [PageChart(f"{id_}-time", "Heart rate", timeline_drawing(view, view, buckets=buckets, chooser=True))]
     remarks = ["A break in a line is a gap."]
-    course = next((m for m in result.measures if m.measure == "wcc" and m.course is not None), None)
-    if course is not None and course.course is not None:
-        offset_s = (each.started_at - view.started_at).total_seconds()
-        drawing = course_drawing(view, course.course, offset_s, [" and ".join(pair.names) for pair in course.pairs])
-        charts.append(PageChart(f"{id_}-course", "Correlation in each window of 30 s, lags up to 5 s", drawing))
-        behind = "a thin one each pair" if len(course.pairs) <= MOST_PAIRS else "pairs are too many to draw"
-        remarks.append(f"The thick line is the mean of all pairs, {behind}. A single window says little: half a minute.")
+    if each.course is not None:
+        charts.append(draw_course(view, each.course, id_))
+        remarks.append(COURSE_REMARK)
     yield Part(title=f"{name}Over time", charts=tuple(charts), remarks=tuple(remarks))
     measure = measure_with_pairs(result)
     if measure is not None and len(measure.pairs) > 1:

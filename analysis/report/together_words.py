@@ -84,4 +84,4 @@ def describe_findings(each: SessionTogether) -> str:
     found = [label for label, p in tested.items() if p < _SIGNIFICANT]
     if not found:
         return "By no measure were they more alike than by chance (p < 0.05)."
-    return f"More alike than by chance (p < 0.05) by {len(found)} of {format_count(len(tested), 'measure')}: {format_list(found)}."
+    return f"More alike than by chance (p < 0.05) by {len(found)} of {format_count(len(tested), 'measure')}: {'; '.join(found)}."
