@@ -11,7 +11,8 @@ from pulsoid_rec.analysis.charts.drawing import Drawing, Source
 from pulsoid_rec.analysis.charts.layers import hover, line, offline_bands, offline_values, session_values
 from pulsoid_rec.analysis.charts.mark_layers import mark_datasets, mark_rules, phase_bands
 from pulsoid_rec.analysis.charts.pairs import format_correlation
-from pulsoid_rec.analysis.charts.style import encode, light
+from pulsoid_rec.analysis.charts.style import encode, light, styled
+from pulsoid_rec.analysis.charts.timeline import timeline_drawing
 from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.findings.wording import DASH
 from pulsoid_rec.analysis.group.course import SessionCourse
@@ -49,6 +50,18 @@ def course_drawing(view: SessionView, course: SessionCourse, names: Sequence[str
     )
 
 
+def timeline_with_course(view: SessionView, course: SessionCourse | None, names: Sequence[str], width: int) -> alt.ConcatChart:
+    """Draw all members' heart rates, and below them on the same axis of time how alike they moved."""
+    drawings = [timeline_drawing(view, view, buckets=max(120, round(width * 480 / 760)), chooser=True)]
+    if course is not None:
+        drawings.append(course_drawing(view, course, names))
+    charts = [
+        each.make(each, *each.shape).properties(width=width, height=each.height or 320, description=each.description)
+        for each in drawings
+    ]
+    return styled(alt.ConcatChart(concat=charts, columns=1))
+
+
 def _rounded(values: FloatArray) -> list[float | None]:
     return [None if np.isnan(value) else round(float(value), 2) for value in values]
 
@@ -72,7 +85,7 @@ def _hover_columns(
 
 
 def _make(source: Source) -> alt.LayerChart:
-    axis = alt.Axis(values=[-1, -0.5, 0, 0.5, 1], minExtent=26, format=".1f")
+    axis = alt.Axis(values=[-1, 0, 1], minExtent=26, format="d")
     y = alt.Y("r:Q", scale=alt.Scale(domain=[-1, 1], nice=False), axis=axis)
     zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(stroke=light("muted"), strokeWidth=1, aria=False)
     drawn = line(source, width=0.8).encode(y=y, detail=alt.Detail("pair:N"), color=alt.ColorValue(light("quiet")))
@@ -90,6 +103,7 @@ def _make(source: Source) -> alt.LayerChart:
             source,
             _FIELDS,
             columns=HOVER_COLUMNS,
+            name="under_course",
             tooltips=[alt.Tooltip(f"{field}:N") for field in _FIELDS[1:]],
         ),
     ]

@@ -1,13 +1,16 @@
 """How alike members moved, as frames: a row a figure, the same in JSON and notebooks; each column described once."""
 
+import itertools
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
 
+from pulsoid_rec.analysis.group.sessions_together import SessionTogether
 from pulsoid_rec.analysis.group.synchrony import MeasureResult, Tested, TogetherResult
+from pulsoid_rec.analysis.group.windows import WINDOW_S
 from pulsoid_rec.analysis.metrics.columns import SummaryColumn
-from pulsoid_rec.analysis.metrics.definitions import MICROSECONDS
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
 
 _TEXT, _INTEGER, _FLOAT = pl.String(), pl.Int64(), pl.Float64()
@@ -21,9 +24,9 @@ FIGURES = (
     SummaryColumn("name", _TEXT, "the member's name"),
     SummaryColumn("other_profile_id", _TEXT, "the other member of the pair; their order has no meaning"),
     SummaryColumn("other_name", _TEXT, "the other member's name"),
-    SummaryColumn("value", _FLOAT, "the figure; null where it is undefined", "Value", decimals=2, rank=1),
-    SummaryColumn("chance", _FLOAT, "what it is by chance: the mean of the surrogates", "mean", decimals=2, rank=4),
-    SummaryColumn("chance_p95", _FLOAT, "what 95 % of the surrogates are at most", "95 %", decimals=2, rank=3),
+    SummaryColumn("value", _FLOAT, "the figure; null where it is undefined", "Value", decimals=3, rank=1),
+    SummaryColumn("chance", _FLOAT, "what it is by chance: the mean of the surrogates", "mean", decimals=3, rank=4),
+    SummaryColumn("chance_p95", _FLOAT, "what 95 % of the surrogates are at most", "95 %", decimals=3, rank=3),
     SummaryColumn(
         "effect_size", _FLOAT, "value minus chance, in standard deviations of the surrogates", "Effect", decimals=1, rank=2
     ),
@@ -36,6 +39,7 @@ FIGURES = (
     SummaryColumn("minutes_dropped", _FLOAT, "minutes that were left out"),
     SummaryColumn("preparation", _TEXT, "what was taken out of the readings first: high-pass, differences, or raw for nothing"),
     SummaryColumn("surrogates", _INTEGER, "how many times chance was tried"),
+    SummaryColumn("parameters", _TEXT, "what else was chosen, as NAME=VALUE"),
     SummaryColumn("seed", _INTEGER, "where chance began: the same one gives the same figures"),
     SummaryColumn("reason", _TEXT, "why there is no value; null where there is one"),
 )
@@ -46,12 +50,11 @@ COURSE = pl.Schema(
     {
         "room_id": _TEXT,
         "session": _INTEGER,
-        "measure": _TEXT,
         "started_at": INSTANT,
-        "window_s": _INTEGER,
+        "members": _INTEGER,
         "name": _TEXT,
         "other_name": _TEXT,
-        "value": _FLOAT,
+        "correlation": _FLOAT,
     }
 )
 """The columns of `course_frame`."""
@@ -73,6 +76,7 @@ def _rows(result: TogetherResult, measure: MeasureResult) -> Iterator[dict[str, 
         "minutes_dropped": result.minutes_dropped,
         "preparation": result.preparation,
         "surrogates": result.surrogates,
+        "parameters": ", ".join(f"{name}={value}" for name, value in measure.parameters.items()),
         "seed": result.seed,
     }
     yield alike | {"figure": "group", "reason": measure.reason} | tested_row(measure.group)
@@ -98,31 +102,24 @@ def tested_row(tested: Tested) -> dict[str, float | None]:
     }
 
 
-def course_frame(results: Iterable[TogetherResult]) -> pl.DataFrame:
-    """Make a frame of the measures over time: `COURSE`, a row a window for the group (names null) and for each pair.
-
-    Instants are those of the grid: not moved.
-    """
+def course_frame(sessions: Iterable[SessionTogether]) -> pl.DataFrame:
+    """Make a frame of the courses: `COURSE`, a row a window of half a minute, for the group (no names) and each pair."""
     frames = [pl.DataFrame(schema=COURSE)]
-    for result in results:
-        for measure in result.measures:
-            course = measure.course
-            if course is None:
-                continue
-            values = [((None, None), course.group)]
-            if course.pairs is not None:
-                values += [(pair.names, row) for pair, row in zip(measure.pairs, course.pairs, strict=True)]
-            started_us = [(result.first_s + int(start)) * MICROSECONDS for start in course.starts_s]
-            for (name, other_name), of in values:
-                columns = {
-                    "room_id": result.room_id,
-                    "session": result.session,
-                    "measure": measure.measure,
-                    "started_at": pl.Series(started_us, dtype=pl.Int64()).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
-                    "window_s": course.window_s,
-                    "name": name,
-                    "other_name": other_name,
-                    "value": pl.Series(of, dtype=_FLOAT).fill_nan(None),
-                }
-                frames.append(pl.DataFrame(columns, schema=COURSE))
+    for each in sessions:
+        if (course := each.course) is None:
+            continue
+        names = dict(zip(each.result.profile_ids, each.result.names, strict=True))
+        starts = [course.first_at + timedelta(seconds=WINDOW_S * place) for place in range(len(course.group))]
+        pairs = itertools.combinations((names[id_] for id_ in course.profile_ids), 2)
+        for (name, other_name), values in zip([(None, None), *pairs], [course.group, *course.pairs], strict=True):
+            columns = {
+                "room_id": each.result.room_id,
+                "session": each.result.session,
+                "started_at": pl.Series(starts, dtype=INSTANT),
+                "members": course.members,
+                "name": name,
+                "other_name": other_name,
+                "correlation": pl.Series(values, dtype=_FLOAT).fill_nan(None),
+            }
+            frames.append(pl.DataFrame(columns, schema=COURSE))
     return pl.concat(frames)
