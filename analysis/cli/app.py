@@ -19,6 +19,7 @@ from pulsoid_rec.analysis.cli.export import export
 from pulsoid_rec.analysis.cli.mark import mark
 from pulsoid_rec.analysis.cli.output import print_message
 from pulsoid_rec.analysis.cli.report import report
+from pulsoid_rec.analysis.cli.responses import responses
 from pulsoid_rec.analysis.cli.sessions import sessions
 from pulsoid_rec.analysis.cli.together import together
 from pulsoid_rec.recorder.cli.archive import archive
@@ -47,6 +48,7 @@ COMMANDS = (
     recover,
     report,
     sessions,
+    responses,
     together,
     export,
     import_,

@@ -1,19 +1,21 @@
 """`pulsoid-rec together`."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from pulsoid_rec.analysis.cli import options
-from pulsoid_rec.analysis.cli.report import Format, infer_format
+from pulsoid_rec.analysis.cli.report import MOST_READINGS, Format, check_drawn, infer_format
 from pulsoid_rec.recorder.cli.options import DbOption, MembersOption, path_option, value_option
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import UsageError
 
 if TYPE_CHECKING:
     from pulsoid_rec.analysis.cli.output import NewFile
+    from pulsoid_rec.analysis.findings.report_data import ReportData
     from pulsoid_rec.analysis.group.sessions_together import SessionTogether
     from pulsoid_rec.analysis.group.synchrony import MeasureName
 
@@ -30,6 +32,10 @@ def together(
     ] = None,
     since: options.SinceOption = None,
     until: options.UntilOption = None,
+    member: Annotated[
+        list[str] | None,
+        value_option("NAME", "Only these members, by name or profile id; may be repeated.", "all", "--member"),
+    ] = None,
     measure: Annotated[
         str | None,
         value_option(
@@ -76,7 +82,9 @@ def together(
     """
     from pulsoid_rec.analysis.cli.output import NewFile
     from pulsoid_rec.analysis.cli.recording import open_pseudonyms, open_recording, print_no_match
+    from pulsoid_rec.analysis.findings.report_data import read_report
     from pulsoid_rec.analysis.group.sessions_together import Choices, read_together
+    from pulsoid_rec.analysis.notebook.select import choose_ids
     from pulsoid_rec.analysis.report.vega import prepare_scripts
 
     format_ = format_ or infer_format(output)
@@ -97,20 +105,18 @@ def together(
     choices = Choices(
         measures=_parse_measures(measure), preparation=preparation, surrogates=surrogates, seed=seed
     )
-    found = read_together(recording, wanted, definitions, choices, known)
-    if not found:
-        print_no_match(recording, wanted, definitions)
-    if format_ == "html":
-        from pulsoid_rec.analysis.cli.output import write_text
-        from pulsoid_rec.analysis.cli.report import MOST_READINGS, check_drawn
-        from pulsoid_rec.analysis.findings.report_data import read_report
-        from pulsoid_rec.analysis.report.together_page import render_together
-
-        report = read_report(recording, wanted, known, definitions, at_most=MOST_READINGS)
-        check_drawn(report)
-        write_text(render_together(found, report), file)
-    else:
-        _write(found, format_, file)
+    with recording.snapshot() as now:
+        if now.sessions(wanted, definitions).is_empty():
+            print_no_match(now, wanted, definitions)
+        if member:
+            names = dict(now.members(wanted, definitions, known).select("profile_id", "name").iter_rows())
+            wanted = replace(wanted, members=choose_ids(member, names, "member", recording.where, hidden))
+        found = read_together(now, wanted, definitions, choices, known)
+        report = None
+        if format_ == "html":
+            report = read_report(now, wanted, known, definitions, at_most=MOST_READINGS)
+            check_drawn(report)
+    _write(found, report, format_, file)
 
 
 def _parse_measures(text: str | None) -> "tuple[MeasureName, ...]":
@@ -125,7 +131,9 @@ def _parse_measures(text: str | None) -> "tuple[MeasureName, ...]":
     return tuple(name for name in MEASURES if name in typed)
 
 
-def _write(found: "list[SessionTogether]", format_: Format, file: "NewFile | None") -> None:
+def _write(
+    found: "list[SessionTogether]", report: "ReportData | None", format_: Format, file: "NewFile | None"
+) -> None:
     from pulsoid_rec.analysis.cli.output import output_encoding, write_text
 
     if format_ == "json":
@@ -134,12 +142,21 @@ def _write(found: "list[SessionTogether]", format_: Format, file: "NewFile | Non
 
         rows = figures_frame(each.result for each in found)
         write_text(rows_json(rows, output_encoding(file)), file)
-        return
-    from pulsoid_rec.analysis.report.terminal import open_terminal
-    from pulsoid_rec.analysis.report.together_terminal import show_together, together_text
-
-    terminal = open_terminal() if file is None else None
-    if terminal is None:
-        write_text(together_text(found), file)
     elif found:
-        show_together(found, terminal)
+        from pulsoid_rec.analysis.report.together_page import make_together_page
+
+        if report is not None:
+            from pulsoid_rec.analysis.report.group_page import render_group_page
+            from pulsoid_rec.analysis.report.together_charts import draw_together
+
+            page = make_together_page(found, draw_together(found, report), report.generated_at)
+            write_text(render_group_page(page), file)
+            return
+        from pulsoid_rec.analysis.report.group_terminal import group_text, show_group
+        from pulsoid_rec.analysis.report.terminal import open_terminal
+
+        page, terminal = make_together_page(found), open_terminal() if file is None else None
+        if terminal is None:
+            write_text(group_text(page), file)
+        else:
+            show_group(page, terminal)

@@ -59,11 +59,16 @@ def find_mark(
     label = label if recording.pseudonyms is None else recording.pseudonyms.choose("label", label)
     found = marks.filter(pl.col("label") == label).sort("marked_at", "occurred_at")["occurred_at"].to_list()
     if not found:
-        labels = [plain(each) for each in marks.sort("marked_at", descending=True)["label"].unique(maintain_order=True)]
-        hint = f"The latest are {format_list(labels)}." if labels else "There are no marks of a session."
-        raise UsageError(f"There is no mark {plain(label)!r} for {option}", hint)
+        raise no_mark_error(label, marks, f" for {option}")
     latest: datetime = found[-1]
     return latest
+
+
+def no_mark_error(label: str, marks: pl.DataFrame, where: str = "") -> UsageError:
+    """Return the error that there is no mark of a label (`where`); it lists the latest labels of `marks`."""
+    labels = [plain(each) for each in marks.sort("marked_at", descending=True)["label"].unique(maintain_order=True)]
+    hint = f"The latest are {format_list(labels)}." if labels else "There are no marks of a session."
+    return UsageError(f"There is no mark {plain(label)!r}{where}", hint)
 
 
 def read_summary_by_phase(

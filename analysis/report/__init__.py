@@ -3,7 +3,7 @@
 May import `charts` and what is below it. `ReportData` goes in, text comes out.
 
 - `terminal`, with `terminal_columns` in a `text_table`.
-- `html`, from `html_sections` or `html_season`, `html_tables`, `html_charts`; `group_page`, of one command about a group;
+- `html`, from `html_sections` or `html_season`, `html_tables`, `html_charts`; `group_page`, of commands about a group;
   `html_page` fills in the templates of both, and `vega` has the scripts.
 - `json_rows`.
 """

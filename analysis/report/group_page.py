@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from pulsoid_rec.analysis.report.html_charts import PageChart
-from pulsoid_rec.analysis.report.html_page import render_page
 from pulsoid_rec.analysis.report.html_tables import Table
+
+if TYPE_CHECKING:
+    from pulsoid_rec.analysis.report.html_charts import PageChart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +16,7 @@ class Part:
 
     title: str
     lead: tuple[str, ...] = ()  # complete sentences, as are the remarks
-    charts: tuple[PageChart, ...] = ()  # each one's title is the caption above it
+    charts: tuple["PageChart", ...] = ()  # each one's title is the caption above it
     tables: tuple[Table, ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -36,5 +38,7 @@ def render_group_page(page: GroupPage) -> str:
 
     Like the report it has no name of the recording's file. Call `vega.prepare_scripts` early where there are charts.
     """
+    from pulsoid_rec.analysis.report.html_page import render_page  # noqa: PLC0415 - the terminal needs no altair
+
     charts = [chart for part in page.parts for chart in part.charts]
     return render_page("group.html.j2", charts, page=page, title=page.title, generated_at=page.generated_at)

@@ -27,10 +27,6 @@ _MOST_TOGETHER = 12  # members, and the longest session, of which the page shows
 _LONGEST_COURSE = timedelta(days=1)
 
 COURSE_TITLE = "How alike heart rates moved: correlation in each half minute"
-COURSE_REMARK = (
-    "The thick line is the mean of all pairs, each thin one a pair: 1 where two rise and fall together, -1 where one "
-    "rises as the other falls. Chance alone moves it up and down."
-)
 
 CROWD = 8  # with more members than this, their own charts are smaller
 

@@ -1,22 +1,19 @@
-"""How alike the members of each session moved, as a page: figures, the course below the heart rates, and the pairs."""
+"""How alike the members of each session moved: figures, the course below the heart rates, and the pairs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import tzinfo
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING, Any
 
-from pulsoid_rec.analysis.charts.pairs import pairs_drawing
-from pulsoid_rec.analysis.charts.timeline import timeline_drawing
-from pulsoid_rec.analysis.findings.local_time import format_instant
-from pulsoid_rec.analysis.findings.notes import session_notes
-from pulsoid_rec.analysis.findings.report_data import ReportData
-from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
+from pulsoid_rec.analysis.findings.local_time import fixed_zone, format_clock, format_instant
 from pulsoid_rec.analysis.group.figures import FIGURES, tested_row
 from pulsoid_rec.analysis.group.sessions_together import SessionTogether
 from pulsoid_rec.analysis.group.synchrony import MeasureResult, TogetherResult
-from pulsoid_rec.analysis.report.group_page import GroupPage, Part, render_group_page
-from pulsoid_rec.analysis.report.html_charts import COURSE_REMARK, PageChart, choose_buckets, draw_course
+from pulsoid_rec.analysis.report.group_page import GroupPage, Part
 from pulsoid_rec.analysis.report.html_tables import Cell, Table
 from pulsoid_rec.analysis.report.together_words import (
+    COURSE_REMARK,
+    LABELS,
     LEGEND,
     describe_basis,
     describe_findings,
@@ -27,81 +24,86 @@ from pulsoid_rec.analysis.report.together_words import (
 )
 from pulsoid_rec.recorder.contract.wording import format_count
 
+if TYPE_CHECKING:
+    from pulsoid_rec.analysis.report.html_charts import PageChart
+
 _COLUMNS = [column for column in FIGURES if column.head]
-_HEADS = tuple((column.head, "by chance" if column.name.startswith("chance") else "") for column in _COLUMNS)
+_HEADS = tuple(("By chance", c.head) if c.name.startswith("chance") else (c.head, "") for c in _COLUMNS)
+
+_ELSEWHERE = ("Measures", "explained on the page (-o together.html) and in docs/group.md.")
 
 
-def render_together(sessions: Sequence[SessionTogether], report: ReportData, zone: tzinfo | None = None) -> str:
-    """Render sessions, of which `report` has the readings, as a complete HTML document, which needs no network.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCharts:
+    """The charts of a session, and what is to be known of its readings; empty on a terminal."""
 
-    Clock times are of `zone`; None for this computer's.
+    over_time: tuple["PageChart", ...] = ()
+    pairs: tuple["PageChart", ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def make_together_page(
+    sessions: Sequence[SessionTogether],
+    drawn: Sequence[SessionCharts] = (),
+    generated_at: datetime | None = None,
+    zone: tzinfo | None = None,
+) -> GroupPage:
+    """Make the page of sessions, one at least, with the charts `drawn` of each; without them it is for a terminal.
+
+    That has no charts, and no method of each measure. Clock times are of `zone`; None for this computer's.
     """
-    views = {(view.room_id, view.session): view for view in session_views(report, zone)}
     parts: list[Part] = []
     notes: list[str] = []
-    for number, each in enumerate(sessions):
-        view = views[each.result.room_id, each.result.session]
-        name = f"{each.room}, session {view.session}: " if len(sessions) > 1 else ""
-        parts += _parts(each, view, name, f"s{number}", choose_buckets(report.summary.height))
-        notes += [name + note.text for note in session_notes(view)]
-    cautions = sessions[0].result.cautions if sessions else ()
-    parts.insert(1, Part(title="What this does not show", lead=cautions))
-    page = GroupPage(
-        title="Together" if len(sessions) != 1 else sessions[0].room,
-        facts=_facts(sessions, list(views.values())),
-        notes=tuple(notes),
+    for each, charts in zip(sessions, drawn or [SessionCharts()] * len(sessions), strict=True):
+        name = f"{_name(each, zone)}: " if len(sessions) > 1 else ""
+        parts += [_figures(each, name), *_over_time(charts, name), *_pairs(each, charts, name)]
+        notes += [f"{name}{note}" for note in charts.notes]
+    first = sessions[0]
+    what = _name(first, zone) if len(sessions) == 1 else format_count(len(sessions), "session")
+    return GroupPage(
+        title=first.room if len({each.result.room_id for each in sessions}) == 1 else "Together",
+        facts=("How alike their hearts moved", what),
+        notes=(*notes, *first.result.cautions),
         parts=tuple(parts),
-        method=tuple(_method(sessions[0].result)) if sessions else (),
-        generated_at=report.generated_at,
+        method=(*_method(first.result), *(_measures(first.result) if drawn else [_ELSEWHERE])),
+        generated_at=generated_at,
     )
-    return render_group_page(page)
 
 
-def _facts(sessions: Sequence[SessionTogether], views: Sequence[SessionView]) -> tuple[str, ...]:
-    if len(sessions) != 1:
-        return (format_count(len(sessions), "session") if sessions else "No readings match",)
-    view = views[0]
-    begin = format_instant(view.started_at, view.local_zone)
-    when = f"Session {view.session}, {begin} to {view.clock(view.ended_at)} ({view.zone})"
-    return ("How alike their hearts moved", when)
+def _name(each: SessionTogether, zone: tzinfo | None) -> str:
+    begin, end = each.started_at, each.ended_at
+    when = f"{format_instant(begin, zone)} to {format_clock(end, zone, begin)} ({fixed_zone(begin, zone)})"
+    return f"Session {each.result.session} of {each.room}, {when}"
 
 
-def _parts(each: SessionTogether, view: SessionView, name: str, id_: str, buckets: int) -> Iterator[Part]:
-    result = each.result
-    yield Part(
-        title=f"{name}All together",
-        lead=tuple(filter(None, (describe_findings(each), *describe_basis(each)))),
-        tables=(_table(each),),
-        remarks=(LEGEND,),
-    )
-    charts = [PageChart(f"{id_}-time", "Heart rate", timeline_drawing(view, view, buckets=buckets, chooser=True))]
-    remarks = ["A break in a line is a gap."]
-    if each.course is not None:
-        charts.append(draw_course(view, each.course, id_))
-        remarks.append(COURSE_REMARK)
-    yield Part(title=f"{name}Over time", charts=tuple(charts), remarks=tuple(remarks))
-    measure = measure_with_pairs(result)
-    if measure is not None and len(measure.pairs) > 1:
-        yield Part(
-            title=f"{name}Pair by pair",
-            lead=tuple(describe_pairs(each)),
-            charts=(PageChart(f"{id_}-pairs", f"{measure.title}, neighbours are alike", pairs_drawing(measure.pairs)),),
-            tables=(_members_table(measure),) if measure.members else (),
-            remarks=("Blue: the two rise together; orange: one rises as the other falls; pale: neither.",),
-        )
-
-
-def _table(each: SessionTogether) -> Table:
-    rows, remarks = [], {}
+def _figures(each: SessionTogether, name: str) -> Part:
+    remarks: dict[str, int] = {}
+    rows = []
     for row in group_rows(each).iter_rows(named=True):
         unknown = None if row["reason"] is None else remarks.setdefault(row["reason"], len(remarks) + 1)
-        rows.append((row["title"], _cells(row, unknown)))
-    return Table(title="All together", heads=(("Measure", ""), *_HEADS), rows=rows, remarks=tuple(remarks))
+        rows.append((row["label"], _cells(row, unknown)))
+    table = Table(title="All together", heads=(("Measure", ""), *_HEADS), rows=rows, remarks=tuple(remarks))
+    lead = filter(None, (describe_findings(each), *describe_basis(each)))
+    return Part(title=f"{name}All together", lead=tuple(lead), tables=(table,))
+
+
+def _over_time(charts: SessionCharts, name: str) -> Iterator[Part]:
+    if charts.over_time:
+        yield Part(title=f"{name}Over time", charts=charts.over_time, remarks=(COURSE_REMARK,))
+
+
+def _pairs(each: SessionTogether, charts: SessionCharts, name: str) -> Iterator[Part]:
+    measure = measure_with_pairs(each.result)
+    if measure is not None and len(measure.pairs) > 1:
+        tables = (_members_table(measure),) if measure.members else ()
+        lead = tuple(describe_pairs(each))
+        yield Part(title=f"{name}Pair by pair", lead=lead, charts=charts.pairs, tables=tables)
 
 
 def _members_table(measure: MeasureResult) -> Table:
     rows = [(member.name, _cells(tested_row(member.tested))) for member in measure.members]
-    return Table(title=f"{measure.title}: each member with the others", heads=(("Member", ""), *_HEADS), rows=rows)
+    title = f"{LABELS[measure.measure]} of each member with the others"
+    return Table(title=title, heads=(("Member", ""), *_HEADS), rows=rows)
 
 
 def _cells(row: Mapping[str, Any], unknown: int | None = None) -> tuple[Cell, ...]:
@@ -111,8 +113,12 @@ def _cells(row: Mapping[str, Any], unknown: int | None = None) -> tuple[Cell, ..
 
 def _method(result: TogetherResult) -> Iterator[tuple[str, str]]:
     """Yield how it was computed: the same for all sessions of a page."""
-    yield "Preparation", f"{result.preparation}: {result.preparation_note}"
-    yield "Chance", f"{result.surrogates:,} surrogates, seed {result.seed}. {LEGEND}"
+    yield "Preparation", f"{result.preparation}. {result.preparation_note}"
+    yield "Columns", f"{LEGEND} Here {result.surrogates:,} surrogates, seed {result.seed}."
+
+
+def _measures(result: TogetherResult) -> Iterator[tuple[str, str]]:
     for measure in result.measures:
-        chosen = "; ".join(f"{name} {value}" for name, value in measure.parameters.items())
-        yield measure.title, " ".join(filter(None, (measure.method, measure.range, chosen and f"Parameters: {chosen}.")))
+        chosen = ", ".join(f"{name} {value}" for name, value in measure.parameters.items())
+        texts = (f"{measure.title}.", measure.method, measure.range, chosen and f"Parameters: {chosen}.")
+        yield LABELS[measure.measure], " ".join(filter(None, texts))

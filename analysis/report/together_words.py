@@ -23,6 +23,11 @@ LEGEND = (
     "chance gives as much or more; none is below 1 / (1 + surrogates)."
 )
 
+COURSE_REMARK = (
+    "The thick line is the mean of all pairs, each thin one a pair: 1 where two rise and fall together, -1 where one "
+    "rises as the other falls. Chance alone moves it up and down."
+)
+
 _MOST_PAIRS = 3
 _SIGNIFICANT = 0.05
 

@@ -1,0 +1,114 @@
+"""What responses show and do not show, in words: the same on the terminal, on the page and in a notebook."""
+
+from pulsoid_rec.analysis.group.mark_windows import LEAST_OBSERVED, Window
+from pulsoid_rec.analysis.group.response_result import Responses
+from pulsoid_rec.analysis.group.responses import LEAST_MARKS, RESAMPLES
+from pulsoid_rec.recorder.contract.display import plain
+from pulsoid_rec.recorder.contract.wording import format_count
+
+LIMITS = (
+    (
+        "A response is no cause: whatever else happens with these marks (a fight, a shout, a movement) is in it too. A "
+        "change before the mark shows that something began earlier."
+    ),
+    (
+        "A sensor smooths and delays by some seconds, and a member's clock may be up to 30 s off without a note: the "
+        "second of a change is no more precise than that."
+    ),
+    "The interval is about other marks with these members, second by second: not about other people.",
+    (
+        "A small p means that heart rates follow these marks more closely than the same marks shifted in time. In a "
+        "session of some ten minutes shifts differ little, and even a real response may have a large p."
+    ),
+)
+"""What a result does not show."""
+
+
+def describe_finding(found: Responses) -> str:
+    """Return what was found, in a sentence or two."""
+    row = found.farthest
+    if found.p is None or row is None:
+        return why_no_test(found)
+    change = f"{row['change_bpm']:+.1f} bpm (95 % interval {row['low_bpm']:+.1f} to {row['high_bpm']:+.1f})"
+    return (
+        f"The mean over members is farthest from chance {found.farthest_s} s after the mark: {change}. "
+        f"p = {found.p:.3f}, from {found.surrogates:,} shifts of the marks around their sessions."
+    )
+
+
+def why_no_test(found: Responses) -> str:
+    """Return why there is neither an interval nor a p."""
+    marks = "No mark" if found.used_marks == 0 else "Only 1 mark"
+    return f"{marks} could be used: an interval and a test need at least {LEAST_MARKS}."
+
+
+def describe_notes(found: Responses) -> list[str]:
+    """Return what to know before trusting the figures: what is left out, what overlaps, and the clocks."""
+    notes = []
+    used, unobserved, overlapping = (int(found.members[name].sum()) for name in ("used", "unobserved", "overlapping"))
+    if left_out := found.marks - found.used_marks:
+        notes.append(f"{format_count(left_out, 'mark')} of {found.marks:,} could not be used.")
+    if unobserved:
+        notes.append(
+            f"{format_count(unobserved, 'window')} of {used + unobserved:,} left out: less than {LEAST_OBSERVED:.0%} "
+            "of the time was observed, or none of the baseline.".replace("%", " %")
+        )
+    if found.absent:
+        notes.append(f"{format_count(found.absent, 'mark')} left out: of members who have no readings in the session.")
+    if overlapping:
+        notes.append(
+            f"{overlapping:,} of {used:,} windows overlap another one of the same member: what follows one mark is in "
+            "the window of the other, too, which flattens responses."
+        )
+    notes.append(_describe_clocks(found.lag_s))
+    return notes
+
+
+def _describe_clocks(lag_s: float | None) -> str:
+    if lag_s is None:
+        return "Marks are on the clock of the imported readings, as their file gives it."
+    return (
+        f"Two clocks: readings were received {lag_s:.1f} s (median) after they occurred. Marks are made by the "
+        "recorder's clock, and were moved by that to the readings' clock: if both clocks are right, a mark stands as "
+        "much too early, and a response looks later than it was."
+    )
+
+
+def describe_method(found: Responses) -> list[tuple[str, str]]:
+    """Return how it was computed: terms and their meanings."""
+    method = {
+        "Window": describe_window(found.window),
+        "Mean": "Each window minus the mean of its baseline, averaged over a member's windows, then over members, each "
+        "of them once.",
+        "Interval": f"The middle 95 % over {RESAMPLES:,} draws of as many marks, with repetition; a mark is drawn with "
+        "the windows of all members it is about (percentile bootstrap, Efron & Tibshirani 1993).",
+        "p": f"All marks of a session are shifted as one by a random time, from its end around to its beginning, "
+        f"{found.surrogates:,} times; windows observed too little are left out there, too. Compared is the largest "
+        "mean after the mark, up or down, each second in units of its own spread over the shifts (max-T, Westfall & "
+        "Young 1993). p = (1 + shifts with one as large) / (1 + shifts): one for all seconds together.",
+        "Chance": "The middle 95 % of the shifted means, second by second.",
+        "Seed": f"{found.seed}: the same one gives the same interval and p.",
+    }
+    return list(method.items())
+
+
+def describe_window(window: Window) -> str:
+    """Describe what is looked at around a mark."""
+    first, last = window.baseline_s
+    return (
+        f"The heart rate each second from {window.before_s} s before the mark to {window.after_s} s after it, never "
+        f"interpolated; the baseline is {-first} to {-last} s before it. At least {LEAST_OBSERVED:.0%} of its seconds "
+        "are observed, else it is left out.".replace("%", " %")
+    )
+
+
+def describe_title(found: Responses) -> str:
+    """Return the result's title."""
+    return f"Responses to {plain(found.label)}"
+
+
+def describe_amount(found: Responses) -> str:
+    """Return of how much it is: marks, sessions and members."""
+    used = f"{found.used_marks:,} of {format_count(found.marks, 'mark')}"
+    members = format_count(found.members.filter(found.members["used"] > 0).height, "member")
+    return f"{used} used, in {format_count(found.sessions, 'session')}, of {members}"
