@@ -35,7 +35,7 @@ def _draw(each: SessionTogether, view: SessionView, id_: str, buckets: int) -> S
     measure = measure_with_pairs(each.result)
     pairs = []
     if measure is not None and len(measure.pairs) > 1:
-        title = f"{LABELS[measure.measure]} of each two; neighbours are alike"
+        title = f"{LABELS[measure.measure]} of each two: blue, they rise together; orange, one rises as the other falls"
         pairs.append(PageChart(f"{id_}-pairs", title, pairs_drawing(measure.pairs)))
     return SessionCharts(
         over_time=tuple(over_time), pairs=tuple(pairs), notes=tuple(note.text for note in session_notes(view))
