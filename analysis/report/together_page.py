@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from pulsoid_rec.analysis.findings.local_time import fixed_zone, format_clock, format_instant
 from pulsoid_rec.analysis.group.figures import FIGURES, tested_row
 from pulsoid_rec.analysis.group.sessions_together import SessionTogether
@@ -77,14 +79,15 @@ def _name(each: SessionTogether, zone: tzinfo | None) -> str:
 
 
 def _figures(each: SessionTogether, name: str) -> Part:
-    remarks: dict[str, int] = {}
-    rows = []
-    for row in group_rows(each).iter_rows(named=True):
-        unknown = None if row["reason"] is None else remarks.setdefault(row["reason"], len(remarks) + 1)
-        rows.append((row["label"], _cells(row, unknown)))
-    table = Table(title="All together", heads=(("Measure", ""), *_HEADS), rows=rows, remarks=tuple(remarks))
+    rows = group_rows(each)
+    known, unknown = rows.filter(pl.col("value").is_not_null()), rows.filter(pl.col("value").is_null())
     lead = filter(None, (describe_findings(each), *describe_basis(each)))
-    return Part(title=f"{name}All together", lead=tuple(lead), tables=(table,))
+    if known.is_empty():
+        return Part(title=f"{name}All together", lead=(*lead, *unknown["reason"].unique(maintain_order=True)))
+    reasons = (f"{label}: {reason}" for label, reason in unknown.select("label", "reason").iter_rows())
+    cells = [(row["label"], _cells(row)) for row in rows.iter_rows(named=True)]
+    table = Table(title="All together", heads=(("Measure", ""), *_HEADS), rows=cells)
+    return Part(title=f"{name}All together", lead=tuple(lead), tables=(table,), remarks=tuple(reasons))
 
 
 def _over_time(charts: SessionCharts, name: str) -> Iterator[Part]:
@@ -106,9 +109,8 @@ def _members_table(measure: MeasureResult) -> Table:
     return Table(title=title, heads=(("Member", ""), *_HEADS), rows=rows)
 
 
-def _cells(row: Mapping[str, Any], unknown: int | None = None) -> tuple[Cell, ...]:
-    cells = ((row[column.name], column) for column in _COLUMNS)
-    return tuple(Cell(text=format_value(of, c.decimals), mark=unknown if of is None else None) for of, c in cells)
+def _cells(row: Mapping[str, Any]) -> tuple[Cell, ...]:
+    return tuple(Cell(text=format_value(row[column.name], column.decimals)) for column in _COLUMNS)
 
 
 def _method(result: TogetherResult) -> Iterator[tuple[str, str]]:
