@@ -126,6 +126,16 @@ def test_no_report_has_an_id_or_a_name(
     assert_no_secret(output.read_bytes(), *(days if option == "--shift-times" else []))
 
 
+@pytest.mark.parametrize("format_", ["table", "json", "html"])
+def test_no_figure_of_a_group_has_one(db: Path, tmp_path: Path, option: str, format_: str) -> None:
+    output = tmp_path / "out"
+    command = ("together", "--db", db, option, "--session", "all", "--measure", "isc", "--format", format_)
+    assert "P" in run(*command)
+    run(*command, "-o", output)
+    assert_no_secret(output.read_bytes(), *(DAYS if option == "--shift-times" else []))
+    assert_no_secret(run(*command, "--member", NAMES[0], expected=2))
+
+
 def test_no_list_of_sessions_has_one(db: Path, option: str) -> None:
     for format_ in ("table", "json"):
         assert "R" in run("sessions", "--db", db, option, "--format", format_)
@@ -208,6 +218,19 @@ def shown(excerpt: Excerpt) -> Iterator[tuple[str, Any]]:
 def test_no_frame_of_a_notebook_has_one(excerpt: Excerpt) -> None:
     for name, text in shown(excerpt):
         assert_no_secret(f"{name} {text}", *(DAYS if excerpt.recording.is_moved else []))
+
+
+def test_no_frame_and_no_chart_of_a_group_has_one(excerpt: Excerpt) -> None:
+    days = DAYS if excerpt.recording.is_moved else ()
+    together = excerpt.together(measures=["isc"])
+    for frame in (together.figures, together.course):
+        assert not frame.is_empty()
+        assert_no_secret(frame.write_json() + frame.select(cs.datetime().dt.epoch("s")).write_json(), *days)
+    assert_no_secret(f"{together!r} {together._repr_html_()}", *days)
+    room = excerpt.only(member=MEMBERS[0]).members()["room_id"][0]
+    of_two = excerpt.only(room=room).together(measures=["isc"])
+    for drawn in (of_two.pairs_chart(), of_two.course_chart()):
+        assert_no_secret(drawn.to_json(), *days)
 
 
 @pytest.mark.parametrize("chart", ["timeline", "zone_bars", "distribution", "small_multiples", "calendar", "history"])
