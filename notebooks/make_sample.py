@@ -20,6 +20,7 @@ from pathlib import Path
 
 import trio
 
+from pulsoid_rec.analysis.cli.mark import mark
 from pulsoid_rec.recorder.cli.import_ import import_
 from pulsoid_rec.recorder.connection.server_url import parse_server_url
 from pulsoid_rec.recorder.contract.errors import PulsoidRecError, UsageError
@@ -39,41 +40,71 @@ MINUTES = (18, 22, 20, 25, 15, 24, 20, 26)
 CATCH_UP_TIMEOUT_S = 30.0
 
 
+def kills(number: int, length_s: int) -> dict[int, int]:
+    """Make up who made a kill in the game that runs while they train: the second, and the place of the member."""
+    seconds = range(100, length_s - 60, 70 + 5 * (number % 3))
+    return {second: (5 * turn + number) % len(PEOPLE) for turn, second in enumerate(seconds)}
+
+
+def rise(since_s: int) -> float:
+    """Return by how many bpm a heart is up so many seconds after its kill."""
+    return 9.0 * max(0.0, min(since_s / 5, (30 - since_s) / 25))
+
+
 def training(number: int, length_s: int) -> Iterator[Reading]:
     """Make up one session: some are absent or late, everybody gets fitter, and one sensor is loose."""
-    hearts = []
+    hearts, made = [], kills(number, length_s)
     for place, person in sorted(enumerate(PEOPLE), key=lambda each: each[1].phase_ms):
         if place > 0 and (place + number) % 5 == 0:
             continue
         fitter = replace(person, effort=person.effort * (1 - 0.015 * number))
         late_s = 200 if (place + number + 1) % 4 == 0 else 0
-        hearts.append((person, late_s, heart_rates(fitter, SEED + number, ROOM)))
+        own = [second for second, who in made.items() if who == place]
+        hearts.append((person, late_s, own, heart_rates(fitter, SEED + number, ROOM)))
     for second in range(length_s):
-        for person, late_s, heart in hearts:
+        for person, late_s, own, heart in hearts:
             bpm = next(heart)
             slips = person is PEOPLE[-1] and 0 <= second % 90 - 40 < 4 * number  # longer each time
             if bpm is not None and second >= late_s and not slips:
-                yield Reading(second + person.phase_ms / 1000, person.profile_id, bpm)
+                excited = bpm + round(sum(rise(second - at) for at in own))
+                yield Reading(second + person.phase_ms / 1000, person.profile_id, excited)
 
 
-def past(minutes: tuple[int, ...]) -> Iterator[tuple[str, str, int]]:
-    """Yield the time, member and bpm of sessions of so many minutes each, on past days."""
+def past(minutes: tuple[int, ...]) -> Iterator[tuple[int, int, datetime]]:
+    """Yield number, length in seconds and start of sessions of so many minutes each, on past days."""
     evening = datetime.now().astimezone().replace(hour=18, minute=30, second=0, microsecond=0)
     for number, (days, length_min) in enumerate(zip(DAYS_AGO, minutes, strict=False)):
-        start = (evening - timedelta(days=days, minutes=37 * (number % 3))).astimezone(UTC)
-        for reading in training(number, 60 * length_min):
+        yield number, 60 * length_min, (evening - timedelta(days=days, minutes=37 * (number % 3))).astimezone(UTC)
+
+
+def past_readings(minutes: tuple[int, ...]) -> Iterator[tuple[str, str, int]]:
+    """Yield the time, member and bpm of those sessions."""
+    for number, length_s, start in past(minutes):
+        for reading in training(number, length_s):
             at = start + timedelta(milliseconds=round(1000 * reading.time_s))
             yield at.isoformat(), reading.profile_id, reading.bpm
 
 
+def past_kills(minutes: tuple[int, ...]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the time, label, member and room of the marks of those sessions."""
+    for number, length_s, start in past(minutes):
+        for second, place in kills(number, length_s).items():
+            yield (start + timedelta(seconds=second)).isoformat(), "kill", PEOPLE[place].profile_id, ROOM
+
+
 def import_past(database: Path, minutes: tuple[int, ...]) -> None:
-    """Import sessions of past days: a recorder takes no reading whose time is days from its receipt."""
+    """Import sessions of past days, with their marks: a recorder takes no reading that is days old."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "past.csv")
-        with file.open("w", newline="", encoding="utf-8") as text:
-            csv.writer(text).writerows([("time", "member", "bpm"), *past(minutes)])
-        with contextlib.redirect_stderr(io.StringIO()):  # what it prints on the file's columns
+        file, marks = Path(folder, "past.csv"), Path(folder, "kills.csv")
+        for path, rows in (
+            (file, [("time", "member", "bpm"), *past_readings(minutes)]),
+            (marks, [("time", "label", "member", "room"), *past_kills(minutes)]),
+        ):
+            with path.open("w", newline="", encoding="utf-8") as text:
+                csv.writer(text).writerows(rows)
+        with contextlib.redirect_stderr(io.StringIO()):  # what they print on the files' columns
             import_(file, room=ROOM, db=database)
+            mark(from_=marks, db=database)
 
 
 async def play_nothing(_: Simulator) -> None:

@@ -50,7 +50,9 @@ def course_drawing(view: SessionView, course: SessionCourse, names: Sequence[str
     )
 
 
-def timeline_with_course(view: SessionView, course: SessionCourse | None, names: Sequence[str], width: int) -> alt.ConcatChart:
+def timeline_with_course(
+    view: SessionView, course: SessionCourse | None, names: Sequence[str], width: int
+) -> alt.ConcatChart:
     """Draw all members' heart rates, and below them on the same axis of time how alike they moved."""
     drawings = [timeline_drawing(view, view, buckets=max(120, round(width * 480 / 760)), chooser=True)]
     if course is not None:
@@ -66,11 +68,9 @@ def _rounded(values: FloatArray) -> list[float | None]:
     return [None if np.isnan(value) else round(float(value), 2) for value in values]
 
 
-def _hover_columns(
-    span_s: float, offset_s: float, course: SessionCourse, names: Sequence[str]
-) -> dict[str, list[Any]]:
+def _hover_columns(span_s: float, offset_s: float, course: SessionCourse, names: Sequence[str]) -> dict[str, list[Any]]:
     """Prepare the tooltips of equal columns of time: each one has the values of the window that its middle is in."""
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for column in range(HOVER_COLUMNS):
         window = int(((column + 0.5) * span_s / HOVER_COLUMNS - offset_s) // WINDOW_S)
         pairs = course.pairs[:, window] if 0 <= window < len(course.group) else np.full(1, np.nan)

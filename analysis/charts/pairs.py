@@ -86,11 +86,18 @@ def _cell(row: str, column: str, tested: Tested, strongest: float) -> dict[str, 
 
 
 def _make(source: Source, has_figures: bool) -> alt.LayerChart:
-    across = alt.Axis(orient="top", labelAngle=-30, labelLimit=110, labelColor=light("ink"), grid=False, labelOverlap=False)
+    across = alt.Axis(
+        orient="top", labelAngle=-30, labelLimit=110, labelColor=light("ink"), grid=False, labelOverlap=False
+    )
     down = alt.Axis(labelLimit=150, labelColor=light("ink"), grid=False)
     scale = alt.Scale(paddingInner=0.06, paddingOuter=0)
     x, y = alt.X("column:N", sort=None, axis=across, scale=scale), alt.Y("row:N", sort=None, axis=down, scale=scale)
-    tooltips = [alt.Tooltip("row:N", title="member"), alt.Tooltip("column:N", title="and"), alt.Tooltip("text:N", title="correlation"), alt.Tooltip("p:N")]
+    tooltips = [
+        alt.Tooltip("row:N", title="member"),
+        alt.Tooltip("column:N", title="and"),
+        alt.Tooltip("text:N", title="correlation"),
+        alt.Tooltip("p:N"),
+    ]
     empty = alt.Chart(source.data("members")).mark_rect(fill=light("rule"), aria=False).encode(x=x, y=y)
     cells = (
         alt.Chart(source.data("cells"))

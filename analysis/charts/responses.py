@@ -12,6 +12,7 @@ from pulsoid_rec.analysis.group.response_result import Responses
 from pulsoid_rec.recorder.contract.wording import format_count
 
 _DECIMALS = 2
+_SIGNED = "datum.value === 0 ? '0' : format(datum.value, '+')"
 _MEAN = {"change_bpm": "mean", "low_bpm": "low", "high_bpm": "high"}
 _CHANCE = {"chance_low_bpm": "chance_low", "chance_high_bpm": "chance_high"}
 
@@ -31,7 +32,7 @@ def response_drawing(found: Responses) -> Drawing:
             "lines": encode(lines.to_dicts()),
             "means": encode(means.with_columns(cs.float().round(_DECIMALS)).to_dicts()),
             "baseline": encode([{"from": first, "to": last}]),
-            "mark": encode([{"at": 0, "label": "mark"}]),
+            "mark": encode([{"at": 0}]),
         },
         values={"begin": -found.window.before_s, "end": found.window.after_s},
     )
@@ -45,12 +46,22 @@ def _make(source: Source, names: tuple[str, ...]) -> alt.LayerChart:
     axis = alt.Axis(title="seconds from the mark", grid=False, tickCount=alt.ExprRef("max(3, width / 70)"))
     x = alt.X("second:Q", scale=scale, axis=axis)
     y_axis = alt.Axis(
-        title="change, bpm", titleAngle=0, titleAnchor="end", titleAlign="left", titleY=-8, format="+d", tickMinStep=1
+        title="change, bpm",
+        titleAngle=0,
+        titleAnchor="end",
+        titleAlign="left",
+        titleY=-8,
+        labelExpr=_SIGNED,
+        tickMinStep=1,
     )
     y = alt.Y("bpm:Q", scale=alt.Scale(nice=True, zero=True), axis=y_axis)
     colour: Any = alt.ColorValue(light("quiet"))
     if names:
-        colour = alt.Color("name:N", legend=alt.Legend(), scale=alt.Scale(domain=list(names), range=list(MEMBERS)))
+        colour = alt.Color(
+            "name:N",
+            legend=alt.Legend(columns=len(names), offset=22),
+            scale=alt.Scale(domain=list(names), range=list(MEMBERS)),
+        )
     means = alt.Chart(source.data("means"))
     shaded = alt.Chart(source.data("baseline")).mark_rect(fill=light("quiet"), opacity=0.18, aria=False)
     at_mark = alt.Chart(source.data("mark"))

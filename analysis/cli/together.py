@@ -102,9 +102,7 @@ def together(
     if format_ == "html":
         prepare_scripts()
     known = options.read_members_beside(db, members, hidden)
-    choices = Choices(
-        measures=_parse_measures(measure), preparation=preparation, surrogates=surrogates, seed=seed
-    )
+    choices = Choices(measures=_parse_measures(measure), preparation=preparation, surrogates=surrogates, seed=seed)
     with recording.snapshot() as now:
         if now.sessions(wanted, definitions).is_empty():
             print_no_match(now, wanted, definitions)

@@ -19,7 +19,9 @@ FIGURES = (
     SummaryColumn("room_id", _TEXT, "the room"),
     SummaryColumn("session", _INTEGER, "number of the room's session, in the order of receipt"),
     SummaryColumn("measure", _TEXT, "the measure: isc, eigenvalue, wcc, wcc-absolute or mdrqa"),
-    SummaryColumn("figure", _TEXT, "what the row is about: the `group`, a `member`, a `pair`, or a further figure by its name"),
+    SummaryColumn(
+        "figure", _TEXT, "what the row is about: the `group`, a `member`, a `pair`, or a further figure by its name"
+    ),
     SummaryColumn("profile_id", _TEXT, "the member, or the first one of the pair; null for a figure of the group"),
     SummaryColumn("name", _TEXT, "the member's name"),
     SummaryColumn("other_profile_id", _TEXT, "the other member of the pair; their order has no meaning"),
@@ -28,16 +30,27 @@ FIGURES = (
     SummaryColumn("chance", _FLOAT, "what it is by chance: the mean of the surrogates", "mean", decimals=3, rank=4),
     SummaryColumn("chance_p95", _FLOAT, "what 95 % of the surrogates are at most", "95 %", decimals=3, rank=3),
     SummaryColumn(
-        "effect_size", _FLOAT, "value minus chance, in standard deviations of the surrogates", "Effect", decimals=1, rank=2
+        "effect_size",
+        _FLOAT,
+        "value minus chance, in standard deviations of the surrogates",
+        "Effect",
+        decimals=1,
+        rank=2,
     ),
     SummaryColumn(
-        "p", _FLOAT, "(1 + surrogates of at least the value) / (1 + surrogates): more alike than by chance?", "p",
-        decimals=3, rank=0,
+        "p",
+        _FLOAT,
+        "(1 + surrogates of at least the value) / (1 + surrogates): more alike than by chance?",
+        "p",
+        decimals=3,
+        rank=0,
     ),
     SummaryColumn("members", _INTEGER, "members compared"),
     SummaryColumn("minutes_used", _FLOAT, "minutes of the session in which all of them were observed"),
     SummaryColumn("minutes_dropped", _FLOAT, "minutes that were left out"),
-    SummaryColumn("preparation", _TEXT, "what was taken out of the readings first: high-pass, differences, or raw for nothing"),
+    SummaryColumn(
+        "preparation", _TEXT, "what was taken out of the readings first: high-pass, differences, or raw for nothing"
+    ),
     SummaryColumn("surrogates", _INTEGER, "how many times chance was tried"),
     SummaryColumn("parameters", _TEXT, "what else was chosen, as NAME=VALUE"),
     SummaryColumn("seed", _INTEGER, "where chance began: the same one gives the same figures"),
@@ -83,7 +96,11 @@ def _rows(result: TogetherResult, measure: MeasureResult) -> Iterator[dict[str, 
     for figure in measure.figures:
         yield alike | {"figure": figure.key} | tested_row(figure.tested)
     for member in measure.members:
-        yield alike | {"figure": "member", "profile_id": member.profile_id, "name": member.name} | tested_row(member.tested)
+        yield (
+            alike
+            | {"figure": "member", "profile_id": member.profile_id, "name": member.name}
+            | tested_row(member.tested)
+        )
     for pair in measure.pairs:
         ids, names = pair.profile_ids, pair.names
         who = {"profile_id": ids[0], "name": names[0], "other_profile_id": ids[1], "other_name": names[1]}

@@ -1,5 +1,6 @@
 """What responses show and do not show, in words: the same on the terminal, on the page and in a notebook."""
 
+from pulsoid_rec.analysis.findings.wording import DASH
 from pulsoid_rec.analysis.group.mark_windows import LEAST_OBSERVED, Window
 from pulsoid_rec.analysis.group.response_result import Responses
 from pulsoid_rec.analysis.group.responses import LEAST_MARKS, RESAMPLES
@@ -24,15 +25,23 @@ LIMITS = (
 """What a result does not show."""
 
 
+def format_change(bpm: float | None) -> str:
+    """Return a change in bpm with its sign, to a tenth; a dash for an unknown one."""
+    if bpm is None:
+        return DASH
+    return f"{bpm:+.1f}" if round(bpm, 1) else "0.0"
+
+
 def describe_finding(found: Responses) -> str:
     """Return what was found, in a sentence or two."""
     row = found.farthest
     if found.p is None or row is None:
         return why_no_test(found)
-    change = f"{row['change_bpm']:+.1f} bpm (95 % interval {row['low_bpm']:+.1f} to {row['high_bpm']:+.1f})"
+    change, low, high = (format_change(row[name]) for name in ("change_bpm", "low_bpm", "high_bpm"))
     return (
-        f"The mean over members is farthest from chance {found.farthest_s} s after the mark: {change}. "
-        f"p = {found.p:.3f}, from {found.surrogates:,} shifts of the marks around their sessions."
+        f"The mean over members is farthest from chance {found.farthest_s} s after the mark: {change} bpm (95 % "
+        f"interval {low} to {high}). p = {found.p:.3f}, from {found.surrogates:,} shifts of the marks around their "
+        "sessions."
     )
 
 

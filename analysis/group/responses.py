@@ -11,7 +11,7 @@ decide alone, as heart rates wander off their baseline with time. All shifts may
 the test exact for marks at random instants: leaving small ones out raised its false positives.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -66,17 +66,11 @@ def compute_responses(
     """
     rng = np.random.default_rng(seed)
     shifts = [rng.integers(0, len(session.grid.bpm), surrogates) for session in sessions]
-    found, resampled, shifted = (_Mean(rows, window.length) for rows in (1, RESAMPLES, surrogates))
+    found, shifted = (_Mean(rows, window.length) for rows in (1, surrogates))
     collected = {id_: _collect(sessions, id_, window, shifts, shifted) for id_ in _members(sessions)}
-    used = np.unique(np.concatenate([np.empty(0, np.int64), *(each.marks for each in collected.values())]))
-    # How often each mark is drawn, a row for each of the resamples.
-    times = rng.multinomial(len(used), np.full(len(used), 1 / max(len(used), 1)), RESAMPLES).astype(np.float64)
     for each in collected.values():
-        seen = ~np.isnan(each.responses)
-        filled = np.where(seen, each.responses, 0.0)
-        each.of.mean = found.add(filled.sum(axis=0)[None], seen.sum(axis=0)[None])[0]
-        drawn = times[:, np.searchsorted(used, each.marks)]
-        resampled.add(drawn @ filled, drawn @ seen.astype(np.float64))
+        each.of.mean = found.add(each.filled.sum(axis=0)[None], each.seen.sum(axis=0)[None])[0]
+    used = np.unique(np.concatenate([np.empty(0, np.int64), *(each.marks for each in collected.values())]))
     mean, is_enough = found.mean[0], len(used) >= LEAST_MARKS
     nothing = np.full((2, window.length), np.nan)
     farthest, p = _test(mean, shifted.mean, window) if is_enough else (None, None)
@@ -84,11 +78,21 @@ def compute_responses(
         members={id_: each.of for id_, each in collected.items()},
         used_marks=len(used),
         mean=mean,
-        band=_middle(resampled.mean) if is_enough else nothing,
+        band=_middle(_resample(collected.values(), used, rng)) if is_enough else nothing,
         chance=_middle(shifted.mean) if is_enough else nothing,
         farthest=farthest,
         p=p,
     )
+
+
+def _resample(collected: Collection["_Collected"], used: IntArray, rng: np.random.Generator) -> FloatArray:
+    """Return the mean over members for as many marks drawn with repetition, a row for each of the draws."""
+    times = rng.multinomial(len(used), np.full(len(used), 1 / len(used)), RESAMPLES).astype(np.float64)
+    resampled = _Mean(RESAMPLES, next(iter(collected)).filled.shape[1])
+    for each in collected:
+        drawn = times[:, np.searchsorted(used, each.marks)]
+        resampled.add(drawn @ each.filled, drawn @ each.seen)
+    return resampled.mean
 
 
 @dataclass(slots=True, eq=False)
@@ -97,7 +101,8 @@ class _Collected:
 
     of: MemberResponse
     marks: IntArray  # the number of each row's mark, over all sessions
-    responses: FloatArray
+    filled: FloatArray  # changes from the baseline, 0 where not observed
+    seen: FloatArray  # 1 where observed, else 0
 
 
 def _members(sessions: Sequence[MarkedSession]) -> list[str]:
@@ -126,7 +131,8 @@ def _collect(
         added = windows.add_up((seconds + shift[:, None]) % len(bpm))
         sums, counts = sums + added[0], counts + added[1]
     shifted.add(sums, counts)
-    return _Collected(of, np.concatenate(marks), np.concatenate(responses))
+    rows = np.concatenate(responses)
+    return _Collected(of, np.concatenate(marks), np.nan_to_num(rows), (~np.isnan(rows)).astype(np.float64))
 
 
 def _numbers(sessions: Sequence[MarkedSession]) -> Iterator[int]:

@@ -1,6 +1,6 @@
 """How alike the members of each session moved: read from a recording, and measured."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 

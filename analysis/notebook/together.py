@@ -42,7 +42,9 @@ class Together:
     @property
     def members(self) -> pl.DataFrame:
         """How alike each member moved to the others, by the measures that have it."""
-        return self.figures.filter(pl.col("figure") == "member").drop("figure", "other_profile_id", "other_name", "reason")
+        return self.figures.filter(pl.col("figure") == "member").drop(
+            "figure", "other_profile_id", "other_name", "reason"
+        )
 
     @property
     def pairs(self) -> pl.DataFrame:
@@ -88,13 +90,15 @@ class Together:
         return next(each for each in self.sessions if (each.result.room_id, each.result.session) == where)
 
     def __repr__(self) -> str:
-        return f"How alike members moved in {format_count(len(self.sessions), 'session')}: table, members, pairs, course"
+        return (
+            f"How alike members moved in {format_count(len(self.sessions), 'session')}: table, members, pairs, course"
+        )
 
     def _repr_html_(self) -> str:
         return self.table._repr_html_()
 
 
-class TogetherCharts(Charts):
+class WithTogether(Charts):
     """An excerpt's charts and frames, with how alike its members moved."""
 
     __slots__ = ()

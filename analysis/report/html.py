@@ -13,8 +13,8 @@ from pulsoid_rec.analysis.report.html_charts import history_charts
 from pulsoid_rec.analysis.report.html_page import render_page
 from pulsoid_rec.analysis.report.html_season import make_season
 from pulsoid_rec.analysis.report.html_sections import make_sections
-from pulsoid_rec.analysis.report.vega import prepare_scripts
 from pulsoid_rec.analysis.report.together_words import COURSE_REMARK
+from pulsoid_rec.analysis.report.vega import prepare_scripts
 from pulsoid_rec.recorder.contract.wording import format_count
 
 _MOST_DETAILS = 100  # of more notes of one sort about one session the others are counted

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from pulsoid_rec.analysis.findings.wording import DASH
 from pulsoid_rec.analysis.group.response_result import Responses
 from pulsoid_rec.analysis.group.response_words import (
     LIMITS,
@@ -14,6 +13,7 @@ from pulsoid_rec.analysis.group.response_words import (
     describe_method,
     describe_notes,
     describe_title,
+    format_change,
 )
 from pulsoid_rec.analysis.report.group_page import GroupPage, Part
 from pulsoid_rec.analysis.report.html_tables import Cell, Table
@@ -84,4 +84,4 @@ def _table(found: Responses) -> Table:
 
 
 def _cells(changes: pl.Series) -> list[Cell]:
-    return [Cell(text=DASH if change is None else f"{change:+.1f}") for change in changes]
+    return [Cell(text=format_change(change)) for change in changes]

@@ -28,7 +28,9 @@ def draw_together(
 
 def _draw(each: SessionTogether, view: SessionView, id_: str, buckets: int) -> SessionCharts:
     over_time = [
-        PageChart(f"{id_}-time", "Heart rate. A break is a gap", timeline_drawing(view, view, buckets=buckets, chooser=True))
+        PageChart(
+            f"{id_}-time", "Heart rate. A break is a gap", timeline_drawing(view, view, buckets=buckets, chooser=True)
+        )
     ]
     if each.course is not None:
         over_time.append(draw_course(view, each.course, id_))

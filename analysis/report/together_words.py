@@ -2,10 +2,10 @@
 
 import polars as pl
 
+from pulsoid_rec.analysis.findings.wording import DASH
 from pulsoid_rec.analysis.group.figures import figures_frame
 from pulsoid_rec.analysis.group.sessions_together import SessionTogether
 from pulsoid_rec.analysis.group.synchrony import MeasureName, MeasureResult, TogetherResult
-from pulsoid_rec.analysis.findings.wording import DASH
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration, format_list
 
 LABELS: dict[MeasureName, str] = {
@@ -45,11 +45,15 @@ def describe_basis(each: SessionTogether) -> list[str]:
     result = each.result
     dropped = format_duration(60 * result.minutes_dropped)
     lines = [
-        f"{format_count(len(result.names), 'member')} compared over {format_duration(60 * result.minutes_used)}; "
-        f"{dropped} dropped: a member not observed, or too close to a gap or an end."
+        (
+            f"{format_count(len(result.names), 'member')} compared over {format_duration(60 * result.minutes_used)}; "
+            f"{dropped} dropped: a member not observed, or too close to a gap or an end."
+        )
     ]
     if result.windows_constant:
-        lines.append(f"In {format_count(result.windows_constant, 'window')} a heart rate did not change: undefined there.")
+        lines.append(
+            f"In {format_count(result.windows_constant, 'window')} a heart rate did not change: undefined there."
+        )
     lines += [f"Left out: {left.name}, {left.reason}." for left in result.left_out]
     return lines
 
@@ -89,4 +93,5 @@ def describe_findings(each: SessionTogether) -> str:
     found = [label for label, p in tested.items() if p < _SIGNIFICANT]
     if not found:
         return "By no measure were they more alike than by chance (p < 0.05)."
-    return f"More alike than by chance (p < 0.05) by {len(found)} of {format_count(len(tested), 'measure')}: {'; '.join(found)}."
+    share = f"{len(found)} of {format_count(len(tested), 'measure')}"
+    return f"More alike than by chance (p < 0.05) by {share}: {'; '.join(found)}."

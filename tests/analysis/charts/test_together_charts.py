@@ -13,8 +13,8 @@ from pulsoid_rec.analysis.charts.course import MOST_PAIRS, course_drawing, timel
 from pulsoid_rec.analysis.charts.drawing import Drawing
 from pulsoid_rec.analysis.charts.pairs import format_correlation, order_by_likeness, pairs_drawing
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
-from pulsoid_rec.analysis.group.course import SessionCourse, name_pairs
 from pulsoid_rec.analysis.group import synchrony
+from pulsoid_rec.analysis.group.course import SessionCourse, name_pairs
 from pulsoid_rec.analysis.group.synchrony import FloatArray, PairFigure
 
 
@@ -84,7 +84,7 @@ def test_weak_correlations_stay_pale() -> None:
 @pytest.mark.parametrize("members", [2, 5, 12, 30])
 def test_a_matrix_of_any_size_is_one_that_vega_lite_takes(members: int) -> None:
     random = np.random.default_rng(members)
-    correlation = np.corrcoef(random.normal(size=(members, 50)))
+    correlation = np.atleast_2d(np.corrcoef(random.normal(size=(members, 50))))
     drawing = pairs_drawing(pairs_of(correlation))
     svg = vl_convert.vegalite_to_svg(drawing.chart(width=600).to_dict())
     figures = members * (members - 1) if members <= 12 else 0

@@ -23,6 +23,8 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
         connection_events=[(room, ORDERS, "opened", at(0), None, None), (room, ORDERS, "lost", at(9), None, ORDERS)],
     )
     with duckdb.connect(path) as connection:
+        mark = [room, None, f"mark{ORDERS}", "mark", at(30), "m", "cli"]
+        connection.execute("INSERT INTO marks VALUES (?, ?, ?, ?, ?, ?, ?)", mark)
         connection.execute("INSERT INTO rejected_messages VALUES (?, 'c', ?, ?, ?)", [room, at(3), ORDERS, ORDERS])
     return path
 
@@ -35,6 +37,9 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("report", "--format", "json"),
         ("report", "--room", f"other{ORDERS}"),
         ("sessions",),
+        ("responses", f"mark{ORDERS}"),
+        ("responses", f"none{ORDERS}"),
+        ("responses", f"mark{ORDERS}", "--format", "json"),
         ("recover",),
         ("import", f"missing{ORDERS}.csv"),
         *(("export", "--excel", "--table", table, "-o") for table in ("summary", "rejected_messages", "heart_rate")),

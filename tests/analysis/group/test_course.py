@@ -6,9 +6,9 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
+from readings import START
 from recordings import readings_frame
 from teams import team_bpm, team_readings
-from readings import START
 
 from pulsoid_rec.analysis.group.course import course_of_readings, find_course, name_pairs
 from pulsoid_rec.analysis.group.cross_correlation import measure_wcc
@@ -77,7 +77,9 @@ def test_of_too_few_members_or_minutes_there_is_none(seconds: int, members: int)
 def test_readings_are_put_on_a_grid_first() -> None:
     common = {"a": 1.0, "b": 0.5}
     rows = readings_frame(sorted(team_readings(600, common), key=lambda row: row.profile_id))
-    rows = rows.with_columns(session=pl.lit(1, pl.Int64)).select("room_id", "session", "profile_id", "bpm", "occurred_at")
+    rows = rows.with_columns(session=pl.lit(1, pl.Int64)).select(
+        "room_id", "session", "profile_id", "bpm", "occurred_at"
+    )
     found = course_of_readings(rows, START, START + timedelta(seconds=599), Definitions())
     expected = find_course(team_bpm(600, common), START, ("a", "b"))
     assert found is not None
