@@ -120,7 +120,7 @@ def tested_row(tested: Tested) -> dict[str, float | None]:
 
 
 def course_frame(sessions: Iterable[SessionTogether]) -> pl.DataFrame:
-    """Make a frame of the courses: `COURSE`, a row a window of half a minute, for the group (no names) and each pair."""
+    """Make a frame of the courses: `COURSE`, a row a half minute for the group (no names), and for each pair."""
     frames = [pl.DataFrame(schema=COURSE)]
     for each in sessions:
         if (course := each.course) is None:

@@ -18,8 +18,8 @@ LABELS: dict[MeasureName, str] = {
 """Short names of the measures: no longer than a narrow terminal's first column."""
 
 LEGEND = (
-    "By chance: the mean of the same figure when each heart is taken at other times of the session than the others, and "
-    "what 95 % of them stay below. Effect: how far the value is from chance, in standard deviations. p: how often "
+    "By chance: the mean of the same figure when each heart is taken at other times of the session than the others, "
+    "and what 95 % of them stay below. Effect: how far the value is from chance, in standard deviations. p: how often "
     "chance gives as much or more; none is below 1 / (1 + surrogates)."
 )
 
