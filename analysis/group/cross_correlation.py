@@ -7,7 +7,7 @@ import numpy as np
 from pulsoid_rec.analysis.group.correlations import correlate_all, fisher_z, mean_of_defined
 from pulsoid_rec.analysis.group.surrogates import ORDERS, compare_with_chance, draw_orders
 from pulsoid_rec.analysis.group.synchrony import Course, FloatArray, MeasureResult
-from pulsoid_rec.analysis.group.windows import WINDOW_S, Sample
+from pulsoid_rec.analysis.group.windows import WINDOW_S, Sample, Windows
 
 MAX_LAG_S = 5
 _METHOD = (
@@ -31,16 +31,17 @@ _CELLS = 1_000_000  # numbers in memory at once
 
 
 def mean_z(ones: FloatArray, others: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return mean z and mean |z| over the lags, of each window of one member with each window of another.
+    """Return mean z and mean |z| over the lags, of every series of one set with every one of another.
 
-    Both have the shape (windows, seconds); the results (windows of the one, windows of the other). Each correlation is
-    over the seconds that overlap at that lag and that both have; lags at which it is undefined are left out.
+    Shapes are those of `correlate_all`. Each correlation is over the seconds that overlap at that lag and that both
+    have; lags at which it is undefined are left out.
     """
-    length = ones.shape[1]
-    total, absolute, lags = (np.zeros((len(ones), len(others))) for _ in range(3))
+    length = ones.shape[-1]
+    shape = (*ones.shape[:-1], others.shape[-2])
+    total, absolute, lags = (np.zeros(shape) for _ in range(3))
     for lag in range(-MAX_LAG_S, MAX_LAG_S + 1):
         early, late = slice(0, length - abs(lag)), slice(abs(lag), length)
-        z = fisher_z(correlate_all(ones[:, late if lag > 0 else early], others[:, early if lag > 0 else late]))
+        z = fisher_z(correlate_all(ones[..., late if lag > 0 else early], others[..., early if lag > 0 else late]))
         defined = ~np.isnan(z)
         z[~defined] = 0
         total += z
@@ -51,9 +52,21 @@ def mean_z(ones: FloatArray, others: FloatArray) -> tuple[FloatArray, FloatArray
     return np.where(none, np.nan, total / lags), np.where(none, np.nan, absolute / lags)
 
 
+def wcc_of(windows: Windows) -> tuple[float, float]:
+    """Return mean z and mean |z| of a group."""
+    values = _varying(windows).swapaxes(0, 1)
+    pairs = np.triu_indices(values.shape[1], 1)
+    signed, absolute = (float(mean_of_defined(mean_of_defined(each)[pairs])) for each in mean_z(values, values))
+    return signed, absolute
+
+
+def _varying(windows: Windows) -> FloatArray:
+    return np.where(windows.constant[..., None], np.nan, windows.values)
+
+
 def measure_wcc(sample: Sample) -> tuple[MeasureResult, ...]:
     """Measure mean z and mean |z| of each pair and of the group; a window is left out where a member is constant."""
-    values = np.where(sample.windows.constant[..., None], np.nan, sample.windows.values)
+    values = _varying(sample.windows)
     count = values.shape[1]
     orders = draw_orders(sample.random(3), sample.surrogates, len(values), count)
     orders = np.concatenate([np.broadcast_to(np.arange(count), (1, *orders.shape[1:])), orders])  # first as they were

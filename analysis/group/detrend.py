@@ -12,12 +12,14 @@ HIGH_PASS_S = 60
 """Length of the mean that the high-pass takes out, in seconds."""
 
 NOTES: dict[Preparation, str] = {
-    "high-pass": "Each reading minus the mean of the 60 s around it, so that slow changes, like warming up, are out.",
+    "high-pass": "Each reading minus the mean of the 60 s around it, so that slow changes, like warming up, are out. "
+    "What all share within a minute or two is not slow, and stays.",
     "differences": "Changes from second to second. Slow changes are weakened, but not taken out: after a common "
     "warm-up, ISC found synchrony that was not there in 23 % of groups instead of 5 %. The high-pass is safer.",
     "raw": "Heart rates as recorded. Slow changes are left in: after a common warm-up ISC finds synchrony in every "
     "group, whether or not there is any. Use it only to compare with results of others.",
 }
+"""What each preparation does, and how it errs: by tests/bench/group_chance.py."""
 
 
 def prepare(bpm: FloatArray, preparation: Preparation) -> FloatArray:

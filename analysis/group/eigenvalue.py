@@ -7,17 +7,17 @@ import numpy as np
 from pulsoid_rec.analysis.group.correlations import correlate_all, mean_of_defined
 from pulsoid_rec.analysis.group.surrogates import ORDERS, compare_with_chance, draw_orders
 from pulsoid_rec.analysis.group.synchrony import Course, Figure, FloatArray, MeasureResult
-from pulsoid_rec.analysis.group.windows import MIN_WINDOWS, WINDOW_S, Sample, too_short
+from pulsoid_rec.analysis.group.windows import MIN_WINDOWS, WINDOW_S, Sample, Windows, too_short
 
 EIGENVALUE = MeasureResult(
     measure="eigenvalue",
     title="Largest eigenvalue",
-    method="The largest eigenvalue of the correlation matrix of all members in each window, averaged over windows (Meier "
-    f"& Tschacher 2021). By chance: {ORDERS}.",
+    method="The largest eigenvalue of the correlation matrix of all members in each window, averaged over windows "
+    f"(Meier & Tschacher 2021). By chance: {ORDERS}.",
     range="From 1, no two members correlate, to the number of members, all are the same. Of short windows it is well "
     "above 1 by chance alone: compare it with the surrogates. The course is (value - 1) / (members - 1), from 0 to 1.",
 )
-_CELLS = 2_000_000  # numbers in memory at once
+_CELLS = 500_000  # numbers in memory at once
 
 
 def largest_eigenvalues(windows: FloatArray) -> FloatArray:
@@ -29,6 +29,12 @@ def largest_eigenvalues(windows: FloatArray) -> FloatArray:
     undefined = np.isnan(matrices).any(axis=(-1, -2))
     matrices[undefined] = 0
     return np.where(undefined, np.nan, np.linalg.eigvalsh(matrices)[..., -1])
+
+
+def eigenvalue_of(windows: Windows) -> float:
+    """Return the mean largest eigenvalue of a group over the windows in which no member is constant."""
+    defined = ~windows.constant.any(axis=0)
+    return float(mean_of_defined(largest_eigenvalues(windows.values[:, defined].swapaxes(0, 1))))
 
 
 def measure_eigenvalue(sample: Sample) -> tuple[MeasureResult, ...]:

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from pulsoid_rec.analysis.group.correlations import fisher_z, pearson
+from pulsoid_rec.analysis.group.correlations import correlate_all, fisher_z, pearson
 from pulsoid_rec.analysis.group.surrogates import SHIFTS, compare_with_chance, draw_shifts
 from pulsoid_rec.analysis.group.synchrony import FloatArray, MeasureResult, MemberFigure
-from pulsoid_rec.analysis.group.windows import Sample
+from pulsoid_rec.analysis.group.windows import Sample, Windows
 
 ISC = MeasureResult(
     measure="isc",
@@ -39,6 +39,13 @@ def shifted_correlations(one: FloatArray, other: FloatArray) -> FloatArray:
     sums = np.fft.irfft(products, length)
     sums[0] = np.rint(sums[0])
     return pearson(sums)
+
+
+def isc_of(windows: Windows) -> float:
+    """Return the ISC of a group."""
+    z = fisher_z(correlate_all(windows.joined, windows.joined))
+    np.fill_diagonal(z, 0)
+    return float(np.tanh(z.sum(axis=1) / (len(z) - 1)).mean())
 
 
 def measure_isc(sample: Sample) -> tuple[MeasureResult, ...]:

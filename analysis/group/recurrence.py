@@ -7,7 +7,7 @@ import numpy as np
 
 from pulsoid_rec.analysis.group.surrogates import SHIFTS, compare_with_chance, draw_shifts
 from pulsoid_rec.analysis.group.synchrony import Figure, FloatArray, IntArray, MeasureResult
-from pulsoid_rec.analysis.group.windows import Sample
+from pulsoid_rec.analysis.group.windows import Sample, Windows
 
 BIN_S = 5
 """Length of the means that states are made of, in seconds: a window holds a whole number of them."""
@@ -22,20 +22,20 @@ _FOR_RADIUS = 20
 MDRQA = MeasureResult(
     measure="mdrqa",
     title="Multidimensional recurrence (MdRQA)",
-    method="The state of the group is the heart rates of all members, each scaled to mean 0 and variance 1, as means of "
-    "5 s. Two states recur if they are nearer than a radius, chosen once so that 5 % do so by chance. The share of "
-    "pairs of states that do is tested; lines tell how recurrences follow each other (Wallot et al. 2016; Marwan et "
-    f"al. 2007). By chance: {SHIFTS}.",
-    range="Recurrence from 0 to 1: above that of chance, the group as a whole has fewer states than its members would have "
-    "apart.",
+    method="A state of the group is the means over 5 s of the heart rates of all members, each scaled to mean 0 and "
+    "variance 1. Two states recur if they are nearer than a radius, chosen once so that 5 % do so by chance. The share "
+    "of pairs of states that do is tested; lines show how recurrences follow each other (Wallot et al. 2016; Marwan "
+    f"et al. 2007). By chance: {SHIFTS}.",
+    range="Recurrence from 0 to 1; above that of chance the group as a whole comes back to fewer states than its "
+    "members would apart.",
 )
 _MEANINGS = {
     "recurrence_rate": "share of the pairs of states that recur (RR)",
-    "determinism": "share of the recurrences on diagonal lines, 2 states or longer (DET): the group goes the same way again",
+    "determinism": "share of the recurrences on diagonal lines of 2 states or more (DET): the same way again",
     "mean_line": "mean length of these lines, in states",
     "longest_line": "length of the longest of them, in states",
     "entropy": "Shannon entropy of the lengths of these lines, in bits",
-    "laminarity": "share of the recurrences on vertical lines, 2 states or longer (LAM): the group stays as it is",
+    "laminarity": "share of the recurrences on vertical lines of 2 states or more (LAM): it stays as it is",
     "trapping_time": "mean length of these vertical lines, in states (TT)",
 }
 
@@ -132,6 +132,11 @@ def choose_radius(shifted: Iterator[FloatArray], rate: float = RECURRENCE) -> fl
 def _shift(states: FloatArray, shifts: IntArray) -> FloatArray:
     count = states.shape[1]
     return np.take_along_axis(states, (np.arange(count) - shifts[:, None]) % count, axis=1)
+
+
+def recurrence_of(windows: Windows, radius: float) -> float:
+    """Return the recurrence rate of a group."""
+    return quantify(five_second_means(windows.values), radius).recurrence_rate
 
 
 def measure_mdrqa(sample: Sample) -> tuple[MeasureResult, ...]:

@@ -1,16 +1,17 @@
 """How alike the members of a session moved, by every measure that is wanted."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import get_args
 
 import numpy as np
 
-from pulsoid_rec.analysis.group.detrend import NOTES
 from pulsoid_rec.analysis.group.cross_correlation import WCC, WCC_ABSOLUTE, measure_wcc
+from pulsoid_rec.analysis.group.detrend import NOTES
 from pulsoid_rec.analysis.group.eigenvalue import EIGENVALUE, measure_eigenvalue
-from pulsoid_rec.analysis.group.recurrence import MDRQA, measure_mdrqa
 from pulsoid_rec.analysis.group.isc import ISC, measure_isc
+from pulsoid_rec.analysis.group.pseudo_groups import compare_with_pseudo_groups
+from pulsoid_rec.analysis.group.recurrence import MDRQA, measure_mdrqa
 from pulsoid_rec.analysis.group.session_grid import SessionGrid
 from pulsoid_rec.analysis.group.surrogates import MIN_SURROGATES
 from pulsoid_rec.analysis.group.synchrony import (
@@ -20,12 +21,18 @@ from pulsoid_rec.analysis.group.synchrony import (
     Preparation,
     TogetherResult,
 )
-from pulsoid_rec.analysis.group.windows import MIN_WINDOWS, WINDOW_S, Sample, cut_windows, too_short
+from pulsoid_rec.analysis.group.windows import (
+    MIN_PRESENCE,
+    MIN_WINDOWS,
+    WINDOW_S,
+    Sample,
+    cut_windows,
+    present,
+    too_short,
+)
 from pulsoid_rec.recorder.contract.errors import UsageError
 
 MEASURES: tuple[MeasureName, ...] = get_args(MeasureName)
-MIN_PRESENCE = 0.5
-"""Share of the session that a member is observed at least; with less, too little would be left for the others."""
 _CONSTANT = "The heart rate of a member does not vary."
 
 _MEASURES: tuple[tuple[tuple[MeasureResult, ...], Callable[[Sample], tuple[MeasureResult, ...]]], ...] = (
@@ -38,6 +45,7 @@ _MEASURES: tuple[tuple[tuple[MeasureResult, ...], Callable[[Sample], tuple[Measu
 
 def measure_together(
     grid: SessionGrid,
+    others: Sequence[SessionGrid] = (),
     *,
     preparation: Preparation = "high-pass",
     measures: Collection[MeasureName] = MEASURES,
@@ -51,6 +59,8 @@ def measure_together(
     ----------
     grid
         The session, with the members to compare.
+    others
+        Other sessions, for pseudo-groups: each measure then has a figure `pseudo_groups`, if they are long enough.
     preparation
         What is done with the readings before they are compared.
     measures
@@ -68,11 +78,20 @@ def measure_together(
     if surrogates < MIN_SURROGATES:
         raise UsageError(f"{surrogates} surrogates are too few", f"Choose {MIN_SURROGATES:,} or more.")
     presence = np.mean(~np.isnan(grid.bpm), axis=0)
-    there = np.flatnonzero(presence >= min_presence)
+    enough = present(grid.bpm, min_presence)
+    there = np.flatnonzero(enough)
     ids, names = tuple(grid.profile_ids[i] for i in there), tuple(grid.names[i] for i in there)
     windows = cut_windows(grid.bpm[:, there], preparation)
     sample = Sample(windows, ids, names, surrogates, seed)
     used = len(windows.starts_s)
+    results = tuple(_measure(sample, measures))
+    if others and any(result.group.value is not None for result in results):
+        radius = next((float(one.parameters["radius"]) for one in results if "radius" in one.parameters), None)
+        figures = compare_with_pseudo_groups((grid, *others), preparation, radius, min_presence, seed)
+        results = tuple(
+            replace(one, figures=(*one.figures, figures[one.measure])) if one.measure in figures else one
+            for one in results
+        )
     return TogetherResult(
         room_id=grid.room_id,
         session=grid.session,
@@ -85,7 +104,7 @@ def measure_together(
                 name=grid.names[i],
                 reason=f"observed {presence[i]:.0%} of the session, less than {min_presence:.0%}".replace("%", " %"),
             )
-            for i in np.flatnonzero(presence < min_presence)
+            for i in np.flatnonzero(~enough)
         ),
         preparation=preparation,
         preparation_note=NOTES[preparation],
@@ -96,7 +115,7 @@ def measure_together(
         windows_used=used,
         windows_dropped=windows.dropped,
         windows_constant=int(windows.constant.any(axis=0).sum()),
-        measures=tuple(_measure(sample, measures)),
+        measures=results,
     )
 
 

@@ -12,6 +12,8 @@ WINDOW_S = 30
 """Length of a window in seconds (Tschacher & Meier 2020)."""
 MIN_OBSERVED = 0.9
 """Share of a window that each member is observed at least; otherwise it is dropped for all."""
+MIN_PRESENCE = 0.5
+"""Share of a session that a member is observed at least; with less, too little would be left for the others."""
 MIN_WINDOWS = 10
 """Fewest windows that anything is said about: five minutes."""
 
@@ -70,13 +72,23 @@ class Sample:
         return PairFigure(profile_ids=(ids[i], ids[j]), names=(names[i], names[j]), tested=tested)
 
 
+def present(bpm: FloatArray, min_presence: float = MIN_PRESENCE) -> BoolArray:
+    """Return which members are observed in enough of a session: (seconds, members) to (members)."""
+    enough: BoolArray = np.mean(~np.isnan(bpm), axis=0) >= min_presence
+    return enough
+
+
 def cut_windows(bpm: FloatArray, preparation: Preparation) -> Windows:
+    """Prepare heart rates of shape (seconds, members), and keep the windows that are observed enough."""
+    return keep_observed(bpm, prepare(bpm, preparation))
+
+
+def keep_observed(bpm: FloatArray, prepared: FloatArray) -> Windows:
     """Cut heart rates of shape (seconds, members) into windows from the first row on, and keep those observed enough.
 
     A second counts as observed where the prepared value exists. The rest at the end that fills no window is not used.
     """
     count, members = len(bpm) // WINDOW_S, bpm.shape[1]
-    prepared = prepare(bpm, preparation)
     shape = (count, WINDOW_S, members)
     raw, values = (
         array[: count * WINDOW_S].reshape(shape).transpose(2, 0, 1).astype(np.float64) for array in (bpm, prepared)

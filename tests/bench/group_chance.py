@@ -1,13 +1,13 @@
 """How often each measure of synchrony finds what is not there, and what is: false positives and power, by hand.
 
-Series are autoregressive of order 1 with phi = .98 and innovations of variance 1 (so a standard deviation of 5 bpm) around
-80 bpm, rounded to 1 bpm, 600 s, four members: what is hardest to tell from synchrony, since it wanders slowly.
+Series are autoregressive of order 1 with phi = .98 and innovations of variance 1 (so a standard deviation of 5 bpm)
+around 80 bpm, rounded to 1 bpm, 600 s, four members: hard to tell from synchrony, since they wander slowly.
 
 - independent: nothing in common;
-- warm-up: nothing in common but the way to the same level, 20 * (1 - exp(-t / 100 s)) bpm, or a ramp of 20 bpm in 300 s;
+- warm-up: nothing in common but the way to the same level, 40 * (1 - exp(-t / 60 s)) bpm, or a ramp of 20 bpm in 300 s;
 - signal: a share of the variance is one more such series, the same for all.
 
-    python tests/bench/group_chance.py [--runs 400] [--surrogates 1000] [--preparation high-pass] [--share 0.3]
+    python tests/bench/group_chance.py [--runs 400] [--surrogates 1000] [--preparation high-pass] [--share 0.5]
 """
 
 import argparse
@@ -46,17 +46,21 @@ def independent(rng: np.random.Generator, _share: float) -> FloatArray:
 
 def warm_up(rng: np.random.Generator, _share: float) -> FloatArray:
     """Return members who warm up in the same way, fast at first."""
-    return independent(rng, 0) + 20 * (1 - np.exp(-np.arange(SECONDS) / 100))[:, None]
+    warm: FloatArray = 40 * (1 - np.exp(-np.arange(SECONDS) / 60))[:, None]
+    return independent(rng, 0) + warm
 
 
 def ramp(rng: np.random.Generator, _share: float) -> FloatArray:
     """Return members who rise by 20 bpm in 300 s, steadily, and stay there."""
-    return independent(rng, 0) + 20 * np.minimum(1, np.arange(SECONDS) / 300)[:, None]
+    rise: FloatArray = 20 * np.minimum(1, np.arange(SECONDS) / 300)[:, None]
+    return independent(rng, 0) + rise
 
 
 def signal(rng: np.random.Generator, share: float) -> FloatArray:
     """Return members who share a part of their variance."""
-    return 80 + np.sqrt(1 - share) * wander(rng, MEMBERS) + np.sqrt(share) * wander(rng, 1)
+    own: FloatArray = np.sqrt(1 - share) * wander(rng, MEMBERS)
+    common: FloatArray = np.sqrt(share) * wander(rng, 1)
+    return 80 + own + common
 
 
 CASES: dict[str, Callable[[np.random.Generator, float], FloatArray]] = {
@@ -77,7 +81,8 @@ def p_values(bpm: FloatArray, preparation: Preparation, surrogates: int, seed: i
 def study(case: str, runs: int, surrogates: int, preparation: Preparation, share: float) -> dict[str, float]:
     """Return by measure the share of runs with p <= 0.05."""
     all_p = [
-        p_values(CASES[case](np.random.default_rng((run, 7)), share), preparation, surrogates, run) for run in range(runs)
+        p_values(CASES[case](np.random.default_rng((run, 7)), share), preparation, surrogates, run)
+        for run in range(runs)
     ]
     return {measure: float(np.mean([p[measure] <= 0.05 for p in all_p])) for measure in all_p[0]}
 
@@ -87,7 +92,7 @@ if __name__ == "__main__":
     parser.add_argument("--runs", type=int, default=400)
     parser.add_argument("--surrogates", type=int, default=1000)
     parser.add_argument("--preparation", default="high-pass", choices=["high-pass", "differences", "raw"])
-    parser.add_argument("--share", type=float, default=0.3)
+    parser.add_argument("--share", type=float, default=0.5)
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
     given = parser.parse_args()
     for case in given.cases:
