@@ -11,11 +11,10 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from pulsoid_rec.analysis.group.correlations import correlate_all, fisher_z, mean_of_defined
-from pulsoid_rec.analysis.group.cross_correlation import MAX_LAG_S
+from pulsoid_rec.analysis.group.correlations import mean_of_defined
+from pulsoid_rec.analysis.group.cross_correlation import mean_z
 from pulsoid_rec.analysis.group.synchrony import FloatArray, IntArray, Preparation
-from pulsoid_rec.analysis.group.together import MIN_PRESENCE
-from pulsoid_rec.analysis.group.windows import MIN_WINDOWS, WINDOW_S, cut_windows
+from pulsoid_rec.analysis.group.windows import MIN_PRESENCE, MIN_WINDOWS, WINDOW_S, cut_windows, present
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.grid import INDEX, make_grid
 from pulsoid_rec.analysis.metrics.holds import hold_readings
@@ -53,9 +52,11 @@ def find_course(
 
     `bpm` is a grid of shape (seconds, members), of those of `profile_ids`; its first row is at `first_at`.
     """
-    there = np.flatnonzero(np.mean(~np.isnan(bpm), axis=0) >= MIN_PRESENCE) if len(bpm) else np.zeros(0, np.int64)
     count = len(bpm) // WINDOW_S
-    if len(there) < 2 or count < MIN_WINDOWS:  # noqa: PLR2004 - two are together
+    if count < MIN_WINDOWS:
+        return None
+    there = np.flatnonzero(present(bpm, MIN_PRESENCE))
+    if len(there) < 2:  # noqa: PLR2004 - two are together
         return None
     series = np.full((count, len(there), WINDOW_S), np.nan)
     members = np.zeros(count, np.int64)
@@ -64,23 +65,12 @@ def find_course(
         used = alone.starts_s // WINDOW_S
         members[used] += 1
         series[used, number] = np.where(alone.constant[0, :, None], np.nan, alone.values[0])
-    pairs = _mean_over_lags(series)
+    pairs = mean_z(series, series)[0][:, *np.triu_indices(len(there), 1)].T
     group = np.where(2 * members >= len(there), mean_of_defined(pairs), np.nan)
     ids = tuple(profile_ids[member] for member in there)
     return SessionCourse(
         first_at=first_at, profile_ids=ids, members=members, group=np.tanh(group), pairs=np.tanh(pairs)
     )
-
-
-def _mean_over_lags(series: FloatArray) -> FloatArray:
-    """Return mean z of each pair in each window, (pairs, windows), of series (windows, members, seconds)."""
-    one, other = np.triu_indices(series.shape[1], 1)
-    lagged = []
-    for lag in range(MAX_LAG_S + 1):
-        # At an entry the first of the two is the later one by the lag, at its mirror the second.
-        z = fisher_z(correlate_all(series[:, :, lag:], series[:, :, : WINDOW_S - lag]))
-        lagged += [z[:, one, other]] if lag == 0 else [z[:, one, other], z[:, other, one]]
-    return mean_of_defined(np.array(lagged)).T
 
 
 def course_of_readings(

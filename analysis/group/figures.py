@@ -20,14 +20,23 @@ FIGURES = (
     SummaryColumn("session", _INTEGER, "number of the room's session, in the order of receipt"),
     SummaryColumn("measure", _TEXT, "the measure: isc, eigenvalue, wcc, wcc-absolute or mdrqa"),
     SummaryColumn(
-        "figure", _TEXT, "what the row is about: the `group`, a `member`, a `pair`, or a further figure by its name"
+        "figure",
+        _TEXT,
+        "what the row is about: the `group`, the group against `pseudo_groups`, a `member`, a `pair`, or a further figure by its name",
     ),
     SummaryColumn("profile_id", _TEXT, "the member, or the first one of the pair; null for a figure of the group"),
     SummaryColumn("name", _TEXT, "the member's name"),
     SummaryColumn("other_profile_id", _TEXT, "the other member of the pair; their order has no meaning"),
     SummaryColumn("other_name", _TEXT, "the other member's name"),
     SummaryColumn("value", _FLOAT, "the figure; null where it is undefined", "Value", decimals=3, rank=1),
-    SummaryColumn("chance", _FLOAT, "what it is by chance: the mean of the surrogates", "mean", decimals=3, rank=4),
+    SummaryColumn(
+        "chance",
+        _FLOAT,
+        "what it is by chance: the mean of the surrogates, or of the pseudo-groups",
+        "mean",
+        decimals=3,
+        rank=4,
+    ),
     SummaryColumn("chance_p95", _FLOAT, "what 95 % of the surrogates are at most", "95 %", decimals=3, rank=3),
     SummaryColumn(
         "effect_size",

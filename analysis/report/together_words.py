@@ -5,7 +5,7 @@ import polars as pl
 from pulsoid_rec.analysis.findings.wording import DASH
 from pulsoid_rec.analysis.group.figures import figures_frame
 from pulsoid_rec.analysis.group.sessions_together import SessionTogether
-from pulsoid_rec.analysis.group.synchrony import MeasureName, MeasureResult, TogetherResult
+from pulsoid_rec.analysis.group.synchrony import MeasureName, MeasureResult, Null, TogetherResult
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration, format_list
 
 LABELS: dict[MeasureName, str] = {
@@ -28,16 +28,20 @@ COURSE_REMARK = (
     "rises as the other falls. Chance alone moves it up and down."
 )
 
+_PSEUDO = "pseudo_groups"  # the figure that compares with members of different sessions
+_PSEUDO_LABEL = "- pseudo-groups"
 _MOST_PAIRS = 3
 _SIGNIFICANT = 0.05
 
 
 def group_rows(each: SessionTogether) -> pl.DataFrame:
-    """Return a row for the group's figure by each measure: `figures.SCHEMA`, `label` and `title`."""
-    rows = figures_frame([each.result]).filter(pl.col("figure") == "group")
-    titles = {measure.measure: measure.title for measure in each.result.measures}
-    label, title = (pl.col("measure").replace_strict(names, return_dtype=pl.String) for names in (LABELS, titles))
-    return rows.with_columns(label=label, title=title)
+    """Return a row for the group by each measure, and below it one for pseudo-groups: `figures.SCHEMA` and `label`."""
+    rows = figures_frame([each.result])
+    is_group = pl.col("figure") == "group"
+    label = pl.when(is_group).then(pl.col("measure").replace_strict(LABELS, return_dtype=pl.String))
+    return rows.filter(is_group | (pl.col("figure") == _PSEUDO)).with_columns(
+        label=label.otherwise(pl.lit(_PSEUDO_LABEL))
+    )
 
 
 def describe_basis(each: SessionTogether) -> list[str]:
@@ -53,6 +57,11 @@ def describe_basis(each: SessionTogether) -> list[str]:
     if result.windows_constant:
         lines.append(
             f"In {format_count(result.windows_constant, 'window')} a heart rate did not change: undefined there."
+        )
+    for null in pseudo_groups(result)[:1]:
+        lines.append(
+            f"Below each measure: {null.method} members who were never together. What is above them, a common programme "
+            "does not explain."
         )
     lines += [f"Left out: {left.name}, {left.reason}." for left in result.left_out]
     return lines
@@ -95,3 +104,9 @@ def describe_findings(each: SessionTogether) -> str:
         return "By no measure were they more alike than by chance (p < 0.05)."
     share = f"{len(found)} of {format_count(len(tested), 'measure')}"
     return f"More alike than by chance (p < 0.05) by {share}: {'; '.join(found)}."
+
+
+def pseudo_groups(result: TogetherResult) -> list[Null]:
+    """Return what each measure is in pseudo-groups, of those that have been compared with some."""
+    tested = (figure.tested.null for each in result.measures for figure in each.figures if figure.key == _PSEUDO)
+    return [null for null in tested if null is not None]

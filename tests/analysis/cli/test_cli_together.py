@@ -65,6 +65,25 @@ def test_a_team_that_moves_as_one_is_told_from_strangers(figures: list[dict[str,
     assert value[2] < 0.2  # type: ignore[operator]
 
 
+def test_members_of_other_sessions_are_put_together_as_pseudo_groups(
+    db: Path, figures: list[dict[str, object]]
+) -> None:
+    pseudo = {(row["session"], row["measure"]): row for row in figures if row["figure"] == "pseudo_groups"}
+    assert set(pseudo) == {(session, measure) for session in (1, 2) for measure in MEASURES}
+    of_team = pseudo[1, "isc"]
+    assert of_team["value"] > of_team["chance_p95"] > -0.5  # type: ignore[operator]
+    done = run_here("together", "--db", db, "--room", "r1", "--session", "1", "--measure", "isc")
+    assert "pseudo-groups of 2 members who were never together" in done.stdout
+    assert re.search(r"ISC .*\n - pseudo-groups +0\.\d{3}", done.stdout)
+
+
+def test_without_other_sessions_or_in_a_range_of_time_there_are_no_pseudo_groups(db: Path) -> None:
+    whole = ("--since", "2026-03-01T18:00:00Z", "--until", "2026-03-01T18:08:00Z")
+    rows = rows_of("--db", db, "--room", "r1", "--measure", "isc", *whole)
+    assert rows[0]["value"] is not None
+    assert "pseudo_groups" not in {row["figure"] for row in rows}
+
+
 def test_the_same_seed_gives_the_same_figures_and_another_one_other_chances(db: Path) -> None:
     options = ("--db", db, "--room", "r1", "--session", "2", "--measure", "isc")
     first, again, other = (rows_of(*options, *seed) for seed in ((), (), ("--seed", "7")))
