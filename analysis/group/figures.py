@@ -22,7 +22,7 @@ FIGURES = (
     SummaryColumn(
         "figure",
         _TEXT,
-        "what the row is about: the `group`, the group against `pseudo_groups`, a `member`, a `pair`, or a further figure by its name",
+        "what it is about: `group`, it against `pseudo_groups`, `member`, `pair`, or a further figure by its name",
     ),
     SummaryColumn("profile_id", _TEXT, "the member, or the first one of the pair; null for a figure of the group"),
     SummaryColumn("name", _TEXT, "the member's name"),

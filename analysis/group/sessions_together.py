@@ -60,7 +60,7 @@ def read_together(
             read = dict(grids)
             for room_id, session in sorted({key for keys in others.values() for key in keys} - grids.keys()):
                 one = replace(wanted, rooms=(room_id,), session=session)
-                read |= {(room_id, session): grid for grid in read_session_grids(now, one, definitions, members)}
+                read |= {(room_id, each.session): each for each in read_session_grids(now, one, definitions, members)}
         else:
             read = {}
     return [

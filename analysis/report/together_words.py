@@ -58,11 +58,11 @@ def describe_basis(each: SessionTogether) -> list[str]:
         lines.append(
             f"In {format_count(result.windows_constant, 'window')} a heart rate did not change: undefined there."
         )
-    for null in pseudo_groups(result)[:1]:
-        lines.append(
-            f"Below each measure: {null.method} members who were never together. What is above them, a common programme "
-            "does not explain."
-        )
+    lines += [
+        f"Below each measure: {null.method} members who were never together. A common programme does not explain "
+        "what is above them."
+        for null in pseudo_groups(result)[:1]
+    ]
     lines += [f"Left out: {left.name}, {left.reason}." for left in result.left_out]
     return lines
 
