@@ -29,7 +29,7 @@ MDRQA = MeasureResult(
     range="Recurrence from 0 to 1; above that of chance the group as a whole comes back to fewer states than its "
     "members would apart.",
 )
-_MEANINGS = {
+FIGURES = {
     "recurrence_rate": "share of the pairs of states that recur (RR)",
     "determinism": "share of the recurrences on diagonal lines of 2 states or more (DET): the same way again",
     "mean_line": "mean length of these lines, in states",
@@ -154,12 +154,12 @@ def measure_mdrqa(sample: Sample) -> tuple[MeasureResult, ...]:
     ]
     tested = {
         key: compare_with_chance(getattr(observed, key), np.array([getattr(one, key) for one in surrogates]), SHIFTS)
-        for key in _MEANINGS
+        for key in FIGURES
     }
     result = replace(
         MDRQA,
         group=tested["recurrence_rate"],
-        figures=tuple(Figure(key=key, meaning=_MEANINGS[key], tested=one) for key, one in tested.items()),
+        figures=tuple(Figure(key=key, meaning=FIGURES[key], tested=one) for key, one in tested.items()),
         parameters={
             "mean_s": BIN_S,
             "states": count,
