@@ -1,6 +1,6 @@
 """Reads the responses to a label's marks from a recording: which marks and members, by which clocks, what changed."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -59,23 +59,23 @@ def read_responses(
     """
     if surrogates < SURROGATES:
         raise UsageError(f"{surrogates} shifts are too few for a p", f"Give at least {SURROGATES:,}.")
-    generated_at = datetime.now(UTC)
+    generated_at = None if recording.is_moved else datetime.now(UTC)
     with recording.snapshot() as now:
-        chosen = now.sessions(wanted, definitions)
-        in_sessions = select_marks(read_marks(now, wanted.rooms, definitions), wanted, chosen)
         label = label if now.pseudonyms is None else now.pseudonyms.choose("label", label)
-        marks = in_sessions.filter(pl.col("label") == label)
-        if marks.is_empty():
-            raise no_mark_error(label, in_sessions)
+        marks = _read_marks(now, label, wanted, definitions)
         marked = replace(wanted, rooms=tuple(marks["room_id"].unique().sort()))
         people = now.members(marked, definitions, members).sort("name", "profile_id")
-        sessions = list(_with_marks(read_session_grids(now, marked, definitions, members), marks))
-        lag_s = _read_lag_s(now, marked, definitions, marks)
+        of_sessions = marks.partition_by("room_id", "session", as_dict=True, maintain_order=True)
+        each = [(replace(marked, rooms=(key[0],), session=key[1]), own) for key, own in of_sessions.items()]
+        sessions = [
+            _place(grid, own) for one, own in each for grid in read_session_grids(now, one, definitions, members)
+        ]
+        lag_s = _read_lag_s(now, [one for one, _ in each], definitions)
     found = compute_responses(sessions, window, surrogates=surrogates, seed=seed)
     names = label_members(dict(people.select("profile_id", "name").iter_rows()))
     present = {(each.grid.room_id, each.grid.session): set(each.grid.profile_ids) for each in sessions}
     about = marks.select("room_id", "session", "profile_id").iter_rows()
-    order = [id_ for id_ in names if id_ in found.members]
+    names = {id_: name for id_, name in names.items() if id_ in found.members}
     return Responses(
         label=label,
         window=window,
@@ -83,8 +83,8 @@ def read_responses(
         marks=marks.height,
         used_marks=found.used_marks,
         absent=sum(id_ is not None and id_ not in present.get((room, session), ()) for room, session, id_ in about),
-        members=_members_frame(found, {id_: names[id_] for id_ in order}),
-        course=_course_frame(found, window, {id_: names[id_] for id_ in order}),
+        members=_members_frame(found, names),
+        course=_course_frame(found, window, names),
         farthest_s=None if found.farthest is None else int(window.seconds[found.farthest]),
         p=found.p,
         surrogates=surrogates,
@@ -94,29 +94,32 @@ def read_responses(
     )
 
 
-def _with_marks(grids: Iterable[SessionGrid], marks: pl.DataFrame) -> Iterable[MarkedSession]:
-    """Yield the sessions that have marks, each mark at the nearest second."""
-    for grid in grids:
-        of = marks.filter(room_id=grid.room_id, session=grid.session)
-        if not of.is_empty():
-            at_s = of["occurred_at"].dt.epoch("us").to_numpy() / MICROSECONDS
-            seconds = np.floor(at_s - grid.first_s + 0.5).astype(np.int64)
-            yield MarkedSession(grid, seconds, tuple(of["profile_id"]))
+def _read_marks(recording: Recording, label: str, wanted: Filter, definitions: Definitions) -> pl.DataFrame:
+    """Read the marks of a label, of the sessions, members and time of a filter; raise `UsageError` if there is none."""
+    sessions = recording.sessions(wanted, definitions)
+    marks = select_marks(read_marks(recording, wanted.rooms, definitions), wanted, sessions)
+    found = marks.filter(pl.col("label") == label)
+    if found.is_empty():
+        raise no_mark_error(label, marks)
+    return found
 
 
-def _read_lag_s(recording: Recording, wanted: Filter, definitions: Definitions, marks: pl.DataFrame) -> float | None:
-    """Read the median of receipt minus occurrence, over the received readings of sessions with marks."""
-    imported = recording.imported_sessions(wanted.rooms, definitions)
-    received = marks.select("room_id", "session").unique().rows()
-    of = pl.DataFrame([each for each in received if each not in imported], schema=["room_id", "session"], orient="row")
-    if of.is_empty():
-        return None
-    lag = (pl.col("received_at") - pl.col("occurred_at")).dt.total_microseconds()
-    readings = recording.readings(wanted, definitions).join(
-        of.lazy().cast({"room_id": pl.String, "session": pl.Int64}), on=["room_id", "session"], how="semi"
-    )
-    median: float | None = readings.select(lag.median()).collect().item()
-    return None if median is None else median / MICROSECONDS
+def _place(grid: SessionGrid, marks: pl.DataFrame) -> MarkedSession:
+    """Return a session with its marks, each at the nearest second."""
+    at_s = marks["occurred_at"].dt.epoch("us").to_numpy() / MICROSECONDS
+    return MarkedSession(grid, np.floor(at_s - grid.first_s + 0.5).astype(np.int64), tuple(marks["profile_id"]))
+
+
+def _read_lag_s(recording: Recording, sessions: Sequence[Filter], definitions: Definitions) -> float | None:
+    """Read the median of receipt minus occurrence, over the readings of those sessions that were not imported."""
+    lag_us = (pl.col("received_at") - pl.col("occurred_at")).dt.total_microseconds()
+    lags_us = [
+        recording.readings(one, definitions).select(lag_us.alias("lag_us")).collect()["lag_us"]
+        for one in sessions
+        if (*one.rooms, one.session) not in recording.imported_sessions(one.rooms, definitions)
+    ]
+    median = pl.concat(lags_us).median() if lags_us else None
+    return median / MICROSECONDS if isinstance(median, float) else None
 
 
 def _members_frame(found: GroupResponse, names: dict[str, str]) -> pl.DataFrame:

@@ -52,7 +52,7 @@ class Responses:
     surrogates: int
     seed: int
     lag_s: float | None  # median of receipt minus occurrence of readings; None where all were imported
-    generated_at: datetime
+    generated_at: datetime | None  # when the recording was read (aware, UTC); None where times are moved
 
     @property
     def mean(self) -> pl.DataFrame:

@@ -56,14 +56,14 @@ def _table(found: Responses) -> Table:
     """Make a table of changes at some seconds: a row for each member, one for their mean, and its interval."""
     window = found.window
     seconds = [second for second in _SECONDS if -window.before_s <= second <= window.after_s][:_MOST_SECONDS]
-    heads = (("Member", ""), ("Used", "windows"), ("Left out", ""), ("Overlapping", ""))
+    counts = (("Used", "windows"), ("Left out", ""), ("Overlapping", ""))
     of = found.course.filter(pl.col("second").is_in(seconds)).partition_by("profile_id", as_dict=True)
     rows = [
         (
             member["name"],
             (
-                *(Cell(text=f"{member[name]:,}") for name in ("used", "unobserved", "overlapping")),
                 *_cells(of[member["profile_id"],]["change_bpm"]),
+                *(Cell(text=f"{member[name]:,}") for name in ("used", "unobserved", "overlapping")),
             ),
         )
         for member in found.members.iter_rows(named=True)
@@ -72,13 +72,13 @@ def _table(found: Responses) -> Table:
     mean = of[None,]
     labels = {"change_bpm": "Mean over members", "low_bpm": "95 % interval, low", "high_bpm": "95 % interval, high"}
     rows += [
-        (label, (*(totals if name == "change_bpm" else [Cell(text=" ")] * len(totals)), *_cells(mean[name])))
+        (label, (*_cells(mean[name]), *(totals if name == "change_bpm" else [Cell(text=" ")] * len(totals))))
         for name, label in labels.items()
         if name == "change_bpm" or found.p is not None
     ]
     return Table(
         title="Change from the baseline, by seconds from the mark",
-        heads=(*heads, *((f"{second:+d} s" if second else "0 s", "bpm") for second in seconds)),
+        heads=(("Member", ""), *((f"{second:+d} s" if second else "0 s", "bpm") for second in seconds), *counts),
         rows=rows,
     )
 

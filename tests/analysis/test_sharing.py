@@ -132,8 +132,19 @@ def test_no_figure_of_a_group_has_one(db: Path, tmp_path: Path, option: str, for
     command = ("together", "--db", db, option, "--session", "all", "--measure", "isc", "--format", format_)
     assert "P" in run(*command)
     run(*command, "-o", output)
-    assert_no_secret(output.read_bytes(), *(DAYS if option == "--shift-times" else []))
+    days = [*DAYS, f"{datetime.now(UTC):%Y-%m-%d}"]  # nor when it was made
+    assert_no_secret(output.read_bytes(), *(days if option == "--shift-times" else []))
     assert_no_secret(run(*command, "--member", NAMES[0], expected=2))
+
+
+@pytest.mark.parametrize("format_", ["table", "json", "html"])
+def test_no_responses_have_one(db: Path, tmp_path: Path, option: str, format_: str) -> None:
+    output = tmp_path / "out"
+    run("responses", LABELS[1], "--db", db, option, "--format", format_, "-o", output)
+    assert b"P" in output.read_bytes()
+    days = [*DAYS, f"{datetime.now(UTC):%Y-%m-%d}"]  # nor when it was made
+    assert_no_secret(output.read_bytes(), *(days if option == "--shift-times" else []))
+    assert_no_secret(run_here("responses", NAMES[2], "--db", db, option, TZ="UTC").stderr)
 
 
 def test_no_list_of_sessions_has_one(db: Path, option: str) -> None:
