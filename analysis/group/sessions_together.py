@@ -15,6 +15,8 @@ from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
 from pulsoid_rec.analysis.reading.recording import NOBODY, Recording
 
+_Key = tuple[str, int]  # a session's room and number
+
 MOST_OTHERS = 12
 """Most other sessions of the room that pseudo-groups are made from: one of each of twelve members."""
 
@@ -53,30 +55,36 @@ def read_together(
     """
     with recording.snapshot() as now:
         names = now.room_names()
-        grids = {(grid.room_id, grid.session): grid for grid in read_session_grids(now, wanted, definitions, members)}
-        others = {key: _others(key, now.sessions(replace(wanted, session="all"), definitions)) for key in grids}
+
+        def read(those: Filter) -> dict[_Key, SessionGrid]:
+            return {(each.room_id, each.session): each for each in read_session_grids(now, those, definitions, members)}
+
+        grids = read(wanted)
         # Of a range of time it is unknown which part of another session is like it.
-        if wanted.since is None and wanted.until is None:
-            read = dict(grids)
-            for room_id, session in sorted({key for keys in others.values() for key in keys} - grids.keys()):
-                one = replace(wanted, rooms=(room_id,), session=session)
-                read |= {(room_id, each.session): each for each in read_session_grids(now, one, definitions, members)}
-        else:
-            read = {}
+        has_range = wanted.since is not None or wanted.until is not None
+        sessions = now.sessions(replace(wanted, session="all"), definitions)
+        others = {key: () if has_range else _find_others(key, sessions) for key in grids}
+        known = dict(grids)
+        for room_id, session in sorted({key for keys in others.values() for key in keys} - grids.keys()):
+            known |= read(replace(wanted, rooms=(room_id,), session=session))
     return [
         _measure(
-            grid, [read[other] for other in others[key] if other in read], names.get(key[0], key[0]), choices, recording
+            grid,
+            [known[other] for other in others[key] if other in known],
+            names.get(key[0], key[0]),
+            choices,
+            recording,
         )
         for key, grid in grids.items()
     ]
 
 
-def _others(key: tuple[str, int], sessions: pl.DataFrame) -> list[tuple[str, int]]:
-    """Return the other sessions of a session's room, by room and number; of many those nearest in number."""
+def _find_others(key: _Key, sessions: pl.DataFrame) -> tuple[_Key, ...]:
+    """Return the other sessions of a session's room in their order; of many those nearest in number."""
     room_id, session = key
     numbers = sessions.filter(pl.col("room_id") == room_id, pl.col("session") != session)["session"].to_list()
     nearest = sorted(numbers, key=lambda number: (abs(number - session), number))[:MOST_OTHERS]
-    return [(room_id, number) for number in sorted(nearest)]
+    return tuple((room_id, number) for number in sorted(nearest))
 
 
 def _measure(
