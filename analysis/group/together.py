@@ -14,7 +14,7 @@ from pulsoid_rec.analysis.group.isc import ISC, measure_isc
 from pulsoid_rec.analysis.group.pseudo_groups import compare_with_pseudo_groups
 from pulsoid_rec.analysis.group.recurrence import MDRQA, measure_mdrqa
 from pulsoid_rec.analysis.group.session_grid import SessionGrid
-from pulsoid_rec.analysis.group.surrogates import MIN_SURROGATES
+from pulsoid_rec.analysis.group.surrogates import MAX_SURROGATES, MIN_SURROGATES
 from pulsoid_rec.analysis.group.synchrony import (
     LeftOut,
     MeasureName,
@@ -67,17 +67,20 @@ def measure_together(
     measures
         Which measures; each has surrogates of its own, so that it gives the same figures with and without others.
     surrogates, seed
-        Number of surrogates, at least `MIN_SURROGATES`, and their seed: the same seed gives the same figures.
+        Number of surrogates, from `MIN_SURROGATES` to `MAX_SURROGATES`, and their seed, with which figures are the same
+        again.
     min_presence
         Share of the session that a member has to be observed in, from 0 to 1; the others are left out, and listed.
 
     Raises
     ------
     UsageError
-        With fewer surrogates than a p below 0.05 needs.
+        With fewer surrogates than a p below 0.05 needs, or more than memory has room for.
     """
-    if surrogates < MIN_SURROGATES:
-        raise UsageError(f"{surrogates} surrogates are too few", f"Choose {MIN_SURROGATES:,} or more.")
+    if not MIN_SURROGATES <= surrogates <= MAX_SURROGATES:
+        few_or_many = "few" if surrogates < MIN_SURROGATES else "many"
+        hint = f"Choose from {MIN_SURROGATES:,} to {MAX_SURROGATES:,}."
+        raise UsageError(f"{surrogates:,} surrogates are too {few_or_many}", hint)
     left_out = _left_out(grid, min_presence)
     there = [i for i in range(len(grid.names)) if i not in left_out]
     ids, names = tuple(grid.profile_ids[i] for i in there), tuple(grid.names[i] for i in there)

@@ -61,9 +61,10 @@ def test_a_member_who_does_not_vary_where_the_others_are_is_undefined_and_no_zer
     assert found["eigenvalue"] == "Only 0 min have every member's heart rate change; at least 5 min are needed."
 
 
-def test_too_few_surrogates_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"^999 surrogates are too few. Choose 1,000 or more.$"):
-        measure_together(session_grid(drawn_bpm(1, 2, 10), "ab"), surrogates=999)
+@pytest.mark.parametrize(("surrogates", "said"), [(999, "999 surrogates are too few"), (10_001, "10,001 .* too many")])
+def test_too_few_and_too_many_surrogates_are_refused(surrogates: int, said: str) -> None:
+    with pytest.raises(UsageError, match=rf"^{said}. Choose from 1,000 to 10,000.$"):
+        measure_together(session_grid(drawn_bpm(1, 2, 10), "ab"), surrogates=surrogates)
 
 
 def test_no_result_names_a_leader_and_each_says_what_it_does_not_show() -> None:
