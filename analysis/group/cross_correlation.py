@@ -69,7 +69,9 @@ def measure_wcc(sample: Sample) -> tuple[MeasureResult, ...]:
     values = _varying(sample.windows)
     count = values.shape[1]
     orders = draw_orders(sample.random(3), sample.surrogates, len(values), count)
-    orders = np.concatenate([np.broadcast_to(np.arange(count), (1, *orders.shape[1:])), orders])  # first as they were
+    orders = np.concatenate(
+        [np.broadcast_to(np.arange(count, dtype=orders.dtype), (1, *orders.shape[1:])), orders]
+    )  # first as they were
     of_pairs = np.empty((2, len(sample.pairs()), len(orders)))
     courses = np.empty((2, len(sample.pairs()), count))
     for number, (i, j) in enumerate(sample.pairs()):

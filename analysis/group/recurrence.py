@@ -56,14 +56,15 @@ class Recurrence:
 def five_second_means(windows: FloatArray) -> FloatArray:
     """Return means of `BIN_S` seconds, (members, windows, seconds) to (members, states), scaled by member.
 
-    A mean is over what is observed of it, NaN if that is less than half. Scaled to mean 0 and variance 1.
+    A mean is over what is observed of it, NaN if that is less than half. Scaled to mean 0 and variance 1;
+    all NaN for a member who does not vary.
     """
     bins = windows.reshape(len(windows), -1, BIN_S)
     there = (~np.isnan(bins)).sum(axis=2)
     means = np.where(there > BIN_S / 2, np.nansum(bins, axis=2) / np.maximum(there, 1), np.nan)
     means -= np.nanmean(means, axis=1, keepdims=True)
-    scaled: FloatArray = means / np.nanstd(means, axis=1, keepdims=True)
-    return scaled
+    sd = np.nanstd(means, axis=1, keepdims=True)
+    return np.where(sd > 0, means / np.where(sd > 0, sd, 1), np.nan)
 
 
 def recurrences(states: FloatArray, radius: float) -> tuple[IntArray, IntArray]:
@@ -146,6 +147,8 @@ def measure_mdrqa(sample: Sample) -> tuple[MeasureResult, ...]:
     if count > MAX_STATES:
         hours = MAX_STATES * BIN_S / 3600
         return (replace(MDRQA, reason=f"More than {hours:g} h are too much for MdRQA. Choose a range of time."),)
+    if np.isnan(states).all(axis=1).any():
+        return (MDRQA,)
     rng = sample.random(4)
     radius = choose_radius(_shift(states, shifts) for shifts in draw_shifts(rng, _FOR_RADIUS, members, count))
     observed = quantify(states, radius)

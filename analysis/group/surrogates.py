@@ -1,11 +1,14 @@
 """Chance: series that have lost their common time but nothing else, and the test against them."""
 
 import numpy as np
+import numpy.typing as npt
 
 from pulsoid_rec.analysis.group.synchrony import UNDEFINED, FloatArray, IntArray, Null, Tested
 
 MIN_SURROGATES = 1000
 """Fewest surrogates of a test: fewer make a p below 0.05 too coarse."""
+MAX_SURROGATES = 10_000
+"""Most surrogates of a test: more would need more memory, and a p below 0.0001 says no more."""
 
 SHIFTS = (
     "each member's seconds shifted by a random amount of their own, what leaves at the end coming back at the start"
@@ -22,9 +25,9 @@ def draw_shifts(rng: np.random.Generator, surrogates: int, members: int, length:
     return rng.integers(0, length, (surrogates, members))
 
 
-def draw_orders(rng: np.random.Generator, surrogates: int, members: int, windows: int) -> IntArray:
+def draw_orders(rng: np.random.Generator, surrogates: int, members: int, windows: int) -> npt.NDArray[np.int32]:
     """Draw an order of the windows for each member in each surrogate; (surrogates, members, windows)."""
-    return rng.permuted(np.broadcast_to(np.arange(windows), (surrogates, members, windows)), axis=2)
+    return rng.permuted(np.broadcast_to(np.arange(windows, dtype=np.int32), (surrogates, members, windows)), axis=2)
 
 
 def compare_with_chance(observed: float, surrogates: FloatArray, method: str) -> Tested:

@@ -1,5 +1,6 @@
 """How alike the members of a session moved, by every measure that is wanted."""
 
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import get_args
@@ -13,7 +14,7 @@ from pulsoid_rec.analysis.group.isc import ISC, measure_isc
 from pulsoid_rec.analysis.group.pseudo_groups import compare_with_pseudo_groups
 from pulsoid_rec.analysis.group.recurrence import MDRQA, measure_mdrqa
 from pulsoid_rec.analysis.group.session_grid import SessionGrid
-from pulsoid_rec.analysis.group.surrogates import MIN_SURROGATES
+from pulsoid_rec.analysis.group.surrogates import MAX_SURROGATES, MIN_SURROGATES
 from pulsoid_rec.analysis.group.synchrony import (
     LeftOut,
     MeasureName,
@@ -27,7 +28,7 @@ from pulsoid_rec.analysis.group.windows import (
     WINDOW_S,
     Sample,
     cut_windows,
-    present,
+    share_observed,
     too_short,
 )
 from pulsoid_rec.recorder.contract.errors import UsageError
@@ -66,46 +67,36 @@ def measure_together(
     measures
         Which measures; each has surrogates of its own, so that it gives the same figures with and without others.
     surrogates, seed
-        Number of surrogates, at least `MIN_SURROGATES`, and their seed: the same seed gives the same figures.
+        Number of surrogates, from `MIN_SURROGATES` to `MAX_SURROGATES`, and their seed, with which figures are the same
+        again.
     min_presence
         Share of the session that a member has to be observed in, from 0 to 1; the others are left out, and listed.
 
     Raises
     ------
     UsageError
-        With fewer surrogates than a p below 0.05 needs.
+        With fewer surrogates than a p below 0.05 needs, or more than memory has room for.
     """
-    if surrogates < MIN_SURROGATES:
-        raise UsageError(f"{surrogates} surrogates are too few", f"Choose {MIN_SURROGATES:,} or more.")
-    presence = np.mean(~np.isnan(grid.bpm), axis=0)
-    enough = present(grid.bpm, min_presence)
-    there = np.flatnonzero(enough)
+    if not MIN_SURROGATES <= surrogates <= MAX_SURROGATES:
+        few_or_many = "few" if surrogates < MIN_SURROGATES else "many"
+        hint = f"Choose from {MIN_SURROGATES:,} to {MAX_SURROGATES:,}."
+        raise UsageError(f"{surrogates:,} surrogates are too {few_or_many}", hint)
+    left_out = _left_out(grid, min_presence)
+    there = [i for i in range(len(grid.names)) if i not in left_out]
     ids, names = tuple(grid.profile_ids[i] for i in there), tuple(grid.names[i] for i in there)
     windows = cut_windows(grid.bpm[:, there], preparation)
     sample = Sample(windows, ids, names, surrogates, seed)
     used = len(windows.starts_s)
     results = tuple(_measure(sample, measures))
     if others and any(result.group.value is not None for result in results):
-        radius = next((float(one.parameters["radius"]) for one in results if "radius" in one.parameters), None)
-        figures = compare_with_pseudo_groups((grid, *others), preparation, radius, min_presence, seed)
-        results = tuple(
-            replace(one, figures=(*one.figures, figures[one.measure])) if one.measure in figures else one
-            for one in results
-        )
+        results = _beside_pseudo_groups(results, (grid, *others), preparation, min_presence, seed)
     return TogetherResult(
         room_id=grid.room_id,
         session=grid.session,
         first_s=grid.first_s,
         profile_ids=ids,
         names=names,
-        left_out=tuple(
-            LeftOut(
-                profile_id=grid.profile_ids[i],
-                name=grid.names[i],
-                reason=f"observed {presence[i]:.0%} of the session, less than {min_presence:.0%}".replace("%", " %"),
-            )
-            for i in np.flatnonzero(~enough)
-        ),
+        left_out=tuple(left_out.values()),
         preparation=preparation,
         preparation_note=NOTES[preparation],
         seed=seed,
@@ -116,6 +107,35 @@ def measure_together(
         windows_dropped=windows.dropped,
         windows_constant=int(windows.constant.any(axis=0).sum()),
         measures=results,
+    )
+
+
+def _left_out(grid: SessionGrid, min_presence: float) -> dict[int, LeftOut]:
+    found = {}
+    share = share_observed(grid.bpm)
+    for i, (profile_id, name) in enumerate(zip(grid.profile_ids, grid.names, strict=True)):
+        known = grid.bpm[~np.isnan(grid.bpm[:, i]), i]
+        if share[i] < min_presence:
+            reason = f"observed in {math.floor(100 * share[i])} % of the session, less than {100 * min_presence:g} %"
+        elif len(known) and known.min() == known.max():
+            reason = "the heart rate does not change in the whole session"
+        else:
+            continue
+        found[i] = LeftOut(profile_id=profile_id, name=name, reason=reason)
+    return found
+
+
+def _beside_pseudo_groups(
+    results: tuple[MeasureResult, ...],
+    sessions: Sequence[SessionGrid],
+    preparation: Preparation,
+    min_presence: float,
+    seed: int,
+) -> tuple[MeasureResult, ...]:
+    radius = next((float(one.parameters["radius"]) for one in results if "radius" in one.parameters), None)
+    figures = compare_with_pseudo_groups(sessions, preparation, radius, min_presence, seed)
+    return tuple(
+        replace(one, figures=(*one.figures, figures[one.measure])) if one.measure in figures else one for one in results
     )
 
 

@@ -72,10 +72,10 @@ class Sample:
         return PairFigure(profile_ids=(ids[i], ids[j]), names=(names[i], names[j]), tested=tested)
 
 
-def present(bpm: FloatArray, min_presence: float = MIN_PRESENCE) -> BoolArray:
-    """Return which members are observed in enough of a session: (seconds, members) to (members)."""
-    enough: BoolArray = np.mean(~np.isnan(bpm), axis=0) >= min_presence
-    return enough
+def share_observed(bpm: FloatArray) -> FloatArray:
+    """Return which share of a session each member is observed in: (seconds, members) to (members); 0 of none."""
+    share: FloatArray = np.sum(~np.isnan(bpm), axis=0) / max(1, len(bpm))
+    return share
 
 
 def cut_windows(bpm: FloatArray, preparation: Preparation) -> Windows:
@@ -93,7 +93,7 @@ def keep_observed(bpm: FloatArray, prepared: FloatArray) -> Windows:
     raw, values = (
         array[: count * WINDOW_S].reshape(shape).transpose(2, 0, 1).astype(np.float64) for array in (bpm, prepared)
     )
-    used = (np.mean(~np.isnan(values), axis=2) >= MIN_OBSERVED - 1e-9).all(axis=0)
+    used = (np.mean(~np.isnan(values), axis=2) >= MIN_OBSERVED - 1e-9).all(axis=0) & (members > 0)
     values, raw = values[:, used], raw[:, used]
     return Windows(
         values,

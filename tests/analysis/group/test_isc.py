@@ -48,6 +48,7 @@ def test_group_members_and_surrogates_equal_loops(seed: int, members: int, windo
         statistics.fmean(isc_by_loops([shifted(one, by) for one, by in zip(series, of_members, strict=True)]))
         for of_members in shifts
     ]
+    assert result.group.value is not None
     assert result.group.null is not None
     assert result.group.null.mean == pytest.approx(statistics.fmean(chance))
     assert result.group.p == (1 + sum(one >= result.group.value for one in chance)) / 6

@@ -3,7 +3,7 @@
 import numpy as np
 from groups import drawn_bpm
 
-from pulsoid_rec.analysis.group.windows import cut_windows, present
+from pulsoid_rec.analysis.group.windows import cut_windows, share_observed
 
 
 def test_a_window_with_a_member_observed_less_than_nine_tenths_is_dropped_for_all() -> None:
@@ -39,9 +39,9 @@ def test_nothing_observed_gives_no_windows() -> None:
         assert windows.joined.shape == (2, 0)
 
 
-def test_members_are_present_from_half_of_the_session_on() -> None:
+def test_a_member_is_observed_in_a_share_of_the_session() -> None:
     bpm = np.full((10, 3), 70.0)
     bpm[:5, 1] = np.nan
     bpm[:6, 2] = np.nan
-    assert present(bpm).tolist() == [True, True, False]
-    assert present(bpm, 0.2).tolist() == [True, True, True]
+    assert share_observed(bpm).tolist() == [1, 0.5, 0.4]
+    assert share_observed(np.zeros((0, 2))).tolist() == [0, 0]
