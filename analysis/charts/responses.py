@@ -59,7 +59,7 @@ def _make(source: Source, names: tuple[str, ...]) -> alt.LayerChart:
     if names:
         colour = alt.Color(
             "name:N",
-            legend=alt.Legend(columns=len(names), offset=22),
+            legend=alt.Legend(columns=alt.ExprRef("max(1, floor(width / 110))"), offset=22),
             scale=alt.Scale(domain=list(names), range=list(MEMBERS)),
         )
     means = alt.Chart(source.data("means"))

@@ -68,7 +68,7 @@ def responses(
     members; with one p, from the same marks shifted around their sessions. A mark of a member is about that member, one
     of the room about everybody. Make marks with `mark`, or with `mark --from FILE`.
     """
-    from pulsoid_rec.analysis.cli.output import NewFile
+    from pulsoid_rec.analysis.cli.output import NewFile, write_text
     from pulsoid_rec.analysis.cli.recording import open_pseudonyms, open_recording, print_no_match
     from pulsoid_rec.analysis.group.response_reading import parse_window, read_responses
     from pulsoid_rec.analysis.notebook.select import choose_ids
@@ -91,6 +91,8 @@ def responses(
     with recording.snapshot() as now:
         if now.sessions(wanted, definitions).is_empty():
             print_no_match(now, wanted, definitions)
+            if format_ == "json":
+                write_text("[]\n", file)
             return
         if member:
             names = dict(now.members(wanted, definitions, known).select("profile_id", "name").iter_rows())

@@ -77,7 +77,7 @@ def _describe_clocks(lag_s: float | None) -> str:
     if lag_s is None:
         return "Marks are on the clock of the imported readings, as their file gives it."
     return (
-        f"Two clocks: readings were received {lag_s:.1f} s (median) after they occurred. Marks are made by the "
+        f"Two clocks: readings were received {lag_s:,.1f} s (median) after they occurred. Marks are made by the "
         "recorder's clock, and were moved by that to the readings' clock: if both clocks are right, a mark stands as "
         "much too early, and a response looks later than it was."
     )

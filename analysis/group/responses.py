@@ -7,8 +7,8 @@ Tibshirani 1993): a mark is drawn with the windows of all members that it is abo
 The test shifts all marks of a session as one, circularly, each session by its own random amount: that keeps how the
 marks follow each other, and how heart rates drift. Its statistic is the largest absolute mean after the mark, each
 second in units of its own spread over the shifts (max-T, Westfall & Young 1993): without these units the last seconds
-decide alone, as heart rates wander off their baseline with time. All shifts may be drawn, small ones too, which makes
-the test exact for marks at random instants: leaving small ones out raised its false positives.
+decide alone, as heart rates wander off their baseline with time. All shifts may be drawn, small ones too, as only that
+makes the test exact for marks at random instants.
 """
 
 from collections.abc import Collection, Iterator, Sequence

@@ -25,8 +25,7 @@ def show_group(page: GroupPage, console: Console) -> None:
     console.print(Padding(Text(plain(page.title), style="bold"), (0, 1)))
     _print(console, (f"{fact}." for fact in page.facts))
     for part in page.parts:
-        if len(page.parts) > 1:
-            console.print(Padding(Text(part.title, style="bold"), (1, 1, 0, 1)))
+        console.print(Padding(Text(part.title, style="bold"), (1, 1, 0, 1)))
         _print(console, part.lead)
         for table in part.tables:
             console.print(_table(table))

@@ -109,3 +109,4 @@ def test_no_session_is_no_error(db: Path) -> None:
     done = run_here("responses", "goal </script>", "--db", db, "--session", "9")
     assert (done.returncode, done.stdout) == (0, "")
     assert "session 9" in done.stderr
+    assert run_here("responses", "goal", "--db", db, "--session", "9", "--format", "json").stdout == "[]\n"
