@@ -50,7 +50,7 @@ def together(
         ),
     ] = "high-pass",
     surrogates: Annotated[
-        int, typer.Option(metavar="N", min=1000, max=1_000_000, help="How many times chance is tried.")
+        int, typer.Option(metavar="N", min=1000, max=10_000, help="How many times chance is tried.")
     ] = 1000,
     seed: Annotated[
         int, typer.Option(metavar="N", min=0, help="Where chance begins: the same one gives the same figures.")

@@ -14,7 +14,7 @@ import polars as pl
 from pulsoid_rec.analysis.group.correlations import mean_of_defined
 from pulsoid_rec.analysis.group.cross_correlation import mean_z
 from pulsoid_rec.analysis.group.synchrony import FloatArray, IntArray, Preparation
-from pulsoid_rec.analysis.group.windows import MIN_PRESENCE, MIN_WINDOWS, WINDOW_S, cut_windows, present
+from pulsoid_rec.analysis.group.windows import MIN_PRESENCE, MIN_WINDOWS, WINDOW_S, cut_windows, share_observed
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.grid import INDEX, make_grid
 from pulsoid_rec.analysis.metrics.holds import hold_readings
@@ -55,7 +55,7 @@ def find_course(
     count = len(bpm) // WINDOW_S
     if count < MIN_WINDOWS:
         return None
-    there = np.flatnonzero(present(bpm, MIN_PRESENCE))
+    there = np.flatnonzero(share_observed(bpm) >= MIN_PRESENCE)
     if len(there) < 2:  # noqa: PLR2004 - two are together
         return None
     series = np.full((count, len(there), WINDOW_S), np.nan)
