@@ -101,5 +101,6 @@ def _measure(
     ends = [datetime.fromtimestamp(grid.first_s + second, UTC) for second in (0, len(grid.bpm) - 1)]
     moved = recording.move(pl.DataFrame({"room_id": grid.room_id, "at": pl.Series(ends, dtype=INSTANT)}))
     begin, end = moved["at"]
-    course = find_course(grid.bpm, begin, grid.profile_ids, choices.preparation)
+    compared = [grid.profile_ids.index(id_) for id_ in result.profile_ids]
+    course = find_course(grid.bpm[:, compared], begin, result.profile_ids, choices.preparation)
     return SessionTogether(room=room, started_at=begin, ended_at=end, result=result, course=course)
