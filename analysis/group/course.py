@@ -48,9 +48,9 @@ class SessionCourse:
 def find_course(
     bpm: FloatArray, first_at: datetime, profile_ids: tuple[str, ...], preparation: Preparation = "high-pass"
 ) -> SessionCourse | None:
-    """Correlate the members of a session in each window; None if fewer than two were observed for long enough.
+    """Correlate the members of a session in each window.
 
-    `bpm` is a grid of shape (seconds, members), of those of `profile_ids`; its first row is at `first_at`.
+    None if fewer than two were observed for long enough, or no two hearts ever changed in one window. `bpm` is a grid of shape (seconds, members), of those of `profile_ids`; its first row is at `first_at`.
     """
     count = len(bpm) // WINDOW_S
     if count < MIN_WINDOWS:
@@ -66,6 +66,8 @@ def find_course(
         members[used] += 1
         series[used, number] = np.where(alone.constant[0, :, None], np.nan, alone.values[0])
     pairs = mean_z(series, series)[0][:, *np.triu_indices(len(there), 1)].T
+    if np.isnan(pairs).all():
+        return None
     group = np.where(2 * members >= len(there), mean_of_defined(pairs), np.nan)
     ids = tuple(profile_ids[member] for member in there)
     return SessionCourse(

@@ -128,6 +128,12 @@ def tested_row(tested: Tested) -> dict[str, float | None]:
     }
 
 
+def measure_with_pairs(result: TogetherResult) -> MeasureResult | None:
+    """Return the measure whose pairs are drawn and named: one with figures above and below 0, ISC if it was wanted."""
+    signed = (each for each in result.measures if each.measure in {"isc", "wcc"} and each.pairs)
+    return next(signed, None)
+
+
 def course_frame(sessions: Iterable[SessionTogether]) -> pl.DataFrame:
     """Make a frame of the courses: `COURSE`, a row a half minute for the group (no names), and for each pair."""
     frames = [pl.DataFrame(schema=COURSE)]

@@ -8,7 +8,7 @@ import polars as pl
 
 from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.group.course import name_pairs
-from pulsoid_rec.analysis.group.figures import course_frame, figures_frame
+from pulsoid_rec.analysis.group.figures import course_frame, figures_frame, measure_with_pairs
 from pulsoid_rec.analysis.group.sessions_together import Choices, SessionTogether, read_together
 from pulsoid_rec.analysis.group.synchrony import MeasureName, Preparation
 from pulsoid_rec.analysis.group.together import MEASURES
@@ -62,7 +62,7 @@ class Together:
     @property
     def cautions(self) -> tuple[str, ...]:
         """What the figures do not show, in words."""
-        return self.sessions[0].result.cautions
+        return self._last.result.cautions
 
     def pairs_chart(self, *, width: int = 480) -> "alt.LayerChart":
         """Draw the correlations of all pairs of the last session as a matrix, members by likeness; `width` in pixels.
@@ -71,9 +71,11 @@ class Together:
         """
         from pulsoid_rec.analysis.charts.pairs import pairs_drawing
 
-        measure = next((each for each in self._last.result.measures if each.pairs), None)
+        measure = measure_with_pairs(self._last.result)
         if measure is None:
-            raise UsageError("There are no pairs to draw", "Measure isc of two members or more; .table has the reason.")
+            raise UsageError(
+                "There are no pairs to draw", "Measure isc or wcc of two members or more; .table has the reason."
+            )
         return name_session(pairs_drawing(measure.pairs).chart(width=width), self.view)
 
     def course_chart(self, *, width: int = 760) -> "alt.ConcatChart":
@@ -87,7 +89,10 @@ class Together:
     @property
     def _last(self) -> SessionTogether:
         where = (self.view.room_id, self.view.session)
-        return next(each for each in self.sessions if (each.result.room_id, each.result.session) == where)
+        found = [each for each in self.sessions if (each.result.room_id, each.result.session) == where]
+        if not found:
+            raise UsageError("The last session lasted less than a second", "Choose one with .only(session=...).")
+        return found[0]
 
     def __repr__(self) -> str:
         return (

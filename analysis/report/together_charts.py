@@ -8,10 +8,11 @@ from pulsoid_rec.analysis.charts.timeline import timeline_drawing
 from pulsoid_rec.analysis.findings.notes import session_notes
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
+from pulsoid_rec.analysis.group.figures import measure_with_pairs
 from pulsoid_rec.analysis.group.sessions_together import SessionTogether
 from pulsoid_rec.analysis.report.html_charts import PageChart, choose_buckets, draw_course
 from pulsoid_rec.analysis.report.together_page import SessionCharts
-from pulsoid_rec.analysis.report.together_words import LABELS, measure_with_pairs
+from pulsoid_rec.analysis.report.together_words import LABELS
 
 
 def draw_together(

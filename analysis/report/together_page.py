@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from pulsoid_rec.analysis.findings.local_time import fixed_zone, format_clock, format_instant
-from pulsoid_rec.analysis.group.figures import FIGURES, tested_row
+from pulsoid_rec.analysis.group.figures import FIGURES, measure_with_pairs, tested_row
 from pulsoid_rec.analysis.group.sessions_together import SessionTogether
 from pulsoid_rec.analysis.group.synchrony import MeasureResult, TogetherResult
 from pulsoid_rec.analysis.report.group_page import GroupPage, Part
@@ -22,7 +22,6 @@ from pulsoid_rec.analysis.report.together_words import (
     describe_pairs,
     format_value,
     group_rows,
-    measure_with_pairs,
 )
 from pulsoid_rec.recorder.contract.wording import format_count
 

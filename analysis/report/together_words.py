@@ -3,9 +3,9 @@
 import polars as pl
 
 from pulsoid_rec.analysis.findings.wording import DASH
-from pulsoid_rec.analysis.group.figures import figures_frame
+from pulsoid_rec.analysis.group.figures import figures_frame, measure_with_pairs
 from pulsoid_rec.analysis.group.sessions_together import SessionTogether
-from pulsoid_rec.analysis.group.synchrony import MeasureName, MeasureResult, Null, TogetherResult
+from pulsoid_rec.analysis.group.synchrony import MeasureName, Null, TogetherResult
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration, format_list
 
 LABELS: dict[MeasureName, str] = {
@@ -79,11 +79,6 @@ def describe_pairs(each: SessionTogether) -> list[str]:
         for pair in known[:_MOST_PAIRS]
     ]
     return [f"Most alike, by {LABELS[measure.measure]}: {format_list(named)}."] if named else []
-
-
-def measure_with_pairs(result: TogetherResult) -> MeasureResult | None:
-    """Return the first measure that has figures of pairs; None if there is none."""
-    return next((measure for measure in result.measures if measure.pairs), None)
 
 
 def format_value(value: float | None, decimals: int = 2) -> str:
