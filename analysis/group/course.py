@@ -50,7 +50,8 @@ def find_course(
 ) -> SessionCourse | None:
     """Correlate the members of a session in each window.
 
-    None if fewer than two were observed for long enough, or no two hearts ever changed in one window. `bpm` is a grid of shape (seconds, members), of those of `profile_ids`; its first row is at `first_at`.
+    None if fewer than two were observed for long enough, or no two hearts changed in any window. `bpm` is a grid
+    of shape (seconds, members), of those of `profile_ids`; its first row is at `first_at`.
     """
     count = len(bpm) // WINDOW_S
     if count < MIN_WINDOWS:
