@@ -54,6 +54,8 @@ def describe_basis(each: SessionTogether) -> list[str]:
             f"{dropped} dropped: a member not observed, or too close to a gap or an end."
         )
     ]
+    if len(result.names) < 2:  # noqa: PLR2004 - nobody was compared, and the reason is given
+        lines.clear()
     if result.windows_constant:
         lines.append(
             f"In {format_count(result.windows_constant, 'window')} a heart rate did not change: undefined there."
