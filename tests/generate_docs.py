@@ -9,6 +9,7 @@ from pathlib import Path
 from command import run_here
 
 from pulsoid_rec.analysis.cli.app import COMMANDS
+from pulsoid_rec.analysis.group.figures import FIGURES as TOGETHER
 from pulsoid_rec.analysis.metrics.columns import SUMMARY
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS, Limits
 from pulsoid_rec.recorder.contract.tables import TABLES, Table
@@ -21,7 +22,7 @@ FIGURES = {column.name: column.meaning for column in SUMMARY}
 
 def generated_parts() -> dict[str, Callable[[], str]]:
     """List what makes each generated part, by page and by the name in its markers."""
-    return {"commands": _commands, "tables": _tables, "figures": _figures, "limits": _limits}
+    return {"commands": _commands, "tables": _tables, "figures": _figures, "limits": _limits, "group": _group}
 
 
 def with_part(text: str, name: str, part: str) -> str:
@@ -58,6 +59,11 @@ def _table(table: Table) -> str:
 
 def _figures() -> str:
     rows = [f"| `{name}` | {meaning} |" for name, meaning in FIGURES.items()]
+    return "\n".join(("| column | meaning |", "|---|---|", *rows, ""))
+
+
+def _group() -> str:
+    rows = [f"| `{column.name}` | {column.meaning} |" for column in TOGETHER]
     return "\n".join(("| column | meaning |", "|---|---|", *rows, ""))
 
 

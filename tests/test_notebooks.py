@@ -33,6 +33,7 @@ PICTURES = {
     "05_your_own": 2,
     "06_spark": 0,
     "07_responses": 2,
+    "08_together": 2,
 }
 
 

@@ -20,6 +20,9 @@ PALETTE: Final = {
     "rule": Colour("#e4e6e8", "#2b3138"),
     "quiet": Colour("#98a3ae", "#65717d"),
     "accent": Colour("#b3123f", "#ff8fa3"),
+    # Of correlations above and below 0. The ink is read on both of them.
+    "alike": Colour("#5aa0e6", "#2560a8"),
+    "opposite": Colour("#e58a4f", "#9c4a1b"),
     # Distinguishable, at least 13 apart in OKLab (x 100), by people with normal, protan, deutan and tritan sight alike.
     "member1": Colour("#4091ff", "#81b4ef"),
     "member2": Colour("#ed6c42", "#daa22b"),

@@ -22,6 +22,7 @@ from pulsoid_rec.analysis.cli.report import report
 from pulsoid_rec.analysis.cli.responses import responses
 from pulsoid_rec.analysis.cli.sessions import sessions
 from pulsoid_rec.analysis.cli.simulate import simulate
+from pulsoid_rec.analysis.cli.together import together
 from pulsoid_rec.recorder.cli.archive import archive
 from pulsoid_rec.recorder.cli.forget import forget
 from pulsoid_rec.recorder.cli.import_ import import_
@@ -51,6 +52,7 @@ COMMANDS = (
     report,
     sessions,
     responses,
+    together,
     export,
     import_,
     archive,

@@ -104,6 +104,15 @@ def report(
     _write(data, format_, file)
 
 
+def check_drawn(data: "ReportData") -> None:
+    """Raise `UsageError` if readings were too many to be loaded for a page."""
+    if data.readings.is_empty() and not data.summary.is_empty():
+        raise UsageError(
+            f"A page of more than {MOST_READINGS:,} readings would be too large for a browser",
+            "Choose fewer with --session, --since or --room.",
+        )
+
+
 def infer_format(output: Path | None) -> Format:
     """Return the format that a file's name asks for; a table by default."""
     suffixes: dict[str, Format] = {".json": "json", ".html": "html", ".htm": "html"}
@@ -121,11 +130,8 @@ def _write(data: "ReportData", format_: Format, file: "NewFile | None") -> None:
         from pulsoid_rec.analysis.findings.season import is_season
         from pulsoid_rec.analysis.report.html import render_report
 
-        if data.readings.is_empty() and not data.summary.is_empty() and not is_season(data):
-            raise UsageError(
-                f"A page of more than {MOST_READINGS:,} readings would be too large for a browser",
-                "Choose fewer with --session, --since or --room.",
-            )
+        if not is_season(data):
+            check_drawn(data)
         write_text(render_report(data), file)
     else:
         from pulsoid_rec.analysis.report.terminal import open_terminal, report_text, show_report

@@ -54,7 +54,7 @@ class Charts(MarkFrames):
 
         view = self.last_session()
         drawing = timeline_drawing(view, view, buckets=max(120, round(width * 480 / 760)), chooser=True)
-        return _name_session(drawing.chart(width=width), view)
+        return name_session(drawing.chart(width=width), view)
 
     def zone_bars(self, *, width: int = 640) -> "alt.LayerChart":
         """Draw each member's time in zones in the last session, if the HRmax is known; `width` is in pixels.
@@ -64,7 +64,7 @@ class Charts(MarkFrames):
         from pulsoid_rec.analysis.charts.amounts import zone_drawing
 
         view = self.last_session(readings=False)
-        return _name_session(zone_drawing(view, legend=True).chart(width=width), view)
+        return name_session(zone_drawing(view, legend=True).chart(width=width), view)
 
     def distribution(self, *, width: int = 640) -> "alt.LayerChart":
         """Draw how long each member's heart was at each rate in the last session; `width` is in pixels.
@@ -75,7 +75,7 @@ class Charts(MarkFrames):
         from pulsoid_rec.analysis.charts.amounts import distribution_drawing
 
         view = self.last_session(readings=False)
-        return _name_session(distribution_drawing(view).chart(width=width), view)
+        return name_session(distribution_drawing(view).chart(width=width), view)
 
     def small_multiples(self, *, columns: int = 3) -> "alt.ConcatChart":
         """Draw each member's heart rate in the last session in a small chart with zones, so many `columns` of them."""
@@ -84,7 +84,7 @@ class Charts(MarkFrames):
         view = self.last_session()
         chart = small_multiples(view, columns=columns)
         chart.description = f"Heart rate of {format_count(len(view.names), 'member')} over time, each alone"
-        return _name_session(chart, view)
+        return name_session(chart, view)
 
     def calendar(self, *, width: int = 640) -> "alt.LayerChart":
         """Draw the sessions as bars on a clock, a row for each day that has one; `width` is in pixels."""
@@ -119,7 +119,7 @@ class Charts(MarkFrames):
         return _add_title(member_history(self.summary(), profile_id).chart(width=width), name)
 
 
-def _name_session(chart: "Chart", view: SessionView) -> "Chart":
+def name_session(chart: "Chart", view: SessionView) -> "Chart":
     """Add a title and a subtitle that name the session."""
     weekday = f"{to_local(view.started_at, view.local_zone):%a}"
     begin, end = format_instant(view.started_at, view.local_zone), view.clock(view.ended_at)

@@ -16,6 +16,7 @@ from pulsoid_rec.analysis.metrics.filters import MARK_PREFIX, Filter, Which
 from pulsoid_rec.analysis.notebook.repr import describe_excerpt, render_excerpt
 from pulsoid_rec.analysis.notebook.responses import WithResponses
 from pulsoid_rec.analysis.notebook.select import Ids, Time, choose_ids, choose_phase, choose_range, choose_session
+from pulsoid_rec.analysis.notebook.together import WithTogether
 from pulsoid_rec.analysis.reading.marks import find_mark
 from pulsoid_rec.analysis.reading.pseudonym_key import FILE_NAME, read_or_make_key
 from pulsoid_rec.analysis.reading.pseudonyms import Pseudonyms
@@ -97,13 +98,13 @@ def explore(
     return whole
 
 
-class Excerpt(WithResponses):
+class Excerpt(WithResponses, WithTogether):
     """A part of a recording: rooms, sessions, members, and a range of time.
 
     `explore` returns the whole recording, `only` a part of it. A notebook displays it as a table of its contents.
 
     - Lists: `rooms`, `sessions`, `members`, `marks`, `phases`.
-    - Results: `summary`, `time_at_bpm`, `notes`, `responses`.
+    - Results: `summary`, `time_at_bpm`, `notes`, `responses`, `together`.
     - Rows: `readings`, `grid`, `member_events`, `room_events`, `connection_events`, `sql`.
     - Charts: `timeline`, `zone_bars`, `distribution`, `small_multiples`, `calendar`, `history`.
 

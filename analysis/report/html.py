@@ -13,6 +13,7 @@ from pulsoid_rec.analysis.report.html_charts import history_charts
 from pulsoid_rec.analysis.report.html_page import render_page
 from pulsoid_rec.analysis.report.html_season import make_season
 from pulsoid_rec.analysis.report.html_sections import make_sections
+from pulsoid_rec.analysis.report.together_words import COURSE_REMARK
 from pulsoid_rec.analysis.report.vega import prepare_scripts
 from pulsoid_rec.recorder.contract.wording import format_count
 
@@ -46,6 +47,7 @@ def render_report(report: ReportData, zone: tzinfo | None = None) -> str:
         history=history,
         definitions=report.definitions,
         zone_names=ZONE_NAMES,
+        course_remark=COURSE_REMARK,
         apart=APART_S,
         silence=SILENCE_S,
     )

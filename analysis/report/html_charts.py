@@ -1,12 +1,13 @@
 """The charts of a page: which ones, in how much detail, and their specifications and data as JSON."""
 
 from collections import Counter
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 from typing import NamedTuple
 
 import polars as pl
 
 from pulsoid_rec.analysis.charts.amounts import distribution_drawing, zone_drawing
+from pulsoid_rec.analysis.charts.course import course_drawing
 from pulsoid_rec.analysis.charts.drawing import Drawing
 from pulsoid_rec.analysis.charts.history import calendar, member_history
 from pulsoid_rec.analysis.charts.members import member_drawings
@@ -15,12 +16,17 @@ from pulsoid_rec.analysis.charts.timeline import timeline_drawing
 from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.season import season_periods
 from pulsoid_rec.analysis.findings.session_view import SessionView
+from pulsoid_rec.analysis.group.course import SessionCourse, course_of_readings, name_pairs
 
 _MAX_BUCKETS = 480
 _MIN_BUCKETS = 24
 _ALL_BUCKETS = 60_000  # buckets of all members of all sessions together: some 2 MB of page
 _MAX_MEMBER_CHARTS = 200  # with more members than this, over all sessions, no member has a chart
 _MAX_HISTORIES = 12
+_MOST_TOGETHER = 12  # members, and the longest session, of which the page shows how alike they moved
+_LONGEST_COURSE = timedelta(days=1)
+
+COURSE_TITLE = "How alike heart rates moved: correlation in each half minute"
 
 CROWD = 8  # with more members than this, their own charts are smaller
 
@@ -55,6 +61,21 @@ def overview_chart(view: SessionView, named: SessionView, id_: str, buckets: int
     else:
         drawing = timeline_drawing(view, named, buckets=buckets)
     return PageChart(f"{id_}-time", "Heart rate over time", drawing)
+
+
+def course_chart(view: SessionView, id_: str) -> PageChart | None:
+    """Draw how alike members moved; None if too few were observed for long enough, or it would take too long."""
+    is_long = view.ended_at - view.started_at > _LONGEST_COURSE
+    if is_long or not 1 < view.summary.filter(pl.col("readings") > 0).height <= _MOST_TOGETHER:
+        return None
+    course = course_of_readings(view.readings, view.started_at, view.ended_at, view.definitions)
+    return None if course is None else draw_course(view, course, id_)
+
+
+def draw_course(view: SessionView, course: SessionCourse, id_: str) -> PageChart:
+    """Draw how alike members moved, as `course` has it, below the lines of their heart rates."""
+    drawing = course_drawing(view, course, name_pairs(course.profile_ids, view.names))
+    return PageChart(f"{id_}-course", COURSE_TITLE, drawing)
 
 
 def member_charts(view: SessionView, id_: str, buckets: int, members: int) -> dict[str, PageChart]:

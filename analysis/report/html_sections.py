@@ -17,6 +17,7 @@ from pulsoid_rec.analysis.report.html_charts import (
     CROWD,
     PageChart,
     choose_buckets,
+    course_chart,
     distribution_chart,
     member_charts,
     overview_chart,
@@ -59,6 +60,7 @@ class Section:
     unnamed: int  # members who are in no table and chart by name, since there are too many
     crowd: bool
     overview: PageChart | None
+    course: PageChart | None  # how alike they moved, below it
     zones: PageChart | None
     without_hr_max: str
     distribution: PageChart | None
@@ -70,7 +72,7 @@ class Section:
     @property
     def charts(self) -> list[PageChart]:
         """All its charts, in the order of the page."""
-        charts = (self.overview, *(member.chart for member in self.members), self.zones, self.distribution)
+        charts = (self.overview, self.course, *(member.chart for member in self.members), self.zones, self.distribution)
         return [chart for chart in charts if chart is not None]
 
 
@@ -102,6 +104,7 @@ def _section(view: SessionView, id_: str, report: ReportData) -> Section:
         unnamed=len(view.names) - len(named.names),
         crowd=len(view.names) > CROWD,
         overview=overview_chart(view, named, id_, buckets),
+        course=course_chart(view, id_),
         zones=zones_chart(named, id_),
         without_hr_max=format_list([view.names[member] for member in unknown], _MOST_NAMED),
         distribution=distribution_chart(named, id_),

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from base64 import b64decode
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from command import run_here
 from recordings import Reading, at, make_recording, steady
+from teams import team_readings
 
 import pulsoid_rec.analysis as pr
 from pulsoid_rec.analysis.notebook.explore import Excerpt
@@ -128,6 +130,37 @@ def test_no_report_has_an_id_or_a_name(
     assert_no_secret(output.read_bytes(), *(days if option == "--shift-times" else []))
 
 
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Record two sessions of all three in one room, whose hearts beat alike but for one that never changes."""
+    rows = [
+        row
+        for from_s in (0, 4000)
+        for row in (
+            *team_readings(420, dict.fromkeys(MEMBERS, 1.0), from_s, from_s, ROOM),
+            *steady("thud-place", 70, from_s, from_s + 420, ROOM),
+        )
+    ]
+    names = [
+        [ROOM, id_, "updated", json.dumps({"name": name}), at(0), at(0), CONNECTIONS[0]]
+        for id_, name in zip(MEMBERS, NAMES, strict=True)
+    ]
+    room = [[ROOM, json.dumps({"name": ROOM_NAME}), at(0), at(0), CONNECTIONS[0]]]
+    folder = tmp_path_factory.mktemp("thud-place")
+    return make_recording(folder / "Grault.duckdb", rows, member_events=names, room_events=room)
+
+
+@pytest.mark.parametrize("format_", ["table", "json", "html"])
+def test_no_figure_of_a_group_has_one(team: Path, tmp_path: Path, option: str, format_: str) -> None:
+    output = tmp_path / "out"
+    command = ("together", "--db", team, option, "--session", "all", "--measure", "isc", "--format", format_)
+    assert len(set(re.findall(r"\bP[0-9A-Z]{7}\b", run(*command)))) >= len(MEMBERS)
+    run(*command, "-o", output)
+    days = [*DAYS, f"{datetime.now(UTC):%Y-%m-%d}"]  # nor when it was made
+    assert_no_secret(output.read_bytes(), *(days if option == "--shift-times" else []))
+    assert_no_secret(run(*command, "--member", NAMES[0], expected=2))
+
+
 @pytest.mark.parametrize("format_", ["table", "json", "html"])
 def test_no_responses_have_one(db: Path, tmp_path: Path, option: str, format_: str) -> None:
     output = tmp_path / "out"
@@ -237,6 +270,21 @@ def shown(excerpt: Excerpt) -> Iterator[tuple[str, Any]]:
 def test_no_frame_of_a_notebook_has_one(excerpt: Excerpt) -> None:
     for name, text in shown(excerpt):
         assert_no_secret(f"{name} {text}", *(DAYS if excerpt.recording.is_moved else []))
+
+
+def test_no_frame_and_no_chart_of_a_group_has_one(
+    team: Path, option: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    key = tmp_path_factory.mktemp("key") / "a.key"
+    is_moved = option == "--shift-times"
+    together = pr.explore(team, pseudonyms=key, shift_times=is_moved).together(measures=["isc"])
+    days = DAYS if is_moved else ()
+    for frame in (together.figures, together.course):
+        assert frame["other_name"].n_unique() > 2
+        assert_no_secret(frame.write_json() + frame.select(cs.datetime().dt.epoch("s")).write_json(), *days)
+    assert_no_secret(f"{together!r} {together._repr_html_()}", *days)
+    for drawn in (together.pairs_chart(), together.course_chart()):
+        assert_no_secret(drawn.to_json(), *days)
 
 
 @pytest.mark.parametrize("chart", ["timeline", "zone_bars", "distribution", "small_multiples", "calendar", "history"])

@@ -40,6 +40,8 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("responses", f"mark{ORDERS}"),
         ("responses", f"none{ORDERS}"),
         ("responses", f"mark{ORDERS}", "--format", "json"),
+        ("together",),
+        ("together", "--format", "json"),
         ("recover",),
         ("import", f"missing{ORDERS}.csv"),
         *(("export", "--excel", "--table", table, "-o") for table in ("summary", "rejected_messages", "heart_rate")),

@@ -1,0 +1,68 @@
+"""Largest eigenvalue of the correlation matrix: how far all members of a group move along one common line."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pulsoid_rec.analysis.group.correlations import correlate_all, mean_of_defined
+from pulsoid_rec.analysis.group.surrogates import ORDERS, compare_with_chance, draw_orders
+from pulsoid_rec.analysis.group.synchrony import Course, Figure, FloatArray, MeasureResult
+from pulsoid_rec.analysis.group.windows import MIN_WINDOWS, WINDOW_S, Sample, Windows, too_short
+
+EIGENVALUE = MeasureResult(
+    measure="eigenvalue",
+    title="Largest eigenvalue",
+    method="The largest eigenvalue of the correlation matrix of all members in each window, averaged over windows "
+    f"(Meier & Tschacher 2021). By chance: {ORDERS}.",
+    range="From 1, no two members correlate, to the number of members, all are the same. Of short windows it is well "
+    "above 1 by chance alone: compare it with the surrogates. The course is (value - 1) / (members - 1), from 0 to 1.",
+)
+_CELLS = 500_000  # numbers in memory at once
+
+
+def largest_eigenvalues(windows: FloatArray) -> FloatArray:
+    """Return the largest eigenvalue of each correlation matrix: (..., members, seconds) to (...).
+
+    Each correlation is over the seconds that both members have. NaN where one of the correlations is undefined.
+    """
+    matrices = correlate_all(windows, windows)
+    undefined = np.isnan(matrices).any(axis=(-1, -2))
+    matrices[undefined] = 0
+    return np.where(undefined, np.nan, np.linalg.eigvalsh(matrices)[..., -1])
+
+
+def eigenvalue_of(windows: Windows) -> float:
+    """Return the mean largest eigenvalue of a group over the windows in which no member is constant."""
+    defined = ~windows.constant.any(axis=0)
+    return float(mean_of_defined(largest_eigenvalues(windows.values[:, defined].swapaxes(0, 1))))
+
+
+def measure_eigenvalue(sample: Sample) -> tuple[MeasureResult, ...]:
+    """Measure the mean largest eigenvalue of a group over the windows in which no member is constant."""
+    defined = np.flatnonzero(~sample.windows.constant.any(axis=0))
+    if len(defined) < MIN_WINDOWS:
+        return (replace(EIGENVALUE, reason=too_short(len(defined), "have every member's heart rate change")),)
+    windows = sample.windows.values[:, defined]
+    members, count = windows.shape[:2]
+    observed = largest_eigenvalues(windows.swapaxes(0, 1))
+    orders = draw_orders(sample.random(2), sample.surrogates, members, count)
+    at_once = max(1, _CELLS // windows.size)
+    rows = np.arange(members)[:, None]
+    shuffled = np.concatenate(
+        [
+            mean_of_defined(largest_eigenvalues(windows[rows, orders[first : first + at_once]].swapaxes(1, 2)).T)
+            for first in range(0, sample.surrogates, at_once)
+        ]
+    )
+    course = np.full(len(sample.windows.starts_s), np.nan)
+    course[defined] = (observed - 1) / (members - 1)
+    mean = float(mean_of_defined(observed))
+    scaled = compare_with_chance((mean - 1) / (members - 1), (shuffled - 1) / (members - 1), ORDERS)
+    result = replace(
+        EIGENVALUE,
+        group=compare_with_chance(mean, shuffled, ORDERS),
+        figures=(Figure(key="scaled", meaning="(value - 1) / (members - 1), from 0 to 1", tested=scaled),),
+        course=Course(starts_s=sample.windows.starts_s, window_s=WINDOW_S, group=course),
+        parameters={"window_s": WINDOW_S},
+    )
+    return (result,)
