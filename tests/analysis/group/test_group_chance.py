@@ -12,10 +12,12 @@ def share_found(case: str, runs: int) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("case", ["independent", "warm-up"])
+@pytest.mark.slow
 def test_what_is_not_there_is_seldom_found(case: str) -> None:
     assert max(share_found(case, 20).values()) <= 0.2  # of 20 more than 4 are less likely than 0.3 %
 
 
+@pytest.mark.slow
 def test_half_of_the_variance_in_common_is_nearly_always_found_by_each_measure() -> None:
     found = share_found("signal", 10)
     assert len(found) == 5

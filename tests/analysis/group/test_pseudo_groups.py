@@ -27,6 +27,7 @@ NONE = np.zeros(SECONDS)
 PROGRAMME = 6 * np.random.default_rng(9).normal(size=SECONDS)
 
 
+@pytest.mark.slow
 def test_a_common_programme_is_no_more_than_pseudo_groups_have_and_being_together_is() -> None:
     for programme, together, above in ((PROGRAMME, 0.0, False), (NONE, 1.5, True)):
         grid, *others = sessions(programme, together)

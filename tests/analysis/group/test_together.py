@@ -26,6 +26,7 @@ def test_a_member_who_was_hardly_there_or_whose_heart_rate_stands_still_is_left_
     assert (result.windows_used, result.windows_dropped, result.minutes_used, result.minutes_dropped) == (12, 2, 6, 1)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_figures_whichever_other_measures_are_wanted() -> None:
     grid = session_grid(drawn_bpm(2, 2, 400), "ab")
     together = measure_together(grid, seed=3)
