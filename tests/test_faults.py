@@ -177,6 +177,7 @@ async def test_killed_at_any_instant_it_loses_nothing_older_than_a_tenth_of_a_se
 # Readers, and other recorders
 
 
+@pytest.mark.unmeasured
 async def test_reader_holding_the_file_costs_no_data_and_is_named_once(server: NumberedServer, database: Path) -> None:
     process = start_recorder(database, server)
     await until_ingested(database)
@@ -212,6 +213,7 @@ async def test_three_recorders_and_ten_readers_share_a_file(server: NumberedServ
     assert not journal_of(database).exists()
 
 
+@pytest.mark.unmeasured
 async def test_one_recorder_takes_over_what_another_left_and_leaves_a_living_one_alone(
     server: NumberedServer, database: Path
 ) -> None:
@@ -249,6 +251,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
+@pytest.mark.unmeasured
 async def test_a_full_disk_is_reported_at_once_and_recording_goes_on_by_itself_once_there_is_room(
     server: NumberedServer, small_disk: Path
 ) -> None:
@@ -283,6 +286,7 @@ async def test_a_full_disk_is_reported_at_once_and_recording_goes_on_by_itself_o
     require_all(server, database)
 
 
+@pytest.mark.unmeasured
 async def test_a_database_that_cannot_grow_is_reported_and_caught_up_with(
     busy_server: NumberedServer, database: Path
 ) -> None:
@@ -306,6 +310,7 @@ async def test_a_database_that_cannot_grow_is_reported_and_caught_up_with(
     assert f"Recorded {rows:,} readings" in ended.said, "each is counted once, too"
 
 
+@pytest.mark.unmeasured
 async def test_too_many_open_files_are_reported_and_cost_nothing(server: NumberedServer, database: Path) -> None:
     resource = pytest.importorskip("resource", reason="Windows has no such limit")
     if not hasattr(resource, "prlimit"):
@@ -323,6 +328,7 @@ async def test_too_many_open_files_are_reported_and_cost_nothing(server: Numbere
     require_all(server, database)
 
 
+@pytest.mark.unmeasured
 async def test_a_database_damaged_in_the_middle_is_reported_and_the_journal_keeps_all_until_it_is_repaired(
     server: NumberedServer, database: Path
 ) -> None:
@@ -344,6 +350,7 @@ async def test_a_database_damaged_in_the_middle_is_reported_and_the_journal_keep
     require_all(server, database)
 
 
+@pytest.mark.unmeasured
 async def test_a_database_that_is_cut_off_is_reported_and_the_journal_keeps_all(
     server: NumberedServer, database: Path
 ) -> None:
@@ -381,6 +388,7 @@ AT_THE_START: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("fault", AT_THE_START)
 async def test_what_cannot_be_recorded_into_ends_with_one_line_and_changes_nothing(
     server: NumberedServer, database: Path, fault: str
@@ -399,6 +407,7 @@ async def test_what_cannot_be_recorded_into_ends_with_one_line_and_changes_nothi
     assert fault == "a file for a folder" or not journal_of(database).exists()
 
 
+@pytest.mark.unmeasured
 async def test_a_folder_that_is_read_only_is_reported_in_one_line(server: NumberedServer, small_disk: Path) -> None:
     await trio.run_process(["mount", "-o", "remount,ro", str(small_disk)])
     ended = await wait_for_end(start_recorder(small_disk / "t.duckdb", server))
@@ -468,6 +477,7 @@ async def test_a_terminal_that_is_closed_ends_it_like_ctrl_c(server: NumberedSer
     assert not journal_of(database).exists()
 
 
+@pytest.mark.unmeasured
 async def test_a_stop_takes_a_moment(server: NumberedServer, database: Path) -> None:
     took_s = []
     for _ in range(3):
@@ -480,6 +490,7 @@ async def test_a_stop_takes_a_moment(server: NumberedServer, database: Path) -> 
     assert min(took_s) < (0.2 if os.getloadavg()[0] < 1 else 1), took_s
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 async def test_a_peer_that_does_not_answer_the_close_does_not_hold_the_end(
     server: NumberedServer, database: Path, by: int
@@ -494,6 +505,7 @@ async def test_a_peer_that_does_not_answer_the_close_does_not_hold_the_end(
     assert not journal_of(database).exists()
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("what", ["answers_token_check", "answers_upgrade"])
 async def test_a_server_that_does_not_answer_does_not_hold_the_end(
     server: NumberedServer, database: Path, what: str
@@ -515,6 +527,7 @@ def _leave_behind(database: Path, segments: int, rows: int) -> int:
     return segments * rows
 
 
+@pytest.mark.unmeasured
 async def test_a_signal_during_ingest_ends_with_everything_in(server: NumberedServer, database: Path) -> None:
     rows = _leave_behind(database, 20, 5000)
     process = start_recorder(database, server)
@@ -593,6 +606,7 @@ async def test_a_reader_at_the_end_is_reported_in_one_line_and_costs_nothing(
 # Private
 
 
+@pytest.mark.unmeasured
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
 async def test_whatever_it_makes_is_for_its_owner_alone(server: NumberedServer, tmp_path: Path) -> None:
     database = tmp_path / "data" / "t.duckdb"

@@ -12,7 +12,7 @@ from zipfile import ZipFile
 
 import pytest
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.unmeasured]
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("recorder", "analysis")
