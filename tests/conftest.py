@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import coverage
 import hypothesis
@@ -22,6 +23,7 @@ _FORBIDDEN = {
     "subprocess.Popen",
 }
 _pure_running: list[pytest.Item] = []
+_FOLDER = Path(__file__).parent
 
 # How long an example takes depends on what else the machine does: that is no property of the program.
 hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -45,6 +47,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("process") is None:
             item.add_marker("pure")
+    # Those of the whole program, which take longest, first: at the end all workers have short ones left to share, and
+    # one alone starts what a file needs.
+    items.sort(key=lambda item: item.path.parent != _FOLDER)
 
 
 @pytest.hookimpl(wrapper=True)

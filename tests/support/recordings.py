@@ -74,7 +74,7 @@ def make_recording(
     return path
 
 
-_AS_A_RECORDER = {"storage_compatibility_version": "v1.5.0"}
+_AS_A_RECORDER: dict[str, str | bool | int | float | list[str]] = {"storage_compatibility_version": "v1.5.0"}
 
 
 @cache
