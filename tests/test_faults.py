@@ -87,7 +87,7 @@ def _no_recorder_is_left() -> Iterator[None]:
     kill_those_left()
 
 
-async def until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     with trio.fail_after(within_s):
         while not condition():
             await trio.sleep(0.02)
@@ -155,7 +155,9 @@ def too_old(result: Balance) -> list[float]:
 
     On a machine with more to do than it has cores, a process may have to wait its turn for longer than that.
     """
-    return [age_s for age_s in result.missing if age_s > (0.1 if os.getloadavg()[0] < 1 else 0.5)]
+    load = os.getloadavg()[0]
+    longest_s = 0.1 if load < 1 else max(0.5, 0.25 * load / (os.cpu_count() or 1))
+    return [age_s for age_s in result.missing if age_s > longest_s]
 
 
 # Killed
@@ -613,8 +615,13 @@ async def test_whatever_it_makes_is_for_its_owner_alone(server: NumberedServer, 
     database = tmp_path / "data" / "t.duckdb"
     process = start_recorder(database, server, options=["--keep-journal"], umask=0o022)
     seen: dict[str, int] = {}
-    give_up_at = time.monotonic() + 15
-    while not {"wal", "open", "lock", "duckdb", "log", "gz"} <= {name.rpartition(".")[2] for name in seen}:
+    give_up_at = time.monotonic() + 60
+    folders = {"data", "t.duckdb.journal", "kept", "t.duckdb.logs"}
+    # A folder that is made while its own is being listed can be seen after what is in it.
+    while not folders | {"wal", "open", "lock", "duckdb", "log", "gz"} <= {
+        *seen,
+        *(name.rpartition(".")[2] for name in seen),
+    }:
         assert time.monotonic() < give_up_at, sorted(seen)
         for path in tmp_path.rglob("*"):
             with contextlib.suppress(FileNotFoundError):
@@ -624,7 +631,6 @@ async def test_whatever_it_makes_is_for_its_owner_alone(server: NumberedServer, 
                 assert seen[path.name] == expected, path
         await trio.sleep(0.001)
     assert (await end(process)).code == 0
-    assert {"data", "t.duckdb.journal", "kept", "t.duckdb.logs"} < set(seen)
 
 
 # The screen
