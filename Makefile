@@ -21,17 +21,18 @@ SAMPLE := data/notebooks/pulsoid.duckdb
 DB ?= $(SAMPLE)
 
 .DELETE_ON_ERROR:
-.PHONY: demo notebooks check test torture soak bench lint docs pictures pins audit format clean
+.PHONY: demo notebooks check compiled test torture soak bench lint docs pictures pins audit format clean
 
 # pip installs nothing that has another hash than in constraints-hashes.txt. The project itself, which can have none, is
-# installed apart, and without isolation: pip would fetch what builds it, setuptools, unchecked.
+# installed apart, and without isolation: pip would fetch what builds it, setuptools, unchecked. Nothing is compiled: of
+# what is installed most is never imported, and what is, is compiled then.
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 # The demo needs what a user needs; tests and checks need the developer's tools as well.
 $(VENV)/user.stamp: pyproject.toml constraints-hashes.txt
 	$(PYTHON) -m venv $(VENV)
 	sed -n '/ #.* user/p' constraints-hashes.txt > $(VENV)/user.txt
-	$(PIP) install --require-hashes -r $(VENV)/user.txt
+	$(PIP) install --no-compile --require-hashes -r $(VENV)/user.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -62,6 +63,11 @@ notebooks: $(VENV)/notebooks.stamp $(DB)
 
 check: lint
 	$(BIN)/python -m pytest -m "pure and not slow" -n auto
+
+# Compiles what the tests import, which otherwise each of their workers does for itself, all at once.
+compiled: $(VENV)/dev.stamp
+	$(BIN)/python -m compileall -qq recorder analysis
+	$(BIN)/python -m pytest --collect-only -qq > $(VENV)/collected.txt
 
 test: $(VENV)/dev.stamp
 	$(BIN)/coverage erase

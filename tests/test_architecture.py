@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.unmeasured]
 
 ROOT = Path(__file__).parents[1]
 CONTRACT = "pulsoid_rec.recorder.contract"

@@ -89,7 +89,7 @@ def _no_recorder_is_left() -> Iterator[None]:
     kill_those_left()
 
 
-async def until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     with trio.fail_after(within_s):
         while not condition():
             await trio.sleep(0.02)
@@ -157,7 +157,9 @@ def too_old(result: Balance) -> list[float]:
 
     On a machine with more to do than it has cores, a process may have to wait its turn for longer than that.
     """
-    return [age_s for age_s in result.missing if age_s > (0.1 if os.getloadavg()[0] < 1 else 0.5)]
+    load = os.getloadavg()[0]
+    longest_s = 0.1 if load < 1 else max(0.5, 0.25 * load / (os.cpu_count() or 1))
+    return [age_s for age_s in result.missing if age_s > longest_s]
 
 
 # Killed
@@ -179,6 +181,7 @@ async def test_killed_at_any_instant_it_loses_nothing_older_than_a_tenth_of_a_se
 # Readers, and other recorders
 
 
+@pytest.mark.unmeasured
 async def test_reader_holding_the_file_costs_no_data_and_is_named_once(server: NumberedServer, database: Path) -> None:
     process = start_recorder(database, server)
     await until_ingested(database)
@@ -214,6 +217,7 @@ async def test_three_recorders_and_ten_readers_share_a_file(server: NumberedServ
     assert not journal_of(database).exists()
 
 
+@pytest.mark.unmeasured
 async def test_one_recorder_takes_over_what_another_left_and_leaves_a_living_one_alone(
     server: NumberedServer, database: Path
 ) -> None:
@@ -256,6 +260,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
+@pytest.mark.unmeasured
 async def test_a_full_disk_is_reported_at_once_and_recording_goes_on_by_itself_once_there_is_room(
     server: NumberedServer, small_disk: Path
 ) -> None:
@@ -290,6 +295,7 @@ async def test_a_full_disk_is_reported_at_once_and_recording_goes_on_by_itself_o
     require_all(server, database)
 
 
+@pytest.mark.unmeasured
 async def test_a_database_that_cannot_grow_is_reported_and_caught_up_with(
     busy_server: NumberedServer, database: Path
 ) -> None:
@@ -313,6 +319,7 @@ async def test_a_database_that_cannot_grow_is_reported_and_caught_up_with(
     assert f"Recorded {rows:,} readings" in ended.said, "each is counted once, too"
 
 
+@pytest.mark.unmeasured
 async def test_too_many_open_files_are_reported_and_cost_nothing(server: NumberedServer, database: Path) -> None:
     resource = pytest.importorskip("resource", reason="Windows has no such limit")
     if not hasattr(resource, "prlimit"):
@@ -330,6 +337,7 @@ async def test_too_many_open_files_are_reported_and_cost_nothing(server: Numbere
     require_all(server, database)
 
 
+@pytest.mark.unmeasured
 async def test_a_database_damaged_in_the_middle_is_reported_and_the_journal_keeps_all_until_it_is_repaired(
     server: NumberedServer, database: Path
 ) -> None:
@@ -351,6 +359,7 @@ async def test_a_database_damaged_in_the_middle_is_reported_and_the_journal_keep
     require_all(server, database)
 
 
+@pytest.mark.unmeasured
 async def test_a_database_that_is_cut_off_is_reported_and_the_journal_keeps_all(
     server: NumberedServer, database: Path
 ) -> None:
@@ -388,6 +397,7 @@ AT_THE_START: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("fault", AT_THE_START)
 async def test_what_cannot_be_recorded_into_ends_with_one_line_and_changes_nothing(
     server: NumberedServer, database: Path, fault: str
@@ -406,6 +416,7 @@ async def test_what_cannot_be_recorded_into_ends_with_one_line_and_changes_nothi
     assert fault == "a file for a folder" or not journal_of(database).exists()
 
 
+@pytest.mark.unmeasured
 async def test_a_folder_that_is_read_only_is_reported_in_one_line(server: NumberedServer, small_disk: Path) -> None:
     await trio.run_process(["mount", "-o", "remount,ro", str(small_disk)])
     ended = await wait_for_end(start_recorder(small_disk / "t.duckdb", server))
@@ -475,6 +486,7 @@ async def test_a_terminal_that_is_closed_ends_it_like_ctrl_c(server: NumberedSer
     assert not journal_of(database).exists()
 
 
+@pytest.mark.unmeasured
 async def test_a_stop_takes_a_moment(server: NumberedServer, database: Path) -> None:
     took_s = []
     for _ in range(3):
@@ -483,10 +495,12 @@ async def test_a_stop_takes_a_moment(server: NumberedServer, database: Path) -> 
         ended = await end(process)
         assert ended.code == 0, ended.said
         took_s.append(ended.took_s)
-    # On a machine with more to do than it has cores, a process may have to wait its turn.
-    assert min(took_s) < (0.2 if os.getloadavg()[0] < 1 else 1), took_s
+    # On a machine with more to do than it has cores, a process has to wait its turn.
+    longest_s = max(1, 4 * await trio.to_thread.run_sync(_time_to_read_the_command_line))
+    assert min(took_s) < (0.2 if os.getloadavg()[0] < 1 else longest_s), took_s
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 async def test_a_peer_that_does_not_answer_the_close_does_not_hold_the_end(
     server: NumberedServer, database: Path, by: int
@@ -501,6 +515,7 @@ async def test_a_peer_that_does_not_answer_the_close_does_not_hold_the_end(
     assert not journal_of(database).exists()
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("what", ["answers_token_check", "answers_upgrade"])
 async def test_a_server_that_does_not_answer_does_not_hold_the_end(
     server: NumberedServer, database: Path, what: str
@@ -522,6 +537,7 @@ def _leave_behind(database: Path, segments: int, rows: int) -> int:
     return segments * rows
 
 
+@pytest.mark.unmeasured
 async def test_a_signal_during_ingest_ends_with_everything_in(server: NumberedServer, database: Path) -> None:
     rows = _leave_behind(database, 20, 5000)
     process = start_recorder(database, server)
@@ -600,13 +616,19 @@ async def test_a_reader_at_the_end_is_reported_in_one_line_and_costs_nothing(
 # Private
 
 
+@pytest.mark.unmeasured
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
 async def test_whatever_it_makes_is_for_its_owner_alone(server: NumberedServer, tmp_path: Path) -> None:
     database = tmp_path / "data" / "t.duckdb"
     process = start_recorder(database, server, options=["--keep-journal"], umask=0o022)
     seen: dict[str, int] = {}
-    give_up_at = time.monotonic() + 15
-    while not {"wal", "open", "lock", "duckdb", "log", "gz"} <= {name.rpartition(".")[2] for name in seen}:
+    give_up_at = time.monotonic() + 60
+    folders = {"data", "t.duckdb.journal", "kept", "t.duckdb.logs"}
+    # A folder that is made while its own is being listed can be seen after what is in it.
+    while not folders | {"wal", "open", "lock", "duckdb", "log", "gz"} <= {
+        *seen,
+        *(name.rpartition(".")[2] for name in seen),
+    }:
         assert time.monotonic() < give_up_at, sorted(seen)
         for path in tmp_path.rglob("*"):
             with contextlib.suppress(FileNotFoundError):
@@ -616,7 +638,6 @@ async def test_whatever_it_makes_is_for_its_owner_alone(server: NumberedServer, 
                 assert seen[path.name] == expected, path
         await trio.sleep(0.001)
     assert (await end(process)).code == 0
-    assert {"data", "t.duckdb.journal", "kept", "t.duckdb.logs"} < set(seen)
 
 
 # The screen

@@ -12,7 +12,7 @@ from zipfile import ZipFile
 
 import pytest
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.unmeasured]
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("recorder", "analysis")
@@ -91,7 +91,8 @@ def test_the_wheel_works_beside_foreign_modules_of_the_same_names(
     wheel: Path, foreign_folder: Path, tmp_path: Path
 ) -> None:
     python = make_environment(tmp_path / "environment")
-    pip("--python", python, "install", "--no-deps", "--no-index", "--ignore-installed", wheel, cwd=tmp_path)
+    alone = ("--no-compile", "--no-deps", "--no-index", "--ignore-installed")
+    pip("--python", python, "install", *alone, wheel, cwd=tmp_path)
     program = (
         "import analysis, recorder, tests, pulsoid_rec.analysis as pr, pulsoid_rec.recorder\n"
         "assert analysis.IS_FOREIGN and recorder.IS_FOREIGN and tests.IS_FOREIGN\n"

@@ -102,10 +102,11 @@ def db(option: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def assert_no_secret(data: bytes | str, *also: str) -> None:
     """Look for every id and name, and for the first and last part of each, as text and as escaped JSON."""
     text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+    folded = text.casefold()
     for part in (*PARTS, *also):
         for form in {part, json.dumps(part)[1:-1]}:
-            place = text.casefold().find(form.casefold())
-            assert place < 0, f"{form!r} in ...{text[max(0, place - 80) : place + 80]!r}"
+            place = folded.find(form.casefold())
+            assert place < 0, f"{form!r} in ...{folded[max(0, place - 80) : place + 80]!r}"
 
 
 def run(*arguments: str | Path, expected: int = 0) -> str:

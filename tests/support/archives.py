@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from journal_rows import SELECT, stored, write_segment
+from journal_rows import SELECT, stored_in, write_segment
 
 from pulsoid_rec.recorder.archiving.access import only_run, spill_folder
 from pulsoid_rec.recorder.archiving.archive import Archived, archive
@@ -72,24 +72,34 @@ def files_of(folder: Path) -> list[ArchiveFile]:
 
 def archived_rows(folder: Path, files: Iterable[ArchiveFile]) -> Counter[tuple[Any, ...]]:
     """Count every row of these files."""
-    found: Counter[tuple[Any, ...]] = Counter()
     with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        for file in files:
-            source = f"read_parquet($${open_place(folder).duckdb_path(file)}$$, hive_partitioning = false)"
-            rows = connection.execute(f"SELECT {SELECT[file.table]} FROM {source}").fetchall()
-            found.update((file.table, *row) for row in rows)
-    return found
+        return _rows_of(connection, folder, files)
 
 
 def noted_files(database: Path) -> list[ArchiveFile]:
     """List the files that a database has noted."""
-    columns = "table_name, day, recorder, batch"
     with duckdb.connect(database, read_only=True) as connection:
-        noted = f"SELECT {columns} FROM archive_batches WHERE noted_at IS NOT NULL"
-        return [ArchiveFile(*row) for row in connection.execute(noted).fetchall()]
+        return _noted_in(connection)
 
 
 def all_rows(database: Path, folder: Path) -> Counter[tuple[Any, ...]]:
     """Count every row that is in a database or in a file that it has noted."""
-    return stored(database) + archived_rows(folder, noted_files(database))
+    with duckdb.connect(database, read_only=True) as connection:
+        return stored_in(connection) + _rows_of(connection, folder, _noted_in(connection))
+
+
+def _rows_of(
+    connection: duckdb.DuckDBPyConnection, folder: Path, files: Iterable[ArchiveFile]
+) -> Counter[tuple[Any, ...]]:
+    found: Counter[tuple[Any, ...]] = Counter()
+    connection.execute("SET TimeZone = 'UTC'")
+    for file in files:
+        source = f"read_parquet($${open_place(folder).duckdb_path(file)}$$, hive_partitioning = false)"
+        rows = connection.execute(f"SELECT {SELECT[file.table]} FROM {source}").fetchall()
+        found.update((file.table, *row) for row in rows)
+    return found
+
+
+def _noted_in(connection: duckdb.DuckDBPyConnection) -> list[ArchiveFile]:
+    noted = "SELECT table_name, day, recorder, batch FROM archive_batches WHERE noted_at IS NOT NULL"
+    return [ArchiveFile(*row) for row in connection.execute(noted).fetchall()]

@@ -1,6 +1,7 @@
 """Running `pulsoid-rec` as its user does: as a process, seen from outside; or in this one if that is not the point."""
 
 import contextlib
+import functools
 import gc
 import io
 import os
@@ -12,9 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from unittest import mock
 
+import typer.main
+
 from pulsoid_rec.analysis.cli.app import main
 
 PULSOID_REC = (sys.executable, "-c", "from pulsoid_rec.analysis.cli.app import main; main()")
+
+_get_command = functools.cache(typer.main.get_command)
+"""All commands with their options, which Typer puts together anew each time it is called."""
 
 
 def run_command(
@@ -57,6 +63,7 @@ def run_main_here(
         stack.enter_context(
             mock.patch.dict(os.environ, _variables({"COLUMNS": "100", **(environment or {})}), clear=True)
         )
+        stack.enter_context(mock.patch.object(typer.main, "get_command", _get_command))
         stack.enter_context(mock.patch.object(sys, "argv", ["pulsoid-rec", *map(str, arguments)]))
         stack.enter_context(contextlib.redirect_stdout(streams[0]))
         stack.enter_context(contextlib.redirect_stderr(streams[1]))

@@ -146,8 +146,12 @@ SELECT = {
 
 def stored(database: Path) -> Counter[tuple[Any, ...]]:
     """Count every row of every table."""
-    found: Counter[tuple[Any, ...]] = Counter()
     with duckdb.connect(database, read_only=True) as connection:
-        for table, columns in SELECT.items():
-            found.update((table, *row) for row in connection.execute(f"SELECT {columns} FROM {table}").fetchall())
+        return stored_in(connection)
+
+
+def stored_in(connection: duckdb.DuckDBPyConnection) -> Counter[tuple[Any, ...]]:
+    found: Counter[tuple[Any, ...]] = Counter()
+    for table, columns in SELECT.items():
+        found.update((table, *row) for row in connection.execute(f"SELECT {columns} FROM {table}").fetchall())
     return found

@@ -13,6 +13,7 @@ from recordings import at, make_recording, steady
 
 pytestmark = [
     pytest.mark.process,
+    pytest.mark.unmeasured,
     pytest.mark.skipif(os.name != "posix", reason="there is no pseudo-terminal"),
 ]
 

@@ -50,7 +50,11 @@ def read(path: Path, wanted: Filter) -> ReportData:
 
 def texts(path: Path, wanted: Filter) -> dict[int, list[str]]:
     """Return the notes of each session."""
-    return {view.session: [note.text for note in session_notes(view)] for view in session_views(read(path, wanted))}
+    return texts_of(read(path, wanted))
+
+
+def texts_of(report: ReportData) -> dict[int, list[str]]:
+    return {view.session: [note.text for note in session_notes(view)] for view in session_views(report)}
 
 
 @pytest.fixture(scope="module", params=[-1, 1])
@@ -79,8 +83,9 @@ NAMED = {1: MEANWHILE.format(2, 1, 2), 2: MEANWHILE.format(1, 2, 1)}
 def test_whichever_session_is_shown_the_clock_that_was_set_is_named_and_no_other(
     path: Path, note: str, wanted: Which, shown: list[int], named: list[str]
 ) -> None:
-    assert texts(path, Filter(session=wanted)) == {session: [note] for session in shown}
-    assert report_notes(read(path, Filter(session=wanted))) == named
+    report = read(path, Filter(session=wanted))
+    assert texts_of(report) == {session: [note] for session in shown}
+    assert report_notes(report) == named
 
 
 @pytest.mark.parametrize("bounds", [(300, None), (None, 700), (300, 700), (60, 120)])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copytree
 
 import duckdb
 import pytest
@@ -15,13 +16,20 @@ from pulsoid_rec.recorder.contract.archive_files import ArchiveFile
 from pulsoid_rec.recorder.contract.archive_place import open_place
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """An archive of `t.duckdb` and of `other.duckdb`."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two databases, and an archive of both."""
+    made = tmp_path_factory.mktemp("made")
     for name in ("t.duckdb", "other.duckdb"):
-        append_rows(tmp_path / name, some_rows())
-        archive_all(tmp_path / name, tmp_path / "archive")
-    return tmp_path / "archive"
+        append_rows(made / name, some_rows())
+        archive_all(made / name, made / "archive")
+    return made
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    """A copy of the archive of `t.duckdb` and of `other.duckdb`, which lie beside it."""
+    return copytree(made, tmp_path / "copy") / "archive"
 
 
 def faults_of(folder: Path) -> dict[ArchiveFile, str]:

@@ -33,6 +33,7 @@ STUMBLE = "from pulsoid_rec.recorder import room; room.parse_message = lambda *a
 
 pytestmark = [
     pytest.mark.process,
+    pytest.mark.unmeasured,
     pytest.mark.skipif(os.name != "posix", reason="it ends the process with POSIX signals"),
 ]
 
