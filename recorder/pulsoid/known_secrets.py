@@ -62,10 +62,12 @@ def redact_messages(messages: list[Text]) -> list[Text]:
 
 
 def _find(text: str) -> list[str]:
-    searched = text.lower()
+    """Return the secrets that may be in a text; all that are in it."""
+    searched, skipped = text.lower(), 0
     if "%" in searched or "\\" in searched:
-        searched = _ESCAPE.sub(_unescape, searched)
-    return [secret for secret in _known if secret in searched]
+        # What stands before a secret may read as an escape together with its first characters: `%0` before `0abc`.
+        searched, skipped = _ESCAPE.sub(_unescape, searched), _LONGEST_ESCAPE - 2
+    return [secret for secret in _known if secret[skipped:] in searched]
 
 
 def _unescape(found: re.Match[str]) -> str:

@@ -14,7 +14,7 @@ import trio
 
 TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 0x1, 0x2, 0x8, 0x9, 0xA, 0x0
 _GONE = (trio.BrokenResourceError, trio.ClosedResourceError, OSError, ssl.SSLError)
-VALID = b'{"client_id":"c","expires_in":3600,"profile_id":"p","scopes":["data:room:read"]}'
+VALID = b'{"client_id":"c","expires_in":10000000,"profile_id":"p","scopes":["data:room:read"]}'
 
 
 def frame(opcode: int, payload: bytes = b"", *, final: bool = True, flags: int = 0) -> bytes:

@@ -148,7 +148,7 @@ def test_json_is_an_array_with_an_object_a_run_and_instants_with_z(database: Pat
 
 def test_a_recorder_that_does_not_respond_is_looked_at_twice(database: Path) -> None:
     held = lock(database)
-    write(database, note(written_at=NOW - timedelta(minutes=3)))
+    write(database, note(written_at=datetime.now(UTC) - timedelta(minutes=3)))
     done = run_here("status", "--db", database)
     assert done.returncode == 3
     assert "has not responded for 3 min" in " ".join(done.stdout.split())

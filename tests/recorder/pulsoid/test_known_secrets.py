@@ -20,13 +20,14 @@ from pulsoid_rec.recorder.pulsoid.known_secrets import MARK, add_secrets, redact
 
 SECRET = "t0ken/N0body+may=see"
 OLDER = "0lder-t0ken-2f9d"
+DIGITS = "00ad-t0ken-2f9d"  # after `%` or `\\u` it reads as an escape
 
 
 @pytest.fixture(autouse=True)
 def _known() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(known_secrets, "_known", {})
-        add_secrets(OLDER, SECRET)
+        add_secrets(OLDER, SECRET, DIGITS)
         yield
 
 
@@ -59,9 +60,16 @@ def escape(secret: str, draw: list[int]) -> str:
 TEXTS = st.text(string.ascii_letters + string.digits + '%\\/u"{}: ü\U0001f600', max_size=40)
 
 
-@given(before=TEXTS, after=TEXTS, draw=st.lists(st.integers(0, 6), min_size=1), secret=st.sampled_from([SECRET, OLDER]))
+@given(
+    before=TEXTS,
+    after=TEXTS,
+    draw=st.lists(st.integers(0, 6), min_size=1),
+    secret=st.sampled_from([SECRET, OLDER, DIGITS]),
+)
 @example(before="", after="", draw=[0], secret=SECRET)
 @example(before="\u0130\u1e9e", after="%", draw=[0], secret=SECRET)
+@example(before="%0", after="", draw=[0], secret=OLDER)
+@example(before="\\u", after="", draw=[0, 0, 0, 0, 2], secret=DIGITS)
 def test_a_secret_is_found_in_any_case_and_with_any_characters_escaped(
     before: str, after: str, draw: list[int], secret: str
 ) -> None:
