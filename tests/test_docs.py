@@ -8,6 +8,7 @@ from operator import attrgetter
 from pathlib import Path
 
 import pytest
+from command import run_here
 from contract_archives import archive_days
 from generate_docs import DOCS, FIGURES, ROOT, generated_parts, with_part
 from generate_pictures import FOLDER, draw_terminal, make_training
@@ -124,6 +125,13 @@ def test_how_it_works_walks_through_the_code_and_names_every_room() -> None:
     rooms = {file.parent for folder in ("recorder", "analysis") for file in (ROOT / folder).glob("*/__init__.py")}
     linked = {(DOCS / target).resolve() for _, target in LINK.findall(text)}
     assert rooms <= linked
+
+
+def test_each_command_takes_one_line_of_help_on_80_columns() -> None:
+    shown = run_here("--help", COLUMNS="80").stdout
+    for command in COMMANDS:
+        summary = (command.__doc__ or "").splitlines()[0].replace("`", "")
+        assert f" {summary} " in shown
 
 
 @each_page

@@ -46,7 +46,7 @@ def demo(
     live: LiveOption = False,
     live_port: LivePortOption = LIVE_PORT,
 ) -> None:
-    """See it work in under half a minute, with no account and no network.
+    """See it work in half a minute, with no account and no network.
 
     Five made-up people train for 20 minutes, at 60 times the speed, in a room of a simulated Pulsoid server. They are
     recorded over a real connection, and the report follows.

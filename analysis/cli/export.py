@@ -60,7 +60,7 @@ def export(
     max_clock_error: options.MaxClockErrorOption = options.DEFAULTS.max_clock_error_s,
     force: options.ForceOption = False,
 ) -> None:
-    """Write a table or the summary to a file, or heart rates to a folder for tools of athletes or labs.
+    """Write CSV, Parquet, FIT or BIDS files for other programs.
 
     csv and parquet write a file. Rows are as recorded, including duplicates, implausible and untimely readings, with
     the member's name beside the id. Times are UTC.

@@ -118,11 +118,12 @@ def simulate(
         ),
     ] = None,
 ) -> None:
-    """Serve rooms as Pulsoid does, only on this machine: to record without account and network.
+    """Simulate Pulsoid on this machine, to develop and test against.
 
-    A room's play begins when its first client connects, so that a recorder sees all of it. Played faster than real
-    time, its events carry the times they would have had, the last one about now. After it the connections stay open in
-    silence; with --once the server ends, with exit code 0.
+    It serves rooms as Pulsoid does, of made-up people or from a file. A room's play begins when its first client
+    connects, so that a recorder sees all of it. Played faster than real time, its events carry the times they would
+    have had, the last one about now. After it the connections stay open in silence; with --once the server ends, with
+    exit code 0.
 
     At any time, POST /control with a token of the start lets an event occur, as of --event without the seconds: the
     text itself, or JSON such as {"event": "remove:Ada", "room": "demo"}. Of several rooms, name one so, or by ?room=ID.

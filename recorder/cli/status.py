@@ -24,7 +24,7 @@ def status(
         Literal["table", "json"], typer.Option("--format", help="A table for people, or JSON for programs.")
     ] = "table",
 ) -> None:
-    """Show whether a recorder runs on a database, and whether all is well.
+    """Show whether a recorder runs, and whether all is well.
 
     It reads what each recorder writes about itself every two seconds, and never opens the database. The exit code is 0
     only if all is well: for cron, a game's launcher or systemd. It is 4 if something is wrong with the database, the
