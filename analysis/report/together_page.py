@@ -60,13 +60,14 @@ def make_together_page(
         parts += [_figures(each, name), *_over_time(charts, name), *_pairs(each, charts, name)]
         notes += [f"{name}{note}" for note in charts.notes]
     first = sessions[0]
+    is_compared = any(measure.group.value is not None for each in sessions for measure in each.result.measures)
     what = _name(first, zone) if len(sessions) == 1 else format_count(len(sessions), "session")
     return GroupPage(
         title=first.room if len({each.result.room_id for each in sessions}) == 1 else "Together",
         facts=("How alike their hearts moved", what),
-        notes=(*notes, *first.result.cautions),
+        notes=(*notes, *(first.result.cautions if is_compared else ())),
         parts=tuple(parts),
-        method=(*_method(first.result), *(_measures(first.result) if drawn else [_ELSEWHERE])),
+        method=(*_method(first.result), *(_measures(first.result) if drawn else [_ELSEWHERE])) if is_compared else (),
         generated_at=generated_at,
     )
 
@@ -85,7 +86,7 @@ def _figures(each: SessionTogether, name: str) -> Part:
         return Part(title=f"{name}All together", lead=(*lead, *unknown["reason"].unique(maintain_order=True)))
     reasons = (f"{label}: {reason}" for label, reason in unknown.select("label", "reason").iter_rows())
     cells = [(row["label"], _cells(row)) for row in rows.iter_rows(named=True)]
-    table = Table(title="All together", heads=(("Measure", ""), *_HEADS), rows=cells)
+    table = Table(title="Each measure, and the same by chance", heads=(("Measure", ""), *_HEADS), rows=cells)
     return Part(title=f"{name}All together", lead=tuple(lead), tables=(table,), remarks=tuple(reasons))
 
 

@@ -142,6 +142,7 @@ def test_too_short_a_time_is_told(db: Path) -> None:
     )
     assert done.returncode == 0
     assert "at least 5 min are needed" in done.stdout
+    assert not re.search("Before you trust|How it was computed", done.stdout)
 
 
 def test_nothing_that_matches_is_no_error_and_lists_what_exists(db: Path) -> None:
