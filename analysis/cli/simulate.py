@@ -9,7 +9,7 @@ import typer
 
 from pulsoid_rec.recorder.cli.options import check_room_ids, path_option, value_option
 from pulsoid_rec.recorder.contract.display import print_lines
-from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.contract.wording import format_count
 
 if TYPE_CHECKING:
@@ -170,7 +170,9 @@ def simulate(
         admits_pages=cors,
         device_flow=DeviceFlow(device),
     )
-    run_simulator(config, shown_token=shown_token, once=once, tls=tls)
+    # Readings that are replayed are not to be mixed with those they come from, which have the same room.
+    into = "replayed.duckdb" if replay is not None and _is_recording(replay) else None
+    run_simulator(config, shown_token=shown_token, into=into, once=once, tls=tls)
 
 
 def _parse_tokens(texts: list[str], *, is_demo: bool) -> "tuple[tuple[Token, ...], str]":
@@ -199,6 +201,8 @@ def _read_replay(path: Path, rooms: tuple[str, ...], session: str | None) -> "It
     from pulsoid_rec.recorder.simulator.replay import read_replay
 
     if _is_recording(path):
+        if not path.exists():
+            raise StorageError(f"There is no {path}", "Choose another with --replay.")
         from pulsoid_rec.analysis.cli.replay_recording import read_plays
 
         return read_plays(path, rooms, session).items()

@@ -38,7 +38,8 @@ def status(
         _print_table(judged, db)
     troubles = [trouble for each in judged for trouble in each.troubles]
     if not any(each.is_recording for each in judged):
-        print_lines(f"pulsoid-rec: No recorder is running on {db}.")
+        missing = "" if judged or db.exists() else ", which does not exist: choose another with --db"
+        print_lines(f"pulsoid-rec: No recorder is running on {db}{missing}.")
         if not troubles:
             raise typer.Exit(ExitCode.REFUSED)
     if troubles:
