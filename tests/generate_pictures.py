@@ -30,7 +30,7 @@ SEED = 11
 PEOPLE = make_people(6, SEED, ROOM)
 SESSION_S = 25 * 60
 COLUMNS = 104
-WINDOW = "1100,1585"
+WINDOW = "1100,1625"
 """Width and height in CSS pixels: the page down to the charts of the members."""
 
 MARKS = (
@@ -142,7 +142,7 @@ def draw_report(database: Path, picture: Path) -> None:
         switches = [
             *("no-sandbox", "disable-gpu", "no-first-run", "disable-sync", "hide-scrollbars"),
             *("disable-background-networking", "disable-component-update", f"user-data-dir={profile}"),
-            *(f"window-size={WINDOW}", "force-device-scale-factor=1.25", "virtual-time-budget=20000"),
+            *(f"window-size={WINDOW}", "force-device-scale-factor=1.15", "virtual-time-budget=20000"),
         ]
         command = [chromium, "--headless", *(f"--{switch}" for switch in switches), f"--screenshot={picture}"]
         subprocess.run([*command, page.as_uri()], check=True, capture_output=True, timeout=120)

@@ -57,7 +57,7 @@ def describe_basis(each: SessionTogether) -> list[str]:
     if len(result.names) < 2:  # noqa: PLR2004 - nobody was compared, and the reason is given
         lines.clear()
     if lines and result.minutes_dropped > result.minutes_used:
-        lines.append("To compare more of the time, leave out, with --member, who was observed least.")
+        lines.append("To compare more of the time, name with --member all but who was observed least.")
     if result.windows_constant:
         lines.append(
             f"In {format_count(result.windows_constant, 'window')} a heart rate did not change: undefined there."
