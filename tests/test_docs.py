@@ -64,7 +64,7 @@ def test_the_picture_of_the_terminal_shows_what_the_program_prints(training: Pat
 
 
 def test_the_pictures_are_small_and_ask_no_network() -> None:
-    assert {path.name for path in FOLDER.iterdir()} == {"live.png", "report.png", "terminal.svg"}
+    assert {path.name for path in FOLDER.iterdir()} == {"live.png", "report.png", "responses.png", "terminal.svg"}
     assert all(path.stat().st_size < LARGEST_PICTURE_BYTES for path in FOLDER.iterdir())
     assert set(re.findall(r"https?://[^\"' ]+|url\([^)#]+\)", read(FOLDER / "terminal.svg"))) == {
         "http://www.w3.org/2000/svg"

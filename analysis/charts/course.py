@@ -61,7 +61,8 @@ def timeline_with_course(
         each.make(each, *each.shape).properties(width=width, height=each.height or 320, description=each.description)
         for each in drawings
     ]
-    return styled(alt.ConcatChart(concat=charts, columns=1))
+    description = "; below: ".join(each.description for each in drawings)
+    return styled(alt.ConcatChart(concat=charts, columns=1, description=description))
 
 
 def _rounded(values: FloatArray) -> list[float | None]:
