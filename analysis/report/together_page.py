@@ -55,15 +55,19 @@ def make_together_page(
     """
     parts: list[Part] = []
     notes: list[str] = []
-    for each, charts in zip(sessions, drawn or [SessionCharts()] * len(sessions), strict=True):
-        name = f"{_name(each, zone)}: " if len(sessions) > 1 else ""
-        parts += [_figures(each, name), *_over_time(charts, name), *_pairs(each, charts, name)]
-        notes += [f"{name}{note}" for note in charts.notes]
     first = sessions[0]
+    is_one_room = len({each.result.room_id for each in sessions}) == 1
+    for each, charts in zip(sessions, drawn or [SessionCharts()] * len(sessions), strict=True):
+        title, short = "", ""
+        if len(sessions) > 1:
+            title = f"{_name(each, zone)}: "
+            short = f"Session {each.result.session}{'' if is_one_room else f' of {each.room}'}: "
+        parts += [_figures(each, title), *_over_time(charts, short), *_pairs(each, charts, short)]
+        notes += [f"{short}{note}" for note in charts.notes]
     is_compared = any(measure.group.value is not None for each in sessions for measure in each.result.measures)
     what = _name(first, zone) if len(sessions) == 1 else format_count(len(sessions), "session")
     return GroupPage(
-        title=first.room if len({each.result.room_id for each in sessions}) == 1 else "Together",
+        title=first.room if is_one_room else "Together",
         facts=("How alike their hearts moved", what),
         notes=(*notes, *(first.result.cautions if is_compared else ())),
         parts=tuple(parts),

@@ -101,6 +101,8 @@ def describe_findings(each: SessionTogether) -> str:
     found = [label for label, p in tested.items() if p < _SIGNIFICANT]
     if not found:
         return "By no measure were they more alike than by chance (p < 0.05)."
+    if len(tested) == 1:
+        return f"More alike than by chance (p < 0.05) by {found[0]}."
     share = f"{len(found)} of {format_count(len(tested), 'measure')}"
     return f"More alike than by chance (p < 0.05) by {share}: {'; '.join(found)}."
 
