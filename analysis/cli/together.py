@@ -79,7 +79,7 @@ def together(
     """Measure how alike hearts moved, compared with chance.
 
     Each measure is compared with what it is when the hearts are taken at different times. Where the room has other
-    sessions, it is also compared with members who were never together: what they share comes from the programme.
+    sessions, it is also compared with members who were never together, which tells what a common programme makes.
     """
     # Matrices are small: threads of numpy's BLAS mostly wait for each other, and take three times the computing time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded, which reads it once
