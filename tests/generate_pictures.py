@@ -1,7 +1,8 @@
 """The pictures in README.md. `make pictures` draws them, from people who are made up and a day that never changes.
 
 `terminal.svg` is what a terminal shows, and a test compares it with what the program prints today. `report.png` is the
-HTML report in a window of Chromium, which has to be installed, and `live.png` the live page during it.
+HTML report in a window of Chromium, which has to be installed, `live.png` the live page during it, and `responses.png`
+the page of `responses` on the notebooks' sample.
 """
 
 import io
@@ -24,14 +25,17 @@ from rich.text import Text
 
 from pulsoid_rec.recorder.simulator.people import make_people, play_people
 
-FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "pictures"
 ROOM = "training"
 SEED = 11
 PEOPLE = make_people(6, SEED, ROOM)
 SESSION_S = 25 * 60
 COLUMNS = 104
-WINDOW = "1100,1585"
+WINDOW = "1100,1625"
 """Width and height in CSS pixels: the page down to the charts of the members."""
+RESPONSES_WINDOW = "1100,985"
+"""The page down to what the chart's lines are."""
 
 MARKS = (
     *((120, "phase", "warm-up"), (500, "phase", "first half"), (900, "phase", "break"), (1040, "phase", "second half")),
@@ -135,14 +139,26 @@ def _read(terminal: int) -> bytes:
 
 def draw_report(database: Path, picture: Path) -> None:
     """Draw the HTML report as a browser shows it."""
-    chromium = find_chromium()
     page = database.with_name("report.html")
     run_command("report", "--db", database, "-o", page, TZ="UTC").check_returncode()
+    _draw_page(page, picture, WINDOW)
+
+
+def draw_responses(folder: Path, picture: Path) -> None:
+    """Draw the page of `responses` to the kills of the notebooks' sample."""
+    database, page = folder / "sample.duckdb", folder / "responses.html"
+    subprocess.run([sys.executable, ROOT / "notebooks" / "make_sample.py", database], check=True)
+    run_command("responses", "kill", "--db", database, "-o", page, TZ="UTC").check_returncode()
+    _draw_page(page, picture, RESPONSES_WINDOW)
+
+
+def _draw_page(page: Path, picture: Path, window: str) -> None:
+    chromium = find_chromium()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         switches = [
             *("no-sandbox", "disable-gpu", "no-first-run", "disable-sync", "hide-scrollbars"),
             *("disable-background-networking", "disable-component-update", f"user-data-dir={profile}"),
-            *(f"window-size={WINDOW}", "force-device-scale-factor=1.25", "virtual-time-budget=20000"),
+            *(f"window-size={window}", "force-device-scale-factor=1.15", "virtual-time-budget=20000"),
         ]
         command = [chromium, "--headless", *(f"--{switch}" for switch in switches), f"--screenshot={picture}"]
         subprocess.run([*command, page.as_uri()], check=True, capture_output=True, timeout=120)
@@ -178,6 +194,7 @@ def main() -> None:
         database = make_training(Path(folder))
         (FOLDER / "terminal.svg").write_text(draw_terminal(database), encoding="utf-8")
         draw_report(database, FOLDER / "report.png")
+        draw_responses(Path(folder), FOLDER / "responses.png")
     draw_live(FOLDER / "live.png")
 
 

@@ -8,6 +8,7 @@ from operator import attrgetter
 from pathlib import Path
 
 import pytest
+from command import run_here
 from contract_archives import archive_days
 from generate_docs import DOCS, FIGURES, ROOT, generated_parts, with_part
 from generate_pictures import FOLDER, draw_terminal, make_training
@@ -63,7 +64,7 @@ def test_the_picture_of_the_terminal_shows_what_the_program_prints(training: Pat
 
 
 def test_the_pictures_are_small_and_ask_no_network() -> None:
-    assert {path.name for path in FOLDER.iterdir()} == {"live.png", "report.png", "terminal.svg"}
+    assert {path.name for path in FOLDER.iterdir()} == {"live.png", "report.png", "responses.png", "terminal.svg"}
     assert all(path.stat().st_size < LARGEST_PICTURE_BYTES for path in FOLDER.iterdir())
     assert set(re.findall(r"https?://[^\"' ]+|url\([^)#]+\)", read(FOLDER / "terminal.svg"))) == {
         "http://www.w3.org/2000/svg"
@@ -124,6 +125,13 @@ def test_how_it_works_walks_through_the_code_and_names_every_room() -> None:
     rooms = {file.parent for folder in ("recorder", "analysis") for file in (ROOT / folder).glob("*/__init__.py")}
     linked = {(DOCS / target).resolve() for _, target in LINK.findall(text)}
     assert rooms <= linked
+
+
+def test_each_command_takes_one_line_of_help_on_80_columns() -> None:
+    shown = run_here("--help", COLUMNS="80").stdout
+    for command in COMMANDS:
+        summary = (command.__doc__ or "").splitlines()[0].replace("`", "")
+        assert f" {summary} " in shown
 
 
 @each_page

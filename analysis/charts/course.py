@@ -61,7 +61,8 @@ def timeline_with_course(
         each.make(each, *each.shape).properties(width=width, height=each.height or 320, description=each.description)
         for each in drawings
     ]
-    return styled(alt.ConcatChart(concat=charts, columns=1))
+    description = "; below: ".join(each.description for each in drawings)
+    return styled(alt.ConcatChart(concat=charts, columns=1, description=description))
 
 
 def _rounded(values: FloatArray) -> list[float | None]:
@@ -85,7 +86,8 @@ def _hover_columns(span_s: float, offset_s: float, course: SessionCourse, names:
 
 
 def _make(source: Source) -> alt.LayerChart:
-    axis = alt.Axis(values=[-1, 0, 1], minExtent=26, format="d")
+    title: dict[str, Any] = {"titleAngle": 0, "titleAnchor": "end", "titleAlign": "left", "titleY": -8}
+    axis = alt.Axis(values=[-1, 0, 1], minExtent=26, format="d", title="correlation", **title)  # as wide as that of bpm
     y = alt.Y("r:Q", scale=alt.Scale(domain=[-1, 1], nice=False), axis=axis)
     zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(stroke=light("muted"), strokeWidth=1, aria=False)
     drawn = line(source, width=0.8).encode(y=y, detail=alt.Detail("pair:N"), color=alt.ColorValue(light("quiet")))

@@ -13,6 +13,7 @@ from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.metrics.sessions import INSTANT
 
 _LABEL_PX = 130  # of a label that is drawn; it runs upwards beside its rule
+_MOST_LABELS = 60  # that fit beside each other in a chart as wide as a page
 
 _TEXT: dict[str, Any] = {"angle": 270, "align": "right", "baseline": "top", "dx": -2, "dy": 2, "fontSize": 10}
 _LOOKS: list[dict[str, Any]] = [{"stroke": light("paper"), "strokeWidth": 3}, {"fill": light("ink")}]  # over any line
@@ -36,7 +37,22 @@ def mark_datasets(view: SessionView, profile_id: str | None = None) -> dict[str,
         {"at": wall_ms(row["occurred_at"], view), "label": view.mark_label(row), "is_phase": row["kind"] == "phase"}
         for row in marks.iter_rows(named=True)
     ]
-    return {"phases": encode(bands), "marks": encode(rules)}
+    return {"phases": encode(bands), "marks": encode(_join_labels(rules, view))}
+
+
+def _join_labels(rules: list[dict[str, Any]], view: SessionView) -> list[dict[str, Any]]:
+    """Write labels that would overlap the one before after that one, in a line; rules are in the order of time."""
+    apart_ms = (view.ended_at - view.started_at).total_seconds() * 1000 / _MOST_LABELS
+    joined: list[dict[str, Any]] = []
+    labelled: dict[str, Any] | None = None
+    for rule in rules:
+        if labelled is not None and rule["at"] - labelled["at"] < apart_ms:
+            labelled["label"] += f", {rule['label']}"
+            joined.append(rule | {"label": ""})
+        else:
+            labelled = dict(rule)
+            joined.append(labelled)
+    return joined
 
 
 def phase_bands(source: Source) -> alt.Chart:

@@ -44,26 +44,18 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (
-    record,
-    status,
-    mark,
-    recover,
-    report,
-    sessions,
-    responses,
-    together,
-    export,
-    import_,
-    archive,
-    forget,
-    login,
-    logout,
-    simulate,
-    demo,
-)  # in the order of `--help`
-for command in COMMANDS:
-    app.command(command.__name__, cls=LiveCommand if command in {record, demo} else None)(command)
+GROUPS = {
+    "Try it": (demo, simulate),
+    "Record": (record, status, mark, recover, login, logout),
+    "Figures": (report, sessions, responses, together, export),
+    "Data": (import_, archive, forget),
+}
+"""The commands below their headings in `--help`."""
+COMMANDS = tuple(command for group in GROUPS.values() for command in group)
+for heading, group in GROUPS.items():
+    for command in group:
+        kind = LiveCommand if command in {record, demo} else None
+        app.command(command.__name__, cls=kind, rich_help_panel=heading)(command)
 
 _COLLECT_AFTER = 50_000
 """New objects after which Python collects garbage. Loading a library makes many that stay: collecting after every

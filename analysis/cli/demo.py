@@ -46,7 +46,7 @@ def demo(
     live: LiveOption = False,
     live_port: LivePortOption = LIVE_PORT,
 ) -> None:
-    """See it work in under half a minute, with no account and no network.
+    """See it work in half a minute, with no account and no network.
 
     Five made-up people train for 20 minutes, at 60 times the speed, in a room of a simulated Pulsoid server. They are
     recorded over a real connection, and the report follows.
@@ -117,6 +117,7 @@ def _format_next_steps(database: Path, page: Path) -> str:
     return f"""
 Look at the report with its charts:   {page}
 See the room while it is recorded:    pulsoid-rec demo --live
+See how alike their hearts moved:     pulsoid-rec together --db {database}
 List the sessions:                    pulsoid-rec sessions --db {database}
 Export the readings:                  pulsoid-rec export --db {database} -o readings.csv
 Record a room of your own:            pulsoid-rec record ROOM_ID     (README.md explains how to get a token)

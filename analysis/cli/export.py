@@ -43,14 +43,10 @@ def export(
     until: options.UntilOption = None,
     by_phase: options.ByPhaseOption = False,
     members: MembersOption = None,
-    pseudonyms: Annotated[
-        bool | None,
-        typer.Option(
-            "--pseudonyms/--no-pseudonyms",
-            help="Put pseudonyms in place of ids and names, and leave out configs and names of rooms.",
-            show_default="only for bids",
-        ),
-    ] = None,
+    pseudonyms: options.PseudonymsOption = False,
+    no_pseudonyms: Annotated[
+        bool, typer.Option("--no-pseudonyms", help="Leave ids and names as they are, in bids too.")
+    ] = False,
     pseudonym_key: options.PseudonymKeyOption = None,
     shift_times: options.ShiftTimesOption = False,
     max_hold: options.MaxHoldOption = options.DEFAULTS.max_hold_s,
@@ -60,7 +56,7 @@ def export(
     max_clock_error: options.MaxClockErrorOption = options.DEFAULTS.max_clock_error_s,
     force: options.ForceOption = False,
 ) -> None:
-    """Write a table or the summary to a file, or heart rates to a folder for tools of athletes or labs.
+    """Write CSV, Parquet, FIT or BIDS files for other programs.
 
     csv and parquet write a file. Rows are as recorded, including duplicates, implausible and untimely readings, with
     the member's name beside the id. Times are UTC.
@@ -84,8 +80,8 @@ def export(
         raise UsageError("--excel is for CSV files", "Leave it out, or choose --format csv.")
     if by_phase and table != "summary":
         raise UsageError("--by-phase is for the summary", "Add --table summary.")
-    if pseudonyms is False and (shift_times or pseudonym_key is not None):
-        raise UsageError("--no-pseudonyms contradicts --shift-times and --pseudonym-key", "Leave it out.")
+    if no_pseudonyms and (pseudonyms or shift_times or pseudonym_key is not None):
+        raise UsageError("--no-pseudonyms contradicts --shift-times, --pseudonym-key and --pseudonyms", "Leave it out.")
     file = NewFile(path=output, force=force, database=db, members=members, key=pseudonym_key)
     folder = None
     if format_ in {"fit", "bids"}:
@@ -95,9 +91,8 @@ def export(
         folder.check(table, max_bpm)
     else:
         file.check()
-    if pseudonyms is None:
-        pseudonyms = format_ == "bids"
-    hidden = open_pseudonyms(db, pseudonym_key, wanted=pseudonyms, shift_times=shift_times)
+    wants = pseudonyms or (format_ == "bids" and not no_pseudonyms)
+    hidden = open_pseudonyms(db, pseudonym_key, wanted=wants, shift_times=shift_times)
     recording = open_recording(db, archive, hidden)
     wanted = options.parse_filter(room, session, since, until, recording=recording)
     definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm, max_clock_error)

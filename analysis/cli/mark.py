@@ -55,7 +55,7 @@ def mark(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what FILE holds, and write nothing.")] = False,
     db: DbOption = DEFAULT_DB,
 ) -> None:
-    """Mark this instant in a recording: a goal, a stimulus, the beginning of a phase.
+    """Mark this moment: a goal, a stimulus, the beginning of a phase.
 
     It may run while a recorder does, and when none does. Without --room a mark is for every room that is being recorded
     now; while nobody records, for the only room there is. It is on the disk before the command ends, and other

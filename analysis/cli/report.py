@@ -53,7 +53,7 @@ def report(
     output: Annotated[Path | None, path_option("Write to this file.", "the screen", "--output", "-o")] = None,
     force: options.ForceOption = False,
 ) -> None:
-    """Summarize what was recorded: heart rate, time in zones and load of each member.
+    """Summarize heart rate, time in zones and load of each member.
 
     Without --session, --since and --until it covers the latest session of each room. It may run while a recorder
     does. Names, ages and highest heart rates of members come from members.toml; without them zones and load are

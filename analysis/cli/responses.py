@@ -62,10 +62,10 @@ def responses(
     output: Annotated[Path | None, path_option("Write to this file.", "the screen", "--output", "-o")] = None,
     force: options.ForceOption = False,
 ) -> None:
-    """Show what heart rates did around the marks of a label, and whether chance does the same.
+    """Show what hearts did around marks, compared with chance.
 
-    Each member's heart rate around each mark, minus what it was just before, averaged over marks and then over
-    members; with one p, from the same marks shifted around their sessions. A mark of a member is about that member, one
+    It averages each member's heart rate around each mark of the label, minus what it was just before, over marks and
+    then over members, and compares it with the same marks at other times. A mark of a member is about that member, one
     of the room about everybody. Make marks with `mark`, or with `mark --from FILE`.
     """
     from pulsoid_rec.analysis.cli.output import NewFile, write_text

@@ -9,7 +9,7 @@ import typer
 
 from pulsoid_rec.recorder.cli.options import check_room_ids, path_option, value_option
 from pulsoid_rec.recorder.contract.display import print_lines
-from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.contract.wording import format_count
 
 if TYPE_CHECKING:
@@ -118,11 +118,12 @@ def simulate(
         ),
     ] = None,
 ) -> None:
-    """Serve rooms as Pulsoid does, only on this machine: to record without account and network.
+    """Simulate Pulsoid on this machine, to develop and test against.
 
-    A room's play begins when its first client connects, so that a recorder sees all of it. Played faster than real
-    time, its events carry the times they would have had, the last one about now. After it the connections stay open in
-    silence; with --once the server ends, with exit code 0.
+    It serves rooms as Pulsoid does, of made-up people or from a file. A room's play begins when its first client
+    connects, so that a recorder sees all of it. Played faster than real time, its events carry the times they would
+    have had, the last one about now. After it the connections stay open in silence; with --once the server ends, with
+    exit code 0.
 
     At any time, POST /control with a token of the start lets an event occur, as of --event without the seconds: the
     text itself, or JSON such as {"event": "remove:Ada", "room": "demo"}. Of several rooms, name one so, or by ?room=ID.
@@ -169,7 +170,9 @@ def simulate(
         admits_pages=cors,
         device_flow=DeviceFlow(device),
     )
-    run_simulator(config, shown_token=shown_token, once=once, tls=tls)
+    # Readings that are replayed are not to be mixed with those they come from, which have the same room.
+    into = "replayed.duckdb" if replay is not None and _is_recording(replay) else None
+    run_simulator(config, shown_token=shown_token, into=into, once=once, tls=tls)
 
 
 def _parse_tokens(texts: list[str], *, is_demo: bool) -> "tuple[tuple[Token, ...], str]":
@@ -198,6 +201,8 @@ def _read_replay(path: Path, rooms: tuple[str, ...], session: str | None) -> "It
     from pulsoid_rec.recorder.simulator.replay import read_replay
 
     if _is_recording(path):
+        if not path.exists():
+            raise StorageError(f"There is no {path}", "Choose another with --replay.")
         from pulsoid_rec.analysis.cli.replay_recording import read_plays
 
         return read_plays(path, rooms, session).items()

@@ -76,7 +76,7 @@ def together(
     output: Annotated[Path | None, path_option("Write to this file.", "the screen", "--output", "-o")] = None,
     force: options.ForceOption = False,
 ) -> None:
-    """Measure how alike the members' hearts moved, and whether chance does the same.
+    """Measure how alike hearts moved, compared with chance.
 
     Each measure is compared with what it is when the hearts are taken at different times. Where the room has other
     sessions, it is also compared with members who were never together, which tells what a common programme makes.

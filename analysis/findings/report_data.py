@@ -40,8 +40,8 @@ class ReportData:
     rooms: Mapping[str, str]
     """Each room's display name by `room_id`: its latest config's text `name`, else the id. Plain text, not escaped."""
 
-    config_names: Mapping[tuple[str, str], str]
-    """Names in the members' latest configs, by `room_id` and `profile_id`, also of members who sent no reading."""
+    known_names: Mapping[tuple[str, str], str]
+    """Names of the members file, else of latest configs, by `room_id` and `profile_id`, also of who sent no reading."""
 
     sessions: pl.DataFrame
     """`metrics.sessions.SCHEMA`: the sessions that the filter touches, by room and number, each one as a whole."""
@@ -175,7 +175,7 @@ def _read(
     return ReportData(
         generated_at=generated_at,
         rooms={room_id: plain(room_names.get(room_id, room_id)) for room_id in room_ids},
-        config_names={(room, profile): plain(name) for room, profile, name in results.config_names.iter_rows()},
+        known_names=_find_names(results.config_names, members),
         sessions=sessions,
         summary=results.summary,
         time_at_bpm=results.time_at_bpm,
@@ -192,6 +192,12 @@ def _read(
         concurrent=[] if _is_part(selection.wanted) else describe_concurrent(concurrent, room_names),
         unmatched=_find_unmatched(recording, selection, members, results.config_names),
     )
+
+
+def _find_names(config_names: pl.DataFrame, members: pl.DataFrame) -> dict[tuple[str, str], str]:
+    known = config_names.join(members, on="profile_id", how="left")
+    named = known.select("room_id", "profile_id", pl.coalesce("given_name", "config_name"))
+    return {(room_id, profile_id): plain(name) for room_id, profile_id, name in named.iter_rows()}
 
 
 def _is_part(wanted: Filter) -> bool:

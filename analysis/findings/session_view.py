@@ -37,7 +37,7 @@ class SessionView:
     zone: timezone  # its offset at the session's start
     definitions: Definitions
     names: dict[str, str]  # a label for each member by profile id, in the order of the summary; all different
-    config_names: Mapping[tuple[str, str], str]  # `ReportData.config_names`
+    known_names: Mapping[tuple[str, str], str]  # `ReportData.known_names`
     clocks: Clocks
     offline: tuple[Offline, ...]  # when the room was not recorded, on the room's clock
     has_connections: bool  # whether it is known when the recorder was connected to the room
@@ -58,7 +58,7 @@ class SessionView:
 
     def label(self, profile_id: str) -> str:
         """Return a label for a member, also for one who sent no reading."""
-        return self.names.get(profile_id) or self.config_names.get((self.room_id, profile_id)) or profile_id[:8]
+        return self.names.get(profile_id) or self.known_names.get((self.room_id, profile_id)) or profile_id[:8]
 
     @property
     def has_phases(self) -> bool:
@@ -111,7 +111,7 @@ def session_views(report: ReportData, zone: tzinfo | None = None) -> list[Sessio
             zone=fixed_zone(started_at, zone),
             definitions=report.definitions,
             names=labels(rows["summary"]),
-            config_names=report.config_names,
+            known_names=report.known_names,
             clocks=clocks,
             offline=room.offline_between(begin, end, clocks) if is_recorded else (),
             has_connections=room.has_connections and is_recorded,

@@ -18,7 +18,7 @@ Parameter = float | int | str
 CAUTIONS = tuple(
     """\
 Hearts that rise together may answer the same event: a common stimulus gives the same figures as an influence of the \
-members on each other, and a test against chance does not part the two. Pseudo-groups help.
+members on each other, and a comparison with chance does not tell the two apart. Pseudo-groups help.
 The clocks of the members' devices may be up to 30 s off from one another; what happened at once is then not compared \
 at once, and figures are too low. No figure shows who leads and who follows.
 Each sensor smooths in its own way. Two of the same kind may look more alike than the hearts are, two of different \

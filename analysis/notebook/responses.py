@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     import altair as alt
 
     from pulsoid_rec.analysis.group.response_result import Responses
+
+
+_WIDTH = 96  # characters of a line in a notebook and its page
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -69,7 +73,8 @@ class ShownResponses:
 
         found = self.result
         head = f"{describe_title(found)}: {describe_amount(found)}."
-        return "\n".join([head, describe_finding(found), "", *describe_notes(found), "", *LIMITS])
+        texts = [head, describe_finding(found), "", *describe_notes(found), "", *LIMITS]
+        return "\n".join(fill(text, _WIDTH, break_on_hyphens=False) for text in texts)
 
 
 class WithResponses(Charts):

@@ -30,10 +30,12 @@ def show_group(page: GroupPage, console: Console) -> None:
         for table in part.tables:
             console.print(_table(table))
         _print(console, part.remarks, style="dim")
-    console.print(Padding(Text("Before you trust the figures", style="bold"), (1, 1, 0, 1)))
-    _print(console, page.notes)
-    console.print(Padding(Text("How it was computed", style="bold"), (1, 1, 0, 1)))
-    _print(console, (f"{term}: {meaning}" for term, meaning in page.method), style="dim")
+    if page.notes:
+        console.print(Padding(Text("Before you trust the figures", style="bold"), (1, 1, 0, 1)))
+        _print(console, page.notes)
+    if page.method:
+        console.print(Padding(Text("How it was computed", style="bold"), (1, 1, 0, 1)))
+        _print(console, (f"{term}: {meaning}" for term, meaning in page.method), style="dim")
 
 
 def _print(console: Console, texts: Iterable[str], style: str = "") -> None:

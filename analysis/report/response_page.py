@@ -1,6 +1,7 @@
 """Responses as the parts of a page, which the terminal shows as well."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -23,31 +24,28 @@ if TYPE_CHECKING:
 
 _SECONDS = (-10, 0, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600)
 _MOST_SECONDS = 9  # columns of the table
+_LEGEND = (
+    "Thick: the mean over members, each of them once, with its 95 % interval. Thin: each member's mean. Between the "
+    "dotted lines: what chance gives at that second, in 95 % of tries. Shaded: the baseline. Dashed: the mark."
+)
 
 
 def make_response_page(found: Responses, charts: Sequence["PageChart"] = ()) -> GroupPage:
     """Prepare a result for the page, with its `charts`, or for the terminal."""
-    remarks: list[str] = []
-    if charts:
-        remarks.append(
-            "Thick: the mean over members, each of them once, and its 95 % interval. Thin: each member's mean. Dotted: "
-            "what shifted marks give (the middle 95 %). Shaded: the baseline. Dashed: the mark."
-        )
+    change = Part(title="Change after the mark", lead=(describe_finding(found),))
+    parts = [change]
+    if found.used_marks:
+        parts = [
+            replace(change, charts=tuple(charts), remarks=(_LEGEND,) if charts else ()),
+            Part(title="Member by member", tables=(_table(found),)),
+            Part(title="What it does not show", remarks=LIMITS),
+        ]
     return GroupPage(
         title=describe_title(found),
         facts=(describe_amount(found),),
         notes=tuple(describe_notes(found)),
-        parts=(
-            Part(
-                title="Change after the mark",
-                lead=(describe_finding(found),),
-                charts=tuple(charts),
-                tables=(_table(found),),
-                remarks=tuple(remarks),
-            ),
-            Part(title="What it does not show", remarks=LIMITS),
-        ),
-        method=tuple(describe_method(found)),
+        parts=tuple(parts),
+        method=tuple(describe_method(found)) if found.used_marks else (),
         generated_at=found.generated_at,
     )
 

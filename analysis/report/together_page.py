@@ -55,18 +55,23 @@ def make_together_page(
     """
     parts: list[Part] = []
     notes: list[str] = []
-    for each, charts in zip(sessions, drawn or [SessionCharts()] * len(sessions), strict=True):
-        name = f"{_name(each, zone)}: " if len(sessions) > 1 else ""
-        parts += [_figures(each, name), *_over_time(charts, name), *_pairs(each, charts, name)]
-        notes += [f"{name}{note}" for note in charts.notes]
     first = sessions[0]
+    is_one_room = len({each.result.room_id for each in sessions}) == 1
+    for each, charts in zip(sessions, drawn or [SessionCharts()] * len(sessions), strict=True):
+        title, short = "", ""
+        if len(sessions) > 1:
+            title = f"{_name(each, zone)}: "
+            short = f"Session {each.result.session}{'' if is_one_room else f' of {each.room}'}: "
+        parts += [_figures(each, title), *_over_time(charts, short), *_pairs(each, charts, short)]
+        notes += [f"{short}{note}" for note in charts.notes]
+    is_compared = any(measure.group.value is not None for each in sessions for measure in each.result.measures)
     what = _name(first, zone) if len(sessions) == 1 else format_count(len(sessions), "session")
     return GroupPage(
-        title=first.room if len({each.result.room_id for each in sessions}) == 1 else "Together",
+        title=first.room if is_one_room else "Together",
         facts=("How alike their hearts moved", what),
-        notes=(*notes, *first.result.cautions),
+        notes=(*notes, *(first.result.cautions if is_compared else ())),
         parts=tuple(parts),
-        method=(*_method(first.result), *(_measures(first.result) if drawn else [_ELSEWHERE])),
+        method=(*_method(first.result), *(_measures(first.result) if drawn else [_ELSEWHERE])) if is_compared else (),
         generated_at=generated_at,
     )
 
@@ -85,7 +90,7 @@ def _figures(each: SessionTogether, name: str) -> Part:
         return Part(title=f"{name}All together", lead=(*lead, *unknown["reason"].unique(maintain_order=True)))
     reasons = (f"{label}: {reason}" for label, reason in unknown.select("label", "reason").iter_rows())
     cells = [(row["label"], _cells(row)) for row in rows.iter_rows(named=True)]
-    table = Table(title="All together", heads=(("Measure", ""), *_HEADS), rows=cells)
+    table = Table(title="Each measure, and the same by chance", heads=(("Measure", ""), *_HEADS), rows=cells)
     return Part(title=f"{name}All together", lead=tuple(lead), tables=(table,), remarks=tuple(reasons))
 
 

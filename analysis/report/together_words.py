@@ -56,6 +56,8 @@ def describe_basis(each: SessionTogether) -> list[str]:
     ]
     if len(result.names) < 2:  # noqa: PLR2004 - nobody was compared, and the reason is given
         lines.clear()
+    if lines and result.minutes_dropped > result.minutes_used:
+        lines.append("To compare more of the time, name with --member all but who was observed least.")
     if result.windows_constant:
         lines.append(
             f"In {format_count(result.windows_constant, 'window')} a heart rate did not change: undefined there."
@@ -99,6 +101,8 @@ def describe_findings(each: SessionTogether) -> str:
     found = [label for label, p in tested.items() if p < _SIGNIFICANT]
     if not found:
         return "By no measure were they more alike than by chance (p < 0.05)."
+    if len(tested) == 1:
+        return f"More alike than by chance (p < 0.05) by {found[0]}."
     share = f"{len(found)} of {format_count(len(tested), 'measure')}"
     return f"More alike than by chance (p < 0.05) by {share}: {'; '.join(found)}."
 

@@ -45,10 +45,11 @@ def archive(
         bool, typer.Option("--new-identity", help="Let a copy whose original is lost archive under a name of its own.")
     ] = False,
 ) -> None:
-    """Move whole days (UTC) from the database to an archive of Parquet files.
+    """Move old days from the database to an archive of Parquet files.
 
-    It may run while a recorder does, and be stopped at any time: each row is in the database or in the archive. Run it
-    again, from time to time, with the same folder. Several databases may share one. Reports and exports read it, too.
+    It moves whole days (UTC). It may run while a recorder does, and be stopped at any time: each row is in the database
+    or in the archive. Run it again, from time to time, with the same folder. Several databases may share one. Reports
+    and exports read it, too.
     """
     from pulsoid_rec.recorder.archiving.access import only_run, spill_folder
     from pulsoid_rec.recorder.archiving.archive import archive as archive_days

@@ -46,9 +46,10 @@ def forget(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; list what would go.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Take members out of the recording, for good: database, archive, journal, logs and members file.
+    """Take members out of the recording and its archive, for good.
 
-    Afterwards every file is searched for their ids and names. What came of them until then does not come back from a
+    They go from the database, archive, journal, logs and members file; then every file is searched for their ids and
+    names. What came of them until then does not come back from a
     journal, an archive or an import; what comes later is new. A recorder may run meanwhile, and loses nothing.
     """
     from pulsoid_rec.recorder.archiving.access import only_run

@@ -48,11 +48,11 @@ def import_(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be imported, and write nothing.")] = False,
 ) -> None:
-    """Import a recording of another program, or an export, from a CSV or Parquet file, with its own times.
+    """Import a recording of another program from a CSV or Parquet file.
 
-    A file has a line for each reading, with columns for time, bpm and member, which are recognized by their usual
-    names and printed. Times are ISO 8601, or seconds since 1970 (or milliseconds,
-    microseconds, nanoseconds).
+    An export can be imported, too. Readings keep their own times. A file has a line for each reading, with columns for
+    time, bpm and member, which are recognized by their usual names and printed. Times are ISO 8601, or seconds since
+    1970 (or milliseconds, microseconds, nanoseconds).
 
     Lines that cannot be read are kept in rejected_messages, and the first of them are printed; the others are imported.
     Importing a file twice does no harm: duplicates are counted, and left out of all figures.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def recover(*, db: DbOption = DEFAULT_DB) -> None:
-    """Ingest what a crash left in the journal.
+    """Store what a crash left in the journal.
 
     `record` does this by itself when it starts; use this when there is nothing more to record. Segments that a running
     recorder is writing are not touched.

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from pulsoid_rec.recorder.simulator.simulator import Simulator, SimulatorConfig
 
 
-def run_simulator(config: "SimulatorConfig", *, shown_token: str, once: bool, tls: bool) -> None:
+def run_simulator(
+    config: "SimulatorConfig", *, shown_token: str, into: str | None = None, once: bool, tls: bool
+) -> None:
     """Serve until a signal, or with `once` until all is played; with `tls` by a certificate made for this run.
+
+    What is printed has the token, and `into`, the database to record it into, unless it is the default one.
 
     Raises `UsageError` if the port is not available, or trustme is not installed.
     """
@@ -37,12 +41,14 @@ def run_simulator(config: "SimulatorConfig", *, shown_token: str, once: bool, tl
             ssl_context, authority = stack.enter_context(make_certificate())
             config = replace(config, ssl_context=ssl_context)
         try:
-            run_in_trio(_serve, config, shown_token, once, authority)
+            run_in_trio(_serve, config, shown_token, into, once, authority)
         except OSError as error:
             raise _port_error(config.port, error) from None
 
 
-async def _serve(config: "SimulatorConfig", shown_token: str, once: bool, authority: "Path | None") -> None:
+async def _serve(
+    config: "SimulatorConfig", shown_token: str, into: str | None, once: bool, authority: "Path | None"
+) -> None:
     import signal
 
     import trio
@@ -52,7 +58,7 @@ async def _serve(config: "SimulatorConfig", shown_token: str, once: bool, author
     started_at = trio.current_time()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with open_simulator(config) as simulator:
-            print_lines(_format_start(simulator.url, config, shown_token, authority))
+            print_lines(_format_start(simulator.url, config, shown_token, into, authority))
             async with trio.open_nursery() as nursery:
                 if once:
                     nursery.start_soon(_cancel_when_played, simulator, nursery.cancel_scope)
@@ -66,7 +72,7 @@ async def _cancel_when_played(simulator: "Simulator", scope: "trio.CancelScope")
     scope.cancel()
 
 
-def _format_start(url: str, config: "SimulatorConfig", token: str, authority: "Path | None") -> str:
+def _format_start(url: str, config: "SimulatorConfig", token: str, into: str | None, authority: "Path | None") -> str:
     from pulsoid_rec.recorder.simulator.wire import Kind
 
     room = next(iter(config.rooms))
@@ -75,10 +81,11 @@ def _format_start(url: str, config: "SimulatorConfig", token: str, authority: "P
     stream = f"{url}/api/v2/data/rooms/{quote(room, safe='')}/real_time?kinds={','.join(Kind)}&access_token={token}"
     trust_by = "" if authority is None else f' --cacert "{authority}"'
     chosen = f"?room={quote(room, safe='')}" if len(config.rooms) > 1 else ""
+    database = "" if into is None else f" --db {into}"
     start = f"{_set('SSL_CERT_FILE', authority)}{_set('PULSOID_TOKEN', token)}pulsoid-rec record"
     return (
         f"Simulating a Pulsoid server at {url} until Ctrl-C. To record from it, run this in another terminal:\n\n"
-        f"    {start} {rooms} --server {url}\n\n"
+        f"    {start} {rooms} --server {url}{database}\n\n"
         "To see what it sends, and to change the room (--help lists what else can be sent to /control):\n\n"
         f'    {_set("NODE_EXTRA_CA_CERTS", authority)}npx wscat -c "{stream}"\n'
         f'    curl{trust_by} "{web}/control{chosen}" -H "Authorization: Bearer {token}" -d close:1012\n'

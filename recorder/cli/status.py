@@ -24,7 +24,7 @@ def status(
         Literal["table", "json"], typer.Option("--format", help="A table for people, or JSON for programs.")
     ] = "table",
 ) -> None:
-    """Show whether a recorder runs on a database, and whether all is well.
+    """Show whether a recorder runs, and whether all is well.
 
     It reads what each recorder writes about itself every two seconds, and never opens the database. The exit code is 0
     only if all is well: for cron, a game's launcher or systemd. It is 4 if something is wrong with the database, the
@@ -38,7 +38,8 @@ def status(
         _print_table(judged, db)
     troubles = [trouble for each in judged for trouble in each.troubles]
     if not any(each.is_recording for each in judged):
-        print_lines(f"pulsoid-rec: No recorder is running on {db}.")
+        missing = "" if judged or db.exists() else ", which does not exist: choose another with --db"
+        print_lines(f"pulsoid-rec: No recorder is running on {db}{missing}.")
         if not troubles:
             raise typer.Exit(ExitCode.REFUSED)
     if troubles:

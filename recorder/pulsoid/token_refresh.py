@@ -152,7 +152,7 @@ class TokenRefresh:
         if status in _REFUSED_STATUSES:
             self._log_once(
                 f"{issuer.authority} refused the refresh token in {self._credentials.place}, or the application "
-                f"in {CLIENT_ID_VARIABLE} and {CLIENT_SECRET_VARIABLE} ({status}). Put a new token there."
+                f"in {CLIENT_ID_VARIABLE} and {CLIENT_SECRET_VARIABLE} ({status}). {self._credentials.how_to_replace}"
             )
             return None
         if answer is None:

@@ -80,7 +80,7 @@ def report_of(
     member_events: Iterable[tuple[str, str, float]] = (),
     connection_events: Iterable[tuple[str, str, float]] = (),
     last_received: Iterable[tuple[str, float]] = (),
-    config_names: Mapping[str, str] | None = None,
+    known_names: Mapping[str, str] | None = None,
     definitions: Definitions | None = None,
 ) -> ReportData:
     """Make a report; events are (profile or connection, event, seconds since START), all of the room `room`."""
@@ -109,7 +109,7 @@ def report_of(
     return ReportData(
         generated_at=at(90_000),
         rooms=rooms or {room: room for room in found},
-        config_names={("room", id_): name for id_, name in (config_names or {}).items()},
+        known_names={("room", id_): name for id_, name in (known_names or {}).items()},
         sessions=sessions,
         summary=_summary(held, time_at_bpm, hr_max),
         time_at_bpm=time_at_bpm,

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from datetime import UTC, timedelta, timezone
 from itertools import pairwise
 from typing import Any
@@ -25,6 +26,7 @@ from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.season import MOST_SESSIONS, season_periods
 from pulsoid_rec.analysis.findings.session_view import SessionView, session_views
 from pulsoid_rec.analysis.metrics.definitions import Definitions
+from pulsoid_rec.analysis.metrics.phases import PLACED_MARKS
 
 Series = dict[str, list[tuple[float, int]]]
 
@@ -228,6 +230,24 @@ def test_the_time_nobody_recorded_is_shaded() -> None:
     view = view_of(report)
     begin = wall_ms(view.started_at, view)
     assert [{"from": begin + 100_000, "to": begin + 160_000}] in datasets(drawn_member(view, "a"))
+
+
+def test_labels_of_marks_that_would_overlap_are_written_in_one_line() -> None:
+    report = report_of(readings_of({"a": [(s, 80) for s in range(601)]}))
+    marks = pl.DataFrame(
+        [
+            ("room", 1, None, label, kind, START + timedelta(seconds=s), START + timedelta(seconds=s), f"m{s}", "cli")
+            for s, label, kind in ((100, "goal", "mark"), (102, "pause", "phase"), (111, "shout", "mark"))
+        ],
+        schema=PLACED_MARKS,
+        orient="row",
+    )
+    (rules,) = (
+        rows for rows in datasets(timeline(view_of(replace(report, marks=marks)))) if rows and "is_phase" in rows[0]
+    )
+    assert [rule["label"] for rule in rules] == ["goal, pause", "", "shout"]
+    assert [rule["at"] - rules[0]["at"] for rule in rules] == [0, 2000, 11_000]
+    assert [rule["is_phase"] for rule in rules] == [False, True, False]
 
 
 def test_bars_of_zones_add_up_to_what_was_observed() -> None:

@@ -129,4 +129,5 @@ def test_heart_rates_and_course_are_on_one_axis_of_time(has_course: bool) -> Non
     spec = chart.to_dict()
     assert len(spec["concat"]) == 1 + has_course
     assert {each["width"] for each in spec["concat"]} == {600}
+    assert ("Correlation of heart rates" in spec["description"]) == has_course
     vl_convert.vegalite_to_vega(spec)

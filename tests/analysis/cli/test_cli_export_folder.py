@@ -147,6 +147,7 @@ def test_nothing_selected_makes_no_folder_and_says_what_there_is(db: Path, tmp_p
         (("--format", "bids", "--excel"), "--excel is for CSV files"),
         (("--format", "fit", "--by-phase"), "--by-phase is for the summary"),
         (("--format", "bids", "--no-pseudonyms", "--shift-times"), "--no-pseudonyms contradicts --shift-times"),
+        (("--format", "bids", "--no-pseudonyms", "--pseudonyms"), "--no-pseudonyms contradicts --shift-times"),
         ((), "The format of out is unknown. Add --format csv, parquet, fit or bids"),
     ],
 )

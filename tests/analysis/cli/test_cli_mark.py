@@ -221,6 +221,16 @@ def test_reports_exports_and_notebooks_agree_on_phases(db: Path, tmp_path: Path)
         recording.only(phase="three")
 
 
+def test_a_mark_of_who_sent_no_reading_has_the_name_of_the_members_file(tmp_path: Path) -> None:
+    events = [["r1", "cy", "updated", '{"name": "cy-1234"}', at(0), at(0), "c1"]]
+    db = make_recording(
+        tmp_path / "a.duckdb", [reading(s, 80, "ann", delay_s=0) for s in range(60)], member_events=events
+    )
+    (tmp_path / "members.toml").write_text('[cy]\nname = "Cyd"\n', encoding="utf-8")
+    assert mark(db, "late", "--member", "cy", "--at", iso(30)).returncode == 0
+    assert "Marks: 18:00:30 Cyd: late." in run_here("report", "--db", db).stdout
+
+
 def test_the_table_for_people_shows_each_phase_and_the_marks(db: Path) -> None:
     phases(db, (20, "one"))
     mark(db, "goal \u202e", "--at", iso(30), "--member", "ann")

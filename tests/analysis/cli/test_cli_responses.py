@@ -45,7 +45,10 @@ def test_the_table_has_members_their_mean_the_p_and_what_it_does_not_show(db: Pa
     mean = re.search(r"^ Mean over members +(.*) +6 +0 +0$", done.stdout, re.MULTILINE)
     assert mean is not None
     assert [float(change) for change in mean[1].split()][2:4] == pytest.approx([8, 8], abs=1.1)
-    for text in ("<Bo>", "p = 0.0", "A response is no cause", "Seed: 0", "farthest from chance"):
+    tries = re.search(r"gave as much in (\d+) of 1,000 tries: p = (0\.\d{3})\.", " ".join(done.stdout.split()))
+    assert tries is not None
+    assert f"{(1 + int(tries[1])) / 1001:.3f}" == tries[2]
+    for text in ("<Bo>", "A response is no cause", "Seed: 0", "farthest from chance"):
         assert text in done.stdout
 
 
@@ -103,6 +106,13 @@ def test_what_is_wrong_is_one_sentence(db: Path, options: tuple[str, ...], messa
 def test_too_few_shifts_are_refused_in_a_notebook_too(db: Path) -> None:
     with pytest.raises(UsageError, match="too few"):
         pr.explore(db).responses("goal </script>", surrogates=10)
+
+
+def test_without_a_mark_that_can_be_used_only_the_reason_is_shown(db: Path) -> None:
+    shown = run_here("responses", "goal </script>", "--db", db, "--until", at(105).isoformat()).stdout
+    assert "No mark could be used: an interval and a test need at least 2." in shown
+    assert "2 windows of 2 left out" in shown
+    assert not re.search("Member|does not show|How it was computed", shown)
 
 
 def test_no_session_is_no_error(db: Path) -> None:

@@ -142,6 +142,7 @@ def test_too_short_a_time_is_told(db: Path) -> None:
     )
     assert done.returncode == 0
     assert "at least 5 min are needed" in done.stdout
+    assert not re.search("Before you trust|How it was computed", done.stdout)
 
 
 def test_nothing_that_matches_is_no_error_and_lists_what_exists(db: Path) -> None:
@@ -184,8 +185,15 @@ def test_the_page_has_figures_charts_and_method(db: Path, tmp_path: Path) -> Non
     assert [chart["id"] for chart in drawn["charts"]] == [
         f"s{i}-{kind}" for i in (0, 1) for kind in ("time", "course", "pairs")
     ]
-    for words in ("Session 2 of r1", "Nastase et al. 2019", "seed 0", "a common stimulus", "More alike than by chance"):
+    for words in (
+        "Session 2 of r1, 2026",
+        "Session 2: Over time",
+        "Nastase et al. 2019",
+        "seed 0",
+        "a common stimulus",
+    ):
         assert words in html, words
+    assert "More alike than by chance (p &lt; 0.05) by ISC." in html
 
 
 def test_a_notebook_has_the_same_figures(db: Path, figures: list[dict[str, object]]) -> None:

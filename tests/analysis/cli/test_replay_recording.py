@@ -186,4 +186,8 @@ def test_what_cannot_be_replayed_is_refused_in_one_line(database: Path, tmp_path
         done = run_here("simulate", *arguments, cwd=tmp_path)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert "--session is of a recording" in done.stderr
-    assert run_here("simulate", "--replay", "none.duckdb", cwd=tmp_path).returncode == 4
+    done = run_here("simulate", "--replay", "none.duckdb", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        4,
+        "pulsoid-rec: There is no none.duckdb. Choose another with --replay.\n",
+    )

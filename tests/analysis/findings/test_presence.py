@@ -233,7 +233,7 @@ def test_a_member_who_left_without_a_reading_goes_by_the_name_in_its_config() ->
     report = report_of(
         readings_of({"p0": steady(0, 300)}),
         member_events=[("0123456789", "removed", 20)],
-        config_names={"0123456789": "Kim"},
+        known_names={"0123456789": "Kim"},
     )
     assert texts(report) == ["Kim: left the room at 13:00:20"]
 

@@ -143,7 +143,9 @@ def test_json_is_an_array_with_an_object_a_run_and_instants_with_z(database: Pat
     held.release()
     empty = run_here("status", "--db", database.with_name("none.duckdb"), "--format", "json")
     assert (empty.returncode, empty.stdout) == (3, "[]\n")
-    assert empty.stderr.startswith("pulsoid-rec: No recorder is running on ")
+    assert re.fullmatch(
+        "pulsoid-rec: No recorder is running on .*, which does not exist: choose another with --db.\n", empty.stderr
+    )
 
 
 def test_a_recorder_that_does_not_respond_is_looked_at_twice(database: Path) -> None:

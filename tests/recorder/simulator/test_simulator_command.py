@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 import pytest
 import trio
 from command import PULSOID_REC, run_command, run_here
+from recordings import make_recording, reading
 from room_client import BEARER, closing, open_client, path, texts
 from trio_websocket import ConnectionRejected
 
@@ -114,6 +115,13 @@ async def test_replay_is_for_those_who_know_its_new_token_and_played_once_ends_a
         assert running.output.splitlines()[-1].startswith(
             "Played 600 readings and sent 600 messages over 1 connection (1 refused) in "
         )
+
+
+@pytest.mark.slow
+async def test_a_replay_is_not_to_be_recorded_into_the_recording_that_it_comes_from(tmp_path: Path) -> None:
+    recording = make_recording(tmp_path / "a.duckdb", [reading(second, 80) for second in range(3)])
+    async with simulate("--replay", str(recording)) as running:
+        assert " --db replayed.duckdb\n" in running.output
 
 
 ROOM_PATH = path("demo", kinds="room_updated")
