@@ -60,9 +60,14 @@ def write_fields(path: Path, fields: dict[str, Any], *, in_keyring: bool) -> Non
     before = _find_entry(path)
     if in_keyring:
         entry = system_keyring.other_entry(str(fields["server"]), before)
-        if not path.exists():  # so that `logout` finds the entry, should this process be killed once it is there
+        if is_new := not path.exists():  # so that `logout` finds the entry, if this process is killed once it is there
             _replace(path, {"server": fields["server"], "keyring": entry})
-        system_keyring.write(entry, msgspec.json.encode(fields).decode())
+        try:
+            system_keyring.write(entry, msgspec.json.encode(fields).decode())
+        except (OSError, UsageError):
+            if is_new:
+                path.unlink(missing_ok=True)
+            raise
         fields = {"server": fields["server"], "keyring": entry}
     _replace(path, fields)
     if before is not None:

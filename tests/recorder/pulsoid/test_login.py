@@ -16,6 +16,7 @@ import pytest
 import trio
 from file_keyring import FileKeyring
 from hostile_server import VALID, Visit, answer, open_hostile_server
+from keyring.errors import PasswordSetError
 from recording_run import FAST, running, until
 from simulator_control import ControlledSimulator, open_simulator
 
@@ -351,6 +352,31 @@ async def test_in_the_keyring_no_token_is_in_a_file_and_a_login_moves_between_bo
         await enter(server, in_keyring=True)
         assert found_in(folder, tokens_of(server)) == []
         assert len(json.loads(entries.read_text())) == 1
+
+
+async def test_a_first_entry_is_named_by_the_file_before_it_is_written_and_not_if_it_cannot_be(
+    entries: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = FileKeyring.set_password
+    named: list[str] = []
+
+    async with simulated() as server:
+
+        def note(self: FileKeyring, service: str, entry: str, text: str) -> None:
+            if not entry.endswith("test"):
+                named.append(saved(server)["keyring"])
+                assert entry == named[-1]
+                if len(named) == 1:
+                    raise PasswordSetError
+            write(self, service, entry, text)
+
+        monkeypatch.setattr(FileKeyring, "set_password", note)
+        with pytest.raises(StorageError, match="it refused to store the login, so the login was not saved"):
+            await enter(server, in_keyring=True)
+        assert not login_path(parse_server_url(server.url)).exists()
+        await enter(server, in_keyring=True)
+        assert len(named) == 2
+        assert "access_token" in entries.read_text()
 
 
 async def test_a_keyring_that_is_locked_lacking_or_without_the_login_is_one_clear_sentence(
