@@ -124,7 +124,7 @@ class Room:
         suspension = self.suspensions.look()
         stream: WatchedStream | None = None
         try:
-            token = self.refresh.read_token()
+            token = await self.refresh.read_token()
             stream = await open_stream(self.server_url, self.timings, self.limits, self.poller)
             end = await self._receive_all(stream, token)
         except UsageError as error:  # the token file or variable is no longer valid
@@ -151,7 +151,7 @@ class Room:
                 end = failed_attempt(error.reason, error.status, error.retry_after_s)
             else:
                 self._record_opened()
-                self.refresh.confirm(token)
+                nursery.start_soon(self.refresh.confirm, token)
                 suspension = self.suspensions.look()
                 stream.deliver_to(self._store, self._wait_for_space)
                 nursery.start_soon(self._stop_if_dead, websocket, stream, reader)

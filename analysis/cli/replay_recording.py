@@ -30,7 +30,7 @@ _ROWS = f"""
     SELECT '{_READING}' AS what, profile_id AS member, bpm, NULL AS text, occurred_at, {_PLAYED_AT} AS played_at
     FROM heart_rate WHERE room_id = $1 AND played_at BETWEEN $2 AND $3
     UNION ALL
-    SELECT event, profile_id, NULL, config::VARCHAR, occurred_at, {_PLAYED_AT} AS played_at
+    SELECT event, profile_id, NULL, coalesce(config::VARCHAR, '{{}}'), occurred_at, {_PLAYED_AT} AS played_at
     FROM member_events WHERE room_id = $1 AND played_at BETWEEN $4 AND $5
     UNION ALL
     SELECT '{_ROOM}', NULL, NULL, config::VARCHAR, occurred_at, {_PLAYED_AT} AS played_at
@@ -45,7 +45,7 @@ _STEPS = (
     f" FROM ({_ROWS}) ORDER BY played_us"
 )
 _EARLIER = f"""
-    SELECT profile_id AS member, arg_max(config::VARCHAR, received_at) AS config
+    SELECT profile_id AS member, arg_max(coalesce(config::VARCHAR, '{{}}'), received_at) AS config
     FROM member_events WHERE room_id = $1 AND {_PLAYED_AT} < $2
     GROUP BY profile_id HAVING arg_max(event, received_at) = '{_UPDATED}'
     UNION ALL

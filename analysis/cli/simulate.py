@@ -95,14 +95,14 @@ def simulate(
         ),
     ] = False,
     device: Annotated[
-        Literal["ask", "approve", "deny", "expire", "slow"],
+        Literal["ask", "approve", "deny", "expire", "slow"] | None,
         value_option(
             "MODE",
             "How `pulsoid-rec login` goes: ask, on the page that it shows; or by itself: approve, deny, expire, slow "
             "(approve, but ask to slow down first).",
-            True,
+            "ask, but no login with --replay: who can log in can read along",
         ),
-    ] = "ask",
+    ] = None,
     seed: Annotated[
         int, typer.Option(metavar="N", help="A number that other people and other faults follow from.")
     ] = 1,
@@ -168,7 +168,7 @@ def simulate(
         faults=parse_faults(fault or []),
         seed=seed,
         admits_pages=cors,
-        device_flow=DeviceFlow(device),
+        device_flow=None if replay is not None and device is None else DeviceFlow(device or "ask"),
     )
     # Readings that are replayed are not to be mixed with those they come from, which have the same room.
     into = "replayed.duckdb" if replay is not None and _is_recording(replay) else None

@@ -88,7 +88,7 @@ async def _log_in(server_url: "ServerUrl", client_id: str | None, in_keyring: bo
     known = None
     if path.exists():
         print_lines(f"You are logged in at {server_url.authority} already. A new login replaces that once it succeeds.")
-        known = _read_client_id(Credentials(path), server_url)
+        known = await _read_client_id(Credentials(path), server_url)
     validity = await log_in(server_url, _require_client_id(client_id or known), _show, in_keyring=in_keyring)
     profile, end = _describe(validity)
     print_lines(
@@ -99,8 +99,11 @@ async def _log_in(server_url: "ServerUrl", client_id: str | None, in_keyring: bo
         print_lines(f"But {TOKEN_VARIABLE} is set, and goes before it: unset that.")
 
 
-def _read_client_id(credentials: "Credentials", server_url: "ServerUrl") -> str | None:
+async def _read_client_id(credentials: "Credentials", server_url: "ServerUrl") -> str | None:
+    import trio
+
     try:
+        await trio.to_thread.run_sync(credentials.load, abandon_on_cancel=True)  # Ctrl-C works while a keyring waits
         return credentials.read(server_url).client_id
     except UsageError:  # it is replaced all the same
         return None
@@ -144,6 +147,8 @@ def _describe(validity: "Validity | None") -> tuple[str, str]:
 async def _check(server_url: "ServerUrl") -> None:
     from datetime import UTC, datetime
 
+    import trio
+
     from pulsoid_rec.recorder.contract.wording import format_list
     from pulsoid_rec.recorder.pulsoid.known_secrets import redact
     from pulsoid_rec.recorder.pulsoid.saved_login import find_credentials
@@ -151,6 +156,7 @@ async def _check(server_url: "ServerUrl") -> None:
     from pulsoid_rec.recorder.pulsoid.token_end import describe_end
 
     credentials = find_credentials(None, server_url)
+    await trio.to_thread.run_sync(credentials.load, abandon_on_cancel=True)  # Ctrl-C works while a keyring waits
     pair = credentials.read(server_url)
     try:
         validity = await check_token(server_url, pair.token, needs_scope=False)

@@ -75,29 +75,38 @@ def judge(database: Path, timings: Timings = DEFAULT_TIMINGS) -> list[Judged]:
 
 def _judge_run(run: Run, now: datetime, free_bytes: int, timings: Timings) -> Judged:
     note = run.note
-    silent_s = 0.0 if note is None else (now - note.written_at).total_seconds()
+    silent_s = 0.0 if run.last_alive_at is None else (now - run.last_alive_at).total_seconds()
+    old_s = 0.0 if note is None else (now - note.written_at).total_seconds()  # below 0: the clock was set back
     if not run.is_alive:
         state = "killed"
     elif note is None:
         state = "starting"
-    elif silent_s > timings.stale_status_s:
+    elif silent_s > timings.stale_status_s or old_s < -timings.stale_status_s:
         state = "unresponsive"
     else:
         state = "stopping" if note.is_ending else "recording"
+    is_current = state in _RESPONSIVE and old_s <= timings.stale_status_s
     own = _describe_state(state, run, now, silent_s)
     troubles = [] if own is None else [Trouble("recorder", None, own)]
+    if state in _RESPONSIVE and not is_current:
+        text = (
+            f"The recorder could not write its status for {format_duration(old_s)}, and perhaps not its journal: free "
+            "some space, or repair the folder."
+        )
+        troubles.append(Trouble("journal", None, text))
     if free_bytes < DEFAULT_LIMITS.low_disk_bytes:
         text = f"The disk is nearly full: {free_bytes // 10**6} MB are free."
         troubles.append(Trouble("disk", None, text))
-    if note is not None and state in _RESPONSIVE:  # what else a run wrote is true no longer
+    if note is not None and is_current:  # what else a run wrote is true no longer
         troubles += [trouble for trouble in note.troubles if trouble.kind != "disk"]
     known: dict[str, Any] = {}
     if note is not None:
-        known = {name: getattr(note, name) for name in _AS_WRITTEN} | {"last_alive_at": note.written_at}
-        if state not in _RESPONSIVE:  # its rooms are as they were
+        known = {name: getattr(note, name) for name in _AS_WRITTEN} | {"last_alive_at": run.last_alive_at}
+        if not is_current:  # who was heard when is true still
+            known |= {"database_behind_s": None, "database_error": None, "journal_bytes": None}
             known["rooms"] = [msgspec.structs.replace(room, state=UNKNOWN, why=None) for room in note.rooms]
         if not run.is_alive:
-            known |= {"last_alive_at": run.last_alive_at, "journal_bytes": run.left_bytes}
+            known["journal_bytes"] = run.left_bytes
     return Judged(
         run_id=run.run_id,
         state=state,
@@ -113,9 +122,10 @@ def _describe_state(state: str, run: Run, now: datetime, silent_s: float) -> str
     if note is None:
         return "A recorder has just started, or cannot write its status."
     if state == "unresponsive":
+        when = f"for {format_duration(silent_s)}" if silent_s > 0 else "since the clock was set back"
         return (
-            f"The recorder (process {note.pid}) has not responded for {format_duration(silent_s)}: it is stopped or "
-            "hangs, or cannot write its status."
+            f"The recorder (process {note.pid}) has not responded {when}: it is stopped or hangs, or its folder cannot "
+            "be written to."
         )
     if state == "killed":
         ago = format_duration(max((now - (run.last_alive_at or note.written_at)).total_seconds(), 0))

@@ -1,13 +1,16 @@
 """What a run of the recorder writes about itself, `RUN.status` beside its journal, and how others read it.
 
-It is replaced as a whole every two seconds, and never synced: after a power failure nobody needs it. A run that ends
+It is replaced as a whole every two seconds, and never synced: after a power failure nobody needs it. Where that fails,
+as on a full disk, the one before is marked with the time, so that others see that the run lives. A run that ends
 removes it; one that is there while nobody holds `RUN.lock` is of a run that was killed. It has no heart rates.
 """
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -25,6 +28,7 @@ from pulsoid_rec.recorder.disk.replace import open_replacement
 
 STORAGE = frozenset({"journal", "database", "disk"})
 """Kinds of trouble with what is on the disk."""
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _MOST_BYTES = 4 * 2**20  # of a note; a larger one is not one of ours
 
 
@@ -41,9 +45,9 @@ class RoomNote(msgspec.Struct, kw_only=True):
 
     room_id: str
     state: str
-    since: datetime
+    since: Instant
     why: str | None  # it is not live
-    last_reading_at: datetime | None
+    last_reading_at: Instant | None
     members: int
     reconnects: int
     deaf_s: float  # of the last hour of this run
@@ -55,7 +59,7 @@ class MemberNote(msgspec.Struct, kw_only=True):
     room_id: str | None  # None: expected, and not heard yet
     profile_id: str
     name: str | None
-    last_reading_at: datetime | None  # when it was received
+    last_reading_at: Instant | None  # when it was received
     lag_s: float | None
     expected: bool
 
@@ -65,8 +69,8 @@ class Note(msgspec.Struct, kw_only=True):
 
     run_id: str
     pid: int
-    started_at: datetime
-    written_at: datetime
+    started_at: Instant
+    written_at: Instant
     is_ending: bool
     rooms: list[RoomNote]
     members: list[MemberNote]
@@ -74,7 +78,7 @@ class Note(msgspec.Struct, kw_only=True):
     journal_bytes: int
     database_behind_s: float  # for how long the oldest row has waited to be in the database
     database_error: str | None
-    token_ends_at: datetime | None
+    token_ends_at: Instant | None
     troubles: list[Trouble]
 
 
@@ -90,9 +94,15 @@ class Run(msgspec.Struct, kw_only=True):
 
 
 def write_note(folder: Path, note: Note) -> None:
-    """Replace the note of a run; `OSError` if that cannot be done."""
-    with open_replacement(status_path(folder, note.run_id), sync=False) as new:
-        new.write_bytes(msgspec.json.encode(note))
+    """Replace the note of a run; `OSError` if that cannot be done, and the one before is marked with the time then."""
+    path = status_path(folder, note.run_id)
+    try:
+        with open_replacement(path, sync=False) as new:
+            new.write_bytes(msgspec.json.encode(note))
+    except OSError:
+        with suppress(OSError):
+            os.utime(path)
+        raise
 
 
 def read_note(path: Path) -> Note | None:
@@ -100,7 +110,7 @@ def read_note(path: Path) -> Note | None:
     try:
         with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
             return msgspec.json.decode(file.read(_MOST_BYTES), type=Note)
-    except (FileNotFoundError, msgspec.MsgspecError):
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
@@ -122,7 +132,8 @@ def _find_run(folder: Path, run_id: str) -> Run | None:
         rooms = _rooms_of(read_locked(lock))
         if note is None and not rooms:  # an import, or a mark that is being stored
             return None
-        return Run(run_id=run_id, is_alive=True, rooms=rooms, note=note)
+        alive_at = None if note is None else _latest(note.written_at, _marked_at(path))
+        return Run(run_id=run_id, is_alive=True, rooms=rooms, note=note, last_alive_at=alive_at)
     if note is None or not path.exists():  # it has ended in good order meanwhile
         return None
     left = [segment.stat() for segment in segment_paths(folder) if run_id_of(segment) == run_id]
@@ -134,6 +145,12 @@ def _find_run(folder: Path, run_id: str) -> Run | None:
         left_bytes=sum(each.st_size for each in left),
         last_alive_at=_latest(note.written_at, [each.st_mtime for each in left]),
     )
+
+
+def _marked_at(path: Path) -> list[float]:
+    with suppress(FileNotFoundError):
+        return [path.stat().st_mtime]
+    return []
 
 
 def _rooms_of(content: bytes) -> list[str]:

@@ -117,21 +117,24 @@ class OnTrouble:
 
     async def _run_to_end(self, text: str) -> int:
         options: dict[str, Any] = {} if os.name == "nt" else {"start_new_session": True}  # what it starts ends with it
-        done = await trio.run_process(
+        process = await trio.lowlevel.open_process(
             self._command.with_sentence(text),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            check=False,
             env=make_environment(text),
-            deliver_cancel=_end,
             **options,
         )
-        return done.returncode
+        try:
+            return await process.wait()
+        finally:
+            if process.returncode is None:
+                with trio.CancelScope(shield=True):
+                    await _end(process)
 
 
 async def _end(process: trio.Process) -> None:
-    """End a command, and what it has started, soon."""
+    """End a command, and what it has started, soon; one of another user's, as of sudo, is left to itself."""
     for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
         with contextlib.suppress(OSError):
             if os.name == "nt":

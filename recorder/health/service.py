@@ -7,6 +7,7 @@ reads too, and it is fed as that byte arrives there. Whatever stops the reading 
 
 import contextlib
 import os
+import re
 import socket
 from collections.abc import Mapping
 
@@ -79,5 +80,5 @@ def find_service(variables: Mapping[str, str] = os.environ) -> Service | None:
         return None
     is_for_us = variables.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
     microseconds = variables.get("WATCHDOG_USEC", "")
-    has_watchdog = is_for_us and microseconds.isdecimal() and int(microseconds) > 0
+    has_watchdog = is_for_us and re.fullmatch("[0-9]{1,15}", microseconds) and int(microseconds)
     return Service(address, int(microseconds) / 1e6 if has_watchdog else None)

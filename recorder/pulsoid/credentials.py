@@ -121,6 +121,11 @@ class Credentials:
         require_permitted(server_url, source, owner, allow_unencrypted=self.allow_unencrypted)
         return pair
 
+    def load(self) -> None:
+        """Read the entry of a keyring, which `read` then has at hand; raise as that. It may wait for the user."""
+        if self.token_file is not None and is_in_keyring(self.token_file):
+            read_fields(self.token_file)
+
     def write(self, changes: dict[str, Any]) -> None:
         """Change fields of a JSON file, remove those that become None, and keep the others.
 

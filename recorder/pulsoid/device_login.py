@@ -62,7 +62,7 @@ async def request_code(issuer: ServerUrl, client_id: str, timings: Timings = DEF
         status, answer = await post_form(issuer, issuer.device_path, form, timings)
     except CannotConnectError as error:
         raise RefusedError(f"Cannot log in: {error.reason}", "Check the network and --server.") from None
-    if status != HTTPStatus.OK or answer is None:
+    if status != HTTPStatus.OK or answer is None or _error_code(answer):
         raise _refusal(issuer, status, answer)
     code, user_code = answer.get("device_code"), answer.get("user_code")
     if not is_token(code) or not is_token(user_code) or len(user_code) > _CODE_CHARS:
@@ -72,9 +72,9 @@ async def request_code(issuer: ServerUrl, client_id: str, timings: Timings = DEF
     link = complete or answer.get("verification_uri")
     if not _is_safe(link, issuer) or redact(f"{link} {user_code}") != f"{link} {user_code}":
         raise _unusable(issuer, "no link that is safe to open")
-    interval_s = max(timings.shortest_login_poll_s, _seconds(answer.get("interval"), _INTERVAL_S))
+    asked_s = min(_LONGEST_INTERVAL_S, _seconds(answer.get("interval"), _INTERVAL_S))
     life_s = min(_LONGEST_LIFE_S, _seconds(answer.get("expires_in"), _LIFE_S))
-    return DeviceCode(code, user_code, str(link), bool(complete), interval_s, life_s)
+    return DeviceCode(code, user_code, str(link), bool(complete), max(asked_s, timings.shortest_login_poll_s), life_s)
 
 
 async def wait_for_token(
@@ -98,9 +98,9 @@ async def wait_for_token(
                 interval_s = min(interval_s * 2, _LONGEST_INTERVAL_S)
                 continue
             problem = ""
-            if status == HTTPStatus.OK and answer is not None:
-                return _check_tokens(issuer, answer)
-            error = _error_code(answer)
+            error = _error_code(answer)  # some servers send it with status 200
+            if status == HTTPStatus.OK and not error:
+                return _check_tokens(issuer, answer or {})
             if error == "slow_down" or status == HTTPStatus.TOO_MANY_REQUESTS:
                 interval_s += timings.login_slow_down_s
             elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:

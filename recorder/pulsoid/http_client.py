@@ -63,7 +63,7 @@ async def post_form(
     status, body = await request(server_url, "POST", path, headers, urlencode(form).encode(), timings=timings)
     try:
         return status, msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return status, None
 
 

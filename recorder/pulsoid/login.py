@@ -1,12 +1,14 @@
 """Log in to a server and out again: what is saved, and what the server is asked for.
 
-A new login replaces one before only when the server has said that its token is valid. A logout revokes first and
+A new login replaces one before only if the server did not refuse its token. A logout revokes first and
 removes then, so that no token stays valid that its user can no longer revoke.
 """
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+
+import trio
 
 from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.connection.websocket import CannotConnectError
@@ -38,7 +40,8 @@ async def log_in(
     require_private(server_url, "Give --server as wss://.")
     path = prepare_folder(server_url)  # before the user does anything for it
     if in_keyring:
-        system_keyring.require_usable(server_url.url)
+        # In a thread, so that Ctrl-C works while the system asks for it to be unlocked.
+        await trio.to_thread.run_sync(system_keyring.require_usable, server_url.url, abandon_on_cancel=True)
     issuer = refresh_server(server_url)
     device = await request_code(issuer, client_id, timings)
     show(device)
@@ -69,6 +72,7 @@ async def log_out(server_url: ServerUrl, *, force: bool = False, timings: Timing
         if was_there:
             try:
                 with suppress(system_keyring.NoEntryError):  # a logout was killed, or somebody removed it there
+                    await trio.to_thread.run_sync(Credentials(path).load, abandon_on_cancel=True)  # as above
                     await _revoke_all(server_url, Credentials(path).read(server_url), timings)
             except (RefusedError, UsageError) as error:
                 if not force:

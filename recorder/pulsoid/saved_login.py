@@ -11,19 +11,24 @@ from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 from pulsoid_rec.recorder.contract.owned_files import require_own_folder
 from pulsoid_rec.recorder.disk.sync import sync_folder
 from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE, Credentials
-from pulsoid_rec.recorder.pulsoid.token_file import write_fields
+from pulsoid_rec.recorder.pulsoid.token_file import require_no_link, write_fields
 
 
 def login_path(server_url: ServerUrl) -> Path:
     """Return where the login of a server is, or would be: a folder and a file that are the user's alone.
 
-    Raises `UsageError` if others may have put it there.
+    Raises `UsageError` if others may have put it there, or there is no such place.
     """
     from platformdirs import user_config_path  # noqa: PLC0415 - with a token in the variable nobody needs it
 
-    folder = user_config_path("pulsoid-rec", appauthor=False)
     try:
+        folder = user_config_path("pulsoid-rec", appauthor=False)
         require_own_folder(folder)
+    except RuntimeError:  # in a container, for one
+        raise UsageError(
+            "This user has no home folder, and so no folder of logins",
+            f"Set HOME; or give the token in {TOKEN_VARIABLE} or --token-file.",
+        ) from None
     except OSError as error:
         raise UsageError(f"The folder of logins {folder} is not used: {error.strerror}", "Correct that.") from None
     return folder / f"{re.sub(r'[^A-Za-z0-9.]+', '-', server_url.url)}.json"
@@ -39,6 +44,7 @@ def find_credentials(token_file: Path | None, server_url: ServerUrl, *, allow_un
 def prepare_folder(server_url: ServerUrl) -> Path:
     """Make the folder of logins, and return the path of a server's; `StorageError` if nothing can be written there."""
     path = login_path(server_url)
+    require_no_link(path)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         sync_folder(path.parent.parent)

@@ -16,6 +16,7 @@ from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.pulsoid.http_client import request
 
 SCOPE = "data:room:read"
+_LONGEST_LIFE_S = 1e9  # some 30 years
 
 _T = TypeVar("_T")
 
@@ -101,12 +102,13 @@ def _read_validity(valid: _Valid | None) -> Validity | None:
     profile_id = valid.profile_id if isinstance(valid.profile_id, str) else None
     ends_at = None
     with suppress(TypeError, ValueError, OverflowError):  # whatever it is, it is not a number of seconds
-        ends_at = datetime.now(UTC) + timedelta(seconds=float(valid.expires_in))
+        if abs(seconds := float(valid.expires_in)) < _LONGEST_LIFE_S:  # beyond that there may be no local time
+            ends_at = datetime.now(UTC) + timedelta(seconds=seconds)
     return Validity(valid.scopes, profile_id, ends_at)
 
 
 def _decode(body: bytes, kind: type[_T]) -> _T | None:
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None

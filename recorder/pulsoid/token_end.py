@@ -1,6 +1,7 @@
 """Warn a day before the token ends: once for each token, or once in a run if tokens are refreshed."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +11,7 @@ from pulsoid_rec.recorder.connection.server_url import ServerUrl
 from pulsoid_rec.recorder.contract.errors import RefusedError, UsageError
 from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.contract.wording import format_duration
-from pulsoid_rec.recorder.pulsoid.credentials import Credentials
+from pulsoid_rec.recorder.pulsoid.credentials import Credentials, TokenPair
 from pulsoid_rec.recorder.pulsoid.token_check import Validity, check_token
 
 WARN_BEFORE = timedelta(days=1)
@@ -21,11 +22,17 @@ log = logging.getLogger(__name__)
 class TokenEnd:
     """When the token ends that is in use, by the system's clock, which runs on while the machine sleeps."""
 
-    def __init__(self, server_url: ServerUrl, credentials: Credentials, timings: Timings) -> None:
+    def __init__(
+        self,
+        server_url: ServerUrl,
+        credentials: Credentials,
+        read: Callable[[], Awaitable[TokenPair]],
+        timings: Timings,
+    ) -> None:
         self.at: datetime | None = None  # None if it is not known
         self.is_refreshed = False  # whether it can be
         self._server_url = server_url
-        self._credentials = credentials
+        self._credentials, self._read = credentials, read
         self._timings = timings
         self._token = ""
         self._warned: set[str | bool] = set()  # tokens; True for all that are refreshed
@@ -42,7 +49,7 @@ class TokenEnd:
             await trio.sleep(self._timings.token_end_interval_s)
 
     async def _check(self) -> None:
-        pair = self._credentials.read(self._server_url)
+        pair = await self._read()
         if pair.token != self._token:
             validity = None
             with suppress(RefusedError):  # likewise

@@ -56,21 +56,32 @@ def write_fields(path: Path, fields: dict[str, Any], *, in_keyring: bool) -> Non
     Only one process at a time may do so. Raises `UsageError` if the file is a link, `OSError` if it, or the entry,
     cannot be written; what was there before is unchanged then.
     """
-    if path.is_symlink():
-        raise UsageError(
-            f"{path} is a symbolic link, and no token is written through one", "Give the file itself: --token-file."
-        )
+    require_no_link(path)
     before = _find_entry(path)
     if in_keyring:
         entry = system_keyring.other_entry(str(fields["server"]), before)
-        if not path.exists():  # so that `logout` finds the entry, should this process be killed once it is there
+        if is_new := not path.exists():  # so that `logout` finds the entry, if this process is killed once it is there
             _replace(path, {"server": fields["server"], "keyring": entry})
-        system_keyring.write(entry, msgspec.json.encode(fields).decode())
+        try:
+            system_keyring.write(entry, msgspec.json.encode(fields).decode())
+        except (OSError, UsageError):
+            if is_new:
+                path.unlink(missing_ok=True)
+            raise
         fields = {"server": fields["server"], "keyring": entry}
     _replace(path, fields)
     if before is not None:
         with suppress(OSError):  # the next change writes over it
             system_keyring.remove(before)
+
+
+def require_no_link(path: Path) -> None:
+    """Raise `UsageError` if a file is a link."""
+    if path.is_symlink():
+        raise UsageError(
+            f"{path} is a symbolic link, and no token is written through one",
+            "Remove it, or give the file itself: --token-file.",
+        )
 
 
 def change_fields(path: Path, changes: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import logging
 import math
 import os
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from pulsoid_rec.recorder.pulsoid.http_client import post_form
 from pulsoid_rec.recorder.pulsoid.known_secrets import add_secrets
 from pulsoid_rec.recorder.pulsoid.token_check import InvalidTokenError, check_token
 from pulsoid_rec.recorder.pulsoid.token_end import TokenEnd
+from pulsoid_rec.recorder.pulsoid.token_file import read_fields
 from pulsoid_rec.recorder.pulsoid.token_gate import refresh_server
 from pulsoid_rec.recorder.pulsoid.token_lock import TokenLockedError, token_lock, try_token_lock
 
@@ -51,31 +53,45 @@ class TokenRefresh:
         self._refreshed_at = -math.inf
         self._refused: set[str] = set()  # refresh tokens that the server refused
         self._logged: set[str] = set()  # since the last refresh
-        self.end = TokenEnd(server_url, credentials, timings)
+        self._limiter = trio.CapacityLimiter(2)  # its own, as a keyring that hangs can occupy all of trio's threads
+        self.end = TokenEnd(server_url, credentials, self.read_pair, timings)
 
-    def read_token(self) -> str:
-        """Read the token, which may have been replaced since; `UsageError` if there is none for this server."""
-        return self._credentials.read(self._server_url).token
+    async def read_pair(self) -> TokenPair:
+        """Read the tokens, which may have been replaced since; `UsageError` if there are none for this server.
 
-    def confirm(self, token: str) -> None:
+        A keyring is first read in a thread, since it may have to be unlocked, and rooms are recorded meanwhile.
+        """
+        await trio.to_thread.run_sync(self._credentials.load, abandon_on_cancel=True, limiter=self._limiter)
+        return self._credentials.read(self._server_url)
+
+    async def read_token(self) -> str:
+        """Read the token; raise as `read_pair`."""
+        return (await self.read_pair()).token
+
+    async def confirm(self, token: str) -> None:
         """Note that a token has worked, so that the pair before it is kept no longer."""
         with suppress(UsageError, OSError):  # then it is kept until the next connection
-            if self._credentials.read(self._server_url).previous and (lock := try_token_lock(self._file)):
-                try:
-                    if self.read_token() == token:
-                        self._credentials.write({"previous": None})
-                finally:
-                    lock.release()
+            if (await self.read_pair()).previous:
+                drop = partial(self._drop_previous, token)
+                await trio.to_thread.run_sync(drop, abandon_on_cancel=True, limiter=self._limiter)
+
+    def _drop_previous(self, token: str) -> None:
+        if lock := try_token_lock(self._file):  # held by this thread until it has written
+            try:
+                if read_fields(self._file).get("access_token") == token:
+                    self._credentials.write({"previous": None})
+            finally:
+                lock.release()
 
     async def check_or_replace(self) -> None:
         """Check the token, and replace an invalid one; `RefusedError` without a valid one, `UsageError` without any."""
-        token = self.read_token()
+        token = await self.read_token()
         try:
             self.end.note(token, await check_token(self._server_url, token, self._timings))
         except InvalidTokenError:
             if not await self.replace(token):
                 raise
-            token = self.read_token()
+            token = await self.read_token()
             self.end.note(token, await check_token(self._server_url, token, self._timings))
 
     async def replace(self, refused: str) -> bool:
@@ -85,12 +101,13 @@ class TokenRefresh:
         requested, cancellation waits until the answer is saved, for at most `refresh_timeout_s`.
         """
         try:
-            if self._is_replaced(refused):
+            pair = await self.read_pair()
+            if pair.token != refused:
                 return True
-            if not self._credentials.read(self._server_url).refresh_tokens:
+            if not pair.refresh_tokens:
                 return False
             async with token_lock(self._file, self._timings, self._report_wait):
-                return self._is_replaced(refused) or await self._refresh(refused)
+                return await self.read_token() != refused or await self._refresh(refused)
         except (CannotRefreshError, TokenLockedError) as error:
             self._log_once(f"Cannot refresh the token: {error}.")
         except UsageError as error:
@@ -100,15 +117,12 @@ class TokenRefresh:
             self._log_once(f"Cannot refresh the token: {self._credentials.place} cannot be replaced: {reason}.")
         return False
 
-    def _is_replaced(self, refused: str) -> bool:
-        return self.read_token() != refused
-
     async def _refresh(self, refused: str) -> bool:
         if trio.current_time() < self._refreshed_at + self._timings.refresh_interval_s:
             raise CannotRefreshError("the server refuses the one it has just issued")
-        pair = self._credentials.read(self._server_url)
+        pair = await self.read_pair()
         client = _read_client(pair.client_id)
-        self._credentials.write({"access_token": refused})  # no change: if this fails, no token is lost
+        await self._write({"access_token": refused})  # no change: if this fails, no token is lost
         for refresh_token in pair.refresh_tokens:  # that of the pair before only if the newer one is refused
             if refresh_token in self._refused:
                 continue
@@ -165,7 +179,7 @@ class TokenRefresh:
         add_secrets(*new.values())
         while new:
             try:
-                self._credentials.write({**new, "expires_in": answer.get("expires_in"), "previous": pair.as_previous()})
+                await self._write({**new, "expires_in": answer.get("expires_in"), "previous": pair.as_previous()})
                 break
             except OSError as error:
                 self._log_once(
@@ -176,6 +190,10 @@ class TokenRefresh:
         if "access_token" not in new:
             raise CannotRefreshError("the answer holds no access token, or what cannot be one")
         self._refreshed_at = trio.current_time()
+
+    async def _write(self, changes: dict[str, Any]) -> None:
+        """Write in a thread; cancellation waits for it, since the lock is released then."""
+        await trio.to_thread.run_sync(self._credentials.write, changes, limiter=self._limiter)
 
     @property
     def _file(self) -> Path:

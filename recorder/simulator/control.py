@@ -52,7 +52,7 @@ def _parse_body(request: Request) -> _Body:
     try:
         text = request.body.decode().strip("\r\n")
         body = msgspec.json.decode(text, type=_Body) if text.startswith("{") else _Body(text)
-    except (UnicodeDecodeError, msgspec.DecodeError) as error:
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
         raise UsageError(
             f"The body is no event: {error}", 'Send text such as remove:Ada, or JSON: {"event": "remove:Ada"}.'
         ) from None

@@ -14,6 +14,7 @@ GRAMMAR = (
 CUT_CODE = 1006  # stands for an end without a close frame
 _HINT = f"Write one of {GRAMMAR}."
 _LARGEST_BPM = 2**31 - 1  # what the table can hold
+_SPARE_DEPTH = 100
 
 
 class Event(NamedTuple):
@@ -49,7 +50,7 @@ def parse_event(text: str, time_s: float = 0.0) -> Event:
     try:
         text.encode()
         return Event(time_s, action, *_parse_arguments(action, rest if colon else None))
-    except ValueError as error:  # also what is no UTF-8, and what msgspec raises
+    except (ValueError, RecursionError) as error:  # also what is no UTF-8, and what msgspec raises
         raise UsageError(f"The event {text[:60]!r} {_describe(error)}", _HINT) from None
 
 
@@ -85,7 +86,7 @@ def _require_name(name: str) -> str:
 
 
 def _parse_bpm(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= _LARGEST_BPM):
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= _LARGEST_BPM):  # noqa: PLR2004 - digits
         raise ValueError(f"has {text[:20]!r} as heart rate, which is not a whole number")
     return int(text)
 
@@ -100,12 +101,13 @@ def _parse_code(text: str) -> int:
 
 def _parse_config(text: str) -> dict[str, Any]:
     config = msgspec.json.decode(text)
+    msgspec.json.decode(f"{'[' * _SPARE_DEPTH}{text}{']' * _SPARE_DEPTH}")  # messages have it deeper, from deeper calls
     if not isinstance(config, dict):
         raise ValueError("has a config that is not a JSON object")  # noqa: TRY004 - no type of ours
     return config
 
 
-def _describe(error: ValueError) -> str:
+def _describe(error: Exception) -> str:
     if isinstance(error, UnicodeEncodeError):
         return "is not UTF-8"
-    return f"has no valid JSON: {error}" if isinstance(error, msgspec.DecodeError) else str(error)
+    return f"has no valid JSON: {error}" if isinstance(error, msgspec.DecodeError | RecursionError) else str(error)

@@ -59,10 +59,10 @@ class _Login:
 class OAuth:
     """Begins logins, asks their users, and issues and revokes tokens."""
 
-    def __init__(self, tokens: Tokens, flow: DeviceFlow, scheme: str, life_s: float) -> None:
+    def __init__(self, tokens: Tokens, flow: DeviceFlow | None, scheme: str, life_s: float) -> None:
         self._tokens = tokens
         self._life_s = life_s  # of a token
-        self._flow = flow
+        self._flow = flow  # None: there are no logins
         self._scheme = scheme  # of the page: http or https
         self._logins: dict[str, tuple[str, _Login]] = {}  # by device code, with the user's code
 
@@ -101,6 +101,8 @@ class OAuth:
     def _begin(self, request: Request, form: dict[str, str], now_s: float) -> Response:
         if form.get("client_id") != self._tokens.application.client_id:
             return oauth_error(HTTPStatus.UNAUTHORIZED, "invalid_client")
+        if self._flow is None:
+            return oauth_error(HTTPStatus.BAD_REQUEST, "unauthorized_client")
         scopes = tuple(filter(None, form.get("scope", "").split(",")))
         if not scopes:
             return oauth_error(HTTPStatus.BAD_REQUEST, "invalid_scope")
@@ -142,7 +144,7 @@ class OAuth:
         if form.get("client_id") != self._tokens.application.client_id:
             return oauth_error(HTTPStatus.UNAUTHORIZED, "invalid_client")
         code = form.get("device_code", "")
-        if code not in self._logins:
+        if self._flow is None or code not in self._logins:
             return oauth_error(HTTPStatus.BAD_REQUEST, "invalid_grant")
         login = self._logins[code][1]
         script = _SCRIPTS[self._flow.mode]

@@ -13,6 +13,7 @@ import trio
 from pulsoid_rec.recorder.simulator.events import Event
 from pulsoid_rec.recorder.simulator.wire import Config
 
+_LONGEST_S = 1e12  # beyond the year 9999
 _MOST_AT_ONCE = 500  # readings between two waits for slow clients
 
 
@@ -54,7 +55,7 @@ class Play:
         if length_s >= self.length_s:
             return self
         readings = Readings(lambda: itertools.takewhile(lambda reading: reading.time_s < length_s, self.readings))
-        events = tuple(itertools.takewhile(lambda event: event.time_s < length_s, self.events))
+        events = itertools.takewhile(lambda event: event.time_s < length_s, self.events)  # there may be no end of them
         return replace(self, readings=readings, events=events, length_s=length_s)
 
 
@@ -65,7 +66,7 @@ def started_at(length_s: float, speed: float, now: datetime) -> datetime:
     sent; otherwise they begin now. A whole second, rounded down, so that no event lies in the future.
     """
     ahead_s = 0.0 if speed <= 1 else length_s - length_s / speed
-    return (now - timedelta(seconds=ahead_s)).replace(microsecond=0)
+    return _add(now, -ahead_s * 1e6).replace(microsecond=0)
 
 
 @dataclass(frozen=True)
@@ -89,16 +90,21 @@ class Clock:
         """Return the time at which a step occurs."""
         if step.occurred_us is None:
             # Frames have milliseconds; as integers they add up without rounding errors.
-            return self.start_at + timedelta(milliseconds=round(step.time_s * 1000))
-        try:
-            return self.start_at + timedelta(microseconds=step.occurred_us)
-        except OverflowError:  # beyond the year 9999 or 1, where a recording's clock was wrong by so much
-            return datetime.max.replace(tzinfo=UTC) if step.occurred_us > 0 else datetime.min.replace(tzinfo=UTC)
+            return _add(self.start_at, round(min(step.time_s, _LONGEST_S) * 1000) * 1000)
+        return _add(self.start_at, step.occurred_us)
 
     def now(self) -> datetime:
         """Return the time of the play."""
         elapsed_s = (trio.current_time() - self.started_s) * self.speed
-        return self.start_at + timedelta(milliseconds=math.floor(elapsed_s * 1000))
+        return _add(self.start_at, math.floor(min(elapsed_s, _LONGEST_S) * 1000) * 1000)
+
+
+def _add(at: datetime, microseconds: float) -> datetime:
+    """Return an instant so much later, in the years 1 to 9999: a recording's clock may have been wrong by any time."""
+    try:
+        return at + timedelta(microseconds=microseconds)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if microseconds > 0 else datetime.min.replace(tzinfo=UTC)
 
 
 def now() -> datetime:

@@ -52,7 +52,7 @@ class SimulatorConfig:
     rooms: Mapping[str, Play | None] = field(default_factory=lambda: {"demo": None})
     tokens: tuple[Token, ...] = (Token(DEMO_TOKEN, refresh_token=DEMO_REFRESH_TOKEN),)
     application: Application = DEMO_APPLICATION  # the client id and secret that renew tokens
-    device_flow: DeviceFlow = DEFAULT_DEVICE_FLOW  # how logins go
+    device_flow: DeviceFlow | None = DEFAULT_DEVICE_FLOW  # how logins go; None: there are none
     speed: float = 1.0  # seconds of a play in a second
     port: int = 0  # 0 for any free one
     ssl_context: ssl.SSLContext | None = None  # to serve `wss` with

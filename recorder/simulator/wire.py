@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -21,11 +22,14 @@ class Kind(StrEnum):
 
 
 class RecordedConfig(Mapping[str, Any]):
-    """A config that is sent word for word as it is in `text`, its JSON."""
+    """A config that is sent word for word as it is in `text`, its JSON; one that is no object has no values."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._values: dict[str, Any] = json.loads(text)
+        values = None
+        with suppress(RecursionError):
+            values = json.loads(text)
+        self._values: dict[str, Any] = values if isinstance(values, dict) else {}
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]

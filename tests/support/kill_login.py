@@ -99,10 +99,13 @@ class Trial:
         trio.run(work, self.url, "demo-client", lambda _: None)
 
     def refresh(self) -> None:
-        refresh = token_refresh.TokenRefresh(self.url, find_credentials(None, self.url), _QUICK)
-        with suppress(RefusedError):
-            trio.run(refresh.check_or_replace)
-            refresh.confirm(refresh.read_token())
+        async def work() -> None:
+            refresh = token_refresh.TokenRefresh(self.url, find_credentials(None, self.url), _QUICK)
+            with suppress(RefusedError):
+                await refresh.check_or_replace()
+                await refresh.confirm(await refresh.read_token())
+
+        trio.run(work)
 
     def log_out(self) -> None:
         trio.run(partial(login.log_out, self.url, timings=_QUICK))

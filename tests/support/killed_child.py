@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
 from types import FrameType
@@ -36,6 +37,7 @@ def in_child(
         return trace
 
     logging.disable()
+    threading.settrace(trace)
     sys.settrace(trace)
     try:
         work()

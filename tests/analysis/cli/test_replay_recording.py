@@ -20,6 +20,7 @@ from pulsoid_rec.recorder.pulsoid.credentials import TOKEN_VARIABLE
 from pulsoid_rec.recorder.simulator.play import Play
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
+from pulsoid_rec.recorder.simulator.wire import RecordedConfig
 
 ROOM = "gym"
 
@@ -157,6 +158,19 @@ def test_a_session_begins_with_those_who_were_there_and_what_comes_a_minute_befo
     assert [(event.action, event.time_s) for event in third.events] == [("update", 0.0)]
     assert dict(third.config or {}) == {"name": "Final"}
     assert [reading.time_s for reading in third.readings] == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("config", [None, "[1]", '{"a":' + "[" * 5000 + "]" * 5000 + "}"])
+def test_a_config_that_is_none_or_odd_is_played_and_has_no_name(config: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "a.duckdb"
+    members = [member("ada", "updated", config, second) for second in (-100.0, 1.0)]
+    make_recording(file, SESSION_1, member_events=members)
+    play = read_plays(file, (), None)[ROOM]
+    [event] = [event for event in play.events if event.action == "update"]
+    for config_of in (event.value, play.members["ada"]):
+        assert isinstance(config_of, RecordedConfig)
+        assert config_of.get("name") is None
+        assert config_of.text == (config or "{}")
 
 
 def test_imported_readings_are_played_as_they_occurred(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from pulsoid_rec.recorder.forgetting.forget import Forgetting
 from pulsoid_rec.recorder.forgetting.search import Finding
 from pulsoid_rec.recorder.health.attend import Attendant
 from pulsoid_rec.recorder.health.judge import Judged, judge
+from pulsoid_rec.recorder.health.note import Note, write_note
 from pulsoid_rec.recorder.health.on_trouble import Command
 from pulsoid_rec.recorder.recorder import Recorder
 from pulsoid_rec.recorder.simulator.tokens import DEMO_TOKEN
@@ -117,7 +118,17 @@ async def test_a_status_that_cannot_be_written_is_logged_once_and_recording_goes
     assert caplog.text.count("Cannot write the status of this run") == 1
 
 
-async def test_once_its_file_is_removed_a_recorder_lists_only_who_is_heard_since(database: Path) -> None:
+async def test_once_its_file_is_removed_a_recorder_lists_only_who_is_heard_since(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first: list[int] = []  # how many members are in a note when there is none before it
+
+    def keep(folder: Path, note: Note) -> None:
+        if not status_path(folder, note.run_id).exists():
+            first.append(len(note.members))
+        write_note(folder, note)
+
+    monkeypatch.setattr("pulsoid_rec.recorder.health.attend.write_note", keep)
     async with open_simulator() as simulator, attended(simulator, database) as recorder:
         path = status_path(journal_folder(database), recorder.options.run_id)
         await simulator.send_heart_rate("demo", "user-1", 84)
@@ -125,6 +136,7 @@ async def test_once_its_file_is_removed_a_recorder_lists_only_who_is_heard_since
         await until(lambda: [len(run.members) for run in judge(database)] == [2])
         path.unlink()
         await until(lambda: path.exists() and [len(run.members) for run in judge(database)] == [0])
+        assert first == [0, 0]
         await simulator.send_heart_rate("demo", "user-2", 85)
         await until(lambda: [each.profile_id for run in judge(database) for each in run.members] == ["user-2"])
 

@@ -1,6 +1,9 @@
 """What a run writes about itself, and how it is judged from outside, by its lock and what it wrote last."""
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from pulsoid_rec.recorder.contract.journal_files import journal_folder, lock_pat
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS
 from pulsoid_rec.recorder.disk.lock_file import LockFile
 from pulsoid_rec.recorder.health.judge import judge
-from pulsoid_rec.recorder.health.note import MemberNote, Note, RoomNote, Trouble, write_note
+from pulsoid_rec.recorder.health.note import MemberNote, Note, RoomNote, Trouble, read_note, write_note
 from pulsoid_rec.recorder.journal.journal import create_lock
 from pulsoid_rec.recorder.journal.segment import remove_stale_statuses
 
@@ -36,6 +39,14 @@ def note(run_id: str = "run", **changes: Any) -> Note:
     fields |= {"is_ending": False, "rooms": [room()], "members": [member()], "more_members": 0, "journal_bytes": 2048}
     fields |= {"database_behind_s": 0.0, "database_error": None, "token_ends_at": None, "troubles": []}
     return Note(run_id=run_id, **fields | changes)
+
+
+WRITTEN = msgspec.json.encode(note())
+ODD = [
+    WRITTEN.replace(b'"pid":', b'"new":' + b"[" * 30_000 + b"]" * 30_000 + b',"pid":'),
+    WRITTEN.replace(b"gym", b"\xff"),
+    WRITTEN.replace(b'Z"', b'"'),
+]
 
 
 @pytest.fixture
@@ -65,7 +76,9 @@ def test_a_run_records_while_its_lock_is_held_and_it_writes(database: Path) -> N
     assert states(database) == [("run", "recording")]
     write(database, note(is_ending=True))
     assert states(database) == [("run", "stopping")]
-    write(database, note(written_at=NOW - timedelta(seconds=DEFAULT_TIMINGS.stale_status_s + 1)))
+    write(database, note(written_at=NOW + timedelta(seconds=DEFAULT_TIMINGS.stale_status_s + 9)))
+    assert states(database) == [("run", "unresponsive")], "the clock was set back"
+    _silent(write(database, note()), DEFAULT_TIMINGS.stale_status_s + 1)
     assert states(database) == [("run", "unresponsive")]
     held.release()
     assert states(database) == [("run", "killed")]
@@ -93,7 +106,7 @@ def test_a_killed_run_was_last_alive_when_its_last_file_was_written_and_says_wha
     assert [each.state for each in killed.rooms] == ["unknown"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"run_id": "run"}', b"\xff" * 99])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"run_id": "run"}', b"\xff" * 99, *ODD])
 def test_a_note_that_is_none_is_as_if_it_was_not_there(database: Path, content: bytes) -> None:
     status_path(_made(journal_folder(database)), "run").write_bytes(content)
     assert states(database) == []
@@ -150,11 +163,43 @@ def test_json_is_an_array_with_an_object_a_run_and_instants_with_z(database: Pat
 
 def test_a_recorder_that_does_not_respond_is_looked_at_twice(database: Path) -> None:
     held = lock(database)
-    write(database, note(written_at=datetime.now(UTC) - timedelta(minutes=3)))
+    _silent(write(database, note()), 180)
     done = run_here("status", "--db", database)
     assert done.returncode == 3
     assert "has not responded for 3 min" in " ".join(done.stdout.split())
     held.release()
+
+
+@pytest.mark.skipif(os.name != "posix" or not os.path.exists("/dev/full"), reason="it stands for a full disk")  # noqa: PTH110
+def test_a_recorder_that_cannot_write_its_status_is_seen_to_live(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = lock(database)
+    _silent(write(database, note(troubles=[Trouble("member", "x", "It was so.")])), 180)
+    monkeypatch.setattr("pulsoid_rec.recorder.health.note.open_replacement", _open_full)
+    with pytest.raises(OSError, match="No space left"):
+        write(database, note())
+    [run] = judge(database)
+    assert (run.state, [each.state for each in run.rooms]) == ("recording", ["unknown"])
+    assert [trouble.kind for trouble in run.troubles] == ["journal"]
+    assert run.troubles[0].text.startswith("The recorder could not write its status for 3 min")
+    assert run_here("status", "--db", database).returncode == 4
+    held.release()
+
+
+@contextmanager
+def _open_full(_: Path, *, sync: bool) -> Iterator[Path]:
+    assert not sync
+    yield Path("/dev/full")
+
+
+def _silent(path: Path, seconds: float) -> None:
+    """Let a note be as if it had been written so long ago."""
+    at = datetime.now(UTC) - timedelta(seconds=seconds)
+    written = read_note(path)
+    assert written is not None
+    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(written, written_at=at)))
+    os.utime(path, (at.timestamp(), at.timestamp()))
 
 
 def test_a_journal_of_others_is_not_believed(database: Path) -> None:

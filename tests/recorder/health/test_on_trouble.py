@@ -66,6 +66,19 @@ async def test_what_comes_within_a_minute_is_said_at_once_and_of_much_the_rest_i
     assert second == f"{' '.join(f'No reading of {n}.' for n in range(1, 9))} And 2 more troubles."
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no setuid programs")
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # it is left
+async def test_one_that_this_user_may_not_end_holds_up_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "killpg", refuse)  # as for sudo
+    began_at = time.monotonic()
+    async with trio.open_nursery() as nursery:
+        OnTrouble(Command(f"{sys.executable} -c 'import time; time.sleep(4)'"), SOON).update([DISK], nursery)
+    assert time.monotonic() - began_at < 3
+
+
 async def test_one_that_hangs_or_fails_holds_up_nothing_and_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -71,6 +71,7 @@ def test_a_service_is_found_by_its_variables_and_anything_else_is_none() -> None
         ({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"}, None),
         ({"WATCHDOG_USEC": "0"}, None),
         ({"WATCHDOG_USEC": "x"}, None),
+        ({"WATCHDOG_USEC": "9" * 400}, None),
     ):
         service = find_service({"NOTIFY_SOCKET": "/nowhere", **variables})
         assert service is not None

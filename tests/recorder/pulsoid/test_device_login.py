@@ -78,6 +78,7 @@ async def test_without_the_link_that_has_the_code_the_other_is_shown_and_without
     assert (device.link, device.has_code) == (CODE["verification_uri"], False)
     assert (device.interval_s, device.life_s) == (5, 600)
     assert (await begin(CODE | {"interval": 0.001, "expires_in": 10**9})).life_s == 3600
+    assert [(await begin(CODE | {"interval": each})).interval_s for each in (10**9, 0, -1, "nan")] == [60, 5, 5, 5]
 
 
 @pytest.mark.process
@@ -140,6 +141,8 @@ def test_a_page_on_this_machine_is_only_that_of_a_server_on_this_machine() -> No
         (400, {"error_code": 7008, "error_message": "insufficient_scope"}, r"\(400, insufficient_scope\)"),
         (400, {"error": "\x1b[2J"}, r"refused the login \(400\)"),
         (200, b"<html>", r"refused the login \(200\)"),
+        (200, b'{"user_code":"\xff"}', r"refused the login \(200\)"),
+        (200, {"error": "invalid_client"}, "does not know this client id"),
         (302, b"", r"refused the login \(302\)"),
     ],
 )
@@ -158,6 +161,7 @@ async def test_a_login_that_cannot_begin_is_one_clear_sentence(status: int, cont
         (400, "invalid_grant", "no longer accepts the code"),
         (401, "invalid_client", "does not know this client id"),
         (418, "teapot", r"refused the login \(418, teapot\)"),
+        (200, "access_denied", "Access was denied"),
     ],
 )
 async def test_a_refusal_while_waiting_ends_it(status: int, error: str, words: str) -> None:
@@ -169,7 +173,7 @@ async def test_a_refusal_while_waiting_ends_it(status: int, error: str, words: s
 async def test_pending_waits_slow_down_waits_longer_and_faults_are_asked_again() -> None:
     pair = {"access_token": "access-token-1", "refresh_token": "refresh-token-1", "expires_in": 60, "other": 1}
     pending = says(400, {"error": "authorization_pending"})
-    got, server = await wait(pending, says(400, {"error": "slow_down"}), pending, says(503, b""), b"", says(200, pair))
+    got, server = await wait(pending, says(200, {"error": "slow_down"}), pending, says(503, b""), b"", says(200, pair))
     assert got == {"access_token": "access-token-1", "refresh_token": "refresh-token-1", "expires_in": 60}
     waited = [later - earlier for earlier, later in zip(server.visited_at, server.visited_at[1:], strict=False)]
     assert len(waited) == 5
@@ -188,9 +192,16 @@ async def test_a_code_that_nobody_answers_expires_and_the_last_fault_is_named() 
 @pytest.mark.process
 @pytest.mark.parametrize(
     "content",
-    [{}, {"access_token": ""}, {"access_token": "a b"}, {"access_token": "a\r\nX-Evil: 1"}, {"access_token": 1}],
+    [
+        b"<html>",
+        {},
+        {"access_token": ""},
+        {"access_token": "a b"},
+        {"access_token": "a\r\nX-Evil: 1"},
+        {"access_token": 1},
+    ],
 )
-async def test_an_answer_without_what_can_be_a_token_is_refused(content: dict[str, Any]) -> None:
+async def test_an_answer_without_what_can_be_a_token_is_refused(content: Any) -> None:
     with pytest.raises(RefusedError, match="no access token, or what cannot be one") as error:
         await wait(says(200, content))
     assert "Evil" not in str(error.value)

@@ -5,6 +5,7 @@ import logging
 import os
 import stat
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,13 @@ import pytest
 import trio
 from file_keyring import FileKeyring
 from hostile_server import VALID, Visit, answer, open_hostile_server
+from keyring.errors import PasswordSetError
 from recording_run import FAST, running, until
 from simulator_control import ControlledSimulator, open_simulator
 
 from pulsoid_rec.recorder.connection.server_url import parse_server_url
 from pulsoid_rec.recorder.contract.errors import RefusedError, StorageError, UsageError
+from pulsoid_rec.recorder.contract.timings import Timings
 from pulsoid_rec.recorder.pulsoid import login as login_module
 from pulsoid_rec.recorder.pulsoid import system_keyring
 from pulsoid_rec.recorder.pulsoid.device_login import DeviceCode
@@ -80,9 +83,9 @@ def saved(server: ControlledSimulator) -> dict[str, Any]:
     return found
 
 
-def make_recorder(server: ControlledSimulator, database: Path) -> Recorder:
+def make_recorder(server: ControlledSimulator, database: Path, timings: Timings = QUICK) -> Recorder:
     url = parse_server_url(server.url)
-    return Recorder(Options(("demo",), database, url, find_credentials(None, url), KINDS), timings=QUICK)
+    return Recorder(Options(("demo",), database, url, find_credentials(None, url), KINDS), timings=timings)
 
 
 def tokens_of(server: ControlledSimulator) -> list[str]:
@@ -351,6 +354,31 @@ async def test_in_the_keyring_no_token_is_in_a_file_and_a_login_moves_between_bo
         assert len(json.loads(entries.read_text())) == 1
 
 
+async def test_a_first_entry_is_named_by_the_file_before_it_is_written_and_not_if_it_cannot_be(
+    entries: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = FileKeyring.set_password
+    named: list[str] = []
+
+    async with simulated() as server:
+
+        def note(self: FileKeyring, service: str, entry: str, text: str) -> None:
+            if not entry.endswith("test"):
+                named.append(saved(server)["keyring"])
+                assert entry == named[-1]
+                if len(named) == 1:
+                    raise PasswordSetError
+            write(self, service, entry, text)
+
+        monkeypatch.setattr(FileKeyring, "set_password", note)
+        with pytest.raises(StorageError, match="it refused to store the login, so the login was not saved"):
+            await enter(server, in_keyring=True)
+        assert not login_path(parse_server_url(server.url)).exists()
+        await enter(server, in_keyring=True)
+        assert len(named) == 2
+        assert "access_token" in entries.read_text()
+
+
 async def test_a_keyring_that_is_locked_lacking_or_without_the_login_is_one_clear_sentence(
     folder: Path, entries: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -385,6 +413,50 @@ async def test_a_keyring_that_is_locked_lacking_or_without_the_login_is_one_clea
             credentials.read(url)
         assert await leave(server) == ""
     assert not folder.exists()
+
+
+async def test_while_a_keyring_hangs_messages_are_received_and_the_end_comes_in_time(
+    tmp_path: Path, entries: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs, released = threading.Event(), threading.Event()
+
+    def hang(*_: object) -> None:
+        hangs.set()
+        released.wait(10)
+
+    async with simulated() as server:
+        await enter(server, in_keyring=True)
+        recorder = make_recorder(server, tmp_path / "a.duckdb", replace(QUICK, token_end_interval_s=0.05))
+        status = recorder.rooms[0].status
+        with trio.fail_after(8):
+            async with running(recorder):
+                await until(lambda: server.connected("demo") == 1)
+                monkeypatch.setattr(FileKeyring, "get_password", hang)
+                os.utime(login_path(parse_server_url(server.url)), ns=(0, 0))  # as if there were a new login
+                await until(hangs.is_set)
+                await server.update_room("demo", {"name": "Final"})
+                await until(lambda: status.messages == 1)
+                await server.drop_connections()  # now the room waits for the keyring
+                await until(lambda: server.connected("demo") == 0)
+        assert not released.is_set()
+        released.set()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has a home folder, and links only for administrators")
+async def test_where_a_login_cannot_be_saved_for_long_nobody_is_asked_for_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with simulated() as server:
+        url = parse_server_url(server.url)
+        folder.mkdir(parents=True)
+        login_path(url).symlink_to(folder / "elsewhere")
+        with pytest.raises(UsageError, match=r"is a symbolic link, and no token is written through one\. Remove it"):
+            await log_in(url, "an-id", lambda _: pytest.fail("asked"), timings=QUICK)
+        monkeypatch.delenv("XDG_CONFIG_HOME")
+        monkeypatch.delenv("HOME", raising=False)
+        monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # as of a user in a container
+        with pytest.raises(UsageError, match=r"no home folder, and so no folder of logins\. Set HOME"):
+            find_credentials(None, url)
 
 
 async def test_a_file_cannot_send_an_entry_of_the_keyring_to_another_server(tmp_path: Path, entries: Path) -> None:

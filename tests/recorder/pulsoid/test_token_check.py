@@ -42,6 +42,7 @@ def error(code: int) -> bytes:
         (401, b"", "The server refused the token (401)", True),
         (401, b"<html>", "The server refused the token (401)", True),
         (401, b'{"error_code":"x"}', "The server refused the token (401)", True),
+        (401, b'{"error_code":"\xff"}', "The server refused the token (401)", True),
         (401, b'{"error_code":' + b"[" * 5000, "The server refused the token (401)", True),
         (200, b'{"scopes":["data:heart_rate:read"],"expires_in":5}', "The token lacks the scope data:room:read", False),
         (200, b'{"scopes":[]}', "The token lacks the scope data:room:read", False),

@@ -69,7 +69,7 @@ async def test_a_token_that_is_refreshed_is_mentioned_and_one_with_days_left_is_
     assert "ends on" not in caplog.text
 
 
-@pytest.mark.parametrize("says", ["null", '"soon"', "[]", "1e999", "1e30", "-1e30"])
+@pytest.mark.parametrize("says", ["null", '"soon"', "[]", "1e999", "1e30", "-1e30", "-6e10", "2e11"])
 async def test_an_end_that_is_no_number_of_seconds_is_not_known(says: str) -> None:
     body = f'{{"scopes": ["data:room:read"], "expires_in": {says}, "profile_id": 7}}'.encode()
 

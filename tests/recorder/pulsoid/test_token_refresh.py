@@ -411,12 +411,12 @@ async def test_a_pair_that_another_process_replaces_meanwhile_is_not_touched(fil
     refresh = TokenRefresh(parse_server_url("wss://dev.pulsoid.net"), Credentials(file))
     _with(file, previous=OLD)
     lock = LockFile(file.with_name(f".{file.name}.lock"))
-    refresh.confirm(DEMO_TOKEN)
+    await refresh.confirm(DEMO_TOKEN)
     assert content(file)["previous"] == OLD
     lock.release()
-    refresh.confirm("another")
+    await refresh.confirm("another")
     assert content(file)["previous"] == OLD
-    refresh.confirm(DEMO_TOKEN)
+    await refresh.confirm(DEMO_TOKEN)
     assert "previous" not in content(file)
 
 

@@ -49,6 +49,12 @@ async def poll(server: ControlledSimulator, device: dict[str, Any]) -> tuple[int
     return await post(server, TOKEN, grant_type=grant, device_code=device["device_code"], **CLIENT)
 
 
+async def test_without_logins_none_begins_and_none_goes_on() -> None:
+    async with open_simulator(SimulatorConfig(device_flow=None)) as server:
+        assert await post(server, DEVICE, **CLIENT, scope="data:room:read") == (400, {"error": "unauthorized_client"})
+        assert await poll(server, {"device_code": "a-code"}) == (400, {"error": "invalid_grant"})
+
+
 @pytest.mark.parametrize(("given", "polled"), [("allow", 200), ("deny", 400)])
 async def test_its_page_shows_the_code_and_the_answer_given_there_counts_once(given: str, polled: int) -> None:
     async with open_simulator() as server:

@@ -100,6 +100,8 @@ async def test_replay_is_for_those_who_know_its_new_token_and_played_once_ends_a
         token = shown[1] or shown[2]
         assert token != DEMO_TOKEN
         assert await renew(running.port) == 400
+        login = urlencode({"client_id": DEMO_APPLICATION.client_id, "scope": "data:room:read"})
+        assert (await request(running.port, "POST", "/oauth2/device_authorization", login))[0] == 400
         with pytest.raises(ConnectionRejected):
             async with open_client(running.port, path("gym"), BEARER):
                 pass

@@ -53,6 +53,8 @@ async def test_of_several_rooms_one_has_to_be_named() -> None:
         ('{"event": 1}', "The body is no event"),
         ('{"evnt": "join:Zoe"}', "The body is no event: Object contains unknown field `evnt`."),
         ('{"event": "join:Zoe"', "The body is no event"),
+        (f'{{"event": {"[" * 30_000}', "The body is no event"),
+        (f'room:{{"x": {"[" * 30_000}', "The event 'room:"),
     ],
 )
 async def test_a_mistake_is_answered_with_one_sentence(body: str, words: str) -> None:

@@ -56,6 +56,8 @@ def test_each_event_is_parsed(text: str, event: Event) -> None:
         ("1:bpm:Ada:-1", "has '-1' as heart rate"),
         ("1:bpm:Ada:2147483648", "as heart rate"),
         ("1:bpm:Ada:²", "as heart rate"),
+        ("1:bpm:Ada:" + "9" * 5000, "as heart rate"),
+        (f'1:room:{{"x":{"[" * 950}{"]" * 950}}}', "has no valid JSON"),
         ("1:close:", "has no close code"),
         ("1:close:999", "has no close code"),
         ("1:close:1005", "has no close code"),

@@ -1,6 +1,7 @@
 """Replays: what a file must be, and that every reading of it is played once, when it is due."""
 
 import csv
+import itertools
 import json
 import math
 from collections import Counter
@@ -146,7 +147,7 @@ def test_a_column_has_events_and_who_joins_first_is_no_member_before(tmp_path: P
         (10, "Ada", 70),
     ]
     assert (set(play.members), play.length_s, play.holes) == ({"Ada", "Bob"}, 28.0, 1)
-    assert play.first(9.5).events == play.events[:1]
+    assert tuple(play.first(9.5).events) == play.events[:1]
 
 
 # By the clock
@@ -166,6 +167,17 @@ def test_last_event_carries_about_the_time_at_which_it_is_sent_and_none_the_futu
     assert began.microsecond == 0
     if speed >= 1:
         assert last_sent_at - last_at < timedelta(seconds=1.001)
+
+
+async def test_a_play_of_any_length_and_speed_has_times_and_of_endless_events_no_more_are_made(
+    autojump_clock: MockClock,
+) -> None:
+    play = Play({}, (), math.inf, events=(Event(float(n), "binary") for n in itertools.count())).first(1e308)
+    clock = Clock.start(play.length_s, 1e300)
+    assert clock.start_at.year == 1
+    await trio.sleep(1)
+    assert [at.year for at in (clock.at(next(iter(play.events))), clock.now())] == [1, 9999]
+    assert clock.at(Reading(1e308, "id-a", 70)).year == 9999
 
 
 @pytest.mark.parametrize("speed", [0.5, 1.0, 60.0, 3600.0])

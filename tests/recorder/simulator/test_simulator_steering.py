@@ -10,7 +10,7 @@ from simulator_control import ControlledSimulator, open_simulator
 from trio_websocket import WebSocketConnection
 
 from pulsoid_rec.recorder.contract.errors import UsageError
-from pulsoid_rec.recorder.simulator.events import parse_event, parse_timed_event
+from pulsoid_rec.recorder.simulator.events import Event, parse_event, parse_timed_event
 from pulsoid_rec.recorder.simulator.people import play_people
 from pulsoid_rec.recorder.simulator.play import Play, Reading
 from pulsoid_rec.recorder.simulator.simulator import SimulatorConfig
@@ -45,6 +45,17 @@ async def test_members_are_changed_by_name_and_come_back_as_they_were() -> None:
         configs = [renamed, None, renamed, None, renamed, bare, None, bare, bare]
         expected = [removed if config is None else {**removed, "config": config} for config in configs]
         assert await payloads(websocket, 9) == expected
+
+
+async def test_a_member_who_is_heard_again_after_a_removal_is_sent_again() -> None:
+    async with open_simulator(with_ada()) as simulator, connect(simulator) as websocket:
+        let(simulator, "bpm:Ada:72")
+        room = simulator.server.rooms["demo"]
+        apply_event(room, Event(0, "leave", "id-a"), AT)  # as in a recording
+        apply_event(room, Event(0, "admit", "id-a", ADA), AT)
+        let(simulator, "bpm:Ada:73")
+        kinds = [message["kind"].removeprefix("room_") for message in await messages(websocket, 6)]
+        assert kinds == ["updated", "member_updated", "heart_rate", "member_removed", "member_updated", "heart_rate"]
 
 
 async def test_a_member_sent_by_an_event_is_not_sent_again_with_the_first_reading() -> None:
