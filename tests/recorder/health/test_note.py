@@ -76,7 +76,7 @@ def test_a_run_records_while_its_lock_is_held_and_it_writes(database: Path) -> N
     assert states(database) == [("run", "recording")]
     write(database, note(is_ending=True))
     assert states(database) == [("run", "stopping")]
-    write(database, note(written_at=NOW + timedelta(seconds=DEFAULT_TIMINGS.stale_status_s + 9)))
+    write(database, note(written_at=datetime.now(UTC) + timedelta(seconds=DEFAULT_TIMINGS.stale_status_s + 9)))
     assert states(database) == [("run", "unresponsive")], "the clock was set back"
     _silent(write(database, note()), DEFAULT_TIMINGS.stale_status_s + 1)
     assert states(database) == [("run", "unresponsive")]
