@@ -5,8 +5,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import get_args
 
-import numpy as np
-
 from pulsoid_rec.analysis.group.cross_correlation import WCC, WCC_ABSOLUTE, measure_wcc
 from pulsoid_rec.analysis.group.detrend import NOTES
 from pulsoid_rec.analysis.group.eigenvalue import EIGENVALUE, measure_eigenvalue
@@ -14,7 +12,12 @@ from pulsoid_rec.analysis.group.isc import ISC, measure_isc
 from pulsoid_rec.analysis.group.pseudo_groups import compare_with_pseudo_groups
 from pulsoid_rec.analysis.group.recurrence import MDRQA, measure_mdrqa
 from pulsoid_rec.analysis.group.session_grid import SessionGrid
-from pulsoid_rec.analysis.group.surrogates import MAX_SURROGATES, MIN_SURROGATES
+from pulsoid_rec.analysis.group.surrogates import (
+    MAX_DRAWN,
+    MAX_ORDERED,
+    MAX_SURROGATES,
+    MIN_SURROGATES,
+)
 from pulsoid_rec.analysis.group.synchrony import (
     LeftOut,
     MeasureName,
@@ -28,6 +31,7 @@ from pulsoid_rec.analysis.group.windows import (
     WINDOW_S,
     Sample,
     cut_windows,
+    never_changes,
     share_observed,
     too_short,
 )
@@ -112,12 +116,11 @@ def measure_together(
 
 def _left_out(grid: SessionGrid, min_presence: float) -> dict[int, LeftOut]:
     found = {}
-    share = share_observed(grid.bpm)
+    share, constant = share_observed(grid.bpm), never_changes(grid.bpm)
     for i, (profile_id, name) in enumerate(zip(grid.profile_ids, grid.names, strict=True)):
-        known = grid.bpm[~np.isnan(grid.bpm[:, i]), i]
         if share[i] < min_presence:
             reason = f"observed in {math.floor(100 * share[i])} % of the session, less than {100 * min_presence:g} %"
-        elif len(known) and known.min() == known.max():
+        elif constant[i]:
             reason = "the heart rate does not change in the whole session"
         else:
             continue
@@ -153,4 +156,6 @@ def _reason(sample: Sample) -> str | None:
     if len(sample.names) < 2:  # noqa: PLR2004 - two are together
         return "Fewer than two members were observed for long enough."
     windows = len(sample.windows.starts_s)
+    if windows > MAX_ORDERED or windows * len(sample.names) * sample.surrogates > MAX_DRAWN:
+        return "These are too many minutes, members and surrogates for memory. Choose a range of time, or fewer."
     return too_short(windows, "have every member observed") if windows < MIN_WINDOWS else None
