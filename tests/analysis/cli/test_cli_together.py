@@ -122,7 +122,7 @@ def test_the_table_fits_a_narrow_terminal_and_says_what_it_does_not_show(db: Pat
     for label in LABELS.values():
         assert re.search(rf"{re.escape(label)} +\d\.\d{{3}} +-?\d\.\d{{3}} +\d\.\d{{3}} +\d+\.\d +0\.00\d", text), label
     assert "3 members compared over 7 min" in text
-    assert "Most alike, by ISC: " in text
+    assert " pairs, by ISC: " in text
     assert "a common stimulus" in text
     assert "1,000 surrogates, seed 0" in text
 
