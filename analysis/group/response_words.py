@@ -25,8 +25,8 @@ LIMITS = (
     ),
     (
         "Shifted marks lose their place in the session. Where marks gather in a part in which hearts rise or fall "
-        "anyway (a warm-up, a tense end), p is too small: in trials without any response it was below 0.05 in 24 to "
-        "30 % of sessions instead of 5 %. Choose a range of time over which marks are spread."
+        "anyway (a warm-up, a tense end), p is too small: in trials without any response it was below 0.05 in up "
+        "to 38 % of sessions instead of 5 %. Choose a range of time over which marks are spread."
     ),
 )
 """What a result does not show."""

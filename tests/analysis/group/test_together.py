@@ -54,6 +54,10 @@ def test_what_cannot_be_compared_is_null_with_its_reason() -> None:
         assert set(reasons(alone, "abc"[: alone.shape[1]]).values()) == {two}
     short = "Only 4.5 min have every member observed; at least 5 min are needed."
     assert set(reasons(drawn_bpm(1, 2, 341, missing=0), "ab").values()) == {short}
+    sparse = drawn_bpm(1, 3, 900, missing=0)
+    sparse[np.arange(900) % 9 > 5, 1] = np.nan  # a sensor that reports every 9 s
+    only = "Only 0 min have every member observed; at least 5 min are needed."
+    assert set(reasons(sparse, "abc").values()) == {f"{only} b alone has 0 min: compare the others without."}
 
 
 def test_a_member_who_does_not_vary_where_the_others_are_is_undefined_and_no_zero() -> None:
