@@ -24,8 +24,8 @@ MDRQA = MeasureResult(
     title="Multidimensional recurrence (MdRQA)",
     method="A state of the group is the means over 5 s of the heart rates of all members, each scaled to mean 0 and "
     "variance 1. Two states recur if they are nearer than a radius, chosen once so that 5 % do so by chance. The share "
-    "of pairs of states that do is tested; lines show how recurrences follow each other (Wallot et al. 2016; Marwan "
-    f"et al. 2007). By chance: {SHIFTS}.",
+    "of pairs of states that do is tested; lines show how recurrences follow each other, also over windows that were "
+    f"dropped (Wallot et al. 2016; Marwan et al. 2007). By chance: {SHIFTS}.",
     range="Recurrence from 0 to 1; above that of chance the group as a whole comes back to fewer states than its "
     "members would apart.",
 )
