@@ -18,6 +18,8 @@ RECURRENCE = 0.05
 MAX_STATES = 2880
 """Most states: four hours. Time and memory grow with their square."""
 _FOR_RADIUS = 20
+_ONE_THREAD = 250_000
+"""Multiplications of a product of matrices that OpenBLAS does without threads: they would mostly wait for each other."""
 
 MDRQA = MeasureResult(
     measure="mdrqa",
@@ -76,13 +78,15 @@ def recurrences(states: FloatArray, radius: float) -> tuple[IntArray, IntArray]:
     left = np.vstack([-2 * states, square, np.ones_like(square)])
     right = np.vstack([states, np.ones_like(square), square])  # left.T @ right is the square of each distance
     rows, columns = [], []
-    count, block = states.shape[1], 256
-    for first in range(0, count, block):
+    first, count = 0, states.shape[1]
+    while first < count:
+        block = min(256, max(1, _ONE_THREAD // (len(left) * (count - first))))
         near = left[:, first : first + block].T @ right[:, first:] < radius * radius
         row, column = np.divmod(np.flatnonzero(near), count - first)
         above = column > row
         rows.append(row[above] + first)
         columns.append(column[above] + first)
+        first += block
     return np.concatenate(rows), np.concatenate(columns)
 
 
