@@ -19,7 +19,7 @@ MAX_STATES = 2880
 """Most states: four hours. Time and memory grow with their square."""
 _FOR_RADIUS = 20
 _ONE_THREAD = 250_000
-"""Multiplications of a product of matrices that OpenBLAS does without threads: they would mostly wait for each other."""
+"""Multiplications of two matrices that OpenBLAS does without threads, which would mostly wait for each other."""
 
 MDRQA = MeasureResult(
     measure="mdrqa",
