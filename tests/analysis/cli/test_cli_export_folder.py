@@ -3,6 +3,7 @@
 import io
 import json
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -207,3 +208,18 @@ def test_an_interrupted_replacement_leaves_what_was_there(
         )
     assert {path.name: path.read_bytes() for path in output.iterdir()} == made
     assert list(leftovers(tmp_path)) == []
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that can be handled")
+def test_a_termination_leaves_no_part_of_a_folder(db: Path, tmp_path: Path) -> None:
+    code = (
+        "import os, signal; from pulsoid_rec.analysis.cli import export_folder, app;"
+        "export_folder.write_fit = lambda series, folder, **_: "
+        "((folder / 'a.fit').write_bytes(b'a'), os.kill(os.getpid(), signal.SIGTERM));"
+        "app.main()"
+    )
+    arguments = ["export", "--db", db, "--format", "fit", "-o", tmp_path / "out"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+    assert [path for path in tmp_path.iterdir() if ".part" in path.name or path.name == "out"] == []
