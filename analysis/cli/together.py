@@ -78,7 +78,7 @@ def together(
     """Measure how alike the members' hearts moved, and whether chance does the same.
 
     Each measure is compared with what it is when the hearts are taken at different times. Where the room has other
-    sessions, it is also compared with members who were never together, which tells what a common programme makes.
+    sessions, it is also compared with members of different sessions, which tells what a common programme makes.
     """
     from pulsoid_rec.analysis.cli.output import NewFile
     from pulsoid_rec.analysis.cli.recording import open_pseudonyms, open_recording, print_no_match

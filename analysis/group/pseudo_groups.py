@@ -1,6 +1,6 @@
 """Pseudo-groups: members of different sessions, put together as if they had met. What they share is the programme.
 
-People who never met share neither events nor influence, but all that goes with the time since a session's start: a
+People at different times share neither events nor influence, but all that goes with the time since a session's start: a
 warm-up, the halves of a match. What the real group has beyond it comes from being together (Bernieri et al. 1988).
 """
 

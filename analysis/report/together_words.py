@@ -61,7 +61,7 @@ def describe_basis(each: SessionTogether) -> list[str]:
             f"In {format_count(result.windows_constant, 'window')} a heart rate did not change: undefined there."
         )
     lines += [
-        f"Below each measure: {null.method} members who were never together. A common programme does not explain "
+        f"Below each measure: {null.method} members, each of another session. A common programme does not explain "
         "what is above them."
         for null in pseudo_groups(result)[:1]
     ]
