@@ -219,7 +219,7 @@ def test_a_termination_leaves_no_part_of_a_folder(db: Path, tmp_path: Path) -> N
         "((folder / 'a.fit').write_bytes(b'a'), os.kill(os.getpid(), signal.SIGTERM));"
         "app.main()"
     )
-    arguments = ["export", "--db", db, "--format", "fit", "-o", tmp_path / "out"]
+    arguments: list[str | Path] = ["export", "--db", db, "--format", "fit", "-o", tmp_path / "out"]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
     assert [path for path in tmp_path.iterdir() if ".part" in path.name or path.name == "out"] == []
