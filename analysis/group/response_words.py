@@ -7,6 +7,7 @@ from pulsoid_rec.analysis.group.responses import LEAST_INSTANTS, RESAMPLES
 from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.wording import format_count
 
+_SIGNIFICANT = 0.05
 _FEW_MARKS = 10  # a percentile bootstrap of fewer is known to cover too little
 
 LIMITS = (
@@ -45,8 +46,9 @@ def describe_finding(found: Responses) -> str:
     if found.p is None or row is None:
         return why_no_test(found)
     change, low, high = (format_change(row[name]) for name in ("change_bpm", "low_bpm", "high_bpm"))
+    lead = "" if found.p < _SIGNIFICANT else "No more than chance gives. "
     return (
-        f"The mean over members is farthest from chance {found.farthest_s} s after the mark: {change} bpm (95 % "
+        f"{lead}The mean over members is farthest from chance {found.farthest_s} s after the mark: {change} bpm (95 % "
         f"interval {low} to {high}). p = {found.p:.3f}, from {found.surrogates:,} shifts of the marks around their "
         "sessions."
     )
