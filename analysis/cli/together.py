@@ -1,6 +1,5 @@
 """`pulsoid-rec together`."""
 
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -79,11 +78,8 @@ def together(
     """Measure how alike hearts moved, compared with chance.
 
     Each measure is compared with what it is when the hearts are taken at different times. Where the room has other
-    sessions, it is also compared with members who were never together, which tells what a common programme makes.
+    sessions, it is also compared with members of different sessions, which tells what a common programme makes.
     """
-    # Matrices are small: threads of numpy's BLAS mostly wait for each other, and take three times the computing time.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded, which reads it once
-
     from pulsoid_rec.analysis.cli.output import NewFile
     from pulsoid_rec.analysis.cli.recording import open_pseudonyms, open_recording, print_no_match
     from pulsoid_rec.analysis.findings.report_data import read_report
