@@ -25,10 +25,6 @@ from pulsoid_rec.analysis.group.windows import MIN_WINDOWS, WINDOW_S, keep_obser
 T = TypeVar("T")
 GROUPS = 100
 """Number of pseudo-groups, and of choices of members of the real group where that is larger."""
-MEANING = (
-    "the group, or its members some at a time, against pseudo-groups of the same size, members of different sessions "
-    "at like times: what is above them is not explained by a common programme"
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +76,6 @@ def compare_with_pseudo_groups(
     return {
         key: Figure(
             key="pseudo_groups",
-            meaning=MEANING,
             tested=compare_with_chance(
                 float(np.mean([found[key] for found in real])), np.array([found[key] for found in pseudo]), method
             ),

@@ -103,8 +103,6 @@ def measure_together(
         surrogates=surrogates,
         minutes_used=used * WINDOW_S / 60,
         minutes_dropped=(windows.seconds - used * WINDOW_S) / 60,
-        windows_used=used,
-        windows_dropped=windows.dropped,
         windows_constant=int(windows.constant.any(axis=0).sum()),
         measures=results,
     )
