@@ -31,6 +31,9 @@ ArchiveOption = Annotated[
         show_default="the folder noted in the database, if any",
     ),
 ]
+LatestSessionOption = Annotated[
+    str | None, value_option("WHICH", "latest, all, or a session's number.", "latest; all with a range")
+]
 SinceOption = Annotated[
     str | None,
     typer.Option(
@@ -43,6 +46,9 @@ SinceOption = Annotated[
 UntilOption = Annotated[str | None, typer.Option(metavar="TIME", help="Only before this time.", show_default=False)]
 ByPhaseOption = Annotated[
     bool, typer.Option("--by-phase", help="Figures of each phase of a session, as marked by `mark --phase`.")
+]
+SeedOption = Annotated[
+    int, typer.Option(metavar="N", min=0, help="Where chance begins: the same one gives the same figures.")
 ]
 MaxHoldOption = Annotated[
     float,
@@ -79,7 +85,7 @@ ShiftTimesOption = Annotated[
         help="Move the times of each room back by some weeks that only the key gives away. Implies --pseudonyms.",
     ),
 ]
-OutputOption = Annotated[Path, path_option("Write to this file.", False, "--output", "-o")]
+OutputOption = Annotated[Path | None, path_option("Write to this file.", "the screen", "--output", "-o")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 
 

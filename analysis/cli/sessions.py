@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from pulsoid_rec.analysis.cli.destination import Destination
 from pulsoid_rec.analysis.cli.options import (
     DEFAULTS,
     ArchiveOption,
@@ -19,6 +20,7 @@ from pulsoid_rec.analysis.cli.options import (
     parse_filter,
     read_withdrawn_beside,
 )
+from pulsoid_rec.analysis.cli.output import print_message
 from pulsoid_rec.recorder.cli.options import DbOption
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
@@ -27,8 +29,6 @@ from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 @contextmanager
 def _without_counts(what: str) -> Iterator[None]:
     """Go on without these counts, and print why, if the archive's files that they need cannot be read."""
-    from pulsoid_rec.analysis.cli.output import print_message
-
     try:
         yield
     except StorageError as error:
@@ -57,14 +57,12 @@ def sessions(
     """
     import polars as pl
 
-    from pulsoid_rec.analysis.cli.output import output_encoding, print_message, write_text
     from pulsoid_rec.analysis.cli.recording import open_pseudonyms, open_recording, print_no_match
     from pulsoid_rec.analysis.findings.rejected import describe_unplaced, describe_withheld
     from pulsoid_rec.analysis.findings.withdrawn import describe_withdrawn
     from pulsoid_rec.analysis.metrics.durations import in_seconds
     from pulsoid_rec.analysis.reading.rejected import REJECTED, read_rejected
-    from pulsoid_rec.analysis.report.json_rows import rows_json
-    from pulsoid_rec.analysis.report.terminal import open_terminal, sessions_text, show_sessions
+    from pulsoid_rec.analysis.report.terminal import show_sessions
 
     definitions = parse_definitions(session_gap, max_clock_error=max_clock_error)
     hidden = open_pseudonyms(db, pseudonym_key, wanted=pseudonyms, shift_times=shift_times)
@@ -101,9 +99,8 @@ def sessions(
     hint = describe_withdrawn(withdrawn, recorded, is_hidden=hidden is not None)
     for text in filter(None, [*describe_unplaced(rejected, {}), *describe_withheld(rejected), hint]):
         print_message(f"{text}.")
+    destination = Destination(format_)
     if format_ == "json":
-        write_text(rows_json(found, output_encoding(None)), None)
-    elif (terminal := open_terminal()) is None:
-        write_text(sessions_text(found), None)
-    elif not found.is_empty():
-        show_sessions(found, terminal)
+        destination.write_rows(found)
+    else:
+        destination.show(lambda console: show_sessions(found, console))
