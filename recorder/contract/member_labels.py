@@ -9,6 +9,11 @@ ID_CHARACTERS = 8
 """Of an id, that stand for the name of a member without one."""
 
 
+def label_member(profile_id: str, *names: str | None) -> str:
+    """Return the first of a member's names that can be displayed, or else the beginning of the id."""
+    return plain(next((name for name in names if name and is_visible(name)), profile_id[:ID_CHARACTERS]))
+
+
 def label_members(names: Mapping[str, str]) -> dict[str, str]:
     """Return a label for each member, fit to be displayed, no two of which look the same.
 
