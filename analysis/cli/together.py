@@ -10,12 +10,10 @@ from pulsoid_rec.analysis.cli.destination import Destination, Format, choose_des
 from pulsoid_rec.analysis.cli.report import MOST_READINGS, check_drawn
 from pulsoid_rec.recorder.cli.options import DbOption, MembersOption, value_option
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
-from pulsoid_rec.recorder.contract.errors import UsageError
 
 if TYPE_CHECKING:
     from pulsoid_rec.analysis.findings.report_data import ReportData
     from pulsoid_rec.analysis.group.sessions_together import SessionTogether
-    from pulsoid_rec.analysis.group.synchrony import MeasureName
 
 Preparation = Literal["high-pass", "differences", "raw"]
 
@@ -73,6 +71,7 @@ def together(
     from pulsoid_rec.analysis.cli.recording import choose_members, open_pseudonyms, open_recording, print_no_match
     from pulsoid_rec.analysis.findings.report_data import read_report
     from pulsoid_rec.analysis.group.sessions_together import Choices, read_together
+    from pulsoid_rec.analysis.group.together import MEASURES, parse_measures
     from pulsoid_rec.analysis.report.vega import prepare_scripts
 
     destination = choose_destination(
@@ -85,7 +84,8 @@ def together(
     if destination.format == "html":
         prepare_scripts()
     known = options.read_members_beside(db, members, hidden)
-    choices = Choices(measures=_parse_measures(measure), preparation=preparation, surrogates=surrogates, seed=seed)
+    measures = MEASURES if measure is None else parse_measures(name.strip() for name in measure.split(","))
+    choices = Choices(measures=measures, preparation=preparation, surrogates=surrogates, seed=seed)
     with recording.snapshot() as now:
         if now.sessions(wanted, definitions).is_empty():
             print_no_match(now, wanted, definitions)
@@ -97,18 +97,6 @@ def together(
             report = read_report(now, wanted, known, definitions, at_most=MOST_READINGS)
             check_drawn(report)
     _write(found, report, destination)
-
-
-def _parse_measures(text: str | None) -> "tuple[MeasureName, ...]":
-    from pulsoid_rec.analysis.group.together import MEASURES
-
-    if text is None:
-        return MEASURES
-    typed = [name.strip() for name in text.split(",")]
-    for name in typed:
-        if name not in MEASURES:
-            raise UsageError(f"There is no measure {name!r}", f"The measures are {', '.join(MEASURES)}.")
-    return tuple(name for name in MEASURES if name in typed)
 
 
 def _write(found: "list[SessionTogether]", report: "ReportData | None", destination: Destination) -> None:

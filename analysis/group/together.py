@@ -1,7 +1,7 @@
 """How alike the members of a session moved, by every measure that is wanted."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -34,6 +34,8 @@ from pulsoid_rec.analysis.group.windows import (
 from pulsoid_rec.recorder.contract.errors import UsageError
 
 MEASURES: tuple[MeasureName, ...] = get_args(MeasureName)
+"""All measures, in the order of their figures."""
+
 _CONSTANT = "The heart rate of a member does not vary."
 
 _MEASURES: tuple[tuple[tuple[MeasureResult, ...], Callable[[Sample], tuple[MeasureResult, ...]]], ...] = (
@@ -42,6 +44,15 @@ _MEASURES: tuple[tuple[tuple[MeasureResult, ...], Callable[[Sample], tuple[Measu
     ((WCC, WCC_ABSOLUTE), measure_wcc),
     ((MDRQA,), measure_mdrqa),
 )
+
+
+def parse_measures(names: Iterable[str]) -> tuple[MeasureName, ...]:
+    """Return the measures that are named, in the order of `MEASURES`; `UsageError` if there is no such one."""
+    wanted = list(names)
+    for name in wanted:
+        if name not in MEASURES:
+            raise UsageError(f"There is no measure {name!r}", f"The measures are {', '.join(MEASURES)}.")
+    return tuple(name for name in MEASURES if name in wanted)
 
 
 def measure_together(
