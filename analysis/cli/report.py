@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from pulsoid_rec.analysis.findings.report_data import ReportData
     from pulsoid_rec.analysis.reading.recording import Recording
 
-MOST_READINGS = 20_000_000  # the most readings that a page draws. Notes have no limit: readings are checked in slices.
-
 
 def report(
     *,
@@ -48,7 +46,7 @@ def report(
     from pulsoid_rec.analysis.cli.recording import open_pseudonyms, open_recording, print_no_match
     from pulsoid_rec.analysis.findings.notes import report_notes
     from pulsoid_rec.analysis.findings.rejected import describe_rejected
-    from pulsoid_rec.analysis.findings.report_data import read_report
+    from pulsoid_rec.analysis.findings.report_data import MOST_DRAWN, read_report
     from pulsoid_rec.analysis.findings.season import MOST_SESSIONS
     from pulsoid_rec.analysis.report.vega import prepare_scripts
 
@@ -60,7 +58,7 @@ def report(
     if destination.format == "html":
         prepare_scripts()
     known = options.read_members_beside(db, members, hidden)
-    at_most = MOST_READINGS if destination.format == "html" else 0
+    at_most = MOST_DRAWN if destination.format == "html" else 0
     most = 0 if destination.format == "json" else MOST_SESSIONS
     withdrawn = options.read_withdrawn_beside(db, members, hidden)
     data = read_report(
@@ -85,9 +83,11 @@ def report(
 
 def check_drawn(data: "ReportData") -> None:
     """Raise `UsageError` if readings were too many to be loaded for a page."""
+    from pulsoid_rec.analysis.findings.report_data import MOST_DRAWN
+
     if data.readings.is_empty() and not data.summary.is_empty():
         raise UsageError(
-            f"A page of more than {MOST_READINGS:,} readings would be too large for a browser",
+            f"A page of more than {MOST_DRAWN:,} readings would be too large for a browser",
             "Choose fewer with --session, --since or --room.",
         )
 

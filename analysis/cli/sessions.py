@@ -2,26 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Annotated, Literal
 
-import typer
-
+from pulsoid_rec.analysis.cli import options
 from pulsoid_rec.analysis.cli.destination import Destination
-from pulsoid_rec.analysis.cli.options import (
-    DEFAULTS,
-    ArchiveOption,
-    MaxClockErrorOption,
-    PseudonymKeyOption,
-    PseudonymsOption,
-    RoomOption,
-    SessionGapOption,
-    ShiftTimesOption,
-    parse_definitions,
-    parse_filter,
-    read_withdrawn_beside,
-)
 from pulsoid_rec.analysis.cli.output import print_message
-from pulsoid_rec.recorder.cli.options import DbOption
+from pulsoid_rec.recorder.cli.options import DbOption, TableFormatOption
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 
@@ -38,16 +23,14 @@ def _without_counts(what: str) -> Iterator[None]:
 def sessions(
     *,
     db: DbOption = DEFAULT_DB,
-    archive: ArchiveOption = None,
-    room: RoomOption = None,
-    session_gap: SessionGapOption = DEFAULTS.session_gap_s,
-    max_clock_error: MaxClockErrorOption = DEFAULTS.max_clock_error_s,
-    pseudonyms: PseudonymsOption = False,
-    pseudonym_key: PseudonymKeyOption = None,
-    shift_times: ShiftTimesOption = False,
-    format_: Annotated[
-        Literal["table", "json"], typer.Option("--format", help="A table for people, or JSON for programs.")
-    ] = "table",
+    archive: options.ArchiveOption = None,
+    room: options.RoomOption = None,
+    session_gap: options.SessionGapOption = options.DEFAULTS.session_gap_s,
+    max_clock_error: options.MaxClockErrorOption = options.DEFAULTS.max_clock_error_s,
+    pseudonyms: options.PseudonymsOption = False,
+    pseudonym_key: options.PseudonymKeyOption = None,
+    shift_times: options.ShiftTimesOption = False,
+    format_: TableFormatOption = "table",
 ) -> None:
     """List the sessions recorded, by room and number.
 
@@ -64,10 +47,10 @@ def sessions(
     from pulsoid_rec.analysis.reading.rejected import REJECTED, read_rejected
     from pulsoid_rec.analysis.report.terminal import show_sessions
 
-    definitions = parse_definitions(session_gap, max_clock_error=max_clock_error)
+    definitions = options.parse_definitions(session_gap, max_clock_error=max_clock_error)
     hidden = open_pseudonyms(db, pseudonym_key, wanted=pseudonyms, shift_times=shift_times)
     recording = open_recording(db, archive, hidden)
-    wanted = parse_filter(room, recording=recording)
+    wanted = options.parse_filter(room, recording=recording)
     rejected = pl.DataFrame(schema=REJECTED)
     with recording.snapshot() as snapshot:
         found = snapshot.sessions(wanted, definitions)
@@ -82,7 +65,7 @@ def sessions(
             found = found.with_columns(pl.col("rejected").fill_null(0))
         withdrawn: dict[str, str] = {}
         with suppress(UsageError):  # a mistake in the members file: no name of it is needed here
-            withdrawn = read_withdrawn_beside(db, None, hidden)
+            withdrawn = options.read_withdrawn_beside(db, None, hidden)
         recorded = snapshot.profile_ids(definitions) if withdrawn else set()
     found = (
         recording.move(found)

@@ -7,7 +7,7 @@ import typer
 
 from pulsoid_rec.analysis.cli import options
 from pulsoid_rec.analysis.cli.destination import Destination, Format, choose_destination, format_option
-from pulsoid_rec.analysis.cli.report import MOST_READINGS, check_drawn
+from pulsoid_rec.analysis.cli.report import check_drawn
 from pulsoid_rec.recorder.cli.options import DbOption, MembersOption, value_option
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 
@@ -69,7 +69,7 @@ def together(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded, which reads it once
 
     from pulsoid_rec.analysis.cli.recording import choose_members, open_pseudonyms, open_recording, print_no_match
-    from pulsoid_rec.analysis.findings.report_data import read_report
+    from pulsoid_rec.analysis.findings.report_data import MOST_DRAWN, read_report
     from pulsoid_rec.analysis.group.sessions_together import Choices, read_together
     from pulsoid_rec.analysis.group.together import MEASURES, parse_measures
     from pulsoid_rec.analysis.report.vega import prepare_scripts
@@ -94,7 +94,7 @@ def together(
         found = read_together(now, wanted, definitions, choices, known)
         report = None
         if destination.format == "html":
-            report = read_report(now, wanted, known, definitions, at_most=MOST_READINGS)
+            report = read_report(now, wanted, known, definitions, at_most=MOST_DRAWN)
             check_drawn(report)
     _write(found, report, destination)
 

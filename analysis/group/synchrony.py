@@ -179,10 +179,3 @@ class TogetherResult:
     windows_constant: int
     measures: tuple[MeasureResult, ...]
     cautions: tuple[str, ...] = CAUTIONS
-
-    def measure(self, name: MeasureName) -> MeasureResult:
-        """Return the result of a measure; raises KeyError if it was not wanted."""
-        for result in self.measures:
-            if result.measure == name:
-                return result
-        raise KeyError(name)

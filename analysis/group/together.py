@@ -63,9 +63,10 @@ def measure_together(
     measures: Collection[MeasureName] = MEASURES,
     surrogates: int = MIN_SURROGATES,
     seed: int = 0,
-    min_presence: float = MIN_PRESENCE,
 ) -> TogetherResult:
     """Measure how alike the members of a session moved, each measure against chance.
+
+    Members who were observed in less than `MIN_PRESENCE` of it are left out, and listed.
 
     Parameters
     ----------
@@ -80,8 +81,6 @@ def measure_together(
     surrogates, seed
         Number of surrogates, from `MIN_SURROGATES` to `MAX_SURROGATES`, and their seed, with which figures are the same
         again.
-    min_presence
-        Share of the session that a member has to be observed in, from 0 to 1; the others are left out, and listed.
 
     Raises
     ------
@@ -92,7 +91,7 @@ def measure_together(
         few_or_many = "few" if surrogates < MIN_SURROGATES else "many"
         hint = f"Choose from {MIN_SURROGATES:,} to {MAX_SURROGATES:,}."
         raise UsageError(f"{surrogates:,} surrogates are too {few_or_many}", hint)
-    left_out = _left_out(grid, min_presence)
+    left_out = _left_out(grid)
     there = [i for i in range(len(grid.names)) if i not in left_out]
     ids, names = tuple(grid.profile_ids[i] for i in there), tuple(grid.names[i] for i in there)
     windows = cut_windows(grid.bpm[:, there], preparation)
@@ -100,7 +99,7 @@ def measure_together(
     used = len(windows.starts_s)
     results = tuple(_measure(sample, measures))
     if others and any(result.group.value is not None for result in results):
-        results = _beside_pseudo_groups(results, (grid, *others), preparation, min_presence, seed)
+        results = _beside_pseudo_groups(results, (grid, *others), preparation, seed)
     return TogetherResult(
         room_id=grid.room_id,
         session=grid.session,
@@ -119,13 +118,13 @@ def measure_together(
     )
 
 
-def _left_out(grid: SessionGrid, min_presence: float) -> dict[int, LeftOut]:
+def _left_out(grid: SessionGrid) -> dict[int, LeftOut]:
     found = {}
     share = share_observed(grid.bpm)
     for i, (profile_id, name) in enumerate(zip(grid.profile_ids, grid.names, strict=True)):
         known = grid.bpm[~np.isnan(grid.bpm[:, i]), i]
-        if share[i] < min_presence:
-            reason = f"observed in {math.floor(100 * share[i])} % of the session, less than {100 * min_presence:g} %"
+        if share[i] < MIN_PRESENCE:
+            reason = f"observed in {math.floor(100 * share[i])} % of the session, less than {100 * MIN_PRESENCE:g} %"
         elif len(known) and known.min() == known.max():
             reason = "the heart rate does not change in the whole session"
         else:
@@ -138,11 +137,10 @@ def _beside_pseudo_groups(
     results: tuple[MeasureResult, ...],
     sessions: Sequence[SessionGrid],
     preparation: Preparation,
-    min_presence: float,
     seed: int,
 ) -> tuple[MeasureResult, ...]:
     radius = next((float(one.parameters["radius"]) for one in results if "radius" in one.parameters), None)
-    figures = compare_with_pseudo_groups(sessions, preparation, radius, min_presence, seed)
+    figures = compare_with_pseudo_groups(sessions, preparation, radius, seed)
     return tuple(
         replace(one, figures=(*one.figures, figures[one.measure])) if one.measure in figures else one for one in results
     )
