@@ -49,21 +49,23 @@ def pairs_drawing(pairs: Sequence[PairFigure]) -> Drawing:
 
 
 def order_by_likeness(correlation: FloatArray) -> list[int]:
-    """Order members so that those alike are neighbours: by the angle of the two first eigenvectors (Friendly 2002).
+    """Order members so that those alike are neighbours: by clusters of average linkage (Sokal & Michener 1958).
 
-    The circle of angles is cut where it is emptiest. Unknown correlations (NaN) count as 0.
+    The distance of two members is 1 - r; unknown correlations (NaN) count as 0. Of two clusters the one that was made
+    first comes first.
     """
-    count = len(correlation)
-    if count <= 2:  # noqa: PLR2004 - two have no order
-        return list(range(count))
-    known = np.nan_to_num(correlation)
-    np.fill_diagonal(known, 1.0)
-    _, vectors = np.linalg.eigh(known)
-    angles = np.arctan2(vectors[:, -2], vectors[:, -1])
-    order = np.argsort(angles, kind="stable")
-    gaps = np.diff(angles[order], append=angles[order[0]] + 2 * np.pi)
-    first = (int(np.argmax(gaps)) + 1) % count
-    return [int(place) for place in np.roll(order, -first)]
+    distance = 1 - np.nan_to_num(correlation)
+    np.fill_diagonal(distance, np.inf)
+    clusters = [(number, [number]) for number in range(len(distance))]
+    for made in range(len(distance), 2 * len(distance) - 1):
+        one, other = sorted(np.unravel_index(np.argmin(distance), distance.shape))
+        sizes = [len(clusters[place][1]) for place in (one, other)]
+        joined = np.average(distance[[one, other]], axis=0, weights=sizes)
+        distance[one], distance[:, one], distance[one, one] = joined, joined, np.inf
+        distance = np.delete(np.delete(distance, other, axis=0), other, axis=1)
+        (_, first), (_, last) = sorted([clusters[one], clusters.pop(other)])
+        clusters[one] = (made, first + last)
+    return [place for _, places in clusters for place in places]
 
 
 def format_correlation(value: float) -> str:

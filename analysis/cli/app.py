@@ -98,6 +98,7 @@ def run(app: typer.Typer, name: str) -> NoReturn:
     """Run a command line; an error ends with one line on stderr and its exit code."""
     os.umask(0o077)  # files made from here on are readable only by their owner
     note_interrupts()
+    note_interrupts(signal.SIGTERM)  # ends a command like Ctrl-C, so that no half-written file stays
     gc.set_threshold(_COLLECT_AFTER)
     for stream in (sys.stdout, sys.stderr):
         _fit_to_encoding(stream)

@@ -70,7 +70,7 @@ class NewFolder:
         target.rename(old)
         try:
             new.rename(target)
-        except OSError:
+        except BaseException:  # also Ctrl-C
             old.rename(target)
             raise
         shutil.rmtree(old)

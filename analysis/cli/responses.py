@@ -32,7 +32,7 @@ def responses(
         typer.Option(metavar="FROM TO", help="The seconds from the mark whose mean is the baseline."),
     ] = (-30, -5),
     surrogates: Annotated[
-        int, typer.Option(metavar="N", min=1000, max=100_000, help="How many times chance is tried.")
+        int, typer.Option(metavar="N", min=1000, max=10_000, help="How many times chance is tried.")
     ] = 1000,
     seed: options.SeedOption = 0,
     members: MembersOption = None,

@@ -1,6 +1,5 @@
 """`pulsoid-rec together`."""
 
-import os
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -63,11 +62,8 @@ def together(
     """Measure how alike the members' hearts moved, and whether chance does the same.
 
     Each measure is compared with what it is when the hearts are taken at different times. Where the room has other
-    sessions, it is also compared with members who were never together, which tells what a common programme makes.
+    sessions, it is also compared with members of different sessions, which tells what a common programme makes.
     """
-    # Matrices are small: threads of numpy's BLAS mostly wait for each other, and take three times the computing time.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded, which reads it once
-
     from pulsoid_rec.analysis.cli.recording import choose_members, open_pseudonyms, open_recording, print_no_match
     from pulsoid_rec.analysis.findings.report_data import MOST_DRAWN, read_report
     from pulsoid_rec.analysis.group.sessions_together import Choices, read_together

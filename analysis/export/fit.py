@@ -26,6 +26,7 @@ FIRST_AT = datetime(1989, 12, 31, tzinfo=UTC)
 """When FIT's seconds begin."""
 
 _LEAST_S = 0x10000000  # smaller ones are no dates: seconds since a device was switched on
+_MOST_S = 0xFFFFFFFF - 86_400  # the largest stands for none, and local time may be hours ahead
 _MOST_TEXT_BYTES = 254  # a field has at most 255, with a zero at its end
 
 _FILE_ID, _SESSION, _LAP, _RECORD, _EVENT, _DEVICE_INFO, _ACTIVITY = 0, 18, 19, 20, 21, 23, 34
@@ -100,6 +101,11 @@ def encode_activity(series: Series, *, local_time: bool = True) -> bytes:
     if start < _LEAST_S:
         raise UsageError(
             f"FIT has no dates before July 1998; session {series.session} is of {series.zero_at:%Y}",
+            "Choose other sessions with --session, or another format.",
+        )
+    if end > _MOST_S:
+        raise UsageError(
+            f"FIT has no dates after 2125; session {series.session} is of {series.zero_at:%Y}",
             "Choose other sessions with --session, or another format.",
         )
     encoder = Encoder()

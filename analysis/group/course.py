@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from pulsoid_rec.analysis.group.correlations import mean_of_defined
-from pulsoid_rec.analysis.group.cross_correlation import mean_z
+from pulsoid_rec.analysis.group.cross_correlation import mean_z_within
 from pulsoid_rec.analysis.group.synchrony import FloatArray, IntArray, Preparation
 from pulsoid_rec.analysis.group.windows import MIN_PRESENCE, MIN_WINDOWS, WINDOW_S, cut_windows, share_observed
 from pulsoid_rec.analysis.metrics.definitions import Definitions
@@ -66,7 +66,7 @@ def find_course(
         used = alone.starts_s // WINDOW_S
         members[used] += 1
         series[used, number] = np.where(alone.constant[0, :, None], np.nan, alone.values[0])
-    pairs = mean_z(series, series)[0][:, *np.triu_indices(len(there), 1)].T
+    pairs = mean_z_within(series)[0][:, *np.triu_indices(len(there), 1)].T
     if np.isnan(pairs).all():
         return None
     group = np.where(2 * members >= len(there), mean_of_defined(pairs), np.nan)

@@ -52,11 +52,19 @@ def mean_z(ones: FloatArray, others: FloatArray) -> tuple[FloatArray, FloatArray
     return np.where(none, np.nan, total / lags), np.where(none, np.nan, absolute / lags)
 
 
+def mean_z_within(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return `mean_z` of all members with one another in each window: (windows, members, seconds), some at a time."""
+    at_once = max(1, _CELLS // max(1, values.shape[1]) ** 2)
+    parts = [values[first : first + at_once] for first in range(0, max(1, len(values)), at_once)]
+    signed, absolute = zip(*(mean_z(part, part) for part in parts), strict=True)
+    return np.concatenate(signed), np.concatenate(absolute)
+
+
 def wcc_of(windows: Windows) -> tuple[float, float]:
     """Return mean z and mean |z| of a group."""
     values = _varying(windows).swapaxes(0, 1)
     pairs = np.triu_indices(values.shape[1], 1)
-    signed, absolute = (float(mean_of_defined(mean_of_defined(each)[pairs])) for each in mean_z(values, values))
+    signed, absolute = (float(mean_of_defined(mean_of_defined(each)[pairs])) for each in mean_z_within(values))
     return signed, absolute
 
 
@@ -69,13 +77,11 @@ def measure_wcc(sample: Sample) -> tuple[MeasureResult, ...]:
     values = _varying(sample.windows)
     count = values.shape[1]
     orders = draw_orders(sample.random(3), sample.surrogates, len(values), count)
-    orders = np.concatenate(
-        [np.broadcast_to(np.arange(count, dtype=orders.dtype), (1, *orders.shape[1:])), orders]
-    )  # first as they were
-    of_pairs = np.empty((2, len(sample.pairs()), len(orders)))
+    of_pairs = np.empty((2, len(sample.pairs()), 1 + len(orders)))  # first as they were
     for number, (i, j) in enumerate(sample.pairs()):
         for kind, table in enumerate(_table(values[i], values[j])):
-            of_pairs[kind, number] = [mean_of_defined(table[of_i, of_j]) for of_i, of_j in orders[:, [i, j]]]
+            shuffled = (table[order[i], order[j]] for order in orders)
+            of_pairs[kind, number] = [mean_of_defined(each) for each in (table.diagonal(), *shuffled)]
     return tuple(_result(sample, blank, of_pairs[kind]) for kind, blank in enumerate((WCC, WCC_ABSOLUTE)))
 
 

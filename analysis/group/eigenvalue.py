@@ -25,10 +25,15 @@ def largest_eigenvalues(windows: FloatArray) -> FloatArray:
 
     Each correlation is over the seconds that both members have. NaN where one of the correlations is undefined.
     """
-    matrices = correlate_all(windows, windows)
-    undefined = np.isnan(matrices).any(axis=(-1, -2))
-    matrices[undefined] = 0
-    return np.where(undefined, np.nan, np.linalg.eigvalsh(matrices)[..., -1])
+    each = windows.reshape(-1, *windows.shape[-2:])
+    found = np.full(len(each), np.nan)
+    at_once = max(1, _CELLS // windows.shape[-2] ** 2)
+    for first in range(0, len(each), at_once):
+        matrices = correlate_all(each[first : first + at_once], each[first : first + at_once])
+        undefined = np.isnan(matrices).any(axis=(-1, -2))
+        matrices[undefined] = 0
+        found[first : first + at_once] = np.where(undefined, np.nan, np.linalg.eigvalsh(matrices)[..., -1])
+    return found.reshape(windows.shape[:-2])
 
 
 def eigenvalue_of(windows: Windows) -> float:
@@ -45,15 +50,13 @@ def measure_eigenvalue(sample: Sample) -> tuple[MeasureResult, ...]:
     windows = sample.windows.values[:, defined]
     members, count = windows.shape[:2]
     observed = largest_eigenvalues(windows.swapaxes(0, 1))
-    orders = draw_orders(sample.random(2), sample.surrogates, members, count)
+    rng, rows = sample.random(2), np.arange(members)[:, None]
     at_once = max(1, _CELLS // windows.size)
-    rows = np.arange(members)[:, None]
-    shuffled = np.concatenate(
-        [
-            mean_of_defined(largest_eigenvalues(windows[rows, orders[first : first + at_once]].swapaxes(1, 2)).T)
-            for first in range(0, sample.surrogates, at_once)
-        ]
-    )
+    shuffled = np.empty(sample.surrogates)
+    for first in range(0, sample.surrogates, at_once):
+        orders = draw_orders(rng, min(at_once, sample.surrogates - first), members, count)
+        values = largest_eigenvalues(windows[rows, orders].swapaxes(1, 2))
+        shuffled[first : first + at_once] = mean_of_defined(values.T)
     mean = float(mean_of_defined(observed))
     # From 0 to 1, whatever the number of members.
     scaled = compare_with_chance((mean - 1) / (members - 1), (shuffled - 1) / (members - 1), ORDERS)

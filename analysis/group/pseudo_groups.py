@@ -1,6 +1,6 @@
 """Pseudo-groups: members of different sessions, put together as if they had met. What they share is the programme.
 
-People who never met share neither events nor influence, but all that goes with the time since a session's start: a
+People at different times share neither events nor influence, but all that goes with the time since a session's start: a
 warm-up, the halves of a match. What the real group has beyond it comes from being together (Bernieri et al. 1988).
 """
 
@@ -20,7 +20,14 @@ from pulsoid_rec.analysis.group.recurrence import recurrence_of
 from pulsoid_rec.analysis.group.session_grid import SessionGrid
 from pulsoid_rec.analysis.group.surrogates import compare_with_chance
 from pulsoid_rec.analysis.group.synchrony import Figure, FloatArray, MeasureName, Preparation
-from pulsoid_rec.analysis.group.windows import MIN_PRESENCE, MIN_WINDOWS, WINDOW_S, keep_observed, share_observed
+from pulsoid_rec.analysis.group.windows import (
+    MIN_PRESENCE,
+    MIN_WINDOWS,
+    WINDOW_S,
+    keep_observed,
+    never_changes,
+    share_observed,
+)
 
 T = TypeVar("T")
 GROUPS = 100
@@ -85,7 +92,7 @@ def compare_with_pseudo_groups(
 
 
 def _members(number: int, grid: SessionGrid, preparation: Preparation) -> list[Member]:
-    there = share_observed(grid.bpm) >= MIN_PRESENCE
+    there = (share_observed(grid.bpm) >= MIN_PRESENCE) & ~never_changes(grid.bpm)
     prepared = prepare(grid.bpm, preparation)
     return [Member(grid.profile_ids[i], number, grid.bpm[:, i], prepared[:, i]) for i in np.flatnonzero(there)]
 

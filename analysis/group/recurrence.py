@@ -19,14 +19,16 @@ RECURRENCE = 0.05
 MAX_STATES = 2880
 """Most states: four hours. Time and memory grow with their square."""
 _FOR_RADIUS = 20
+_ONE_THREAD = 250_000
+"""Multiplications of two matrices that OpenBLAS does without threads, which would mostly wait for each other."""
 
 MDRQA = MeasureResult(
     measure="mdrqa",
     title="Multidimensional recurrence (MdRQA)",
     method="A state of the group is the means over 5 s of the heart rates of all members, each scaled to mean 0 and "
     "variance 1. Two states recur if they are nearer than a radius, chosen once so that 5 % do so by chance. The share "
-    "of pairs of states that do is tested; lines show how recurrences follow each other (Wallot et al. 2016; Marwan "
-    f"et al. 2007). By chance: {SHIFTS}.",
+    "of pairs of states that do is tested; lines show how recurrences follow each other, also over windows that were "
+    f"dropped (Wallot et al. 2016; Marwan et al. 2007). By chance: {SHIFTS}.",
     range="Recurrence from 0 to 1; above that of chance the group as a whole comes back to fewer states than its "
     "members would apart.",
 )
@@ -67,13 +69,15 @@ def recurrences(states: FloatArray, radius: float) -> tuple[IntArray, IntArray]:
     left = np.vstack([-2 * states, square, np.ones_like(square)])
     right = np.vstack([states, np.ones_like(square), square])  # left.T @ right is the square of each distance
     rows, columns = [], []
-    count, block = states.shape[1], 256
-    for first in range(0, count, block):
+    first, count = 0, states.shape[1]
+    while first < count:
+        block = min(256, max(1, _ONE_THREAD // (len(left) * (count - first))))
         near = left[:, first : first + block].T @ right[:, first:] < radius * radius
         row, column = np.divmod(np.flatnonzero(near), count - first)
         above = column > row
         rows.append(row[above] + first)
         columns.append(column[above] + first)
+        first += block
     return np.concatenate(rows), np.concatenate(columns)
 
 

@@ -21,6 +21,8 @@ from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.member_labels import label_members
 
 SURROGATES = 1000
+MOST_SURROGATES = 10_000
+_MOST_CELLS = 4_000_000  # seconds of all shifted means, some 400 MB
 SEED = 0
 MOST_SECONDS = 600  # of a window before or after the mark
 
@@ -59,6 +61,11 @@ def read_responses(
     """
     if surrogates < SURROGATES:
         raise UsageError(f"{surrogates} shifts are too few for a p", f"Give at least {SURROGATES:,}.")
+    if surrogates > MOST_SURROGATES or surrogates * window.length > _MOST_CELLS:
+        raise UsageError(
+            f"{surrogates:,} shifts of {window.length:,} s are too many for memory",
+            f"Choose {min(MOST_SURROGATES, _MOST_CELLS // window.length):,} or fewer, or a shorter time.",
+        )
     generated_at = None if recording.is_moved else datetime.now(UTC)
     with recording.snapshot() as now:
         label = label if now.pseudonyms is None else now.pseudonyms.choose("label", label)

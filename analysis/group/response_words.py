@@ -3,9 +3,12 @@
 from pulsoid_rec.analysis.findings.wording import DASH, format_share
 from pulsoid_rec.analysis.group.mark_windows import LEAST_OBSERVED, Window
 from pulsoid_rec.analysis.group.response_result import Responses
-from pulsoid_rec.analysis.group.responses import LEAST_MARKS, RESAMPLES
+from pulsoid_rec.analysis.group.responses import LEAST_INSTANTS, RESAMPLES
 from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.wording import format_count
+
+_SIGNIFICANT = 0.05
+_FEW_MARKS = 10  # a percentile bootstrap of fewer is known to cover too little
 
 LIMITS = (
     (
@@ -20,6 +23,11 @@ LIMITS = (
     (
         "A small p means that heart rates follow these marks more closely than the same marks shifted in time. In a "
         "session of some ten minutes shifts differ little, and even a real response may have a large p."
+    ),
+    (
+        "Shifted marks lose their place in the session. Where marks gather in a part in which hearts rise or fall "
+        "anyway (a warm-up, a tense end), p is too small: in trials without any response it was below 0.05 in up "
+        "to 38 % of sessions instead of 5 %. Choose a range of time over which marks are spread."
     ),
 )
 """What a result does not show."""
@@ -38,8 +46,9 @@ def describe_finding(found: Responses) -> str:
     if found.p is None or row is None:
         return why_no_test(found)
     change, low, high = (format_change(row[name]) for name in ("change_bpm", "low_bpm", "high_bpm"))
+    lead = "" if found.p < _SIGNIFICANT else "No more than chance gives. "
     return (
-        f"The mean over members is farthest from chance {found.farthest_s} s after the mark: {change} bpm (95 % "
+        f"{lead}The mean over members is farthest from chance {found.farthest_s} s after the mark: {change} bpm (95 % "
         f"interval {low} to {high}). p = {found.p:.3f}, from {found.surrogates:,} shifts of the marks around their "
         "sessions."
     )
@@ -47,8 +56,10 @@ def describe_finding(found: Responses) -> str:
 
 def why_no_test(found: Responses) -> str:
     """Return why there is neither an interval nor a p."""
-    marks = "No mark" if found.used_marks == 0 else "Only 1 mark"
-    return f"{marks} could be used: an interval and a test need at least {LEAST_MARKS}."
+    if found.used_marks < LEAST_INSTANTS:
+        marks = "Only 1 mark" if found.used_marks else "No mark"
+        return f"{marks} could be used: an interval and a test need at least {LEAST_INSTANTS}."
+    return "No test: the marks are all at one second, or nothing after them was observed."
 
 
 def describe_notes(found: Responses) -> list[str]:
@@ -62,6 +73,8 @@ def describe_notes(found: Responses) -> list[str]:
             f"{format_count(unobserved, 'window')} of {used + unobserved:,} left out: less than "
             f"{format_share(LEAST_OBSERVED)} of the time was observed, or none of the baseline."
         )
+    if LEAST_INSTANTS <= found.used_marks < _FEW_MARKS:
+        notes.append(f"The interval of fewer than {_FEW_MARKS} marks is narrower than it should be.")
     if found.absent:
         notes.append(f"{format_count(found.absent, 'mark')} left out: of members who have no readings in the session.")
     if overlapping:
@@ -90,7 +103,8 @@ def describe_method(found: Responses) -> list[tuple[str, str]]:
         "Mean": "Each window minus the mean of its baseline, averaged over a member's windows, then over members, each "
         "of them once.",
         "Interval": f"The middle 95 % over {RESAMPLES:,} draws of as many marks, with repetition; a mark is drawn with "
-        "the windows of all members it is about (percentile bootstrap, Efron & Tibshirani 1993).",
+        "the windows of all members it is about, and with other marks at its second (percentile bootstrap, Efron & "
+        "Tibshirani 1993).",
         "p": f"All marks of a session are shifted as one by a random time, from its end around to its beginning, "
         f"{found.surrogates:,} times; windows observed too little are left out there, too. Compared is the largest "
         "mean after the mark, up or down, each second in units of its own spread over the shifts (max-T, Westfall & "

@@ -2,7 +2,8 @@
 
 The mean response is that of the peri-event (event-related) average: each window minus its own baseline, averaged over
 a member's windows, then over members, each of them once. The interval is the percentile bootstrap over marks (Efron &
-Tibshirani 1993): a mark is drawn with the windows of all members that it is about, since they share it.
+Tibshirani 1993): a mark is drawn with the windows of all members that it is about, since they share it, and so are
+marks at one second: they are one instant, however often it was marked.
 
 The test shifts all marks of a session as one, circularly, each session by its own random amount: that keeps how the
 marks follow each other, and how heart rates drift. Its statistic is the largest absolute mean after the mark, each
@@ -19,7 +20,7 @@ import numpy as np
 from pulsoid_rec.analysis.group.mark_windows import IntArray, MemberWindows, Window
 from pulsoid_rec.analysis.group.session_grid import FloatArray, SessionGrid
 
-LEAST_MARKS = 2  # with fewer used ones there is neither an interval nor a test
+LEAST_INSTANTS = 2  # with fewer used ones there is neither an interval nor a test
 RESAMPLES = 1000
 _EDGES = (2.5, 97.5)  # percentiles: the middle 95 %
 
@@ -53,7 +54,7 @@ class GroupResponse:
     band: FloatArray  # the middle 95 % over resampled marks: two rows, low and high
     chance: FloatArray  # the middle 95 % over shifted marks, likewise
     farthest: int | None  # index of the second after the mark that differs most, by the test's units
-    p: float | None  # None with fewer than `LEAST_MARKS` used
+    p: float | None  # None with fewer than `LEAST_INSTANTS` used, or if nothing after them was observed
 
 
 def compute_responses(
@@ -71,26 +72,37 @@ def compute_responses(
     for each in collected.values():
         each.of.mean = found.add(each.filled.sum(axis=0)[None], each.seen.sum(axis=0)[None])[0]
     used = np.unique(np.concatenate([np.empty(0, np.int64), *(each.marks for each in collected.values())]))
-    mean, is_enough = found.mean[0], len(used) >= LEAST_MARKS
+    instants = _instants(sessions)
+    mean, is_enough = found.mean[0], len(np.unique(instants[used])) >= LEAST_INSTANTS
     nothing = np.full((2, window.length), np.nan)
     farthest, p = _test(mean, shifted.mean, window) if is_enough else (None, None)
     return GroupResponse(
         members={id_: each.of for id_, each in collected.items()},
         used_marks=len(used),
         mean=mean,
-        band=_middle(_resample(collected.values(), used, rng)) if is_enough else nothing,
+        band=_middle(_resample(collected.values(), instants, used, rng)) if is_enough else nothing,
         chance=_middle(shifted.mean) if is_enough else nothing,
         farthest=farthest,
         p=p,
     )
 
 
-def _resample(collected: Collection["_Collected"], used: IntArray, rng: np.random.Generator) -> FloatArray:
-    """Return the mean over members for as many marks drawn with repetition, a row for each of the draws."""
-    times = rng.multinomial(len(used), np.full(len(used), 1 / len(used)), RESAMPLES).astype(np.float64)
+def _instants(sessions: Sequence[MarkedSession]) -> IntArray:
+    """Return the number of each mark's instant, over all sessions: marks at one second of a session have one."""
+    at = [(number, second) for number, session in enumerate(sessions) for second in session.seconds.tolist()]
+    numbers = {instant: place for place, instant in enumerate(sorted(set(at)))}
+    return np.array([numbers[instant] for instant in at], np.int64)
+
+
+def _resample(
+    collected: Collection["_Collected"], instants: IntArray, used: IntArray, rng: np.random.Generator
+) -> FloatArray:
+    """Return the mean over members for as many instants drawn with repetition, a row for each of the draws."""
+    known = np.unique(instants[used])
+    times = rng.multinomial(len(known), np.full(len(known), 1 / len(known)), RESAMPLES).astype(np.float64)
     resampled = _Mean(RESAMPLES, next(iter(collected)).filled.shape[1])
     for each in collected:
-        drawn = times[:, np.searchsorted(used, each.marks)]
+        drawn = times[:, np.searchsorted(known, instants[each.marks])]
         resampled.add(drawn @ each.filled, drawn @ each.seen)
     return resampled.mean
 
@@ -178,11 +190,16 @@ def _middle(means: FloatArray) -> FloatArray:
     return edges
 
 
-def _test(mean: FloatArray, shifted: FloatArray, window: Window) -> tuple[int, float]:
-    """Return the index of the second after the mark that differs most, and p = (1 + #{T_s >= T}) / (1 + S)."""
+def _test(mean: FloatArray, shifted: FloatArray, window: Window) -> tuple[int, float] | tuple[None, None]:
+    """Return the index of the second after the mark that differs most, and p = (1 + #{T_s >= T}) / (1 + S).
+
+    None if nothing after the mark was observed.
+    """
     after = np.flatnonzero(window.seconds > 0)
     sizes = np.abs(np.vstack([mean, shifted])[:, after])
     known = ~np.isnan(sizes)
+    if not known[0].any():
+        return None, None
     spread = np.sqrt((np.where(known, sizes, 0.0) ** 2).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
     units = np.where(known & (spread > 0), sizes / np.where(spread > 0, spread, 1.0), 0.0)
     largest = np.where(known.any(axis=1), units.max(axis=1), np.inf)

@@ -1,19 +1,25 @@
 """A session's readings as an array: a row a second, a column a member, NaN wherever no reading holds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from pulsoid_rec.analysis.metrics.definitions import MICROSECONDS, Definitions
-from pulsoid_rec.analysis.metrics.filters import Filter
-from pulsoid_rec.analysis.metrics.grid import INDEX, column_names
+from pulsoid_rec.analysis.metrics.filters import Filter, to_microseconds
+from pulsoid_rec.analysis.metrics.grid import column_names
 from pulsoid_rec.analysis.reading.grid_reading import read_grid
 from pulsoid_rec.analysis.reading.recording import NOBODY, Recording
 
 FloatArray = npt.NDArray[np.float64]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOST_CELLS = 500_000
+"""Seconds, times members, that are read at once: some 100 MB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,18 +57,31 @@ def read_session_grids(
     """
     with recording.snapshot() as now:
         people = now.members(wanted, definitions, members)
-        for room_id, session in now.sessions(wanted, definitions).select("room_id", "session").iter_rows():
+        for row in now.sessions(wanted, definitions).iter_rows(named=True):
+            room_id, session = row["room_id"], row["session"]
             there = people.filter(room_id=room_id, session=session)
             columns = column_names(there)
             one = replace(wanted, rooms=(room_id,), session=session)
-            grid = read_grid(now, one, definitions, columns, every_s=1)
-            if grid.is_empty():
-                continue
-            yield SessionGrid(
-                room_id,
-                session,
-                grid["at"].dt.epoch("us")[0] // MICROSECONDS,
-                grid.drop(*INDEX).cast(pl.Float64).fill_null(float("nan")).to_numpy(),
-                tuple(columns),
-                tuple(columns.values()),
+            first_s, bpm = _read_bpm(now, one, definitions, row, columns)
+            if len(bpm):
+                yield SessionGrid(room_id, session, first_s, bpm, tuple(columns), tuple(columns.values()))
+
+
+def _read_bpm(
+    now: Recording, one: Filter, definitions: Definitions, session: Mapping[str, Any], columns: Mapping[str, str]
+) -> tuple[int, FloatArray]:
+    """Read the grid of one session, so many seconds at a time: its first second, and a row for each."""
+    from_us, until_us = to_microseconds(session["started_at"]), to_microseconds(session["ended_at"]) + 1
+    from_us = from_us if one.since_us is None else max(from_us, one.since_us)
+    until_us = until_us if one.until_us is None else min(until_us, one.until_us)
+    first, end = (-(-us // MICROSECONDS) for us in (from_us, until_us))
+    bpm = np.full((max(0, end - first), len(columns)), np.nan)
+    step = max(1, _MOST_CELLS // max(1, len(columns)))
+    for begin in range(first, end, step):
+        since, until = (_EPOCH + timedelta(seconds=second) for second in (begin, min(begin + step, end)))
+        part = read_grid(now, replace(one, since=since, until=until), definitions, columns, every_s=1)
+        for place, column in enumerate(columns.values()):
+            bpm[begin - first : begin - first + part.height, place] = (
+                part[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
             )
+    return first, bpm

@@ -10,6 +10,11 @@ MIN_SURROGATES = 1000
 MAX_SURROGATES = 10_000
 """Most surrogates of a test: more would need more memory, and a p below 0.0001 says no more."""
 
+MAX_DRAWN = 200_000_000
+"""Most windows that surrogates have together, of all members: 400 MB."""
+MAX_ORDERED = 2**15 - 1
+"""Most windows of a session, which their numbers have room for: eleven days."""
+
 SHIFTS = (
     "each member's seconds shifted by a random amount of their own, what leaves at the end coming back at the start"
 )
@@ -25,9 +30,9 @@ def draw_shifts(rng: np.random.Generator, surrogates: int, members: int, length:
     return rng.integers(0, length, (surrogates, members))
 
 
-def draw_orders(rng: np.random.Generator, surrogates: int, members: int, windows: int) -> npt.NDArray[np.int32]:
+def draw_orders(rng: np.random.Generator, surrogates: int, members: int, windows: int) -> npt.NDArray[np.int16]:
     """Draw an order of the windows for each member in each surrogate; (surrogates, members, windows)."""
-    return rng.permuted(np.broadcast_to(np.arange(windows, dtype=np.int32), (surrogates, members, windows)), axis=2)
+    return rng.permuted(np.broadcast_to(np.arange(windows, dtype=np.int16), (surrogates, members, windows)), axis=2)
 
 
 def compare_with_chance(observed: float, surrogates: FloatArray, method: str) -> Tested:

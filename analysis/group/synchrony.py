@@ -23,8 +23,8 @@ The clocks of the members' devices may be up to 30 s off from one another; what 
 at once, and figures are too low. No figure shows who leads and who follows.
 Each sensor smooths in its own way. Two of the same kind may look more alike than the hearts are, two of different \
 kinds less.
-Figures of members and pairs have a p each, none corrected for the number of them: about one of 20 is below 0.05 by \
-chance.""".splitlines()
+Each measure, member and pair has a p of its own, none corrected for the number of them: about one of 20 is below 0.05 \
+by chance. Choose the measure before you look.""".splitlines()
 )
 """What no result of synchrony shows, in words for the reader of a page."""
 

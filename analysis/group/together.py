@@ -5,8 +5,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import get_args
 
-import numpy as np
-
 from pulsoid_rec.analysis.group.cross_correlation import WCC, WCC_ABSOLUTE, measure_wcc
 from pulsoid_rec.analysis.group.detrend import NOTES
 from pulsoid_rec.analysis.group.eigenvalue import EIGENVALUE, measure_eigenvalue
@@ -14,8 +12,14 @@ from pulsoid_rec.analysis.group.isc import ISC, measure_isc
 from pulsoid_rec.analysis.group.pseudo_groups import compare_with_pseudo_groups
 from pulsoid_rec.analysis.group.recurrence import MDRQA, measure_mdrqa
 from pulsoid_rec.analysis.group.session_grid import SessionGrid
-from pulsoid_rec.analysis.group.surrogates import MAX_SURROGATES, MIN_SURROGATES
+from pulsoid_rec.analysis.group.surrogates import (
+    MAX_DRAWN,
+    MAX_ORDERED,
+    MAX_SURROGATES,
+    MIN_SURROGATES,
+)
 from pulsoid_rec.analysis.group.synchrony import (
+    FloatArray,
     LeftOut,
     MeasureName,
     MeasureResult,
@@ -28,6 +32,8 @@ from pulsoid_rec.analysis.group.windows import (
     WINDOW_S,
     Sample,
     cut_windows,
+    keep_observed,
+    never_changes,
     share_observed,
     too_short,
 )
@@ -97,7 +103,7 @@ def measure_together(
     windows = cut_windows(grid.bpm[:, there], preparation)
     sample = Sample(windows, ids, names, surrogates, seed)
     used = len(windows.starts_s)
-    results = tuple(_measure(sample, measures))
+    results = tuple(_measure(sample, measures, _name_absent(grid.bpm[:, there], names)))
     if others and any(result.group.value is not None for result in results):
         results = _beside_pseudo_groups(results, (grid, *others), preparation, seed)
     return TogetherResult(
@@ -120,12 +126,11 @@ def measure_together(
 
 def _left_out(grid: SessionGrid) -> dict[int, LeftOut]:
     found = {}
-    share = share_observed(grid.bpm)
+    share, constant = share_observed(grid.bpm), never_changes(grid.bpm)
     for i, (profile_id, name) in enumerate(zip(grid.profile_ids, grid.names, strict=True)):
-        known = grid.bpm[~np.isnan(grid.bpm[:, i]), i]
         if share[i] < MIN_PRESENCE:
             reason = f"observed in {math.floor(100 * share[i])} % of the session, less than {100 * MIN_PRESENCE:g} %"
-        elif len(known) and known.min() == known.max():
+        elif constant[i]:
             reason = "the heart rate does not change in the whole session"
         else:
             continue
@@ -146,8 +151,17 @@ def _beside_pseudo_groups(
     )
 
 
-def _measure(sample: Sample, wanted: Collection[MeasureName]) -> Iterator[MeasureResult]:
-    reason = _reason(sample)
+def _name_absent(bpm: FloatArray, names: tuple[str, ...]) -> str:
+    """Name the member who is observed in the fewest windows, if there are any differences; else it is empty."""
+    alone = [len(keep_observed(bpm[:, [i]], bpm[:, [i]]).starts_s) for i in range(len(names))]
+    if not alone or min(alone) == max(alone):
+        return ""
+    fewest = alone.index(min(alone))
+    return f" {names[fewest]} alone has {min(alone) * WINDOW_S / 60:g} min: compare the others without."
+
+
+def _measure(sample: Sample, wanted: Collection[MeasureName], absent: str) -> Iterator[MeasureResult]:
+    reason = _reason(sample, absent)
     for blanks, measure in _MEASURES:
         if any(blank.measure in wanted for blank in blanks):
             for result in blanks if reason else measure(sample):
@@ -156,8 +170,10 @@ def _measure(sample: Sample, wanted: Collection[MeasureName]) -> Iterator[Measur
                     yield replace(result, seed=sample.seed, reason=why)
 
 
-def _reason(sample: Sample) -> str | None:
+def _reason(sample: Sample, absent: str) -> str | None:
     if len(sample.names) < 2:  # noqa: PLR2004 - two are together
         return "Fewer than two members were observed for long enough."
     windows = len(sample.windows.starts_s)
-    return too_short(windows, "have every member observed") if windows < MIN_WINDOWS else None
+    if windows > MAX_ORDERED or windows * len(sample.names) * sample.surrogates > MAX_DRAWN:
+        return "These are too many minutes, members and surrogates for memory. Choose a range of time, or fewer."
+    return too_short(windows, "have every member observed") + absent if windows < MIN_WINDOWS else None

@@ -77,6 +77,14 @@ def share_observed(bpm: FloatArray) -> FloatArray:
     return share
 
 
+def never_changes(bpm: FloatArray) -> BoolArray:
+    """Return whose heart rate has one value in the whole session: (seconds, members) to (members)."""
+    there = ~np.isnan(bpm)
+    highest = np.max(bpm, axis=0, where=there, initial=-np.inf)
+    constant: BoolArray = there.any(axis=0) & (highest == np.min(bpm, axis=0, where=there, initial=np.inf))
+    return constant
+
+
 def cut_windows(bpm: FloatArray, preparation: Preparation) -> Windows:
     """Prepare heart rates of shape (seconds, members), and keep the windows that are observed enough."""
     return keep_observed(bpm, prepare(bpm, preparation))

@@ -17,6 +17,7 @@ from pulsoid_rec.analysis.findings.report_data import ReportData
 from pulsoid_rec.analysis.findings.season import season_periods
 from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.group.course import SessionCourse, course_of_readings, name_pairs
+from pulsoid_rec.analysis.group.windows import MIN_WINDOWS, WINDOW_S
 
 _MAX_BUCKETS = 480
 _MIN_BUCKETS = 24
@@ -65,11 +66,31 @@ def overview_chart(view: SessionView, named: SessionView, id_: str, buckets: int
 
 def course_chart(view: SessionView, id_: str) -> PageChart | None:
     """Draw how alike members moved; None if too few were observed for long enough, or it would take too long."""
-    is_long = view.ended_at - view.started_at > _LONGEST_COURSE
-    if is_long or not 1 < view.summary.filter(pl.col("readings") > 0).height <= _MOST_TOGETHER:
+    if _observed(view) < 2 or _is_too_much(view):  # noqa: PLR2004 - two are together
         return None
     course = course_of_readings(view.readings, view.started_at, view.ended_at, view.definitions)
     return None if course is None else draw_course(view, course, id_)
+
+
+def why_no_course(view: SessionView) -> str:
+    """Return why the page has no `course_chart` of a session; empty for a session of one member."""
+    if _observed(view) < 2:  # noqa: PLR2004 - two are together
+        return ""
+    if _is_too_much(view):
+        hours = _LONGEST_COURSE.total_seconds() / 3600
+        return f"How alike heart rates moved is not drawn here of more than {_MOST_TOGETHER} members or {hours:g} h."
+    return (
+        "How alike heart rates moved is not drawn: that takes two members who are observed in at least half of a "
+        f"session of {MIN_WINDOWS * WINDOW_S / 60:g} min, and change."
+    )
+
+
+def _observed(view: SessionView) -> int:
+    return view.summary.filter(pl.col("readings") > 0).height
+
+
+def _is_too_much(view: SessionView) -> bool:
+    return view.ended_at - view.started_at > _LONGEST_COURSE or _observed(view) > _MOST_TOGETHER
 
 
 def draw_course(view: SessionView, course: SessionCourse, id_: str) -> PageChart:

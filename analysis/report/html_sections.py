@@ -21,6 +21,7 @@ from pulsoid_rec.analysis.report.html_charts import (
     distribution_chart,
     member_charts,
     overview_chart,
+    why_no_course,
     zones_chart,
 )
 from pulsoid_rec.analysis.report.html_tables import NO_READING, Table, make_tables
@@ -61,6 +62,7 @@ class Section:
     crowd: bool
     overview: PageChart | None
     course: PageChart | None  # how alike they moved, below it
+    without_course: str  # why there is none
     zones: PageChart | None
     without_hr_max: str
     distribution: PageChart | None
@@ -86,6 +88,7 @@ def _section(view: SessionView, id_: str, report: ReportData) -> Section:
     named = _named(view, max(_LEAST_NAMED, min(_MOST_NAMED, _ALL_NAMED // report.sessions.height)))
     buckets = choose_buckets(min(report.summary.height, len(named.names) * report.sessions.height))
     unknown = view.summary.filter(pl.col("hr_max").is_null())["profile_id"]
+    course = course_chart(view, id_)
     return Section(
         id=id_,
         room=report.rooms.get(view.room_id, view.room_id),
@@ -104,7 +107,8 @@ def _section(view: SessionView, id_: str, report: ReportData) -> Section:
         unnamed=len(view.names) - len(named.names),
         crowd=len(view.names) > CROWD,
         overview=overview_chart(view, named, id_, buckets),
-        course=course_chart(view, id_),
+        course=course,
+        without_course=why_no_course(view) if course is None else "",
         zones=zones_chart(named, id_),
         without_hr_max=format_list([view.names[member] for member in unknown], _MOST_NAMED),
         distribution=distribution_chart(named, id_),

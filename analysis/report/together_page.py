@@ -91,7 +91,8 @@ def _figures(each: SessionTogether, name: str) -> Part:
 
 def _over_time(charts: SessionCharts, name: str) -> Iterator[Part]:
     if charts.over_time:
-        yield Part(title=f"{name}Over time", charts=charts.over_time, remarks=(COURSE_REMARK,))
+        remarks = (COURSE_REMARK,) if len(charts.over_time) > 1 else ()
+        yield Part(title=f"{name}Over time", charts=charts.over_time, remarks=remarks)
 
 
 def _pairs(each: SessionTogether, charts: SessionCharts, name: str) -> Iterator[Part]:

@@ -25,7 +25,7 @@ LEGEND = (
 
 COURSE_REMARK = (
     "The thick line is the mean of all pairs, each thin one a pair: 1 where two rise and fall together, -1 where one "
-    "rises as the other falls. Chance alone moves it up and down."
+    "rises as the other falls. Chance alone moves it up and down: it is to look at, and not tested."
 )
 
 _PSEUDO = "pseudo_groups"  # the figure that compares with members of different sessions
@@ -61,7 +61,7 @@ def describe_basis(each: SessionTogether) -> list[str]:
             f"In {format_count(result.windows_constant, 'window')} a heart rate did not change: undefined there."
         )
     lines += [
-        f"Below each measure: {null.method} members who were never together. A common programme does not explain "
+        f"Below each measure: {null.method} members, each of another session. A common programme does not explain "
         "what is above them."
         for null in pseudo_groups(result)[:1]
     ]
@@ -80,7 +80,7 @@ def describe_pairs(each: SessionTogether) -> list[str]:
         f"{pair.names[0]} and {pair.names[1]} {format_value(pair.tested.value)} (p {format_value(pair.tested.p, 3)})"
         for pair in known[:_MOST_PAIRS]
     ]
-    return [f"Most alike, by {LABELS[measure.measure]}: {format_list(named)}."] if named else []
+    return [f"Most alike of {len(known)} pairs, by {LABELS[measure.measure]}: {format_list(named)}."] if named else []
 
 
 def format_value(value: float | None, decimals: int = 2) -> str:

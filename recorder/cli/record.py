@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pulsoid_rec.recorder.cli.interrupts import note_interrupts, run_in_trio
+from pulsoid_rec.recorder.cli.interrupts import run_in_trio
 from pulsoid_rec.recorder.cli.live import (
     LIVE_HOST,
     LIVE_PORT,
@@ -110,9 +110,6 @@ def record(
     A token file may be JSON with access_token, and also refresh_token and server. If PULSOID_CLIENT_ID and
     PULSOID_CLIENT_SECRET are set, an expired token is then refreshed, and the file rewritten.
     """
-    import signal
-
-    note_interrupts(signal.SIGTERM)  # handled like Ctrl-C, until the recorder itself receives both
     try:
         _load_libraries()
         from pulsoid_rec.recorder.connection.server_url import parse_server_url

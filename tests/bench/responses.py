@@ -3,7 +3,9 @@
 `python tests/bench/responses.py FOLDER [RUNS]`, of files `match_*.csv` with `time_s`, `member` and `bpm`. Each run has
 one of the matches, in turn, and 20 marks of the whole room at random instants of it. The response rises to so many bpm
 within 5 s and falls back within the next 25; it is added for all members, where responses meet they add up, and the sum
-is rounded to whole bpm. At the end it measures the time for ten members, two hours, 50 marks and 1,000 shifts.
+is rounded to whole bpm. Then come marks that are not at random instants, with no response: every 30 s in the matches;
+and in 30 min of five made-up members (autoregressive, as in group_chance.py) who share a trend, marks that gather at
+one of its ends. At the end it measures the time for ten members, two hours, 50 marks and 1,000 shifts.
 """
 
 import sys
@@ -49,6 +51,18 @@ def find(bpm: FloatArray, marks: IntArray, seed: int) -> float:
     return 1.0 if p is None else p
 
 
+def gathered(trend: FloatArray, at_end: bool, run: int) -> float:
+    """Return the p of marks at one end of a trend that five members share, who have nothing else in common."""
+    rng = np.random.default_rng([run, at_end])
+    noise = rng.normal(size=(len(trend), 5))
+    noise[0] *= 5
+    for second in range(1, len(noise)):
+        noise[second] += 0.98 * noise[second - 1]
+    share = rng.beta(1, 4, MARKS)
+    marks = ((1 - share if at_end else share) * (len(trend) - 1)).astype(np.int64)
+    return find(np.round(80 + trend[:, None] + noise), marks, run)
+
+
 def main(folder: str, runs: int) -> None:
     """Print how often p is below 0.05, and the time that one takes."""
     matches = [read_match(path) for path in sorted(Path(folder).glob("match_*[0-9].csv"))]
@@ -62,6 +76,20 @@ def main(folder: str, runs: int) -> None:
             found.append(find(changed, marks, run) < 0.05)
         by_match = ", ".join(f"{np.mean(found[place :: len(matches)]):.0%}" for place in range(len(matches)))
         print(f"+{added:g} bpm: found in {np.mean(found):.1%} of {runs} runs (by match: {by_match})", flush=True)
+    every_30_s = [
+        find(matches[run % len(matches)], np.arange(run % 30, len(matches[run % len(matches)]), 30), run)
+        for run in range(runs)
+    ]
+    print(f"marks every 30 s: found in {np.mean(np.array(every_30_s) < 0.05):.1%}", flush=True)
+    part = np.arange(1800) / 1800
+    trends = {
+        "a steady rise": (30 * part, True),
+        "a rise that grows": (40 * part**3, True),
+        "a warm-up": (40 * (1 - np.exp(-6 * part)), False),
+    }
+    for name, (trend, at_end) in trends.items():
+        found = [gathered(trend, at_end, run) < 0.05 for run in range(runs)]
+        print(f"marks that gather at one end of {name}: found in {np.mean(found):.1%}", flush=True)
     rng = np.random.default_rng(0)
     walks = 100 + np.round(np.cumsum(rng.normal(size=(7200, 10)), axis=0) / 4)
     begun = time.perf_counter()

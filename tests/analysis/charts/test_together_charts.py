@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import vl_convert
 from report_samples import START, crowd, readings_of, report_of
+from scipy.cluster import hierarchy
 
 from pulsoid_rec.analysis.charts.course import MOST_PAIRS, course_drawing, timeline_with_course
 from pulsoid_rec.analysis.charts.drawing import Drawing
@@ -50,17 +51,21 @@ def course(members: int, windows: int = 20) -> SessionCourse:
     return SessionCourse(first_at=START, profile_ids=ids, members=np.full(windows, members), group=group, pairs=pairs)
 
 
-def test_members_who_are_alike_are_neighbours() -> None:
-    random = np.random.default_rng(2)
-    for _ in range(20):
-        camp = random.permutation([0, 0, 0, 1, 1, 2, 2, 2])
-        correlation = np.where(camp[:, None] == camp, 0.7, 0.05) + random.normal(0, 0.01, (8, 8))
-        correlation = (correlation + correlation.T) / 2
+@pytest.mark.parametrize("members", [1, 2, 3, 8, 40])
+def test_members_are_ordered_by_the_clusters_that_scipy_finds(members: int) -> None:
+    random = np.random.default_rng(members)
+    for _ in range(10):
+        camp = random.integers(0, 3, members)
+        correlation = np.where(camp[:, None] == camp, 0.6, 0.05) + random.normal(0, 0.2, (members, members))
+        correlation = np.clip((correlation + correlation.T) / 2, -1, 1)
         np.fill_diagonal(correlation, np.nan)
+        if members == 8:
+            correlation[2, 5] = correlation[5, 2] = np.nan  # unknown
         order = order_by_likeness(correlation)
-        assert sorted(order) == list(range(8))
-        changes = sum(camp[a] != camp[b] for a, b in itertools.pairwise(order))
-        assert changes <= 3, "each camp stays together, but for one that the circle may be cut in"
+        assert sorted(order) == list(range(members))
+        if members > 1:
+            distance = (1 - np.nan_to_num(correlation))[np.triu_indices(members, 1)]
+            assert order == hierarchy.leaves_list(hierarchy.linkage(distance, "average")).tolist()
 
 
 def test_a_matrix_has_each_pair_on_both_sides_and_a_dash_for_what_is_unknown() -> None:

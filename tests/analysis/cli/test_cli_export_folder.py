@@ -3,6 +3,7 @@
 import io
 import json
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -15,6 +16,11 @@ import pytest
 from command import run_here
 from recordings import at, make_recording, steady
 
+from pulsoid_rec.analysis.cli.export_folder import FolderExport
+from pulsoid_rec.analysis.cli.output import NewFile
+from pulsoid_rec.analysis.metrics.definitions import Definitions
+from pulsoid_rec.analysis.metrics.filters import Filter
+from pulsoid_rec.analysis.reading.recording import NOBODY, Recording
 from pulsoid_rec.recorder.contract.errors import ExitCode
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 
@@ -123,6 +129,11 @@ def test_a_folder_is_written_as_a_whole_or_not_at_all(db: Path, tmp_path: Path) 
         )
     told = export(db, "--format", "fit", "-o", tmp_path / "out", expected=ExitCode.USAGE)
     assert "FIT has no dates before July 1998; session 1 is of 1992." in told
+    with duckdb.connect(db) as connection:
+        connection.execute("UPDATE heart_rate SET occurred_at = occurred_at + INTERVAL 140 YEAR WHERE room_id = 'z'")
+        connection.execute("UPDATE heart_rate SET received_at = occurred_at WHERE room_id = 'z'")
+    told = export(db, "--format", "fit", "-o", tmp_path / "out", expected=ExitCode.USAGE)
+    assert "FIT has no dates after 2125; session 1 is of 2132." in told
     assert not (tmp_path / "out").exists()
     assert list(leftovers(tmp_path)) == []
     export(db, "--format", "fit", "-o", tmp_path / "out", "--room", "r1")
@@ -176,3 +187,39 @@ def test_a_folder_is_never_made_where_it_does_not_belong(db: Path, tmp_path: Pat
         assert told in export(db, "--format", "fit", "--force", "-o", place, expected=ExitCode.USAGE)
     told = export(db, "--format", "fit", "-o", tmp_path / ("x" * 250), expected=ExitCode.STORAGE)
     assert "file name too long. Choose another folder with -o." in told
+
+
+def test_an_interrupted_replacement_leaves_what_was_there(
+    db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, rename = tmp_path / "out", Path.rename
+    export(db, "--format", "fit", "-o", output)
+    made = {path.name: path.read_bytes() for path in output.iterdir()}
+
+    def interrupted(self: Path, target: Path) -> Path:
+        if target == output and self.name.endswith(".part"):
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        FolderExport("fit", NewFile(path=output, force=True, database=db)).write(
+            Recording(db), Filter(), Definitions(), NOBODY, None
+        )
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == made
+    assert list(leftovers(tmp_path)) == []
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that can be handled")
+def test_a_termination_leaves_no_part_of_a_folder(db: Path, tmp_path: Path) -> None:
+    code = (
+        "import os, signal; from pulsoid_rec.analysis.cli import export_folder, app;"
+        "export_folder.write_fit = lambda series, folder, **_: "
+        "((folder / 'a.fit').write_bytes(b'a'), os.kill(os.getpid(), signal.SIGTERM));"
+        "app.main()"
+    )
+    arguments: list[str | Path] = ["export", "--db", db, "--format", "fit", "-o", tmp_path / "out"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+    assert [path for path in tmp_path.iterdir() if ".part" in path.name or path.name == "out"] == []

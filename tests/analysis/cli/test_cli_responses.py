@@ -103,6 +103,8 @@ def test_what_is_wrong_is_one_sentence(db: Path, options: tuple[str, ...], messa
 def test_too_few_shifts_are_refused_in_a_notebook_too(db: Path) -> None:
     with pytest.raises(UsageError, match="too few"):
         pr.explore(db).responses("goal </script>", surrogates=10)
+    with pytest.raises(UsageError, match=r"^10,000 shifts of 1,201 s are too many for memory. Choose 3,330 or fewer"):
+        pr.explore(db).responses("goal </script>", surrogates=10_000, before_s=600, after_s=600)
 
 
 def test_no_session_is_no_error(db: Path) -> None:

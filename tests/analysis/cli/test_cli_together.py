@@ -73,7 +73,7 @@ def test_members_of_other_sessions_are_put_together_as_pseudo_groups(
     of_team = pseudo[1, "isc"]
     assert of_team["value"] > of_team["chance_p95"] > -0.5  # type: ignore[operator]
     done = run_here("together", "--db", db, "--room", "r1", "--session", "1", "--measure", "isc")
-    assert "pseudo-groups of 2 members who were never together" in done.stdout
+    assert "pseudo-groups of 2 members, each of another session" in done.stdout
     assert re.search(r"ISC .*\n - pseudo-groups +0\.\d{3}", done.stdout)
 
 
@@ -122,7 +122,7 @@ def test_the_table_fits_a_narrow_terminal_and_says_what_it_does_not_show(db: Pat
     for label in LABELS.values():
         assert re.search(rf"{re.escape(label)} +\d\.\d{{3}} +-?\d\.\d{{3}} +\d\.\d{{3}} +\d+\.\d +0\.00\d", text), label
     assert "3 members compared over 7 min" in text
-    assert "Most alike, by ISC: " in text
+    assert " pairs, by ISC: " in text
     assert "a common stimulus" in text
     assert "1,000 surrogates, seed 0" in text
 

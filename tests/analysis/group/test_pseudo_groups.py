@@ -67,3 +67,11 @@ def test_without_another_session_of_other_people_there_are_none(others: list[str
     made = {"a": a_session(2, "a", NONE), "short": session_grid(np.full((200, 2), 70.0), "cd", 2)}
     grids = [a_session(1, "a" if others == ["a"] else "ab", NONE), *(made[name] for name in others)]
     assert compare_with_pseudo_groups(grids, "high-pass", None, 1) == {}
+
+
+def test_a_member_whose_heart_rate_stands_still_is_in_no_group() -> None:
+    still = np.full((SECONDS, 1), 70.0)
+    grids = [a_session(number, "abc", NONE, 1) for number in range(1, 4)]
+    wanted = compare_with_pseudo_groups(grids, "high-pass", None, 1)
+    with_still = [session_grid(np.hstack([one.bpm, still]), "abcd", one.session) for one in grids]
+    assert compare_with_pseudo_groups(with_still, "high-pass", None, 1) == wanted

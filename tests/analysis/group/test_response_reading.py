@@ -1,5 +1,6 @@
 """Which marks, members and clocks a result is of, read from real recordings."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -72,6 +73,8 @@ def test_marks_are_of_their_member_or_of_all_and_lie_on_the_clock_of_the_reading
     for text in ("2 marks of 7 could not", "2 windows of 8 left out", "1 mark left out", "received 3.0 s (median)"):
         assert text in notes
     assert f"p = {found.p:.3f}" in describe_finding(found)
+    for p, is_chance in ((0.049, False), (0.05, True)):
+        assert describe_finding(replace(found, p=p)).startswith("No more than chance gives. ") == is_chance
 
 
 def test_a_filter_chooses_sessions_members_and_time(db: Path) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from statistics import fmean
 
 import numpy as np
@@ -66,18 +67,26 @@ class Oracle:
         self.mean = over_members(self.bare(found), self.length)
         self.used = {who: len(rows) for who, rows in found.items()}
         self.by_member = {who: mean_of(rows) if rows else None for who, rows in self.bare(found).items()}
-        self.marks = sorted({mark for rows in found.values() for mark, _ in rows})
+        self.marks = {mark for rows in found.values() for mark, _ in rows}
+        instants = {
+            (i, at): None for i, (_, marks, _) in enumerate(self.sessions) for at, _ in sorted(marks, key=itemgetter(0))
+        }
+        self.instants = [(i, at) for i, (_, marks, _) in enumerate(self.sessions) for at, _ in marks]
+        self.used_instants = [each for each in instants if each in {self.instants[mark] for mark in self.marks}]
         shifted = [over_members(self.bare(self.collect(by)), self.length) for by in zip(*shifts, strict=True)]
         resampled = [
-            over_members({w: [r for mark, r in rows for _ in range(n[mark])] for w, rows in found.items()}, self.length)
+            over_members(
+                {w: [r for mark, r in rows for _ in range(n[self.instants[mark]])] for w, rows in found.items()},
+                self.length,
+            )
             for n in self.draw(rng)
         ]
         self.band, self.chance, self.p = self.edges(resampled), self.edges(shifted), self.test(shifted)
 
-    def draw(self, rng: np.random.Generator) -> list[dict[int, int]]:
-        count = len(self.marks)
+    def draw(self, rng: np.random.Generator) -> list[dict[tuple[int, int], int]]:
+        count = len(self.used_instants)
         times = rng.multinomial(count, [1 / count] * count, RESAMPLES).tolist() if count else []
-        return [dict(zip(self.marks, row, strict=True)) for row in times]
+        return [dict(zip(self.used_instants, row, strict=True)) for row in times]
 
     @staticmethod
     def bare(found: dict[str, list[tuple[int, Changes]]]) -> dict[str, list[Changes]]:
@@ -100,7 +109,7 @@ class Oracle:
         return [[quantile(values, q) if values else None for values in columns] for q in (0.025, 0.975)]
 
     def test(self, shifted: list[Changes]) -> float | None:
-        if len(self.marks) < 2:
+        if len(self.used_instants) < 2:
             return None
         after = slice(self.window.before_s + 1, None)
         rows = [[None if v is None else abs(v) for v in row[after]] for row in [self.mean, *shifted]]
@@ -225,3 +234,21 @@ def test_the_windows_of_one_mark_are_drawn_together() -> None:
         bpm[at : at + 60] += size
     one, ten = of([bpm], MARKS), of([bpm] * 10, MARKS)
     np.testing.assert_allclose(one.band, ten.band)
+
+
+def test_one_instant_marked_many_times_is_one() -> None:
+    bpm = [raised(MARKS)]
+    once, thrice = of(bpm, MARKS), of(bpm, MARKS * 3)
+    np.testing.assert_allclose(once.band, thrice.band)
+    assert (thrice.used_marks, thrice.p) == (3 * len(MARKS), once.p)
+    alone = of(bpm, [600] * 20)
+    assert (alone.used_marks, alone.p) == (20, None)
+    assert np.isnan(alone.band).all()
+
+
+def test_without_a_second_after_the_marks_there_is_no_p() -> None:
+    bpm = raised([])
+    bpm[[at + 1 for at in MARKS]] = math.nan
+    session = session_of({"a": [None if math.isnan(v) else v for v in bpm]}, [(at, None) for at in MARKS])
+    found = compute_responses([session], Window(30, 1), surrogates=1000, seed=0)
+    assert (found.used_marks, found.p, found.farthest) == (len(MARKS), None, None)

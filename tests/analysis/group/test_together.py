@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 from groups import drawn_bpm, session_grid
+from report_samples import START
 
+from pulsoid_rec.analysis.group import cross_correlation, eigenvalue, together
+from pulsoid_rec.analysis.group.course import find_course
 from pulsoid_rec.analysis.group.isc import measure_isc
 from pulsoid_rec.analysis.group.synchrony import MeasureName
 from pulsoid_rec.analysis.group.together import MEASURES, measure_together
@@ -29,13 +32,13 @@ def test_a_member_who_was_hardly_there_or_whose_heart_rate_stands_still_is_left_
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_figures_whichever_other_measures_are_wanted() -> None:
     grid = session_grid(drawn_bpm(2, 2, 400), "ab")
-    together = measure_together(grid, seed=3)
-    assert tuple(one.measure for one in together.measures) == MEASURES
-    for name, of_all in zip(MEASURES, together.measures, strict=True):
+    all_of_them = measure_together(grid, seed=3)
+    assert tuple(one.measure for one in all_of_them.measures) == MEASURES
+    for name, of_all in zip(MEASURES, all_of_them.measures, strict=True):
         [alone] = measure_together(grid, measures=[name], seed=3).measures
         assert (alone.measure, alone.group) == (name, of_all.group)
     [isc] = measure_together(grid, measures=["isc"], seed=4).measures
-    assert isc.group != together.measures[0].group
+    assert isc.group != all_of_them.measures[0].group
 
 
 def reasons(bpm: np.ndarray[tuple[int, ...], np.dtype[np.float64]], names: str) -> dict[MeasureName, str | None]:
@@ -51,6 +54,10 @@ def test_what_cannot_be_compared_is_null_with_its_reason() -> None:
         assert set(reasons(alone, "abc"[: alone.shape[1]]).values()) == {two}
     short = "Only 4.5 min have every member observed; at least 5 min are needed."
     assert set(reasons(drawn_bpm(1, 2, 341, missing=0), "ab").values()) == {short}
+    sparse = drawn_bpm(1, 3, 900, missing=0)
+    sparse[np.arange(900) % 9 > 5, 1] = np.nan  # a sensor that reports every 9 s
+    only = "Only 0 min have every member observed; at least 5 min are needed."
+    assert set(reasons(sparse, "abc").values()) == {f"{only} b alone has 0 min: compare the others without."}
 
 
 def test_a_member_who_does_not_vary_where_the_others_are_is_undefined_and_no_zero() -> None:
@@ -75,3 +82,26 @@ def test_no_result_names_a_leader_and_each_says_what_it_does_not_show() -> None:
         assert word in said
     assert "23 %" in result.preparation_note
     assert all(one.method and one.range and one.title for one in result.measures)
+
+
+def test_what_is_too_much_for_memory_is_null_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    bpm = drawn_bpm(1, 2, 420, missing=0)
+    for limit in ("MAX_DRAWN", "MAX_ORDERED"):
+        with monkeypatch.context() as small:
+            small.setattr(together, limit, 10)
+            assert all("too many minutes" in str(reason) for reason in reasons(bpm, "ab").values())
+
+
+def test_windows_some_at_a_time_give_the_same_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = session_grid(drawn_bpm(2, 3, 400), "abc")
+    at_once = [one.group for one in measure_together(grid, measures=["eigenvalue", "wcc"]).measures]
+    course = find_course(grid.bpm, START, grid.profile_ids)
+    for module in (cross_correlation, eigenvalue):
+        monkeypatch.setattr(module, "_CELLS", 2000)
+    few = [one.group for one in measure_together(grid, measures=["eigenvalue", "wcc"]).measures]
+    assert [one.p for one in few] == [one.p for one in at_once]
+    assert [one.value for one in few] == pytest.approx([one.value for one in at_once])
+    parts = find_course(grid.bpm, START, grid.profile_ids)
+    assert course is not None
+    assert parts is not None
+    np.testing.assert_allclose(parts.pairs, course.pairs)

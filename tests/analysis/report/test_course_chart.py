@@ -20,11 +20,18 @@ def view_of(report: ReportData) -> SessionView:
 def test_it_comes_after_the_lines_of_heart_rates() -> None:
     (section,) = make_sections(crowd(3, 900))
     assert [chart.id for chart in section.charts[:2]] == ["s0-time", "s0-course"]
+    assert section.without_course == ""
 
 
-@pytest.mark.parametrize(("members", "seconds"), [(1, 900), (13, 900), (3, 200)])
-def test_of_one_alone_of_a_crowd_and_of_minutes_there_is_none(members: int, seconds: int) -> None:
-    assert course_chart(view_of(crowd(members, seconds)), "s0") is None
+@pytest.mark.parametrize(
+    ("members", "seconds", "why"),
+    [(1, 900, ""), (13, 900, "not drawn here of more than 12 members or 24 h"), (3, 200, "a session of 5 min")],
+)
+def test_of_one_alone_of_a_crowd_and_of_minutes_there_is_none(members: int, seconds: int, why: str) -> None:
+    (section,) = make_sections(crowd(members, seconds))
+    assert section.course is None
+    assert why in section.without_course
+    assert bool(why) == bool(section.without_course)
 
 
 def test_of_a_session_of_days_there_is_none() -> None:
