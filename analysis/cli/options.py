@@ -24,25 +24,30 @@ _DAY_S = 86_400.0
 RoomOption = Annotated[list[str] | None, value_option("ID", "Only this room; may be repeated.", "all")]
 ArchiveOption = Annotated[
     str | None,
-    typer.Option(
-        metavar="DIR",
-        help="The folder of the archive; or s3://BUCKET/FOLDER, which is read only if it is named, here or in"
+    value_option(
+        "DIR",
+        "The folder of the archive; or s3://BUCKET/FOLDER, which is read only if it is named, here or in"
         " PULSOID_REC_ARCHIVE. Without --db, and with no database at its default place, the archive is read alone.",
-        show_default="the folder noted in the database, if any",
+        "the folder noted in the database, if any",
     ),
+]
+LatestSessionOption = Annotated[
+    str | None, value_option("WHICH", "latest, all, or a session's number.", "latest; all with a range")
 ]
 SinceOption = Annotated[
     str | None,
-    typer.Option(
-        metavar="TIME",
-        help="Only from this time on: a date, a local time, a time with an offset, 2h or 3d (ago), or"
+    value_option(
+        "TIME",
+        "Only from this time on: a date, a local time, a time with an offset, 2h or 3d (ago), or"
         " mark:LABEL, the latest mark of that label.",
-        show_default=False,
     ),
 ]
-UntilOption = Annotated[str | None, typer.Option(metavar="TIME", help="Only before this time.", show_default=False)]
+UntilOption = Annotated[str | None, value_option("TIME", "Only before this time.")]
 ByPhaseOption = Annotated[
     bool, typer.Option("--by-phase", help="Figures of each phase of a session, as marked by `mark --phase`.")
+]
+SeedOption = Annotated[
+    int, typer.Option(metavar="N", min=0, help="Where chance begins: the same one gives the same figures.")
 ]
 MaxHoldOption = Annotated[
     float,
@@ -79,7 +84,7 @@ ShiftTimesOption = Annotated[
         help="Move the times of each room back by some weeks that only the key gives away. Implies --pseudonyms.",
     ),
 ]
-OutputOption = Annotated[Path, path_option("Write to this file.", False, "--output", "-o")]
+OutputOption = Annotated[Path | None, path_option("Write to this file.", "the screen", "--output", "-o")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 
 

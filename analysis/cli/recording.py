@@ -1,12 +1,16 @@
 """The recording that a command reads, and the message if it holds nothing for it, perhaps not yet."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
+
+import polars as pl
 
 from pulsoid_rec.analysis.cli.output import print_message
 from pulsoid_rec.analysis.findings.what_exists import no_match_error
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
+from pulsoid_rec.analysis.notebook.select import choose_ids
 from pulsoid_rec.analysis.reading.pseudonym_key import FILE_NAME, read_or_make_key
 from pulsoid_rec.analysis.reading.pseudonyms import Pseudonyms
 from pulsoid_rec.analysis.reading.recording import Recording
@@ -42,6 +46,17 @@ def open_recording(database: Path, archive: str | None = None, pseudonyms: Pseud
                 "Try again when the room has sent something.",
             )
     return Recording(database, archive=archive, warn=_print_sentence, pseudonyms=pseudonyms)
+
+
+def choose_members(
+    typed: list[str], recording: Recording, wanted: Filter, definitions: Definitions, known: pl.DataFrame
+) -> Filter:
+    """Return a filter with members that were named by name or id, of those that it selects.
+
+    `known` is what is known of them (`members.SCHEMA`). Raises `UsageError` unless each name is one member's.
+    """
+    names = dict(recording.members(wanted, definitions, known).select("profile_id", "name").iter_rows())
+    return replace(wanted, members=choose_ids(typed, names, "member", recording.where, recording.pseudonyms))
 
 
 def _print_sentence(text: str) -> None:

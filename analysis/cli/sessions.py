@@ -2,24 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Annotated, Literal
 
-import typer
-
-from pulsoid_rec.analysis.cli.options import (
-    DEFAULTS,
-    ArchiveOption,
-    MaxClockErrorOption,
-    PseudonymKeyOption,
-    PseudonymsOption,
-    RoomOption,
-    SessionGapOption,
-    ShiftTimesOption,
-    parse_definitions,
-    parse_filter,
-    read_withdrawn_beside,
-)
-from pulsoid_rec.recorder.cli.options import DbOption
+from pulsoid_rec.analysis.cli import options
+from pulsoid_rec.analysis.cli.destination import Destination
+from pulsoid_rec.analysis.cli.output import print_message
+from pulsoid_rec.recorder.cli.options import DbOption, TableFormatOption
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 
@@ -27,8 +14,6 @@ from pulsoid_rec.recorder.contract.errors import StorageError, UsageError
 @contextmanager
 def _without_counts(what: str) -> Iterator[None]:
     """Go on without these counts, and print why, if the archive's files that they need cannot be read."""
-    from pulsoid_rec.analysis.cli.output import print_message
-
     try:
         yield
     except StorageError as error:
@@ -38,16 +23,14 @@ def _without_counts(what: str) -> Iterator[None]:
 def sessions(
     *,
     db: DbOption = DEFAULT_DB,
-    archive: ArchiveOption = None,
-    room: RoomOption = None,
-    session_gap: SessionGapOption = DEFAULTS.session_gap_s,
-    max_clock_error: MaxClockErrorOption = DEFAULTS.max_clock_error_s,
-    pseudonyms: PseudonymsOption = False,
-    pseudonym_key: PseudonymKeyOption = None,
-    shift_times: ShiftTimesOption = False,
-    format_: Annotated[
-        Literal["table", "json"], typer.Option("--format", help="A table for people, or JSON for programs.")
-    ] = "table",
+    archive: options.ArchiveOption = None,
+    room: options.RoomOption = None,
+    session_gap: options.SessionGapOption = options.DEFAULTS.session_gap_s,
+    max_clock_error: options.MaxClockErrorOption = options.DEFAULTS.max_clock_error_s,
+    pseudonyms: options.PseudonymsOption = False,
+    pseudonym_key: options.PseudonymKeyOption = None,
+    shift_times: options.ShiftTimesOption = False,
+    format_: TableFormatOption = "table",
 ) -> None:
     """List the sessions recorded, by room and number.
 
@@ -57,19 +40,17 @@ def sessions(
     """
     import polars as pl
 
-    from pulsoid_rec.analysis.cli.output import output_encoding, print_message, write_text
     from pulsoid_rec.analysis.cli.recording import open_pseudonyms, open_recording, print_no_match
     from pulsoid_rec.analysis.findings.rejected import describe_unplaced, describe_withheld
     from pulsoid_rec.analysis.findings.withdrawn import describe_withdrawn
     from pulsoid_rec.analysis.metrics.durations import in_seconds
     from pulsoid_rec.analysis.reading.rejected import REJECTED, read_rejected
-    from pulsoid_rec.analysis.report.json_rows import rows_json
-    from pulsoid_rec.analysis.report.terminal import open_terminal, sessions_text, show_sessions
+    from pulsoid_rec.analysis.report.terminal import show_sessions
 
-    definitions = parse_definitions(session_gap, max_clock_error=max_clock_error)
+    definitions = options.parse_definitions(session_gap, max_clock_error=max_clock_error)
     hidden = open_pseudonyms(db, pseudonym_key, wanted=pseudonyms, shift_times=shift_times)
     recording = open_recording(db, archive, hidden)
-    wanted = parse_filter(room, recording=recording)
+    wanted = options.parse_filter(room, recording=recording)
     rejected = pl.DataFrame(schema=REJECTED)
     with recording.snapshot() as snapshot:
         found = snapshot.sessions(wanted, definitions)
@@ -84,7 +65,7 @@ def sessions(
             found = found.with_columns(pl.col("rejected").fill_null(0))
         withdrawn: dict[str, str] = {}
         with suppress(UsageError):  # a mistake in the members file: no name of it is needed here
-            withdrawn = read_withdrawn_beside(db, None, hidden)
+            withdrawn = options.read_withdrawn_beside(db, None, hidden)
         recorded = snapshot.profile_ids(definitions) if withdrawn else set()
     found = (
         recording.move(found)
@@ -101,9 +82,8 @@ def sessions(
     hint = describe_withdrawn(withdrawn, recorded, is_hidden=hidden is not None)
     for text in filter(None, [*describe_unplaced(rejected, {}), *describe_withheld(rejected), hint]):
         print_message(f"{text}.")
+    destination = Destination(format_)
     if format_ == "json":
-        write_text(rows_json(found, output_encoding(None)), None)
-    elif (terminal := open_terminal()) is None:
-        write_text(sessions_text(found), None)
-    elif not found.is_empty():
-        show_sessions(found, terminal)
+        destination.write_rows(found)
+    else:
+        destination.show(lambda console: show_sessions(found, console))

@@ -45,7 +45,7 @@ def summarize_archive(
         str, typer.Argument(metavar="ARCHIVE", help="The folder of the archive; or a URL that Spark can read.")
     ],
     *,
-    output: options.OutputOption,
+    output: Annotated[Path, path_option("Write to this file.", False, "--output", "-o")],
     members: Annotated[Path | None, path_option("The file with what is known of the members.")] = None,
     max_hold: options.MaxHoldOption = options.DEFAULTS.max_hold_s,
     min_bpm: options.MinBpmOption = options.DEFAULTS.min_bpm,

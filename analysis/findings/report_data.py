@@ -31,6 +31,9 @@ READINGS = pl.Schema(RECORDED | {"name": pl.String(), "plausible": pl.Boolean()}
 NOBODY: Mapping[str, str] = MappingProxyType({})
 _SESSION = {"room_id": pl.String(), "session": pl.Int64()}
 
+MOST_DRAWN = 20_000_000
+"""More readings than these are not loaded for charts. Notes have no limit: readings are checked in slices."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportData:

@@ -6,7 +6,7 @@ import numpy as np
 
 from pulsoid_rec.analysis.group.correlations import correlate_all, fisher_z, mean_of_defined
 from pulsoid_rec.analysis.group.surrogates import ORDERS, compare_with_chance, draw_orders
-from pulsoid_rec.analysis.group.synchrony import Course, FloatArray, MeasureResult
+from pulsoid_rec.analysis.group.synchrony import FloatArray, MeasureResult
 from pulsoid_rec.analysis.group.windows import WINDOW_S, Sample, Windows
 
 MAX_LAG_S = 5
@@ -78,15 +78,11 @@ def measure_wcc(sample: Sample) -> tuple[MeasureResult, ...]:
     count = values.shape[1]
     orders = draw_orders(sample.random(3), sample.surrogates, len(values), count)
     of_pairs = np.empty((2, len(sample.pairs()), 1 + len(orders)))  # first as they were
-    courses = np.empty((2, len(sample.pairs()), count))
     for number, (i, j) in enumerate(sample.pairs()):
         for kind, table in enumerate(_table(values[i], values[j])):
-            courses[kind, number] = as_it_was = table.diagonal()
             shuffled = (table[order[i], order[j]] for order in orders)
-            of_pairs[kind, number] = [mean_of_defined(each) for each in (as_it_was, *shuffled)]
-    return tuple(
-        _result(sample, blank, of_pairs[kind], courses[kind]) for kind, blank in enumerate((WCC, WCC_ABSOLUTE))
-    )
+            of_pairs[kind, number] = [mean_of_defined(each) for each in (table.diagonal(), *shuffled)]
+    return tuple(_result(sample, blank, of_pairs[kind]) for kind, blank in enumerate((WCC, WCC_ABSOLUTE)))
 
 
 def _table(ones: FloatArray, others: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -95,15 +91,12 @@ def _table(ones: FloatArray, others: FloatArray) -> tuple[FloatArray, FloatArray
     return np.concatenate([signed for signed, _ in parts]), np.concatenate([absolute for _, absolute in parts])
 
 
-def _result(sample: Sample, blank: MeasureResult, of_pairs: FloatArray, courses: FloatArray) -> MeasureResult:
+def _result(sample: Sample, blank: MeasureResult, of_pairs: FloatArray) -> MeasureResult:
     of_group = mean_of_defined(of_pairs)
     pairs = zip(sample.pairs(), of_pairs, strict=True)
     return replace(
         blank,
         group=compare_with_chance(of_group[0], of_group[1:], ORDERS),
         pairs=tuple(sample.pair_figure(pair, compare_with_chance(one[0], one[1:], ORDERS)) for pair, one in pairs),
-        course=Course(
-            starts_s=sample.windows.starts_s, window_s=WINDOW_S, group=mean_of_defined(courses), pairs=courses
-        ),
         parameters={"window_s": WINDOW_S, "max_lag_s": MAX_LAG_S},
     )

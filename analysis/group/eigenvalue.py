@@ -6,7 +6,7 @@ import numpy as np
 
 from pulsoid_rec.analysis.group.correlations import correlate_all, mean_of_defined
 from pulsoid_rec.analysis.group.surrogates import ORDERS, compare_with_chance, draw_orders
-from pulsoid_rec.analysis.group.synchrony import Course, Figure, FloatArray, MeasureResult
+from pulsoid_rec.analysis.group.synchrony import Figure, FloatArray, MeasureResult
 from pulsoid_rec.analysis.group.windows import MIN_WINDOWS, WINDOW_S, Sample, Windows, too_short
 
 EIGENVALUE = MeasureResult(
@@ -15,7 +15,7 @@ EIGENVALUE = MeasureResult(
     method="The largest eigenvalue of the correlation matrix of all members in each window, averaged over windows "
     f"(Meier & Tschacher 2021). By chance: {ORDERS}.",
     range="From 1, no two members correlate, to the number of members, all are the same. Of short windows it is well "
-    "above 1 by chance alone: compare it with the surrogates. The course is (value - 1) / (members - 1), from 0 to 1.",
+    "above 1 by chance alone: compare it with the surrogates.",
 )
 _CELLS = 500_000  # numbers in memory at once
 
@@ -57,15 +57,13 @@ def measure_eigenvalue(sample: Sample) -> tuple[MeasureResult, ...]:
         orders = draw_orders(rng, min(at_once, sample.surrogates - first), members, count)
         values = largest_eigenvalues(windows[rows, orders].swapaxes(1, 2))
         shuffled[first : first + at_once] = mean_of_defined(values.T)
-    course = np.full(len(sample.windows.starts_s), np.nan)
-    course[defined] = (observed - 1) / (members - 1)
     mean = float(mean_of_defined(observed))
+    # From 0 to 1, whatever the number of members.
     scaled = compare_with_chance((mean - 1) / (members - 1), (shuffled - 1) / (members - 1), ORDERS)
     result = replace(
         EIGENVALUE,
         group=compare_with_chance(mean, shuffled, ORDERS),
-        figures=(Figure(key="scaled", meaning="(value - 1) / (members - 1), from 0 to 1", tested=scaled),),
-        course=Course(starts_s=sample.windows.starts_s, window_s=WINDOW_S, group=course),
+        figures=(Figure(key="scaled", tested=scaled),),
         parameters={"window_s": WINDOW_S},
     )
     return (result,)

@@ -20,15 +20,18 @@ from pulsoid_rec.analysis.group.recurrence import recurrence_of
 from pulsoid_rec.analysis.group.session_grid import SessionGrid
 from pulsoid_rec.analysis.group.surrogates import compare_with_chance
 from pulsoid_rec.analysis.group.synchrony import Figure, FloatArray, MeasureName, Preparation
-from pulsoid_rec.analysis.group.windows import MIN_WINDOWS, WINDOW_S, keep_observed, never_changes, share_observed
+from pulsoid_rec.analysis.group.windows import (
+    MIN_PRESENCE,
+    MIN_WINDOWS,
+    WINDOW_S,
+    keep_observed,
+    never_changes,
+    share_observed,
+)
 
 T = TypeVar("T")
 GROUPS = 100
 """Number of pseudo-groups, and of choices of members of the real group where that is larger."""
-MEANING = (
-    "the group, or its members some at a time, against pseudo-groups of the same size, members of different sessions "
-    "at like times: what is above them is not explained by a common programme"
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +45,7 @@ class Member:
 
 
 def compare_with_pseudo_groups(
-    sessions: Sequence[SessionGrid], preparation: Preparation, radius: float | None, min_presence: float, seed: int
+    sessions: Sequence[SessionGrid], preparation: Preparation, radius: float | None, seed: int
 ) -> dict[MeasureName, Figure]:
     """Compare the group of the first session with pseudo-groups from all of them, by every measure.
 
@@ -52,7 +55,7 @@ def compare_with_pseudo_groups(
         The session, and those that pseudo-groups are made from together with it. A pseudo-group has at most one member
         of each, and nobody twice. With fewer sessions than members the groups are as large as there are sessions, and
         what is compared is the mean over such choices of the real members.
-    preparation, radius, min_presence, seed
+    preparation, radius, seed
         As for the real group; the radius is that of its MdRQA, None without one.
 
     Returns
@@ -62,7 +65,7 @@ def compare_with_pseudo_groups(
         where no pseudo-groups can be made.
     """
     rng = np.random.default_rng((seed, 5))
-    pools = [_members(number, grid, preparation, min_presence) for number, grid in enumerate(sessions)]
+    pools = [_members(number, grid, preparation) for number, grid in enumerate(sessions)]
     size = min(len(pools[0]), sum(map(bool, pools)))
     if size < 2:  # noqa: PLR2004 - two are together
         return {}
@@ -80,7 +83,6 @@ def compare_with_pseudo_groups(
     return {
         key: Figure(
             key="pseudo_groups",
-            meaning=MEANING,
             tested=compare_with_chance(
                 float(np.mean([found[key] for found in real])), np.array([found[key] for found in pseudo]), method
             ),
@@ -89,8 +91,8 @@ def compare_with_pseudo_groups(
     }
 
 
-def _members(number: int, grid: SessionGrid, preparation: Preparation, min_presence: float) -> list[Member]:
-    there = (share_observed(grid.bpm) >= min_presence) & ~never_changes(grid.bpm)
+def _members(number: int, grid: SessionGrid, preparation: Preparation) -> list[Member]:
+    there = (share_observed(grid.bpm) >= MIN_PRESENCE) & ~never_changes(grid.bpm)
     prepared = prepare(grid.bpm, preparation)
     return [Member(grid.profile_ids[i], number, grid.bpm[:, i], prepared[:, i]) for i in np.flatnonzero(there)]
 

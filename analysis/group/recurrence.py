@@ -1,7 +1,8 @@
 """Multidimensional recurrence quantification (MdRQA): how often a whole group is back in a state it was in before."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,28 +32,18 @@ MDRQA = MeasureResult(
     range="Recurrence from 0 to 1; above that of chance the group as a whole comes back to fewer states than its "
     "members would apart.",
 )
-FIGURES = {
-    "recurrence_rate": "share of the pairs of states that recur (RR)",
-    "determinism": "share of the recurrences on diagonal lines of 2 states or more (DET): the same way again",
-    "mean_line": "mean length of these lines, in states",
-    "longest_line": "length of the longest of them, in states",
-    "entropy": "Shannon entropy of the lengths of these lines, in bits",
-    "laminarity": "share of the recurrences on vertical lines of 2 states or more (LAM): it stays as it is",
-    "trapping_time": "mean length of these vertical lines, in states (TT)",
-}
 
 
-@dataclass(frozen=True, slots=True)
-class Recurrence:
+class Recurrence(NamedTuple):
     """Figures of one recurrence plot without its main diagonal; NaN where there is no line to take a mean of."""
 
-    recurrence_rate: float
-    determinism: float
-    mean_line: float
-    longest_line: float
-    entropy: float
-    laminarity: float
-    trapping_time: float
+    recurrence_rate: float  # share of the pairs of states that recur (RR)
+    determinism: float  # share of the recurrences on diagonal lines of 2 states or more (DET): the same way again
+    mean_line: float  # mean length of these lines, in states
+    longest_line: float  # length of the longest of them, in states
+    entropy: float  # Shannon entropy of the lengths of these lines, in bits
+    laminarity: float  # share of the recurrences on vertical lines of 2 states or more (LAM): it stays as it is
+    trapping_time: float  # mean length of these vertical lines, in states (TT)
 
 
 def five_second_means(windows: FloatArray) -> FloatArray:
@@ -160,13 +151,13 @@ def measure_mdrqa(sample: Sample) -> tuple[MeasureResult, ...]:
         quantify(_shift(states, shifts), radius) for shifts in draw_shifts(rng, sample.surrogates, members, count)
     ]
     tested = {
-        key: compare_with_chance(getattr(observed, key), np.array([getattr(one, key) for one in surrogates]), SHIFTS)
-        for key in FIGURES
+        key: compare_with_chance(value, np.array([getattr(one, key) for one in surrogates]), SHIFTS)
+        for key, value in observed._asdict().items()
     }
     result = replace(
         MDRQA,
         group=tested["recurrence_rate"],
-        figures=tuple(Figure(key=key, meaning=FIGURES[key], tested=one) for key, one in tested.items()),
+        figures=tuple(Figure(key=key, tested=one) for key, one in tested.items()),
         parameters={
             "mean_s": BIN_S,
             "states": count,

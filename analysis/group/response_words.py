@@ -1,6 +1,6 @@
 """What responses show and do not show, in words: the same on the terminal, on the page and in a notebook."""
 
-from pulsoid_rec.analysis.findings.wording import DASH
+from pulsoid_rec.analysis.findings.wording import DASH, format_share
 from pulsoid_rec.analysis.group.mark_windows import LEAST_OBSERVED, Window
 from pulsoid_rec.analysis.group.response_result import Responses
 from pulsoid_rec.analysis.group.responses import LEAST_INSTANTS, RESAMPLES
@@ -70,8 +70,8 @@ def describe_notes(found: Responses) -> list[str]:
         notes.append(f"{format_count(left_out, 'mark')} of {found.marks:,} could not be used.")
     if unobserved:
         notes.append(
-            f"{format_count(unobserved, 'window')} of {used + unobserved:,} left out: less than {LEAST_OBSERVED:.0%} "
-            "of the time was observed, or none of the baseline.".replace("%", " %")
+            f"{format_count(unobserved, 'window')} of {used + unobserved:,} left out: less than "
+            f"{format_share(LEAST_OBSERVED)} of the time was observed, or none of the baseline."
         )
     if LEAST_INSTANTS <= found.used_marks < _FEW_MARKS:
         notes.append(f"The interval of fewer than {_FEW_MARKS} marks is narrower than it should be.")
@@ -120,8 +120,8 @@ def describe_window(window: Window) -> str:
     first, last = window.baseline_s
     return (
         f"The heart rate each second from {window.before_s} s before the mark to {window.after_s} s after it, never "
-        f"interpolated; the baseline is {-first} to {-last} s before it. At least {LEAST_OBSERVED:.0%} of its seconds "
-        "are observed, else it is left out.".replace("%", " %")
+        f"interpolated; the baseline is {-first} to {-last} s before it. At least "
+        f"{format_share(LEAST_OBSERVED)} of its seconds are observed, else it is left out."
     )
 
 

@@ -31,14 +31,10 @@ by chance. Choose the measure before you look.""".splitlines()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Null:
-    """What a statistic is by chance: its distribution over the surrogates."""
+    """What a statistic is by chance: over the surrogates its mean, and what 95 % of them are at most."""
 
     method: str
-    surrogates: int
     mean: float
-    sd: float
-    p05: float
-    median: float
     p95: float
 
 
@@ -90,30 +86,7 @@ class Figure:
     """One more figure of a measure, by its key."""
 
     key: str
-    meaning: str
     tested: Tested
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Course:
-    """A measure over time: a value a window.
-
-    Parameters
-    ----------
-    starts_s
-        Start of each window in seconds since the grid's first row, ascending; windows that were dropped are missing.
-    window_s
-        Length of each window in seconds.
-    group
-        The group's value in each window; NaN where it is undefined.
-    pairs
-        The same by pair, of shape (pairs, windows), in the order of the result's `pairs`; None if there are none.
-    """
-
-    starts_s: IntArray
-    window_s: int
-    group: FloatArray
-    pairs: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -132,8 +105,6 @@ class MeasureResult:
         The statistic of the group, with its test.
     members, pairs, figures
         Statistics of members and pairs, and further figures; empty where the measure has none.
-    course
-        The measure over time; None where it has none.
     parameters
         All that was chosen, by name; the unit ends the name.
     seed
@@ -150,7 +121,6 @@ class MeasureResult:
     members: tuple[MemberFigure, ...] = ()
     pairs: tuple[PairFigure, ...] = ()
     figures: tuple[Figure, ...] = ()
-    course: Course | None = None
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     seed: int = 0
     reason: str | None = None
@@ -185,9 +155,9 @@ class TogetherResult:
         Seed and number of the surrogates of each measure.
     minutes_used, minutes_dropped
         Minutes of the windows that were used, and of the rest of the grid.
-    windows_used, windows_dropped, windows_constant
-        Windows in which each member is observed enough; the other ones; those of the used ones in which the heart rate
-        of a member does not change at all, so that windowed measures are undefined there.
+    windows_constant
+        Used windows in which the heart rate of a member does not change at all, so that windowed measures are
+        undefined there.
     measures
         The measures that were wanted, in the order of `MeasureName`.
     cautions
@@ -206,15 +176,6 @@ class TogetherResult:
     surrogates: int
     minutes_used: float
     minutes_dropped: float
-    windows_used: int
-    windows_dropped: int
     windows_constant: int
     measures: tuple[MeasureResult, ...]
     cautions: tuple[str, ...] = CAUTIONS
-
-    def measure(self, name: MeasureName) -> MeasureResult:
-        """Return the result of a measure; raises KeyError if it was not wanted."""
-        for result in self.measures:
-            if result.measure == name:
-                return result
-        raise KeyError(name)

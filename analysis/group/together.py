@@ -1,7 +1,7 @@
 """How alike the members of a session moved, by every measure that is wanted."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -40,6 +40,8 @@ from pulsoid_rec.analysis.group.windows import (
 from pulsoid_rec.recorder.contract.errors import UsageError
 
 MEASURES: tuple[MeasureName, ...] = get_args(MeasureName)
+"""All measures, in the order of their figures."""
+
 _CONSTANT = "The heart rate of a member does not vary."
 
 _MEASURES: tuple[tuple[tuple[MeasureResult, ...], Callable[[Sample], tuple[MeasureResult, ...]]], ...] = (
@@ -50,6 +52,15 @@ _MEASURES: tuple[tuple[tuple[MeasureResult, ...], Callable[[Sample], tuple[Measu
 )
 
 
+def parse_measures(names: Iterable[str]) -> tuple[MeasureName, ...]:
+    """Return the measures that are named, in the order of `MEASURES`; `UsageError` if there is no such one."""
+    wanted = list(names)
+    for name in wanted:
+        if name not in MEASURES:
+            raise UsageError(f"There is no measure {name!r}", f"The measures are {', '.join(MEASURES)}.")
+    return tuple(name for name in MEASURES if name in wanted)
+
+
 def measure_together(
     grid: SessionGrid,
     others: Sequence[SessionGrid] = (),
@@ -58,9 +69,10 @@ def measure_together(
     measures: Collection[MeasureName] = MEASURES,
     surrogates: int = MIN_SURROGATES,
     seed: int = 0,
-    min_presence: float = MIN_PRESENCE,
 ) -> TogetherResult:
     """Measure how alike the members of a session moved, each measure against chance.
+
+    Members who were observed in less than `MIN_PRESENCE` of it are left out, and listed.
 
     Parameters
     ----------
@@ -75,8 +87,6 @@ def measure_together(
     surrogates, seed
         Number of surrogates, from `MIN_SURROGATES` to `MAX_SURROGATES`, and their seed, with which figures are the same
         again.
-    min_presence
-        Share of the session that a member has to be observed in, from 0 to 1; the others are left out, and listed.
 
     Raises
     ------
@@ -87,7 +97,7 @@ def measure_together(
         few_or_many = "few" if surrogates < MIN_SURROGATES else "many"
         hint = f"Choose from {MIN_SURROGATES:,} to {MAX_SURROGATES:,}."
         raise UsageError(f"{surrogates:,} surrogates are too {few_or_many}", hint)
-    left_out = _left_out(grid, min_presence)
+    left_out = _left_out(grid)
     there = [i for i in range(len(grid.names)) if i not in left_out]
     ids, names = tuple(grid.profile_ids[i] for i in there), tuple(grid.names[i] for i in there)
     windows = cut_windows(grid.bpm[:, there], preparation)
@@ -95,7 +105,7 @@ def measure_together(
     used = len(windows.starts_s)
     results = tuple(_measure(sample, measures, _name_absent(grid.bpm[:, there], names)))
     if others and any(result.group.value is not None for result in results):
-        results = _beside_pseudo_groups(results, (grid, *others), preparation, min_presence, seed)
+        results = _beside_pseudo_groups(results, (grid, *others), preparation, seed)
     return TogetherResult(
         room_id=grid.room_id,
         session=grid.session,
@@ -109,19 +119,17 @@ def measure_together(
         surrogates=surrogates,
         minutes_used=used * WINDOW_S / 60,
         minutes_dropped=(windows.seconds - used * WINDOW_S) / 60,
-        windows_used=used,
-        windows_dropped=windows.dropped,
         windows_constant=int(windows.constant.any(axis=0).sum()),
         measures=results,
     )
 
 
-def _left_out(grid: SessionGrid, min_presence: float) -> dict[int, LeftOut]:
+def _left_out(grid: SessionGrid) -> dict[int, LeftOut]:
     found = {}
     share, constant = share_observed(grid.bpm), never_changes(grid.bpm)
     for i, (profile_id, name) in enumerate(zip(grid.profile_ids, grid.names, strict=True)):
-        if share[i] < min_presence:
-            reason = f"observed in {math.floor(100 * share[i])} % of the session, less than {100 * min_presence:g} %"
+        if share[i] < MIN_PRESENCE:
+            reason = f"observed in {math.floor(100 * share[i])} % of the session, less than {100 * MIN_PRESENCE:g} %"
         elif constant[i]:
             reason = "the heart rate does not change in the whole session"
         else:
@@ -134,11 +142,10 @@ def _beside_pseudo_groups(
     results: tuple[MeasureResult, ...],
     sessions: Sequence[SessionGrid],
     preparation: Preparation,
-    min_presence: float,
     seed: int,
 ) -> tuple[MeasureResult, ...]:
     radius = next((float(one.parameters["radius"]) for one in results if "radius" in one.parameters), None)
-    figures = compare_with_pseudo_groups(sessions, preparation, radius, min_presence, seed)
+    figures = compare_with_pseudo_groups(sessions, preparation, radius, seed)
     return tuple(
         replace(one, figures=(*one.figures, figures[one.measure])) if one.measure in figures else one for one in results
     )

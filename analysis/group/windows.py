@@ -20,7 +20,7 @@ MIN_WINDOWS = 10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Windows:
-    """Windows that are used, and how many are not.
+    """Windows that are used.
 
     Parameters
     ----------
@@ -31,15 +31,14 @@ class Windows:
     constant
         Where a member's heart rate, or the prepared one, has one and the same value throughout a window, so that no
         correlation is defined there; of shape (members, windows).
-    seconds, dropped
-        Rows of the grid, and number of whole windows that were dropped.
+    seconds
+        Rows of the grid.
     """
 
     values: FloatArray
     starts_s: IntArray
     constant: BoolArray
     seconds: int
-    dropped: int
 
     @property
     def joined(self) -> FloatArray:
@@ -103,13 +102,7 @@ def keep_observed(bpm: FloatArray, prepared: FloatArray) -> Windows:
     )
     used = (np.mean(~np.isnan(values), axis=2) >= MIN_OBSERVED - 1e-9).all(axis=0) & (members > 0)
     values, raw = values[:, used], raw[:, used]
-    return Windows(
-        values,
-        np.flatnonzero(used) * WINDOW_S,
-        _is_constant(raw) | _is_constant(values),
-        len(bpm),
-        int(count - np.count_nonzero(used)),
-    )
+    return Windows(values, np.flatnonzero(used) * WINDOW_S, _is_constant(raw) | _is_constant(values), len(bpm))
 
 
 def too_short(windows: int, have: str) -> str:

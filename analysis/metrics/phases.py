@@ -42,7 +42,7 @@ PHASES = pl.Schema(
 """The phases of sessions, on the clock of the readings; the end is exclusive."""
 
 IN_SESSION = ("room_id", "session")
-NEAREST_QUARTERS = 96
+_NEAREST_QUARTERS = 96
 """How many quarters of an hour away the readings may be that show the lead of a room's clock at a mark."""
 
 
@@ -52,6 +52,18 @@ def marks_that_count(marks: pl.DataFrame) -> pl.DataFrame:
     undone = marks.filter(pl.col("kind") == "undo")
     made = marks.filter(pl.col("kind") != "undo").join(undone, on=mark, how="anti")
     return made.sort("marked_at", *mark, "label").unique(subset=mark, keep="first", maintain_order=True)
+
+
+def join_nearest_quarter(marks: pl.DataFrame, quarters: pl.DataFrame) -> pl.DataFrame:
+    """Add to each mark what the nearest `quarter` of its room within a day has; nulls where there is none."""
+    return marks.sort("quarter").join_asof(
+        quarters.sort("quarter"),
+        on="quarter",
+        by="room_id",
+        strategy="nearest",
+        tolerance=_NEAREST_QUARTERS,
+        check_sortedness=False,  # sorted just above
+    )
 
 
 def place_marks(
@@ -66,14 +78,7 @@ def place_marks(
 
     Returns `PLACED_MARKS`, ordered by room, session and time. Marks of no session are left out.
     """
-    nearest = marks.sort("quarter").join_asof(
-        leads.sort("quarter"),
-        on="quarter",
-        by="room_id",
-        strategy="nearest",
-        tolerance=NEAREST_QUARTERS,
-        check_sortedness=False,  # sorted just above
-    )
+    nearest = join_nearest_quarter(marks, leads)
     moved = pl.col("marked_at") + pl.duration(microseconds=pl.col("room_lead_us").fill_null(0))
     numbered = number_events(nearest.with_columns(occurred_at=moved), "occurred_at", sessions)
     gap = pl.duration(microseconds=definitions.session_gap_us)

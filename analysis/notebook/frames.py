@@ -11,7 +11,7 @@ from typing import Any, Self
 import polars as pl
 
 from pulsoid_rec.analysis.findings.notes import report_notes, session_notes
-from pulsoid_rec.analysis.findings.report_data import ReportData, read_report
+from pulsoid_rec.analysis.findings.report_data import MOST_DRAWN, ReportData, read_report
 from pulsoid_rec.analysis.findings.session_view import session_views
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
@@ -27,9 +27,6 @@ from pulsoid_rec.analysis.reading.members_file import read_members, read_withdra
 from pulsoid_rec.analysis.reading.recording import EVERYTHING, READINGS, Recording
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.tables import CONNECTION_EVENTS, MEMBER_EVENTS, ROOM_EVENTS, Table
-
-MAX_READINGS = 20_000_000
-"""More readings than these are not loaded for charts. Notes have no limit: readings are checked in slices."""
 
 _CONFIG_NAMES = pl.Schema({"room_id": pl.String(), "profile_id": pl.String(), "config_name": pl.String()})
 _NOTES = pl.Schema(
@@ -262,10 +259,10 @@ class Frames:
 
         Raises `UsageError` if the excerpt has no readings, or too many to load.
         """
-        report = self._read_report(at_most=MAX_READINGS if readings else 0, checks=readings)
+        report = self._read_report(at_most=MOST_DRAWN if readings else 0, checks=readings)
         if readings and report.readings.is_empty():
             raise UsageError(
-                f"More than {MAX_READINGS:,} readings{self._of} are too many to draw",
+                f"More than {MOST_DRAWN:,} readings{self._of} are too many to draw",
                 "Choose fewer with .only(session=..., since=..., until=...).",
             )
         return report

@@ -11,6 +11,7 @@ from pulsoid_rec.analysis.metrics.filters import Filter, Which, parse_instant, p
 from pulsoid_rec.analysis.reading.pseudonyms import Pseudonyms
 from pulsoid_rec.recorder.contract.display import plain
 from pulsoid_rec.recorder.contract.errors import UsageError
+from pulsoid_rec.recorder.contract.member_labels import find_named
 from pulsoid_rec.recorder.contract.wording import format_list
 
 Ids = str | Sequence[str]  # a name or id, or several
@@ -21,7 +22,7 @@ Time = str | date | datetime
 def choose_ids(
     typed: Ids, known: Mapping[str, str], noun: str, where: str, pseudonyms: Pseudonyms | None = None
 ) -> tuple[str, ...]:
-    """Find rooms or members (`noun`) by id, or by a name in any case; return their ids in the order typed, each once.
+    """Find rooms or members (`noun`) by id, or by name (`find_named`); return their ids in the order typed, each once.
 
     With pseudonyms they are found, and listed, by these alone; an id that was typed is replaced by its own.
 
@@ -39,17 +40,15 @@ def choose_ids(
 def _choose_id(text: str, known: Mapping[str, str], noun: str, where: str) -> str:
     if text in known:
         return text
-    exactly = [id_ for id_, name in known.items() if name == text]
-    in_any_case = [id_ for id_, name in known.items() if name.casefold() == text.casefold()]
-    for found in (exactly, in_any_case):
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise UsageError(
-                f"{len(found)} {noun}s of {where} are named {text!r}",
-                f"Choose one by its id: {format_list(found, MOST_NAMES)}.",
-            )
-    raise no_id_error(text, known, noun, where)
+    found = find_named(text, {id_: (name,) for id_, name in known.items()})
+    if not found:
+        raise no_id_error(text, known, noun, where)
+    if len(found) > 1:
+        raise UsageError(
+            f"{len(found)} {noun}s of {where} are named {text!r}",
+            f"Choose one by its id: {format_list(found, MOST_NAMES)}.",
+        )
+    return found[0]
 
 
 def choose_session(typed: Which | str, read: Callable[[], pl.DataFrame], where: str) -> Which:

@@ -11,7 +11,7 @@ from pulsoid_rec.analysis.group.course import name_pairs
 from pulsoid_rec.analysis.group.figures import course_frame, figures_frame, measure_with_pairs
 from pulsoid_rec.analysis.group.sessions_together import Choices, SessionTogether, read_together
 from pulsoid_rec.analysis.group.synchrony import MeasureName, Preparation
-from pulsoid_rec.analysis.group.together import MEASURES
+from pulsoid_rec.analysis.group.together import MEASURES, parse_measures
 from pulsoid_rec.analysis.notebook.charts import Charts, name_session
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.wording import format_count
@@ -142,10 +142,8 @@ class WithTogether(Charts):
         >>> together.course_chart()
         >>> together.pairs_chart()
         """
-        for name in measures:
-            if name not in MEASURES:
-                raise UsageError(f"There is no measure {name!r}", f"The measures are {', '.join(MEASURES)}.")
-        choices = Choices(measures=measures, preparation=preparation, surrogates=surrogates, seed=seed)
+        wanted = parse_measures(measures)
+        choices = Choices(measures=wanted, preparation=preparation, surrogates=surrogates, seed=seed)
         with self.snapshot() as now:
             view = now.last_session()
             found = read_together(now.recording, now.wanted, now.definitions, choices, now.known_members())

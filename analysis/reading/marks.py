@@ -7,9 +7,9 @@ import polars as pl
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.phases import (
-    NEAREST_QUARTERS,
     PLACED_MARKS,
     find_phases,
+    join_nearest_quarter,
     marks_that_count,
     place_marks,
 )
@@ -34,15 +34,8 @@ def read_marks(recording: Recording, rooms: tuple[str, ...], definitions: Defini
         marks = marks.with_columns(quarter=_quarter("marked_at"))
         # A bucket's readings were received in one quarter.
         received = scan.buckets.filter(pl.col("imported") < pl.col("readings"))
-        received = received.with_columns(quarter=_quarter("first_received_at")).sort("quarter")
-        nearest = marks.sort("quarter").join_asof(
-            received.select("room_id", "quarter", found="quarter"),
-            on="quarter",
-            by="room_id",
-            strategy="nearest",
-            tolerance=NEAREST_QUARTERS,
-            check_sortedness=False,  # sorted just above
-        )
+        received = received.with_columns(quarter=_quarter("first_received_at"))
+        nearest = join_nearest_quarter(marks, received.select("room_id", "quarter", found="quarter"))
         needed = received.join(nearest, left_on=["room_id", "quarter"], right_on=["room_id", "found"], how="semi")
         show(connection, HEART_RATE, days=days_of(needed))
         return place_marks(marks, read_leads(connection, needed), scan.sessions, definitions)

@@ -9,15 +9,9 @@ from rich.text import Text
 
 from pulsoid_rec.analysis.report.group_page import GroupPage
 from pulsoid_rec.analysis.report.html_tables import Table
-from pulsoid_rec.analysis.report.terminal import plain_text
 from pulsoid_rec.analysis.report.terminal_columns import TableColumn
 from pulsoid_rec.analysis.report.text_table import FittingTable
 from pulsoid_rec.recorder.contract.display import plain
-
-
-def group_text(page: GroupPage) -> str:
-    """Return it as plain text."""
-    return plain_text(lambda console: show_group(page, console))
 
 
 def show_group(page: GroupPage, console: Console) -> None:

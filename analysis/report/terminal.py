@@ -46,16 +46,6 @@ def open_terminal() -> Console | None:
     return Console(highlight=False, width=size.columns, height=size.lines)
 
 
-def report_text(report: ReportData, zone: tzinfo | None = None) -> str:
-    """Return the report as plain text; empty when it has no members."""
-    return "" if report.summary.is_empty() else plain_text(lambda console: show_report(report, console, zone))
-
-
-def sessions_text(sessions: pl.DataFrame, zone: tzinfo | None = None) -> str:
-    """Return the sessions as plain text; empty when there are none."""
-    return "" if sessions.is_empty() else plain_text(lambda console: show_sessions(sessions, console, zone))
-
-
 def plain_text(show: Callable[[Console], None]) -> str:
     """Return what a function prints on a console, as plain text."""
     file = io.StringIO()
@@ -64,10 +54,12 @@ def plain_text(show: Callable[[Console], None]) -> str:
 
 
 def show_report(report: ReportData, console: Console, zone: tzinfo | None = None) -> None:
-    """Print a table for each session of a report, which has members, with the notes on how far to trust it.
+    """Print a table for each session of a report, with the notes on how far to trust it; without members nothing.
 
     Columns that do not fit are left out, the least important first. `zone` is the reader's; None for this computer's.
     """
+    if report.summary.is_empty():
+        return
     if is_season(report):
         _show_season(report, console, zone)
     else:
@@ -132,8 +124,10 @@ def show_sessions(sessions: pl.DataFrame, console: Console, zone: tzinfo | None 
     """Print the sessions: `room_id`, `session`, `started_at`, `ended_at`, `duration_s`, and counts by session.
 
     These are `members`, `readings`, `untimely` (readings that are left out, as their time is wrong) and `rejected`
-    (messages); a count that is unknown is left out.
+    (messages); a count that is unknown is left out. Without sessions nothing is printed.
     """
+    if sessions.is_empty():
+        return
     *columns, rejected = session_columns(zone)
     counts = {"untimely": TableColumn(unit="Untimely", rank=8, cell=count_of("untimely")), "rejected": rejected}
     columns += [column for name, column in counts.items() if not sessions[name].null_count()]

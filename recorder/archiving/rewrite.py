@@ -13,6 +13,7 @@ from pulsoid_rec.recorder.archiving.parquet import fingerprint
 from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.journal_files import LOCK_SUFFIX, journal_folder
 from pulsoid_rec.recorder.contract.paths import follow_link
+from pulsoid_rec.recorder.contract.table_check import quote_name
 from pulsoid_rec.recorder.disk.lock_file import is_locked
 from pulsoid_rec.recorder.disk.replace import OWNER_ONLY, open_replacement, remove_leftovers
 from pulsoid_rec.recorder.ingest.database import NEW_FILE, NO_CHECKPOINT, quoted, translate_errors, wal_path
@@ -107,7 +108,7 @@ def _copy(
     new.chmod(OWNER_ONLY)
     connection.execute(f"COPY FROM DATABASE {NAME} TO {_NEW} (SCHEMA)")
     for table in connection.execute(_TABLES).fetchall():
-        place = ".".join('"' + part.replace('"', '""') + '"' for part in table)
+        place = ".".join(map(quote_name, table))
         source = select(table[0], table[1], f"{NAME}.{place}")
         try:
             connection.execute(f"INSERT INTO {_NEW}.{place} FROM {source}")

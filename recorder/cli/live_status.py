@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pulsoid_rec.recorder.connection.reconnect import State
-from pulsoid_rec.recorder.contract.display import is_visible, plain
+from pulsoid_rec.recorder.contract.display import plain
+from pulsoid_rec.recorder.contract.member_labels import label_member
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration, shorten
 from pulsoid_rec.recorder.recorder import Recorder
 from pulsoid_rec.recorder.status import RoomStatus
@@ -134,8 +135,7 @@ def _draw_members(status: RoomStatus, most: int) -> Table:
 
 
 def _name(status: RoomStatus, profile_id: str) -> str:
-    name = status.names.get(profile_id, "")
-    return plain(name if is_visible(name) else profile_id[:8])
+    return label_member(profile_id, status.names.get(profile_id))
 
 
 def _draw_totals(recorder: Recorder, per_second: float) -> Text:

@@ -1,7 +1,7 @@
 """Options that several commands share, and the check of room ids."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -25,6 +25,9 @@ DbOption = Annotated[
 ]
 ServerOption = Annotated[
     str, typer.Option(envvar="PULSOID_SERVER", metavar="URL", help="The server: wss://HOST or ws://HOST:PORT.")
+]
+TableFormatOption = Annotated[
+    Literal["table", "json"], typer.Option("--format", help="A table for people, or JSON for programs.")
 ]
 MembersOption = Annotated[
     Path | None,

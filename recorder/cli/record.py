@@ -17,11 +17,10 @@ from pulsoid_rec.recorder.cli.live import (
     open_live,
     parse_live,
 )
-from pulsoid_rec.recorder.cli.options import DbOption, ServerOption, check_room_ids
+from pulsoid_rec.recorder.cli.options import DbOption, ServerOption, check_room_ids, path_option, value_option
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB, DEFAULT_SERVER
 from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import UsageError
-from pulsoid_rec.recorder.contract.paths import parse_path
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS
 from pulsoid_rec.recorder.contract.wording import format_count, format_list
 
@@ -41,12 +40,7 @@ def record(
     *,
     token_file: Annotated[
         Path | None,
-        typer.Option(
-            metavar="PATH",
-            parser=parse_path,
-            help="A file that holds the token.",
-            show_default="the variable PULSOID_TOKEN, or what login saved",
-        ),
+        path_option("A file that holds the token.", "the variable PULSOID_TOKEN, or what login saved"),
     ] = None,
     server: ServerOption = DEFAULT_SERVER,
     allow_unencrypted: Annotated[
@@ -60,11 +54,11 @@ def record(
     db: DbOption = DEFAULT_DB,
     duration: Annotated[
         float | None,
-        typer.Option(
-            metavar="SECONDS",
+        value_option(
+            "SECONDS",
+            "Stop after this many seconds, with exit code 3 if a room was never connected.",
+            "until Ctrl-C",
             min=0.1,
-            help="Stop after this many seconds, with exit code 3 if a room was never connected.",
-            show_default="until Ctrl-C",
         ),
     ] = None,
     live: LiveOption = False,
@@ -80,11 +74,9 @@ def record(
     ] = False,
     members: Annotated[
         Path | None,
-        typer.Option(
-            metavar="PATH",
-            parser=parse_path,
-            help="The members file: whose readings are expected, and for --only-consented and --live.",
-            show_default="members.toml beside the database",
+        path_option(
+            "The members file: whose readings are expected, and for --only-consented and --live.",
+            "members.toml beside the database",
         ),
     ] = None,
     keep_journal: Annotated[
@@ -92,20 +84,19 @@ def record(
     ] = False,
     on_trouble: Annotated[
         str | None,
-        typer.Option(
-            metavar="COMMAND",
-            help="Run this program when something is wrong, with a sentence as its last argument and in the variable "
+        value_option(
+            "COMMAND",
+            "Run this program when something is wrong, with a sentence as its last argument and in the variable "
             "PULSOID_REC_TROUBLE; and when all is well again. At most once a minute, and not through a shell.",
-            show_default=False,
         ),
     ] = None,
     kinds: Annotated[
         str | None,
-        typer.Option(
-            metavar="LIST",
-            help="Kinds of message, separated by commas: heart_rate, room_member_updated, room_member_removed, "
+        value_option(
+            "LIST",
+            "Kinds of message, separated by commas: heart_rate, room_member_updated, room_member_removed, "
             "room_updated.",
-            show_default="all four",
+            "all four",
         ),
     ] = None,
 ) -> None:

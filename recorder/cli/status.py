@@ -1,11 +1,11 @@
 """`pulsoid-rec status`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
-from pulsoid_rec.recorder.cli.options import DbOption
+from pulsoid_rec.recorder.cli.options import DbOption, TableFormatOption
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.display import print_lines
 from pulsoid_rec.recorder.contract.errors import ExitCode, StorageError
@@ -20,9 +20,7 @@ _PLAIN_WIDTH = 80  # characters, for a file or a pipe: an e-mail of cron is as w
 def status(
     *,
     db: DbOption = DEFAULT_DB,
-    format_: Annotated[
-        Literal["table", "json"], typer.Option("--format", help="A table for people, or JSON for programs.")
-    ] = "table",
+    format_: TableFormatOption = "table",
 ) -> None:
     """Show whether a recorder runs, and whether all is well.
 

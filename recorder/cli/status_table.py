@@ -7,8 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pulsoid_rec.recorder.contract.display import is_visible, plain
-from pulsoid_rec.recorder.contract.member_labels import ID_CHARACTERS
+from pulsoid_rec.recorder.contract.display import plain
+from pulsoid_rec.recorder.contract.member_labels import label_member
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration
 from pulsoid_rec.recorder.health.judge import UNKNOWN, Judged
 from pulsoid_rec.recorder.health.note import MemberNote, RoomNote
@@ -109,8 +109,7 @@ def _draw_storage(run: Judged) -> Text:
 
 
 def _label(member: MemberNote) -> str:
-    name = member.name or ""
-    return plain(name if is_visible(name) else member.profile_id[:ID_CHARACTERS])
+    return label_member(member.profile_id, member.name)
 
 
 def _format_seconds(seconds: float | None) -> str:

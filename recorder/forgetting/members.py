@@ -13,7 +13,7 @@ from pulsoid_rec.recorder.contract.archive_place import ArchivePlace
 from pulsoid_rec.recorder.contract.display import look_of
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.forgotten import Forgotten
-from pulsoid_rec.recorder.contract.member_labels import ID_CHARACTERS
+from pulsoid_rec.recorder.contract.member_labels import ID_CHARACTERS, find_named
 from pulsoid_rec.recorder.contract.members_file import read_members_file
 from pulsoid_rec.recorder.contract.tables import ARCHIVED_NAMES, BOOKKEEPING, MARKS, MEMBER_EVENTS, TABLES
 from pulsoid_rec.recorder.contract.wording import format_list
@@ -65,7 +65,9 @@ def find_member(text: str, names: Names, forgotten: Forgotten) -> str:
     Raises `UsageError` if it is nobody's, or may mean several members; the id of somebody who was forgotten before is
     found, so that what was left can be removed.
     """
-    ids = [text] if text in names or forgotten.until(text) is not None else _with_name(text, names)
+    if text in names or forgotten.until(text) is not None:
+        return text
+    ids = find_named(text, names) or [each for each in names if each[:ID_CHARACTERS] == text]
     if len(ids) > 1:
         listed = [f"{each} ({format_list(sorted(names[each]), 3) or 'no name'})" for each in sorted(ids)]
         raise UsageError(
@@ -95,14 +97,3 @@ def texts_of(ids: Iterable[str], names: Names) -> tuple[Texts, list[str]]:
     own = {name for each in ids for name in names.get(each, ())}
     tables = {table.ddl for table in (*TABLES, *BOOKKEEPING)}  # a file has their names in it
     return Texts(ids, tuple(sorted(own - others)), frozenset(others | tables)), sorted((own | {*ids}) & others)
-
-
-def _with_name(text: str, names: Names) -> list[str]:
-    for is_same in (
-        lambda each: text in names[each],
-        lambda each: look_of(text).casefold() in {look_of(name).casefold() for name in names[each]},
-        lambda each: len(text) == ID_CHARACTERS and each.startswith(text),
-    ):
-        if ids := [each for each in names if is_same(each)]:
-            return ids
-    return []

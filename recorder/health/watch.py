@@ -9,8 +9,8 @@ import msgspec
 import trio
 
 from pulsoid_rec.recorder.connection.reconnect import State
-from pulsoid_rec.recorder.contract.display import is_visible, plain
-from pulsoid_rec.recorder.contract.member_labels import ID_CHARACTERS
+from pulsoid_rec.recorder.contract.display import plain
+from pulsoid_rec.recorder.contract.member_labels import label_member
 from pulsoid_rec.recorder.contract.timings import DEFAULT_TIMINGS, Timings
 from pulsoid_rec.recorder.contract.wording import format_duration
 from pulsoid_rec.recorder.health.note import Trouble
@@ -118,7 +118,7 @@ class Watch:
             heard_us = max((status.latest[profile_id][1] for status in places), default=self._started_us)
             listened_s = max(_listened_s(status, heard_us, now_us) for status in places or rooms)
             if listened_s > self._timings.missing_after_s:
-                label = label_member(profile_id, name, places)
+                label = label_member(profile_id, name, *(status.names.get(profile_id) for status in places))
                 ago = format_duration((now_us - heard_us) / 1e6)
                 when = f"for {ago}" if places else f"since the recorder started {ago} ago"
                 yield Trouble("member", profile_id, f"No reading of {label} {when}.")
@@ -127,9 +127,3 @@ class Watch:
 def _listened_s(status: RoomStatus, from_us: int, now_us: int) -> float:
     from_us = max(from_us, now_us - _HOUR_US)  # gaps are known for an hour
     return (now_us - from_us) / 1e6 - status.gaps.deaf_s(from_us, now_us)
-
-
-def label_member(profile_id: str, name: str | None, places: list[RoomStatus]) -> str:
-    """Return a name of a member that may be displayed: the one given, of a room, or else the beginning of the id."""
-    names = (name, *(status.names.get(profile_id) for status in places))
-    return plain(next((each for each in names if each and is_visible(each)), profile_id[:ID_CHARACTERS]))

@@ -17,6 +17,7 @@ import duckdb
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.owned_files import open_file
 from pulsoid_rec.recorder.contract.paths import duckdb_pattern
+from pulsoid_rec.recorder.contract.table_check import quote_name
 from pulsoid_rec.recorder.importing.columns import Columns, find_columns, no_columns_error
 from pulsoid_rec.recorder.ingest.database import CONFIG
 
@@ -168,7 +169,7 @@ class ParquetSource:
         """Yield the cells of each row; those of columns that are not used are empty."""
         used = set(self.columns.places.values())
         values = (
-            f"coalesce({_quote(name)}::VARCHAR, '')" if place in used else "''"
+            f"coalesce({quote_name(name)}::VARCHAR, '')" if place in used else "''"
             for place, name in enumerate(self.columns.header)
         )
         for batch in self._table.project(", ".join(values)).to_arrow_reader(_BATCH):
@@ -176,7 +177,3 @@ class ParquetSource:
                 self.line += 1
                 self.text = ",".join(cells)
                 yield list(cells)
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

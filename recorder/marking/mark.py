@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Literal
 
-from pulsoid_rec.recorder.contract.display import is_visible, look_of, plain
+from pulsoid_rec.recorder.contract.display import is_visible, plain
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.contract.limits import DEFAULT_LIMITS
+from pulsoid_rec.recorder.contract.member_labels import find_named
 from pulsoid_rec.recorder.contract.wording import format_list
 from pulsoid_rec.recorder.journal.rows import MarkRow
 
@@ -121,8 +122,7 @@ def find_member(text: str, names: Mapping[str, str | None]) -> str:
     """
     if text in names:
         return text
-    looks = {profile_id: look_of(name).casefold() for profile_id, name in names.items() if name}
-    found = [profile_id for profile_id, look in looks.items() if look == look_of(text).casefold()]
+    found = find_named(text, {profile_id: (name,) for profile_id, name in names.items() if name})
     if len(found) == 1:
         return found[0]
     shown = plain(text)

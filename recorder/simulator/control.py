@@ -7,13 +7,12 @@ origin unless `--cors` admits it.
 
 from collections.abc import Collection, Mapping
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 
 from pulsoid_rec.recorder.contract.errors import UsageError
 from pulsoid_rec.recorder.simulator.events import parse_event
-from pulsoid_rec.recorder.simulator.http_request import Request, Response
+from pulsoid_rec.recorder.simulator.http_request import Request, Response, refuse
 from pulsoid_rec.recorder.simulator.room import Room
 from pulsoid_rec.recorder.simulator.steering import apply_event
 
@@ -32,19 +31,17 @@ def control(request: Request, rooms: Mapping[str, Room], tokens: Collection[str]
     With several rooms one has to be named, there or in the query. One of `tokens` opens it, expired or not.
     """
     if request.headers.get("host", "").lower().partition(":")[0] not in _LOOPBACK_NAMES:
-        return _refuse(HTTPStatus.FORBIDDEN, "This is for 127.0.0.1 and localhost.")
+        return refuse(HTTPStatus.FORBIDDEN, "This is for 127.0.0.1 and localhost.")
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or token.strip() not in tokens:
-        return _refuse(
-            HTTPStatus.UNAUTHORIZED, "Send the header `Authorization: Bearer TOKEN`, with a token of a room."
-        )
+        return refuse(HTTPStatus.UNAUTHORIZED, "Send the header `Authorization: Bearer TOKEN`, with a token of a room.")
     try:
         body = _parse_body(request)
         room = _choose_room(rooms, body.room)
         event = parse_event(body.event)
         apply_event(room, event, room.now())
     except UsageError as error:
-        return _refuse(HTTPStatus.BAD_REQUEST, str(error))
+        return refuse(HTTPStatus.BAD_REQUEST, str(error))
     return Response(HTTPStatus.OK, {"room": room.room_id, "event": body.event, "connections": len(room.clients)})
 
 
@@ -68,8 +65,3 @@ def _choose_room(rooms: Mapping[str, Room], room_id: str | None) -> Room:
         "There are several rooms" if room_id is None else f"There is no room {room_id!r}",
         f"Name one as {CONTROL_PATH}?room=ID: {', '.join(rooms)}.",
     )
-
-
-def _refuse(status: int, message: str) -> Response:
-    content: dict[str, Any] = {"error_message": message}
-    return Response(status, content)

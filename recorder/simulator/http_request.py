@@ -62,6 +62,18 @@ class Response:
     page: str = ""
 
 
+def refuse(status: int, message: str, *headers: tuple[str, str]) -> Response:
+    """Build a refusal, whose reason is `message`."""
+    return Response(status, {"error_message": message}, headers)
+
+
+def require_method(request: Request, *methods: str) -> Response | None:
+    """Return the refusal of a request with another method."""
+    if request.method in methods:
+        return None
+    return refuse(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", ("Allow", ", ".join(methods)))
+
+
 async def read_request(stream: trio.abc.ReceiveStream) -> Request | None:
     """Read one request; None if the client closes before it is complete.
 

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from pulsoid_rec.recorder.simulator.http_request import Request, Response
+from pulsoid_rec.recorder.simulator.http_request import Request, Response, require_method
 from pulsoid_rec.recorder.simulator.tokens import ROOM_SCOPE, Token, Tokens, oauth_error
 
 _DEVICE_PATH = "/oauth2/device_authorization"
@@ -68,21 +68,11 @@ class OAuth:
 
     def respond(self, request: Request, now_s: float) -> Response | None:
         """Respond to a request at a path of OAuth; None at any other."""
-        methods = {
-            _DEVICE_PATH: {"POST"},
-            _TOKEN_PATH: {"POST"},
-            _REVOKE_PATH: {"POST"},
-            _CONSENT_PATH: {"GET", "POST"},
-        }
-        allowed = methods.get(request.path)
-        if allowed is None:
+        if request.path not in {_DEVICE_PATH, _TOKEN_PATH, _REVOKE_PATH, _CONSENT_PATH}:
             return None
-        if request.method not in allowed:
-            return Response(
-                HTTPStatus.METHOD_NOT_ALLOWED,
-                {"error_message": "method_not_allowed"},
-                (("Allow", ", ".join(sorted(allowed))),),
-            )
+        methods = ("GET", "POST") if request.path == _CONSENT_PATH else ("POST",)
+        if refusal := require_method(request, *methods):
+            return refusal
         form = dict(parse_qsl(request.body.decode("latin-1")))
         if request.path == _DEVICE_PATH:
             return self._begin(request, form, now_s)

@@ -23,6 +23,8 @@ from pulsoid_rec.recorder.simulator.http_request import (
     Request,
     Response,
     read_request,
+    refuse,
+    require_method,
     send_response,
 )
 from pulsoid_rec.recorder.simulator.oauth import OAuth
@@ -95,7 +97,7 @@ class Server:
         try:
             request = await read_request(stream)
         except BadRequestError as error:
-            await self._answer(stream, _refuse(error.status, "bad_request"))
+            await self._answer(stream, refuse(error.status, "bad_request"))
             return None
         if request is None:
             return None
@@ -120,7 +122,7 @@ class Server:
         now_s = trio.current_time()
         if "origin" in request.headers and not (self._admits_pages or self._oauth.is_own_page(request)):
             # Any page that somebody visits can connect to this machine, and only then does a browser send `Origin`.
-            return _refuse(HTTPStatus.FORBIDDEN, "pages in a browser are refused without --cors")
+            return refuse(HTTPStatus.FORBIDDEN, "pages in a browser are refused without --cors")
         if request.method == "OPTIONS" and self._admits_pages:  # what a browser asks before it sends `Authorization`
             return Response(HTTPStatus.OK, {})
         if match := _ROOM_PATH.fullmatch(request.path):
@@ -130,22 +132,22 @@ class Server:
                 log.info("refused a client with %d: %s", outcome.status, outcome.content["error_message"])
             return outcome
         if request.path == CONTROL_PATH:
-            return _require_method("POST", request) or control(request, self.rooms, self._control_tokens)
+            return require_method(request, "POST") or control(request, self.rooms, self._control_tokens)
         if request.path == _VALIDATE_PATH:
-            return _require_method("GET", request) or self.tokens.validate(request, now_s)
-        return self._oauth.respond(request, now_s) or _refuse(HTTPStatus.NOT_FOUND, "not_found")
+            return require_method(request, "GET") or self.tokens.validate(request, now_s)
+        return self._oauth.respond(request, now_s) or refuse(HTTPStatus.NOT_FOUND, "not_found")
 
     def _admit(self, room_id: str, request: Request, now_s: float) -> Response | tuple[Room, Token]:
-        if misuse := _require_method("GET", request) or _require_websocket(request):
+        if misuse := require_method(request, "GET") or _require_websocket(request):
             return misuse
         if self.refuse is not None:
-            return _refuse(self.refuse, "refused on request")
+            return refuse(self.refuse, "refused on request")
         token = self.tokens.check_upgrade(request, now_s)
         if isinstance(token, Refusal):
             return token.response(HTTPStatus.UNAUTHORIZED)
         room = self.rooms.get(room_id)
         if room is None or token.profile_id not in room.members:
-            return _refuse(HTTPStatus.FORBIDDEN, "not_a_member_of_the_room")
+            return refuse(HTTPStatus.FORBIDDEN, "not_a_member_of_the_room")
         return room, token
 
     async def _serve_client(self, stream: ClientStream, request: Request, room: Room, token: Token) -> None:
@@ -193,20 +195,10 @@ def parse_kinds(text: str | None) -> tuple[frozenset[str], frozenset[str]]:
     return known, names - known
 
 
-def _refuse(status: int, message: str, *headers: tuple[str, str]) -> Response:
-    return Response(status, {"error_message": message}, headers)
-
-
-def _require_method(method: str, request: Request) -> Response | None:
-    if request.method == method:
-        return None
-    return _refuse(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", ("Allow", method))
-
-
 def _require_websocket(request: Request) -> Response | None:
     if not request.wants_websocket:
         upgrade = ("Upgrade", "websocket")
-        return _refuse(HTTPStatus.UPGRADE_REQUIRED, "this path is for WebSocket connections", upgrade)
+        return refuse(HTTPStatus.UPGRADE_REQUIRED, "this path is for WebSocket connections", upgrade)
     if not request.is_valid_handshake:
-        return _refuse(HTTPStatus.BAD_REQUEST, "not a WebSocket handshake of version 13")
+        return refuse(HTTPStatus.BAD_REQUEST, "not a WebSocket handshake of version 13")
     return None

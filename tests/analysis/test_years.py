@@ -18,7 +18,7 @@ from pulsoid_rec.analysis.notebook.explore import explore
 from pulsoid_rec.analysis.reading.recording import NOBODY, Recording
 from pulsoid_rec.analysis.report.html import render_report
 from pulsoid_rec.analysis.report.json_rows import rows_json
-from pulsoid_rec.analysis.report.terminal import report_text, sessions_text
+from pulsoid_rec.analysis.report.terminal import plain_text, show_report, show_sessions
 
 pytestmark = pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone cannot be set on Windows")
 
@@ -50,11 +50,11 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_tables_show_any_year(path: Path) -> None:
     recording = explore(path)
     sessions = recording.sessions().with_columns(duration_s=pl.lit(3.0), untimely=0, rejected=0)
-    listed = sessions_text(sessions)
+    listed = plain_text(lambda console: show_sessions(sessions, console))
     assert "0001-01-01 0" in listed
     assert "9999-12-31" in listed
     report = read_report(recording.recording, Filter(), NOBODY, Definitions(), at_most=100)
-    text = report_text(report)
+    text = plain_text(lambda console: show_report(report, console))
     assert " 0001-01-01 " in text
     assert " 9999-12-31 " in text
     assert '"first_at": "0001-01-01T00:00:00Z"' in rows_json(report.summary)

@@ -25,7 +25,7 @@ def drawn_sample(seed: int, members: int, windows: int, surrogates: int = 5, sec
     """Return windows as they are cut, without preparation."""
     values = drawn_bpm(seed, members, windows * seconds).T.reshape(members, windows, seconds)
     constant = np.zeros((members, windows), np.bool_)
-    cut = Windows(values, np.arange(windows) * seconds, constant, windows * seconds, 0)
+    cut = Windows(values, np.arange(windows) * seconds, constant, windows * seconds)
     names = tuple("abcdefghij"[:members])
     return Sample(cut, names, names, surrogates, seed)
 

@@ -45,18 +45,18 @@ def test_a_common_programme_is_no_more_than_pseudo_groups_have_and_being_togethe
 
 def test_nobody_is_in_a_pseudo_group_twice_and_groups_shrink_to_the_number_of_sessions() -> None:
     grids = [a_session(1, "abc", NONE), a_session(2, "abc", NONE)]
-    figures = compare_with_pseudo_groups(grids, "high-pass", None, 0.5, 1)
+    figures = compare_with_pseudo_groups(grids, "high-pass", None, 1)
     assert set(figures) == {"isc", "eigenvalue", "wcc", "wcc-absolute"}
     null = figures["isc"].tested.null
     assert null is not None
     assert null.method == "6 pseudo-groups of 2"  # a pair of two names, each in one of the two sessions
-    pairs = measure_together(grids[0], measures=["isc"]).measure("isc").pairs
+    pairs = measure_together(grids[0], measures=["isc"]).measures[0].pairs
     assert figures["isc"].tested.value == pytest.approx(np.mean([pair.tested.value for pair in pairs]), abs=1e-3)
 
 
 def test_many_members_are_compared_some_at_a_time() -> None:
     grids = [a_session(number, "abcdefghi", NONE, 1) for number in range(1, 5)]
-    figure = compare_with_pseudo_groups(grids, "high-pass", None, 0.5, 1)["isc"]
+    figure = compare_with_pseudo_groups(grids, "high-pass", None, 1)["isc"]
     assert figure.tested.null is not None
     assert figure.tested.null.method == "100 pseudo-groups of 4"
     assert figure.tested.p == 1 / 101
@@ -66,12 +66,12 @@ def test_many_members_are_compared_some_at_a_time() -> None:
 def test_without_another_session_of_other_people_there_are_none(others: list[str]) -> None:
     made = {"a": a_session(2, "a", NONE), "short": session_grid(np.full((200, 2), 70.0), "cd", 2)}
     grids = [a_session(1, "a" if others == ["a"] else "ab", NONE), *(made[name] for name in others)]
-    assert compare_with_pseudo_groups(grids, "high-pass", None, 0.5, 1) == {}
+    assert compare_with_pseudo_groups(grids, "high-pass", None, 1) == {}
 
 
 def test_a_member_whose_heart_rate_stands_still_is_in_no_group() -> None:
     still = np.full((SECONDS, 1), 70.0)
     grids = [a_session(number, "abc", NONE, 1) for number in range(1, 4)]
-    wanted = compare_with_pseudo_groups(grids, "high-pass", None, 0.5, 1)
+    wanted = compare_with_pseudo_groups(grids, "high-pass", None, 1)
     with_still = [session_grid(np.hstack([one.bpm, still]), "abcd", one.session) for one in grids]
-    assert compare_with_pseudo_groups(with_still, "high-pass", None, 0.5, 1) == wanted
+    assert compare_with_pseudo_groups(with_still, "high-pass", None, 1) == wanted

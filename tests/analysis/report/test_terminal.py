@@ -1,7 +1,7 @@
 """The tables for people: as many columns as fit, nothing cut off, nothing a terminal would obey."""
 
 import io
-from datetime import UTC
+from datetime import UTC, tzinfo
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +18,7 @@ from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.members import SCHEMA as MEMBERS
 from pulsoid_rec.analysis.reading.recording import Recording
-from pulsoid_rec.analysis.report.terminal import report_text, sessions_text, show_report, show_sessions
+from pulsoid_rec.analysis.report.terminal import plain_text, show_report, show_sessions
 from pulsoid_rec.analysis.report.terminal_columns import TableColumn, zone_bars
 from pulsoid_rec.analysis.report.text_table import FittingTable
 
@@ -32,6 +32,10 @@ def report_of(path: Path, *people: tuple[str, str, float | None]) -> ReportData:
     members = pl.DataFrame([(id_, name, None, None, top, None) for id_, name, top in people], MEMBERS, orient="row")
     recording = Recording(make_recording(path / "a.duckdb", rows))
     return read_report(recording, Filter(), members, Definitions(), at_most=10**6)
+
+
+def report_text(report: ReportData, zone: tzinfo) -> str:
+    return plain_text(lambda console: show_report(report, console, zone))
 
 
 def shown(report: ReportData, width: int) -> str:
@@ -125,8 +129,8 @@ def test_nothing_is_written_as_nothing(tmp_path: Path) -> None:
         Definitions(),
         at_most=9,
     )
-    assert report_text(report) == ""
-    assert sessions_text(report.sessions) == ""
+    assert report_text(report, UTC) == ""
+    assert plain_text(lambda console: show_sessions(report.sessions, console)) == ""
 
 
 def test_a_season_is_a_line_a_session_and_a_line_a_member() -> None:

@@ -64,6 +64,7 @@ def test_the_latest_mark_is_undone_in_all_its_rooms_and_only_once() -> None:
 def test_a_member_is_found_by_id_and_by_a_name_that_is_theirs_alone() -> None:
     assert find_member("u-3", NAMES) == "u-3"
     assert find_member("ada", NAMES) == "u-1"
+    assert find_member("Bo", NAMES) == "u-2"  # as it is written
     assert find_member("zoe", NAMES) == "u-5"
     with pytest.raises(UsageError, match=r"2 members are called 'bo'\. Give the profile id: u-2, u-4\."):
         find_member("bo", NAMES)
