@@ -146,6 +146,8 @@ def draw_report(database: Path, picture: Path) -> None:
 
 def draw_responses(folder: Path, picture: Path) -> None:
     """Draw the page of `responses` to the kills of the notebooks' sample."""
+    folder = folder / "sample"  # with members of its own
+    folder.mkdir()
     database, page = folder / "sample.duckdb", folder / "responses.html"
     subprocess.run([sys.executable, ROOT / "notebooks" / "make_sample.py", database], check=True)
     run_command("responses", "kill", "--db", database, "-o", page, TZ="UTC").check_returncode()
