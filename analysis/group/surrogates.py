@@ -52,5 +52,5 @@ def compare_with_chance(observed: float, surrogates: FloatArray, method: str) ->
         value=float(observed),
         effect_size=(float(observed) - mean) / sd if sd > slack else None,
         p=(1 + larger) / (1 + len(surrogates)),
-        null=Null(method=method, mean=mean, p95=float(np.quantile(known, 0.95))),
+        null=Null(method=method, surrogates=len(surrogates), mean=mean, p95=float(np.quantile(known, 0.95))),
     )

@@ -31,9 +31,10 @@ by chance. Choose the measure before you look.""".splitlines()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Null:
-    """What a statistic is by chance: over the surrogates its mean, and what 95 % of them are at most."""
+    """What a statistic is by chance: over so many surrogates its mean, and what 95 % of them are at most."""
 
     method: str
+    surrogates: int
     mean: float
     p95: float
 

@@ -5,7 +5,7 @@ import polars as pl
 from pulsoid_rec.analysis.findings.wording import DASH
 from pulsoid_rec.analysis.group.figures import figures_frame, measure_with_pairs
 from pulsoid_rec.analysis.group.sessions_together import SessionTogether
-from pulsoid_rec.analysis.group.synchrony import MeasureName, Null, TogetherResult
+from pulsoid_rec.analysis.group.synchrony import MeasureName, Tested, TogetherResult
 from pulsoid_rec.recorder.contract.wording import format_count, format_duration, format_list
 
 LABELS: dict[MeasureName, str] = {
@@ -62,11 +62,7 @@ def describe_basis(each: SessionTogether) -> list[str]:
         lines.append(
             f"In {format_count(result.windows_constant, 'window')} a heart rate did not change: undefined there."
         )
-    lines += [
-        f"Below each measure: {null.method} members, each of another session. A common programme does not explain "
-        "what is above them."
-        for null in pseudo_groups(result)[:1]
-    ]
+    lines += _describe_pseudo_groups(result)
     lines += [f"Left out: {left.name}, {left.reason}." for left in result.left_out]
     return lines
 
@@ -96,18 +92,37 @@ def format_value(value: float | None, decimals: int = 2) -> str:
 def describe_findings(each: SessionTogether) -> str:
     """Say by which measures the members were more alike than by chance; empty if nothing was compared."""
     tested = {LABELS[m.measure]: m.group.p for m in each.result.measures if m.group.p is not None}
-    if not tested:
-        return ""
+    return _list_found(tested, "by chance") if tested else ""
+
+
+def _describe_pseudo_groups(result: TogetherResult) -> list[str]:
+    """Say what pseudo-groups are, and by which measures the members were more alike than these."""
+    of_measures = pseudo_groups(result)
+    if not of_measures:
+        return []
+    null = next(iter(of_measures.values())).null
+    what = null.method if null else ""
+    basis = f"Below each measure: {what} members, each of another session, who share a programme at most."
+    tested = {LABELS[measure]: each.p for measure, each in of_measures.items() if each.p is not None}
+    if null is None or 1 / (1 + null.surrogates) >= _SIGNIFICANT:
+        return [f"{basis} They are too few for p < 0.05."]
+    return [f"{basis} {_list_found(tested, 'these')}"]
+
+
+def _list_found(tested: dict[str, float], than: str) -> str:
+    """Say by which of some measures, with their p, the members were more alike than others."""
     found = [label for label, p in tested.items() if p < _SIGNIFICANT]
     if not found:
-        return "By no measure were they more alike than by chance (p < 0.05)."
+        return f"By no measure were they more alike than {than} (p < 0.05)."
     if len(tested) == 1:
-        return f"More alike than by chance (p < 0.05) by {found[0]}."
+        return f"More alike than {than} (p < 0.05) by {found[0]}."
     share = f"{len(found)} of {format_count(len(tested), 'measure')}"
-    return f"More alike than by chance (p < 0.05) by {share}: {'; '.join(found)}."
+    return f"More alike than {than} (p < 0.05) by {share}: {'; '.join(found)}."
 
 
-def pseudo_groups(result: TogetherResult) -> list[Null]:
-    """Return what each measure is in pseudo-groups, of those that have been compared with some."""
-    tested = (figure.tested.null for each in result.measures for figure in each.figures if figure.key == _PSEUDO)
-    return [null for null in tested if null is not None]
+def pseudo_groups(result: TogetherResult) -> dict[MeasureName, Tested]:
+    """Return what each measure is against pseudo-groups, of those that have been compared with some."""
+    tested = (
+        (each.measure, figure.tested) for each in result.measures for figure in each.figures if figure.key == _PSEUDO
+    )
+    return {measure: each for measure, each in tested if each.null is not None}

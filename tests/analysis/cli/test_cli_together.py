@@ -73,7 +73,9 @@ def test_members_of_other_sessions_are_put_together_as_pseudo_groups(
     of_team = pseudo[1, "isc"]
     assert of_team["value"] > of_team["chance_p95"] > -0.5  # type: ignore[operator]
     done = run_here("together", "--db", db, "--room", "r1", "--session", "1", "--measure", "isc")
-    assert "pseudo-groups of 2 members, each of another session" in done.stdout
+    text = " ".join(done.stdout.split())
+    assert "pseudo-groups of 2 members, each of another session, who share a programme at most" in text
+    assert "They are too few for p < 0.05." in text
     assert re.search(r"ISC .*\n - pseudo-groups +0\.\d{3}", done.stdout)
 
 
