@@ -17,6 +17,7 @@ from pulsoid_rec.analysis.group.surrogates import (
     MAX_ORDERED,
     MAX_SURROGATES,
     MIN_SURROGATES,
+    require_seed,
 )
 from pulsoid_rec.analysis.group.synchrony import (
     FloatArray,
@@ -91,8 +92,9 @@ def measure_together(
     Raises
     ------
     UsageError
-        With fewer surrogates than a p below 0.05 needs, or more than memory has room for.
+        With fewer surrogates than a p below 0.05 needs, or more than memory has room for; or a negative seed.
     """
+    require_seed(seed)
     if not MIN_SURROGATES <= surrogates <= MAX_SURROGATES:
         few_or_many = "few" if surrogates < MIN_SURROGATES else "many"
         hint = f"Choose from {MIN_SURROGATES:,} to {MAX_SURROGATES:,}."
