@@ -1,15 +1,12 @@
 """`pulsoid-rec export`."""
 
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from pulsoid_rec.analysis.cli import options
+from pulsoid_rec.analysis.cli.progress import open_progress
 from pulsoid_rec.recorder.cli.options import DbOption, MembersOption, path_option
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
 from pulsoid_rec.recorder.contract.errors import UsageError
@@ -19,8 +16,6 @@ TableName = Literal[
     "heart_rate", "member_events", "room_events", "connection_events", "rejected_messages", "marks", "summary"
 ]
 Format = Literal["csv", "parquet", "fit", "bids"]
-
-_PROGRESS_DELAY_S = 1.0
 
 
 def export(
@@ -98,7 +93,7 @@ def export(
     definitions = options.parse_definitions(session_gap, max_hold, min_bpm, max_bpm, max_clock_error)
     known = options.read_members_beside(db, members, hidden)
     if folder is not None:
-        with _open_progress(output.name) as show:
+        with open_progress(output.name) as show:
             written, left_out = folder.write(recording, wanted, definitions, known, show)
         if not (written or left_out):
             print_no_match(recording, wanted, definitions)
@@ -108,7 +103,7 @@ def export(
 
     content = Export(table=table, wanted=wanted, definitions=definitions, members=known, by_phase=by_phase)
     kind: Literal["excel", "csv", "parquet"] = "excel" if excel else "csv" if format_ == "csv" else "parquet"
-    with file.open_() as temporary, _open_progress(output.name) as show:
+    with file.open_() as temporary, open_progress(output.name) as show:
         rows = write_export(recording, content, temporary, kind, show)
     if rows == 0 and table in {"heart_rate", "summary"}:
         print_no_match(recording, wanted, definitions)
@@ -123,23 +118,3 @@ def _infer_format(output: Path) -> Format:
             "Add --format csv, parquet, fit or bids; the last two are folders.",
         )
     return formats[output.suffix.lower()]
-
-
-@contextmanager
-def _open_progress(label: str) -> Iterator[Callable[[float], None] | None]:
-    """Yield a function that shows a share of 1 as a bar, after a second; None without a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    started_at = time.monotonic()
-    with Progress(console=Console(stderr=True), transient=True, disable=False, auto_refresh=False) as progress:
-        task = progress.add_task(label, total=1.0, visible=False)
-
-        def show(share: float) -> None:
-            progress.update(task, completed=share, visible=time.monotonic() - started_at > _PROGRESS_DELAY_S)
-            progress.refresh()
-
-        yield show

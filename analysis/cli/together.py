@@ -6,6 +6,7 @@ import typer
 
 from pulsoid_rec.analysis.cli import options
 from pulsoid_rec.analysis.cli.destination import Destination, Format, choose_destination, format_option
+from pulsoid_rec.analysis.cli.progress import open_progress
 from pulsoid_rec.analysis.cli.report import check_drawn
 from pulsoid_rec.recorder.cli.options import DbOption, MembersOption, value_option
 from pulsoid_rec.recorder.contract.defaults import DEFAULT_DB
@@ -87,7 +88,8 @@ def together(
             print_no_match(now, wanted, definitions)
         if member:
             wanted = choose_members(member, now, wanted, definitions, known)
-        found = read_together(now, wanted, definitions, choices, known)
+        with open_progress("Measuring") as show:
+            found = read_together(now, wanted, definitions, choices, known, show_progress=show)
         report = None
         if destination.format == "html":
             report = read_report(now, wanted, known, definitions, at_most=MOST_DRAWN)

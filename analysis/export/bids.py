@@ -30,7 +30,7 @@ from pulsoid_rec.analysis.export.bids_texts import (
 from pulsoid_rec.analysis.export.file_names import FileNames, alphanumeric
 from pulsoid_rec.analysis.export.series import NO_READING, Series, move_back
 from pulsoid_rec.analysis.metrics.definitions import Definitions
-from pulsoid_rec.recorder.contract.display import plain
+from pulsoid_rec.recorder.contract.display import is_visible, plain
 
 Dates = Literal["true", "moved"] | None
 
@@ -85,7 +85,7 @@ def write_bids(
             shown = move_back(started, _TO_ANOTHER_CENTURY) if dates == "moved" else started
             row["acq_time"] = shown.isoformat().replace("+00:00", "Z")
         row |= {
-            "room": plain(each.room_name),
+            "room": _shown(each.room_name),
             "session": each.session,
             **{name: each.figures[name] for name in _FIGURES},
         }
@@ -115,12 +115,17 @@ def _write_series(series: Series, path: Path, definitions: Definitions) -> bool:
 
 def _events(series: Series) -> list[list[Any]]:
     """Return marks, and phases while the member was there, in the order of time."""
-    events: list[list[Any]] = [[mark.at_s, 0, plain(mark.label), "mark"] for mark in series.marks]
+    events: list[list[Any]] = [[mark.at_s, 0, _shown(mark.label), "mark"] for mark in series.marks]
     for phase in series.phases:
         begins, ends = max(phase.start_s, series.first_s), min(phase.end_s, series.end_s)
         if phase.label is not None and begins < ends:
-            events.append([begins, round(ends - begins, 6), plain(phase.label), "phase"])
+            events.append([begins, round(ends - begins, 6), _shown(phase.label), "phase"])
     return sorted(events, key=lambda event: (event[0], event[3] == "mark"))
+
+
+def _shown(text: str) -> str:
+    """Return a text as it may be displayed; one that draws nothing is missing, as BIDS allows no empty value."""
+    return plain(text) if is_visible(text) else _MISSING
 
 
 def _physio(series: Series, definitions: Definitions) -> dict[str, Any]:

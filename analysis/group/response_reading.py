@@ -12,6 +12,7 @@ from pulsoid_rec.analysis.group.mark_windows import Window
 from pulsoid_rec.analysis.group.response_result import COURSE, MEMBERS, Responses
 from pulsoid_rec.analysis.group.responses import GroupResponse, MarkedSession, compute_responses
 from pulsoid_rec.analysis.group.session_grid import SessionGrid, read_session_grids
+from pulsoid_rec.analysis.group.surrogates import require_seed
 from pulsoid_rec.analysis.metrics.definitions import MICROSECONDS, Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.metrics.phases import select_marks
@@ -59,6 +60,7 @@ def read_responses(
 
     Raises `UsageError` if there is no mark of that label in these sessions; it lists the labels that there are.
     """
+    require_seed(seed)
     if surrogates < SURROGATES:
         raise UsageError(f"{surrogates} shifts are too few for a p", f"Give at least {SURROGATES:,}.")
     if surrogates > MOST_SURROGATES or surrogates * window.length > _MOST_CELLS:

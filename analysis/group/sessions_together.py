@@ -1,8 +1,9 @@
 """How alike the members of each session moved: read from a recording, and measured."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import polars as pl
 
@@ -48,9 +49,12 @@ def read_together(
     definitions: Definitions,
     choices: Choices,
     members: pl.DataFrame = NOBODY,
+    *,
+    show_progress: Callable[[float], None] | None = None,
 ) -> list[SessionTogether]:
     """Measure the sessions that a filter selects, ordered by room and number; `members` (`members.SCHEMA`) gives names.
 
+    `show_progress` is called with the share that is measured, 0 to 1.
     Raises `UsageError` with fewer surrogates than a test needs. Nothing selected gives nothing.
     """
     with recording.snapshot() as now:
@@ -67,6 +71,11 @@ def read_together(
         known = dict(grids)
         for room_id, session in sorted({key for keys in others.values() for key in keys} - grids.keys()):
             known |= read(replace(wanted, rooms=(room_id,), session=session))
+
+    def show(before: int, share: float) -> None:
+        if show_progress is not None:
+            show_progress((before + share) / len(grids))
+
     return [
         _measure(
             grid,
@@ -74,8 +83,9 @@ def read_together(
             names.get(key[0], key[0]),
             choices,
             recording,
+            show_progress=partial(show, before),
         )
-        for key, grid in grids.items()
+        for before, (key, grid) in enumerate(grids.items())
     ]
 
 
@@ -88,7 +98,13 @@ def _find_others(key: _Key, sessions: pl.DataFrame) -> tuple[_Key, ...]:
 
 
 def _measure(
-    grid: SessionGrid, others: list[SessionGrid], room: str, choices: Choices, recording: Recording
+    grid: SessionGrid,
+    others: list[SessionGrid],
+    room: str,
+    choices: Choices,
+    recording: Recording,
+    *,
+    show_progress: Callable[[float], None],
 ) -> SessionTogether:
     result = measure_together(
         grid,
@@ -97,6 +113,7 @@ def _measure(
         preparation=choices.preparation,
         surrogates=choices.surrogates,
         seed=choices.seed,
+        show_progress=show_progress,
     )
     ends = [datetime.fromtimestamp(grid.first_s + second, UTC) for second in (0, len(grid.bpm) - 1)]
     moved = recording.move(pl.DataFrame({"room_id": grid.room_id, "at": pl.Series(ends, dtype=INSTANT)}))

@@ -4,11 +4,15 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsoid_rec.analysis.group.synchrony import UNDEFINED, FloatArray, IntArray, Null, Tested
+from pulsoid_rec.recorder.contract.errors import UsageError
 
 MIN_SURROGATES = 1000
 """Fewest surrogates of a test: fewer make a p below 0.05 too coarse."""
 MAX_SURROGATES = 10_000
 """Most surrogates of a test: more would need more memory, and a p below 0.0001 says no more."""
+
+_MAX_SEED = 2**63 - 1
+"""The largest that a column of whole numbers has room for."""
 
 MAX_DRAWN = 200_000_000
 """Most windows that surrogates have together, of all members: 400 MB."""
@@ -19,6 +23,12 @@ SHIFTS = (
     "each member's seconds shifted by a random amount of their own, what leaves at the end coming back at the start"
 )
 ORDERS = "the windows of each member in a random order of their own"
+
+
+def require_seed(seed: int) -> None:
+    """Raise `UsageError` if a seed is negative, or larger than a result has room for."""
+    if not 0 <= seed <= _MAX_SEED:
+        raise UsageError(f"The seed cannot be {seed}", f"Choose a whole number from 0 to {_MAX_SEED}.")
 
 
 def draw_shifts(rng: np.random.Generator, surrogates: int, members: int, length: int) -> IntArray:

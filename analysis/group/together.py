@@ -17,6 +17,7 @@ from pulsoid_rec.analysis.group.surrogates import (
     MAX_ORDERED,
     MAX_SURROGATES,
     MIN_SURROGATES,
+    require_seed,
 )
 from pulsoid_rec.analysis.group.synchrony import (
     FloatArray,
@@ -69,6 +70,7 @@ def measure_together(
     measures: Collection[MeasureName] = MEASURES,
     surrogates: int = MIN_SURROGATES,
     seed: int = 0,
+    show_progress: Callable[[float], None] | None = None,
 ) -> TogetherResult:
     """Measure how alike the members of a session moved, each measure against chance.
 
@@ -87,12 +89,15 @@ def measure_together(
     surrogates, seed
         Number of surrogates, from `MIN_SURROGATES` to `MAX_SURROGATES`, and their seed, with which figures are the same
         again.
+    show_progress
+        Called with the share that is measured, 0 to 1.
 
     Raises
     ------
     UsageError
-        With fewer surrogates than a p below 0.05 needs, or more than memory has room for.
+        With fewer surrogates than a p below 0.05 needs, or more than memory has room for; or a negative seed.
     """
+    require_seed(seed)
     if not MIN_SURROGATES <= surrogates <= MAX_SURROGATES:
         few_or_many = "few" if surrogates < MIN_SURROGATES else "many"
         hint = f"Choose from {MIN_SURROGATES:,} to {MAX_SURROGATES:,}."
@@ -103,9 +108,15 @@ def measure_together(
     windows = cut_windows(grid.bpm[:, there], preparation)
     sample = Sample(windows, ids, names, surrogates, seed)
     used = len(windows.starts_s)
-    results = tuple(_measure(sample, measures, _name_absent(grid.bpm[:, there], names)))
+    results: tuple[MeasureResult, ...] = ()
+    for result in _measure(sample, measures, _name_absent(grid.bpm[:, there], names)):
+        results += (result,)
+        if show_progress is not None:
+            show_progress(len(results) / (len(measures) + 1))
     if others and any(result.group.value is not None for result in results):
         results = _beside_pseudo_groups(results, (grid, *others), preparation, seed)
+    if show_progress is not None:
+        show_progress(1.0)
     return TogetherResult(
         room_id=grid.room_id,
         session=grid.session,

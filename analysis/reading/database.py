@@ -24,7 +24,13 @@ from pulsoid_rec.recorder.contract.errors import StorageError
 from pulsoid_rec.recorder.contract.journal_files import journal_folder
 from pulsoid_rec.recorder.contract.owned_files import require_own_folder
 from pulsoid_rec.recorder.contract.paths import duckdb_path
-from pulsoid_rec.recorder.contract.table_check import check_tables, prefer_builtin, quote_name, require_readable
+from pulsoid_rec.recorder.contract.table_check import (
+    check_tables,
+    prefer_builtin,
+    quote_name,
+    require_instants,
+    require_readable,
+)
 from pulsoid_rec.recorder.contract.tables import ARCHIVE_IDENTITY, ARCHIVE_NOTES, SCHEMA_VERSION, TABLES
 from pulsoid_rec.recorder.contract.version_1 import ADDED, CHANGED, has_large_configs, parts_of, select_as_current
 
@@ -86,6 +92,7 @@ def open_database(
             found = check_tables(connection, database_name(connection), path)
             version = require_readable(found, path, hint="Install the newer pulsoid-rec.")
             prefer_builtin(connection, database_name(connection))
+            require_instants(connection, database_name(connection), path)
             if version < SCHEMA_VERSION:
                 _hide_version_1(connection)
         spill = _make_spill_folder(path)

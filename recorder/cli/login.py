@@ -149,23 +149,24 @@ async def _check(server_url: "ServerUrl") -> None:
 
     import trio
 
+    from pulsoid_rec.recorder.connection.websocket import CannotConnectError
     from pulsoid_rec.recorder.contract.wording import format_list
     from pulsoid_rec.recorder.pulsoid.known_secrets import redact
     from pulsoid_rec.recorder.pulsoid.saved_login import find_credentials
-    from pulsoid_rec.recorder.pulsoid.token_check import SCOPE, InvalidTokenError, check_token
+    from pulsoid_rec.recorder.pulsoid.token_check import SCOPE, InvalidTokenError, ask_about_token
     from pulsoid_rec.recorder.pulsoid.token_end import describe_end
 
     credentials = find_credentials(None, server_url)
     await trio.to_thread.run_sync(credentials.load, abandon_on_cancel=True)  # Ctrl-C works while a keyring waits
     pair = credentials.read(server_url)
     try:
-        validity = await check_token(server_url, pair.token, needs_scope=False)
+        validity = await ask_about_token(server_url, pair.token, needs_scope=False)
     except InvalidTokenError as error:
         if pair.refresh_tokens:
             raise type(error)(error.message, "`record` refreshes it when it starts; if not, log in again.") from None
         raise
-    if validity is None:
-        raise RefusedError(f"{server_url.authority} could not be asked about the token", "Try again later.")
+    except CannotConnectError as error:
+        raise RefusedError(f"The token could not be checked: {error.reason}", "Try again later.") from None
     ends = "not known"
     if validity.ends_at is not None:
         ends = describe_end(validity.ends_at, validity.ends_at - datetime.now(UTC))

@@ -73,17 +73,25 @@ class _Invalid(msgspec.Struct):
 async def check_token(
     server_url: ServerUrl, token: str, timings: Timings = DEFAULT_TIMINGS, *, needs_scope: bool = True
 ) -> Validity | None:
-    """Check a token with the server. An unclear answer gives None: the connection itself will show.
-
-    `needs_scope` is whether a token without the scope that rooms need is refused. Raises `InvalidTokenError` if it is
-    unknown or expired, another `RefusedError` if it is refused for another reason.
-    """
-    headers = {"Authorization": f"Bearer {token}"}
+    """Check a token with the server as `ask_about_token` does. No clear answer gives None: the connection will show."""
     try:
-        status, body = await request(server_url, "GET", server_url.validate_path, headers, timings=timings)
+        return await ask_about_token(server_url, token, timings, needs_scope=needs_scope)
     except CannotConnectError as error:
         log.info("The token could not be checked before connecting: %s.", error.reason)
         return None
+
+
+async def ask_about_token(
+    server_url: ServerUrl, token: str, timings: Timings = DEFAULT_TIMINGS, *, needs_scope: bool
+) -> Validity:
+    """Ask the server about a token.
+
+    `needs_scope` is whether a token without the scope that rooms need is refused. Raises `InvalidTokenError` if it is
+    unknown or expired, another `RefusedError` if it is refused for another reason, and `CannotConnectError` if the
+    server cannot be reached or does not answer clearly.
+    """
+    headers = {"Authorization": f"Bearer {token}"}
+    status, body = await request(server_url, "GET", server_url.validate_path, headers, timings=timings)
     refusal = validity = None
     if status == HTTPStatus.OK:
         validity = _read_validity(_decode(body, _Valid))
@@ -93,6 +101,8 @@ async def check_token(
         refusal = _ERRORS.get(invalid.error_code if invalid else 0) or _STATUS_ERRORS.get(status)
     if refusal is not None:
         raise type(refusal)(refusal.message, refusal.hint)  # a new one, without an old traceback
+    if validity is None:
+        raise CannotConnectError(f"{server_url.authority} gave no clear answer ({status})", status)
     return validity
 
 

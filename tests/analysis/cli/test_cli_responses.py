@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -108,6 +109,17 @@ def test_too_few_shifts_are_refused_in_a_notebook_too(db: Path) -> None:
         pr.explore(db).responses("goal </script>", surrogates=10)
     with pytest.raises(UsageError, match=r"^10,000 shifts of 1,201 s are too many for memory. Choose 3,330 or fewer"):
         pr.explore(db).responses("goal </script>", surrogates=10_000, before_s=600, after_s=600)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_that_is_none_is_refused_in_a_notebook_too(db: Path, seed: int) -> None:
+    excerpt = pr.explore(db)
+    for compute in (partial(excerpt.responses, "goal </script>"), excerpt.together):
+        with pytest.raises(UsageError, match=f"^The seed cannot be {seed}. Choose"):
+            compute(seed=seed)
+    for command in (("responses", "goal </script>"), ("together",)):
+        done = run_here(*command, "--db", db, "--seed", str(seed))
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
 def test_without_a_mark_that_can_be_used_only_the_reason_is_shown(db: Path) -> None:

@@ -13,7 +13,11 @@ from teams import team_readings
 import pulsoid_rec.analysis as pr
 from pulsoid_rec.analysis.cli.app import COMMANDS
 from pulsoid_rec.analysis.group.figures import SCHEMA
-from pulsoid_rec.analysis.group.together import MEASURES
+from pulsoid_rec.analysis.group.sessions_together import Choices, read_together
+from pulsoid_rec.analysis.group.together import MEASURES, parse_measures
+from pulsoid_rec.analysis.metrics.definitions import Definitions
+from pulsoid_rec.analysis.metrics.filters import Filter
+from pulsoid_rec.analysis.reading.recording import Recording
 from pulsoid_rec.analysis.report.together_words import LABELS
 
 pytestmark = pytest.mark.process  # the scripts of a page are put together by another process
@@ -54,6 +58,13 @@ def test_json_has_a_row_a_figure_keyed_as_the_columns(figures: list[dict[str, ob
     assert {row["name"] for row in figures if row["figure"] == "member"} == set(TEAM)
     assert {row["preparation"] for row in figures} == {"high-pass"}
     assert all(row["parameters"] for row in figures)
+
+
+def test_the_share_that_is_measured_grows_to_the_whole(db: Path) -> None:
+    shares = list[float]()
+    wanted, choices = Filter(rooms=("r1",)), Choices(measures=parse_measures(["isc"]))
+    assert len(read_together(Recording(db), wanted, Definitions(), choices, show_progress=shares.append)) == 2
+    assert shares == [0.25, 0.5, 0.75, 1]
 
 
 def test_a_team_that_moves_as_one_is_told_from_strangers(figures: list[dict[str, object]]) -> None:

@@ -50,6 +50,7 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (None, "one", "phase", 10),
             (None, LABEL, "phase", 95.5),
             ("ann/1", "goal", "mark", 100.25),
+            ("ann/1", "\u200b", "mark", 120),
             ("bob", "goal", "mark", 150),
         ]:
             row = [who, label, kind, at(second + 0.05), f"m{second}"]
@@ -80,6 +81,8 @@ def validate(folder: Path) -> dict[str, Any]:
 
 
 def read_tsv(path: Path) -> list[dict[str, str | None]]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert not any("" in line.split("\t") for line in lines)  # the standard allows no empty value
     return pl.read_csv(path, separator="\t", null_values="n/a", infer_schema=False).to_dicts()
 
 
@@ -163,6 +166,7 @@ def test_names_ages_and_labels_are_in_the_right_place(db: Path, tmp_path: Path) 
         ("10.0", "85.5", "one", "phase"),
         ("95.5", "103.5", 'a "quoted"\ufffdlabel\ufffdof two lines, \u00fc', "phase"),
         ("100.25", "0", "goal", "mark"),
+        ("120.0", "0", None, "mark"),  # a label that draws nothing: n/a, as no value is empty
     ]
     described = json.loads((output / "dataset_description.json").read_bytes())
     assert (described["DatasetType"], described["GeneratedBy"][0]["Name"]) == ("raw", "pulsoid-rec")

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -148,6 +148,38 @@ def test_damaged_database_is_told(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(StorageError, match="is damaged"):
         Recording(path).readings().collect()
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "odd"),
+    [
+        ("heart_rate", "occurred_at", "infinity"),
+        ("heart_rate", "received_at", "10000-01-01 00:00:00+00"),
+        ("member_events", "occurred_at", "-infinity"),
+        ("connection_events", "changed_at", "0001-12-31 (BC) 23:59:59.999999+00"),
+        ("marks", "marked_at", "294247-01-10 04:00:54+00"),
+    ],
+)
+def test_instants_that_no_year_has_are_told(tmp_path: Path, table: str, column: str, odd: str) -> None:
+    path = make_recording(tmp_path / "a.duckdb", steady("ann", 80, 0, 10))
+    with duckdb.connect(path) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        names = [name for name, *_ in connection.execute(f"DESCRIBE {table}").fetchall()]
+        values = {name: f"'{START}'" if name.endswith("_at") else "'1'" for name in names} | {column: f"'{odd}'"}
+        connection.execute(f"INSERT INTO {table} VALUES ({', '.join(values.values())})")
+    with pytest.raises(StorageError) as caught:
+        Recording(path).sessions()
+    assert f"{path} is not as pulsoid-rec makes it: `{table}` has {odd} as a value of {column}" in str(caught.value)
+
+
+def test_the_first_and_the_last_instant_of_all_years_are_read(tmp_path: Path) -> None:
+    instants = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)]
+    path = make_recording(tmp_path / "a.duckdb")
+    with duckdb.connect(path) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for instant in instants:
+            connection.execute("INSERT INTO heart_rate VALUES ('r1', 'ann', 80, $1, $1, 'c')", [instant])
+    assert sorted(Recording(path).readings().collect()["occurred_at"]) == instants
 
 
 def test_readings_are_as_recorded_with_their_session(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import threading
@@ -149,6 +150,15 @@ def test_a_check_of_a_token_that_cannot_record_ends_with_3(token: str, words: st
     assert done.returncode == 3
     assert words in done.stderr
     assert ("scopes   profile:read" in done.stdout) == (token == "no-scope")
+
+
+def test_a_check_that_reaches_no_server_says_why() -> None:
+    done = run_here("login", "--check", "--server", "ws://127.0.0.1:1", PULSOID_TOKEN="a-token")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert re.fullmatch(
+        r"pulsoid-rec: The token could not be checked: no connection to 127\.0\.0\.1:1: .+\. Try again later\.\n",
+        done.stderr,
+    )
 
 
 def test_a_server_that_says_the_token_back_or_controls_a_terminal_shows_neither() -> None:
