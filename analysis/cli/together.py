@@ -67,7 +67,7 @@ def together(
     """
     from pulsoid_rec.analysis.cli.recording import choose_members, open_pseudonyms, open_recording, print_no_match
     from pulsoid_rec.analysis.findings.report_data import MOST_DRAWN, read_report
-    from pulsoid_rec.analysis.group.sessions_together import Choices, read_together
+    from pulsoid_rec.analysis.group.sessions_together import Choices, measure_groups, read_groups
     from pulsoid_rec.analysis.group.together import MEASURES, parse_measures
     from pulsoid_rec.analysis.report.vega import prepare_scripts
 
@@ -88,12 +88,13 @@ def together(
             print_no_match(now, wanted, definitions)
         if member:
             wanted = choose_members(member, now, wanted, definitions, known)
-        with open_progress("Measuring") as show:
-            found = read_together(now, wanted, definitions, choices, known, show_progress=show)
+        groups = read_groups(now, wanted, definitions, known)
         report = None
         if destination.format == "html":
             report = read_report(now, wanted, known, definitions, at_most=MOST_DRAWN)
             check_drawn(report)
+    with open_progress("Measuring") as show:  # the file is closed by now: recorders may write
+        found = measure_groups(groups, choices, recording, show_progress=show)
     _write(found, report, destination)
 
 

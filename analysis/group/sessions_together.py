@@ -1,6 +1,6 @@
 """How alike the members of each session moved: read from a recording, and measured."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -43,20 +43,19 @@ class SessionTogether:
     course: SessionCourse | None
 
 
-def read_together(
-    recording: Recording,
-    wanted: Filter,
-    definitions: Definitions,
-    choices: Choices,
-    members: pl.DataFrame = NOBODY,
-    *,
-    show_progress: Callable[[float], None] | None = None,
-) -> list[SessionTogether]:
-    """Measure the sessions that a filter selects, ordered by room and number; `members` (`members.SCHEMA`) gives names.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionGroup:
+    """A session's readings, and those of other sessions of its room that pseudo-groups are made from."""
 
-    `show_progress` is called with the share that is measured, 0 to 1.
-    Raises `UsageError` with fewer surrogates than a test needs. Nothing selected gives nothing.
-    """
+    room: str  # its name, else its id
+    grid: SessionGrid
+    others: tuple[SessionGrid, ...]
+
+
+def read_groups(
+    recording: Recording, wanted: Filter, definitions: Definitions, members: pl.DataFrame = NOBODY
+) -> list[SessionGroup]:
+    """Read the sessions that a filter selects, ordered by room and number; `members` (`members.SCHEMA`) gives names."""
     with recording.snapshot() as now:
         names = now.room_names()
 
@@ -71,21 +70,35 @@ def read_together(
         known = dict(grids)
         for room_id, session in sorted({key for keys in others.values() for key in keys} - grids.keys()):
             known |= read(replace(wanted, rooms=(room_id,), session=session))
+    return [
+        SessionGroup(
+            room=names.get(key[0], key[0]),
+            grid=grid,
+            others=tuple(known[other] for other in others[key] if other in known),
+        )
+        for key, grid in grids.items()
+    ]
+
+
+def measure_groups(
+    groups: Sequence[SessionGroup],
+    choices: Choices,
+    recording: Recording,
+    *,
+    show_progress: Callable[[float], None] | None = None,
+) -> list[SessionTogether]:
+    """Measure each group in turn; instants are moved where the recording's are, which is not read.
+
+    `show_progress` is called with the share that is measured, 0 to 1.
+    Raises `UsageError` with fewer surrogates than a test needs.
+    """
 
     def show(before: int, share: float) -> None:
         if show_progress is not None:
-            show_progress((before + share) / len(grids))
+            show_progress((before + share) / len(groups))
 
     return [
-        _measure(
-            grid,
-            [known[other] for other in others[key] if other in known],
-            names.get(key[0], key[0]),
-            choices,
-            recording,
-            show_progress=partial(show, before),
-        )
-        for before, (key, grid) in enumerate(grids.items())
+        _measure(group, choices, recording, show_progress=partial(show, before)) for before, group in enumerate(groups)
     ]
 
 
@@ -98,17 +111,12 @@ def _find_others(key: _Key, sessions: pl.DataFrame) -> tuple[_Key, ...]:
 
 
 def _measure(
-    grid: SessionGrid,
-    others: list[SessionGrid],
-    room: str,
-    choices: Choices,
-    recording: Recording,
-    *,
-    show_progress: Callable[[float], None],
+    group: SessionGroup, choices: Choices, recording: Recording, *, show_progress: Callable[[float], None]
 ) -> SessionTogether:
+    grid = group.grid
     result = measure_together(
         grid,
-        others,
+        group.others,
         measures=choices.measures,
         preparation=choices.preparation,
         surrogates=choices.surrogates,
@@ -120,4 +128,4 @@ def _measure(
     begin, end = moved["at"]
     compared = [grid.profile_ids.index(id_) for id_ in result.profile_ids]
     course = find_course(grid.bpm[:, compared], begin, result.profile_ids, choices.preparation)
-    return SessionTogether(room=room, started_at=begin, ended_at=end, result=result, course=course)
+    return SessionTogether(room=group.room, started_at=begin, ended_at=end, result=result, course=course)

@@ -9,7 +9,7 @@ import polars as pl
 from pulsoid_rec.analysis.findings.session_view import SessionView
 from pulsoid_rec.analysis.group.course import name_pairs
 from pulsoid_rec.analysis.group.figures import course_frame, figures_frame, measure_with_pairs
-from pulsoid_rec.analysis.group.sessions_together import Choices, SessionTogether, read_together
+from pulsoid_rec.analysis.group.sessions_together import Choices, SessionTogether, measure_groups, read_groups
 from pulsoid_rec.analysis.group.synchrony import MeasureName, Preparation
 from pulsoid_rec.analysis.group.together import MEASURES, parse_measures
 from pulsoid_rec.analysis.notebook.charts import Charts, name_session
@@ -146,5 +146,5 @@ class WithTogether(Charts):
         choices = Choices(measures=wanted, preparation=preparation, surrogates=surrogates, seed=seed)
         with self.snapshot() as now:
             view = now.last_session()
-            found = read_together(now.recording, now.wanted, now.definitions, choices, now.known_members())
-        return Together(tuple(found), view)
+            groups = read_groups(now.recording, now.wanted, now.definitions, now.known_members())
+        return Together(tuple(measure_groups(groups, choices, self.recording)), view)

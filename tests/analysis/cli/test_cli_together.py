@@ -3,7 +3,9 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 from command import run_here, run_on_terminal
@@ -12,9 +14,11 @@ from teams import team_readings
 
 import pulsoid_rec.analysis as pr
 from pulsoid_rec.analysis.cli.app import COMMANDS
+from pulsoid_rec.analysis.group import sessions_together
 from pulsoid_rec.analysis.group.figures import SCHEMA
-from pulsoid_rec.analysis.group.sessions_together import Choices, read_together
-from pulsoid_rec.analysis.group.together import MEASURES, parse_measures
+from pulsoid_rec.analysis.group.sessions_together import Choices, measure_groups, read_groups
+from pulsoid_rec.analysis.group.synchrony import TogetherResult
+from pulsoid_rec.analysis.group.together import MEASURES, measure_together, parse_measures
 from pulsoid_rec.analysis.metrics.definitions import Definitions
 from pulsoid_rec.analysis.metrics.filters import Filter
 from pulsoid_rec.analysis.reading.recording import Recording
@@ -63,8 +67,26 @@ def test_json_has_a_row_a_figure_keyed_as_the_columns(figures: list[dict[str, ob
 def test_the_share_that_is_measured_grows_to_the_whole(db: Path) -> None:
     shares = list[float]()
     wanted, choices = Filter(rooms=("r1",)), Choices(measures=parse_measures(["isc"]))
-    assert len(read_together(Recording(db), wanted, Definitions(), choices, show_progress=shares.append)) == 2
+    recording = Recording(db)
+    groups = read_groups(recording, wanted, Definitions())
+    assert len(measure_groups(groups, choices, recording, show_progress=shares.append)) == 2
     assert shares == [0.25, 0.5, 0.75, 1]
+
+
+def test_a_recorder_can_write_while_groups_are_measured(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = list[str]()
+
+    def write_meanwhile(*groups: Any, **options: Any) -> TogetherResult:
+        with duckdb.connect(str(db)) as connection:  # refused while a reader has the file open
+            connection.execute("CREATE OR REPLACE TEMP TABLE written AS SELECT 1")
+        written.append(options["preparation"])
+        return measure_together(*groups, **options)
+
+    monkeypatch.setattr(sessions_together, "measure_together", write_meanwhile)
+    command = ("--db", db, "--room", "r1", "--measure", "isc")
+    assert run_here("together", *command).returncode == 0
+    pr.explore(db).only(room="r1", session=1).together(measures=["isc"])
+    assert len(written) == 2
 
 
 def test_a_team_that_moves_as_one_is_told_from_strangers(figures: list[dict[str, object]]) -> None:
