@@ -489,15 +489,19 @@ async def test_a_terminal_that_is_closed_ends_it_like_ctrl_c(server: NumberedSer
 @pytest.mark.unmeasured
 async def test_a_stop_takes_a_moment(server: NumberedServer, database: Path) -> None:
     took_s = []
+    longest_s = 0.2
     for _ in range(3):
         process = start_recorder(database, server)
         await until_sent(server, 50)
         ended = await end(process)
         assert ended.code == 0, ended.said
         took_s.append(ended.took_s)
+        if ended.took_s < longest_s:
+            return
     # On a machine with more to do than it has cores, a process has to wait its turn.
-    longest_s = max(1, 4 * await trio.to_thread.run_sync(_time_to_read_the_command_line))
-    assert min(took_s) < (0.2 if os.getloadavg()[0] < 1 else longest_s), took_s
+    if os.getloadavg()[0] >= 1:
+        longest_s = max(1, 4 * await trio.to_thread.run_sync(_time_to_read_the_command_line))
+    assert min(took_s) < longest_s, took_s
 
 
 @pytest.mark.unmeasured
