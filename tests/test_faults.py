@@ -476,6 +476,7 @@ async def test_a_signal_at_any_instant_of_the_start_ends_it_in_good_order(
     assert result.duplicates == 0
 
 
+@pytest.mark.unmeasured
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no such signal")
 async def test_a_terminal_that_is_closed_ends_it_like_ctrl_c(server: NumberedServer, database: Path) -> None:
     process = start_recorder(database, server)
@@ -558,6 +559,7 @@ async def test_a_signal_during_ingest_ends_with_everything_in(server: NumberedSe
     assert not journal_of(database).exists()
 
 
+@pytest.mark.unmeasured
 async def test_a_second_signal_during_ingest_ends_at_once_and_nothing_is_lost(
     server: NumberedServer, database: Path
 ) -> None:
@@ -648,7 +650,7 @@ async def test_whatever_it_makes_is_for_its_owner_alone(server: NumberedServer, 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals there that a test could stop")
-@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("unbuffered", ["", pytest.param("1", marks=pytest.mark.unmeasured)])
 async def test_a_terminal_that_is_stopped_does_not_stop_the_recording(
     server: NumberedServer, database: Path, monkeypatch: pytest.MonkeyPatch, unbuffered: str
 ) -> None:
@@ -667,6 +669,7 @@ async def test_a_terminal_that_is_stopped_does_not_stop_the_recording(
     require_all(server, database)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals there that could vanish")
 async def test_a_terminal_that_vanishes_does_not_stop_the_recording(server: NumberedServer, database: Path) -> None:
     ours, its = os.openpty()
