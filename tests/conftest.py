@@ -1,5 +1,6 @@
 """What each test may do: one that is not marked `process` is `pure`, and can start no process and open no socket."""
 
+import gc
 import os
 import sys
 import tempfile
@@ -44,6 +45,16 @@ for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
 os.environ["XDG_CONFIG_HOME"] = f"{tempfile.gettempdir()}/pulsoid-rec-tests-no-such-folder"
 
 sys.addaudithook(_refuse_processes_and_sockets)
+
+# What is loaded to collect the tests stays to the end: to look through it for garbage takes a quarter of that time. The
+# tests' own is collected as rarely as in a command.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.set_threshold(50_000)
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -476,6 +476,7 @@ async def test_a_signal_at_any_instant_of_the_start_ends_it_in_good_order(
     assert result.duplicates == 0
 
 
+@pytest.mark.unmeasured
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no such signal")
 async def test_a_terminal_that_is_closed_ends_it_like_ctrl_c(server: NumberedServer, database: Path) -> None:
     process = start_recorder(database, server)
@@ -489,15 +490,19 @@ async def test_a_terminal_that_is_closed_ends_it_like_ctrl_c(server: NumberedSer
 @pytest.mark.unmeasured
 async def test_a_stop_takes_a_moment(server: NumberedServer, database: Path) -> None:
     took_s = []
+    longest_s = 0.2
     for _ in range(3):
         process = start_recorder(database, server)
         await until_sent(server, 50)
         ended = await end(process)
         assert ended.code == 0, ended.said
         took_s.append(ended.took_s)
+        if ended.took_s < longest_s:
+            return
     # On a machine with more to do than it has cores, a process has to wait its turn.
-    longest_s = max(1, 4 * await trio.to_thread.run_sync(_time_to_read_the_command_line))
-    assert min(took_s) < (0.2 if os.getloadavg()[0] < 1 else longest_s), took_s
+    if os.getloadavg()[0] >= 1:
+        longest_s = max(1, 4 * await trio.to_thread.run_sync(_time_to_read_the_command_line))
+    assert min(took_s) < longest_s, took_s
 
 
 @pytest.mark.unmeasured
@@ -554,6 +559,7 @@ async def test_a_signal_during_ingest_ends_with_everything_in(server: NumberedSe
     assert not journal_of(database).exists()
 
 
+@pytest.mark.unmeasured
 async def test_a_second_signal_during_ingest_ends_at_once_and_nothing_is_lost(
     server: NumberedServer, database: Path
 ) -> None:
@@ -644,7 +650,7 @@ async def test_whatever_it_makes_is_for_its_owner_alone(server: NumberedServer, 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals there that a test could stop")
-@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("unbuffered", ["", pytest.param("1", marks=pytest.mark.unmeasured)])
 async def test_a_terminal_that_is_stopped_does_not_stop_the_recording(
     server: NumberedServer, database: Path, monkeypatch: pytest.MonkeyPatch, unbuffered: str
 ) -> None:
@@ -663,6 +669,7 @@ async def test_a_terminal_that_is_stopped_does_not_stop_the_recording(
     require_all(server, database)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals there that could vanish")
 async def test_a_terminal_that_vanishes_does_not_stop_the_recording(server: NumberedServer, database: Path) -> None:
     ours, its = os.openpty()

@@ -154,6 +154,7 @@ def assert_is_drawn(chart: dict[str, Any]) -> None:
     assert len([mark for mark in marks if mark]) >= 3 or max(map(len, marks), default=0) > 100, marks
 
 
+@pytest.mark.unmeasured
 @pytest.mark.process
 def test_sample_is_never_made_over_a_recording_that_is_there(sample: Path) -> None:
     before = sample.read_bytes()

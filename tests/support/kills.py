@@ -131,12 +131,12 @@ def _wait_for(
         _poll(lambda: _size(wal) > before, every_s=0.0002)
         time.sleep(rng.uniform(0, 0.02))
     elif phase == "checkpointing":
-        _poll(lambda: _size(wal) > 0, every_s=0)
+        _poll(lambda: _size(wal) > 0, every_s=0.001)
         before = _size(database)
         _poll(lambda: _size(database) != before or not _size(wal), every_s=0)
         time.sleep(rng.uniform(0, 0.002))
     elif phase == "removing":
-        _poll(lambda: bool(_closed_segments(database)), every_s=0)
+        _poll(lambda: bool(_closed_segments(database)), every_s=0.0005)
         closed = _closed_segments(database)
         _poll(lambda: bool(closed - _closed_segments(database)), every_s=0)
     elif phase == "closing":

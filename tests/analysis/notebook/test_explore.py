@@ -50,10 +50,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-@pytest.fixture
-def whole(made: Path, tmp_path: Path) -> Excerpt:
-    (tmp_path / "members.toml").write_text('[ann]\nhr_max = 100\n\n[bob]\nname = "Bobby"\n', encoding="utf-8")
-    return explore(shutil.copy(made, tmp_path / "pulsoid.duckdb"))
+@pytest.fixture(scope="module")
+def whole(made: Path) -> Excerpt:
+    made.with_name("members.toml").write_text('[ann]\nhr_max = 100\n\n[bob]\nname = "Bobby"\n', encoding="utf-8")
+    return explore(made)
 
 
 def test_lists_say_who_and_when(whole: Excerpt) -> None:
@@ -280,10 +280,11 @@ def test_representation_says_what_is_there_and_whoever_is_named_is_only_text(who
     )
 
 
-def test_representation_of_a_recording_that_is_gone_says_so(whole: Excerpt) -> None:
-    whole.recording.path.unlink()
-    assert "There is no" in repr(whole)
-    assert "There is no" in whole._repr_html_()
+def test_representation_of_a_recording_that_is_gone_says_so(made: Path, tmp_path: Path) -> None:
+    gone = explore(shutil.copy(made, tmp_path / "pulsoid.duckdb"))
+    gone.recording.path.unlink()
+    assert "There is no" in repr(gone)
+    assert "There is no" in gone._repr_html_()
 
 
 def test_date_is_the_first_instant_of_that_day_here(whole: Excerpt) -> None:

@@ -18,16 +18,16 @@ from pulsoid_rec.recorder.contract.errors import UsageError
 OF_A_SESSION = ("timeline", "zone_bars", "distribution", "small_multiples")
 
 
-@pytest.fixture
-def whole(tmp_path: Path) -> Excerpt:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Excerpt:
     rows = [
         *steady("ann", 80, 0, 120),
         *steady("ann", 90, 4000, 4100),
         *steady("bob", 120, 4000, 4100),
         *steady("cid", 100, 2000, 2100, room="r2"),
     ]
-    path = make_recording(tmp_path / "pulsoid.duckdb", rows)
-    (tmp_path / "members.toml").write_text("[ann]\nhr_max = 150\n[bob]\nhr_max = 160\n", encoding="utf-8")
+    path = make_recording(tmp_path_factory.mktemp("made") / "pulsoid.duckdb", rows)
+    path.with_name("members.toml").write_text("[ann]\nhr_max = 150\n[bob]\nhr_max = 160\n", encoding="utf-8")
     return explore(path)
 
 
