@@ -1,5 +1,6 @@
 """Login and logout against the simulator: what is saved where, that `record` uses it, and that nothing is left."""
 
+import itertools
 import json
 import logging
 import os
@@ -424,6 +425,12 @@ async def test_while_a_keyring_hangs_messages_are_received_and_the_end_comes_in_
         hangs.set()
         released.wait(10)
 
+    def hangs_for_a_new_login() -> bool:
+        """Make the file look like a new login: again, since a read before the hang may be under way."""
+        os.utime(login_path(parse_server_url(server.url)), ns=(0, next(times)))
+        return hangs.is_set()
+
+    times = itertools.count()
     async with simulated() as server:
         await enter(server, in_keyring=True)
         recorder = make_recorder(server, tmp_path / "a.duckdb", replace(QUICK, token_end_interval_s=0.05))
@@ -432,8 +439,7 @@ async def test_while_a_keyring_hangs_messages_are_received_and_the_end_comes_in_
             async with running(recorder):
                 await until(lambda: server.connected("demo") == 1)
                 monkeypatch.setattr(FileKeyring, "get_password", hang)
-                os.utime(login_path(parse_server_url(server.url)), ns=(0, 0))  # as if there were a new login
-                await until(hangs.is_set)
+                await until(hangs_for_a_new_login)
                 await server.update_room("demo", {"name": "Final"})
                 await until(lambda: status.messages == 1)
                 await server.drop_connections()  # now the room waits for the keyring
