@@ -42,7 +42,7 @@ def _table(table: Table) -> FittingTable:
     rows = [{"label": label} | {str(i): cell.text for i, cell in enumerate(cells)} for label, cells in table.rows]
     (label, _), *heads = table.heads
     columns = [
-        TableColumn(head=head, unit=unit, rank=i, cell=lambda row, _, key=str(i): row[key])  # type: ignore[misc]
+        TableColumn(head=head, unit=unit, rank=i, cell=lambda row, _, key=str(i): row[key])  # type: ignore[misc] # a default
         for i, (head, unit) in enumerate(heads)
     ]
     schema = {"label": pl.String(), **{str(i): pl.String() for i in range(len(heads))}}

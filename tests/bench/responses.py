@@ -32,7 +32,7 @@ def read_match(path: Path) -> FloatArray:
     wide = rows.with_columns(second=pl.col("time_s").floor().cast(pl.Int64)).pivot(
         on="member", index="second", values="bpm", aggregate_function="last"
     )
-    seconds = pl.DataFrame({"second": range(wide["second"].max() + 1)})  # type: ignore[operator, arg-type]
+    seconds = pl.DataFrame({"second": range(wide["second"].max() + 1)})  # type: ignore[operator, arg-type] # a number
     held = seconds.join(wide, on="second", how="left", maintain_order="left").drop("second")
     return held.select(pl.all().forward_fill(limit=HOLD_S).cast(pl.Float64)).fill_null(float("nan")).to_numpy()
 

@@ -92,10 +92,10 @@ def test_a_recorder_can_write_while_groups_are_measured(db: Path, monkeypatch: p
 def test_a_team_that_moves_as_one_is_told_from_strangers(figures: list[dict[str, object]]) -> None:
     p = {(row["session"], row["measure"]): row["p"] for row in figures if row["figure"] == "group"}
     assert all(p[1, measure] < 0.02 for measure in MEASURES)  # type: ignore[operator] # a number
-    assert p[2, "isc"] > 0.05  # type: ignore[operator]
+    assert p[2, "isc"] > 0.05  # type: ignore[operator] # a number
     value = {row["session"]: row["value"] for row in figures if (row["measure"], row["figure"]) == ("isc", "group")}
-    assert value[1] > 0.4  # type: ignore[operator]
-    assert value[2] < 0.2  # type: ignore[operator]
+    assert value[1] > 0.4  # type: ignore[operator] # a number
+    assert value[2] < 0.2  # type: ignore[operator] # a number
 
 
 def test_members_of_other_sessions_are_put_together_as_pseudo_groups(
@@ -104,7 +104,7 @@ def test_members_of_other_sessions_are_put_together_as_pseudo_groups(
     pseudo = {(row["session"], row["measure"]): row for row in figures if row["figure"] == "pseudo_groups"}
     assert set(pseudo) == {(session, measure) for session in (1, 2) for measure in MEASURES}
     of_team = pseudo[1, "isc"]
-    assert of_team["value"] > of_team["chance_p95"] > -0.5  # type: ignore[operator]
+    assert of_team["value"] > of_team["chance_p95"] > -0.5  # type: ignore[operator] # a number
     done = run_here("together", "--db", db, "--room", "r1", "--session", "1", "--measure", "isc")
     text = " ".join(done.stdout.split())
     assert "pseudo-groups of 2 members, each of another session, who share a programme at most" in text
@@ -216,7 +216,7 @@ def test_the_page_has_figures_charts_and_method(db: Path, tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     html = page.read_text(encoding="utf-8")
-    drawn = json.loads(re.search(r'<script type="application/json" id="charts">(.*?)</script>', html, re.DOTALL)[1])  # type: ignore[index]
+    drawn = json.loads(re.search(r'<script type="application/json" id="charts">(.*?)</script>', html, re.DOTALL)[1])  # type: ignore[index] # it is there
     assert [chart["id"] for chart in drawn["charts"]] == [
         f"s{i}-{kind}" for i in (0, 1) for kind in ("time", "course", "pairs")
     ]

@@ -25,7 +25,7 @@ def test_it_is_the_course_of_windowed_cross_correlation_where_all_are_observed(p
     bpm[300:400, 2] = 77  # a heart rate that does not change
     windows = cut_windows(bpm, preparation)  # type: ignore[arg-type] # a parameter of the test
     assert len(windows.starts_s) > 20
-    course = find_course(bpm, START, IDS, preparation)  # type: ignore[arg-type]
+    course = find_course(bpm, START, IDS, preparation)  # type: ignore[arg-type] # one of them
     assert course is not None
     used = windows.starts_s // 30
     varying = np.where(windows.constant[..., None], np.nan, windows.values).swapaxes(0, 1)

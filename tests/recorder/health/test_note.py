@@ -170,7 +170,7 @@ def test_a_recorder_that_does_not_respond_is_looked_at_twice(database: Path) -> 
     held.release()
 
 
-@pytest.mark.skipif(os.name != "posix" or not os.path.exists("/dev/full"), reason="it stands for a full disk")  # noqa: PTH110
+@pytest.mark.skipif(os.name != "posix" or not os.path.exists("/dev/full"), reason="it stands for a full disk")  # noqa: PTH110 - no path yet
 def test_a_recorder_that_cannot_write_its_status_is_seen_to_live(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
