@@ -59,10 +59,11 @@ class TokenRefresh:
     async def read_pair(self) -> TokenPair:
         """Read the tokens, which may have been replaced since; `UsageError` if there are none for this server.
 
-        A keyring is first read in a thread, since it may have to be unlocked, and rooms are recorded meanwhile.
+        They are read in a thread, since a keyring may have to be unlocked, and rooms are recorded meanwhile.
         """
-        await trio.to_thread.run_sync(self._credentials.load, abandon_on_cancel=True, limiter=self._limiter)
-        return self._credentials.read(self._server_url)
+        return await trio.to_thread.run_sync(
+            self._credentials.read, self._server_url, abandon_on_cancel=True, limiter=self._limiter
+        )
 
     async def read_token(self) -> str:
         """Read the token; raise as `read_pair`."""

@@ -155,7 +155,7 @@ async def test_events_come_at_their_seconds_and_the_printed_lines_show_and_chang
     file = tmp_path / "a.csv"
     file.write_text("time_s,member,bpm\n0,Ada,70\n1,Ada,71\n", encoding="utf-8")
     events = ("--event", "4:rename:Ada:Ada B.", "--event", "2:remove:Nobody", "--event", "3:join:Zoe")
-    async with simulate("--replay", str(file), "--speed", "20", "--once", *events) as running:
+    async with simulate("--replay", str(file), "--speed", "20", *events) as running:
         url = re.search(r'npx wscat -c "ws://127.0.0.1:\d+(/[^"]+)"', running.output)
         curl = re.search(r'curl "http://127.0.0.1:\d+(/control)" -H "(\w+): ([^"]+)" -d (\S+)', running.output)
         assert url is not None
